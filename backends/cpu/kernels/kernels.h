@@ -1,0 +1,78 @@
+#pragma once
+// The kernels of the CPU backend, each compiled once per instruction set, and the table through
+// which the backend calls those of the processor at hand. Their contracts are those of
+// core/backend.h.
+#include <cstddef>
+#include <cstdint>
+
+#include "core/backend.h"
+
+namespace limulus::cpu {
+
+// What a kernel needs besides its arrays: how many threads, and where workspaces come from.
+// (Plain functions, so that no inline code of the library is compiled for one instruction set.)
+struct Context {
+  int threads = 1;
+  void* pool = nullptr;
+};
+void* scratch_take(const Context& ctx, std::size_t bytes);
+void scratch_give(const Context& ctx, void* data, std::size_t bytes) noexcept;
+
+// T is float or double. A primitive of the interface and its kernel carry the same name.
+template <class T>
+struct Kernels {
+  void (*gemm)(const Context&, const GemmShape&, const T* a, const T* b, T* c);
+
+  void (*conv2d_forward)(const Context&, const Conv2dShape&, const T* x, const T* w, const T* b,
+                         T* y);
+  void (*conv2d_backward_input)(const Context&, const Conv2dShape&, const T* dy, const T* w, T* dx);
+  void (*conv2d_backward_weight)(const Context&, const Conv2dShape&, const T* x, const T* dy,
+                                 T* dw);
+  void (*conv2d_backward_bias)(const Context&, const Conv2dShape&, const T* dy, T* db);
+
+  void (*max_pool2d_forward)(const Context&, const Pool2dShape&, const T* x, T* y,
+                             std::int32_t* argmax);
+  void (*max_pool2d_backward)(const Context&, const Pool2dShape&, const T* dy,
+                              const std::int32_t* argmax, T* dx);
+  void (*avg_pool2d_forward)(const Context&, const Pool2dShape&, const T* x, T* y);
+  void (*avg_pool2d_backward)(const Context&, const Pool2dShape&, const T* dy, T* dx);
+
+  void (*lrn_across_forward)(const Context&, const LrnShape&, const T* x, T* y);
+  void (*lrn_across_backward)(const Context&, const LrnShape&, const T* x, const T* dy, T* dx);
+  void (*lrn_within_forward)(const Context&, const LrnShape&, const T* x, T* y);
+  void (*lrn_within_backward)(const Context&, const LrnShape&, const T* x, const T* dy, T* dx);
+
+  void (*unary)(const Context&, UnaryOp, std::int64_t n, const T* x, T* y);
+  void (*unary_backward)(const Context&, UnaryOp, std::int64_t n, const T* x, const T* y,
+                         const T* dy, T* dx);
+  void (*binary)(const Context&, BinaryOp, const BroadcastShape&, const T* a, const T* b, T* y);
+  void (*select_backward)(const Context&, BinaryOp, const BroadcastShape&, bool second, const T* a,
+                          const T* b, const T* dy, T* dx);
+  void (*affine)(const Context&, std::int64_t n, double scale, double shift, const T* x, T* y);
+  void (*accumulate)(const Context&, std::int64_t n, const T* x, T* y);
+  void (*fill)(const Context&, std::int64_t n, double value, T* y);
+  void (*dropout)(const Context&, std::int64_t n, double p, PhiloxKey, const T* x, T* y);
+
+  void (*reduce)(const Context&, ReduceOp, std::int64_t outer, std::int64_t len, std::int64_t inner,
+                 const T* x, T* y);
+  void (*softmax_forward)(const Context&, std::int64_t rows, std::int64_t cols, const T* x, T* y);
+  void (*softmax_backward)(const Context&, std::int64_t rows, std::int64_t cols, const T* y,
+                           const T* dy, T* dx);
+  void (*cross_entropy_forward)(const Context&, std::int64_t rows, std::int64_t cols, const T* x,
+                                const std::int64_t* labels, T* probability, T* loss);
+  void (*cross_entropy_backward)(const Context&, std::int64_t rows, std::int64_t cols,
+                                 const T* probability, const std::int64_t* labels, const T* dloss,
+                                 T* dx);
+  void (*sgd_step)(const Context&, const SgdShape&, T* w, const T* g, T* v);
+};
+
+namespace avx2 {
+template <class T>
+const Kernels<T>& kernels();  // defined for float and double, as below
+}
+namespace avx512 {
+template <class T>
+const Kernels<T>& kernels();
+}
+
+}  // namespace limulus::cpu

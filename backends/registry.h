@@ -1,0 +1,20 @@
+#pragma once
+// The explicit list of backends. A device is named by a string: "cpu", "reference", "opencl:0", or
+// a part of one: "cpu:0/2" is the first half of the processor's threads.
+#include <string>
+#include <vector>
+
+#include "core/backend.h"
+
+namespace limulus {
+
+// The backend for `device`; made on first use and kept until the program ends. DeviceError, with
+// the list of what exists and what to install, when there is none.
+Backend& device(const std::string& name = "cpu");
+
+struct DeviceInfo {
+  std::string name, description;
+};
+std::vector<DeviceInfo> list_devices();
+
+}  // namespace limulus

@@ -1,0 +1,217 @@
+#pragma once
+// The Backend interface: all that Limulus asks of a device.
+//
+// A backend owns memory and implements a compact set of primitives on raw buffers. No primitive
+// knows about gradients, modules or training; no op above knows which backend it runs on. Every
+// primitive's contract is written here, once: the formula, the shapes, what may alias.
+//
+// Rules that hold for all primitives
+//   * Arrays are dense, row-major (images are NCHW); sizes are std::int64_t and may be zero.
+//   * `dtype` is f32 or f64 and is the type of every array that is not said to be something else.
+//   * An output never aliases an input, unless the contract says "in place allowed".
+//   * Outputs are overwritten, never accumulated into, unless the contract says so.
+//   * Results are the same bits for any number of threads: work is cut by problem size and sums
+//     have a fixed order.
+//   * Sizes were checked by the caller (core and layers); a primitive trusts them.
+//
+// A primitive that a backend does not override falls back to the reference backend through host
+// memory (fallback.cpp), so that a new backend works with no kernel at all and gains them one by
+// one. LIMULUS_TRACE=1 shows each fallback; LIMULUS_STRICT=1 makes it a DeviceError.
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "core/dtype.h"
+#include "core/philox.h"
+#include "core/window.h"
+
+namespace limulus {
+
+class Pool;
+
+// ---- the shapes of primitives ------------------------------------------------------------------
+
+// C[m, n] = op(A) op(B) + beta C, op(X) = X or its transpose. Row i of a matrix begins ld elements
+// after row i - 1: A is stored [m, k] with lda >= k, or [k, m] with lda >= m when trans_a.
+// beta is 0 (C is not read, and may hold NaN) or 1.
+struct GemmShape {
+  std::int64_t m = 0, n = 0, k = 0;
+  bool trans_a = false, trans_b = false;
+  std::int64_t lda = 0, ldb = 0, ldc = 0;
+  int beta = 0;
+};
+
+// x [n, c, h, w], w [k, c/groups, fh, fw], b [k], y [n, k, oh, ow].
+// Output channels of group g read only the input channels of group g.
+struct Conv2dShape {
+  std::int64_t n = 0, c = 0, k = 0, groups = 1;
+  Window2d window;  // h = window.h.in, fh = window.h.kernel, oh = window.h.out ...
+};
+
+// x [n, c, h, w], y [n, c, oh, ow]. Windows are clipped to the image; padding is never a maximum.
+struct Pool2dShape {
+  std::int64_t n = 0, c = 0;
+  Window2d window;
+  bool count_include_pad = false;  // average pooling: divide by F*F (true) or by the taps inside
+};
+
+// Local response normalization (Krizhevsky et al. 2012, section 3.3), x and y [n, c, h, w]:
+//     y = x * s^-beta,    s = k + alpha * sum of x^2 over the window.
+// `alpha` is the factor as used here: a caller that follows the "divide by size" convention has
+// divided already. The window of element i covers [i - size/2, i - size/2 + size - 1] (integer
+// division), clipped: over channels (across), or over rows and columns of one channel (within).
+struct LrnShape {
+  std::int64_t n = 0, c = 0, h = 0, w = 0, size = 5;
+  double alpha = 1e-4, beta = 0.75, k = 2;
+};
+
+// y[i...] = a[i * stride_a ...] op b[i * stride_b ...]; a stride of 0 repeats a value along its
+// axis.
+struct BroadcastShape {
+  static constexpr int max_rank = 8;
+  int rank = 0;
+  std::int64_t size[max_rank] = {}, stride_a[max_rank] = {}, stride_b[max_rank] = {};
+};
+
+// A block of `rows` rows of `cols` elements, row r at offset + r * stride.
+struct BlockShape {
+  std::int64_t rows = 0, cols = 0;
+  std::int64_t src_offset = 0, src_stride = 0, dst_offset = 0, dst_stride = 0;
+};
+
+enum class UnaryOp { neg, exp, log, sqrt, square, abs, relu, sigmoid, tanh };
+enum class BinaryOp { add, sub, mul, div, max, min };
+enum class ReduceOp { sum, max };
+
+const char* name_of(UnaryOp op);
+const char* name_of(BinaryOp op);
+const char* name_of(ReduceOp op);
+
+// Stochastic gradient descent with momentum m, weight decay d, learning rate lr.
+//   paper   (Krizhevsky et al. 2012, section 5):  v <- m v - d lr w - lr g;   w <- w + v
+//   pytorch:                                      v <- m v + (g + d w);       w <- w - lr v
+enum class SgdRule { paper, pytorch };
+struct SgdShape {
+  std::int64_t n = 0;
+  double lr = 0.01, momentum = 0.9, weight_decay = 0.0005;
+  SgdRule rule = SgdRule::paper;
+};
+
+// ---- the interface -----------------------------------------------------------------------------
+
+class Backend {
+ public:
+  Backend();
+  virtual ~Backend();
+  Backend(const Backend&) = delete;
+  Backend& operator=(const Backend&) = delete;
+
+  virtual std::string name() const = 0;         // as devices are named: "cpu", "opencl:0"
+  virtual std::string description() const = 0;  // for people: processor, instruction set, threads
+
+  // -- memory ------------------------------------------------------------------------------------
+  // Buffers are opaque: a host address (aligned to 64 bytes) where host_memory() is true.
+  // allocate throws DeviceError, with the sizes, when memory is short. Programs take buffers from
+  // pool(), which keeps freed ones and calls allocate only when it has none of the size.
+  virtual void* allocate(std::size_t bytes) = 0;
+  virtual void deallocate(void* buffer, std::size_t bytes) noexcept = 0;
+  virtual bool host_memory() const = 0;
+  virtual void upload(void* dst, const void* host, std::size_t bytes) = 0;
+  virtual void download(void* host, const void* src, std::size_t bytes) = 0;  // waits for kernels
+  virtual void synchronize() {}
+  Pool& pool() { return *pool_; }
+
+  // -- matrices ----------------------------------------------------------------------------------
+  virtual void gemm(DType dtype, const GemmShape& s, const void* a, const void* b, void* c);
+
+  // -- convolution (cross-correlation, as in all frameworks) -------------------------------------
+  //   y[n,k,oh,ow] = b[k] + sum over c,fh,fw of x[n, c, oh*S + fh*D - P, ow*S + fw*D - P]
+  //   w[k,c,fh,fw]
+  // with x = 0 outside the image. b may be null.
+  virtual void conv2d_forward(DType dtype, const Conv2dShape& s, const void* x, const void* w,
+                              const void* b, void* y);
+  virtual void conv2d_backward_input(DType dtype, const Conv2dShape& s, const void* dy,
+                                     const void* w, void* dx);
+  virtual void conv2d_backward_weight(DType dtype, const Conv2dShape& s, const void* x,
+                                      const void* dy, void* dw);
+  // db[k] = sum over n,oh,ow of dy
+  virtual void conv2d_backward_bias(DType dtype, const Conv2dShape& s, const void* dy, void* db);
+
+  // -- pooling -----------------------------------------------------------------------------------
+  // argmax (i32) [n, c, oh, ow]: where in its plane (row * w + column) the first maximum in
+  // row-major order stands. A NaN in the window is the maximum, as in PyTorch.
+  virtual void max_pool2d_forward(DType dtype, const Pool2dShape& s, const void* x, void* y,
+                                  void* argmax);
+  virtual void max_pool2d_backward(DType dtype, const Pool2dShape& s, const void* dy,
+                                   const void* argmax, void* dx);
+  virtual void avg_pool2d_forward(DType dtype, const Pool2dShape& s, const void* x, void* y);
+  virtual void avg_pool2d_backward(DType dtype, const Pool2dShape& s, const void* dy, void* dx);
+
+  // -- local response normalization --------------------------------------------------------------
+  //   dx_i = dy_i s_i^-beta - 2 alpha beta x_i * sum over j whose window holds i of dy_j x_j
+  //   s_j^(-beta-1)
+  // s is computed again from x: cheaper than storing it.
+  virtual void lrn_across_forward(DType dtype, const LrnShape& s, const void* x, void* y);
+  virtual void lrn_across_backward(DType dtype, const LrnShape& s, const void* x, const void* dy,
+                                   void* dx);
+  virtual void lrn_within_forward(DType dtype, const LrnShape& s, const void* x, void* y);
+  virtual void lrn_within_backward(DType dtype, const LrnShape& s, const void* x, const void* dy,
+                                   void* dx);
+
+  // -- elementwise -------------------------------------------------------------------------------
+  // In place allowed in all of these (y may be x, dx may be dy).
+  virtual void unary(DType dtype, UnaryOp op, std::int64_t n, const void* x, void* y);
+  // dx = dy * op'(x). Ops whose derivative is simplest in y read y and not x (x may be null):
+  // exp, sqrt, relu, sigmoid, tanh; the others read x and not y. relu'(0) = abs'(0) = 0.
+  virtual void unary_backward(DType dtype, UnaryOp op, std::int64_t n, const void* x, const void* y,
+                              const void* dy, void* dx);
+  virtual void binary(DType dtype, BinaryOp op, const BroadcastShape& s, const void* a,
+                      const void* b, void* y);
+  // dx = dy where the op chose this operand (a, or b with `second`); ties go to a: for max and min.
+  virtual void select_backward(DType dtype, BinaryOp op, const BroadcastShape& s, bool second,
+                               const void* a, const void* b, const void* dy, void* dx);
+  virtual void affine(DType dtype, std::int64_t n, double scale, double shift, const void* x,
+                      void* y);  // y = scale x + shift
+  virtual void accumulate(DType dtype, std::int64_t n, const void* x, void* y);  // y += x
+  virtual void fill(DType dtype, std::int64_t n, double value, void* y);
+  // Any dtype: moves bytes.
+  virtual void copy_block(DType dtype, const BlockShape& s, const void* src, void* dst);
+  // y_i = x_i / (1 - p) where word i of `key`'s Philox sequence (word i % 4 of block i / 4) is at
+  // or above dropout_threshold(p), else 0. Its own transpose: the gradient is dropout of dy, same
+  // key.
+  virtual void dropout(DType dtype, std::int64_t n, double p, PhiloxKey key, const void* x,
+                       void* y);
+
+  // -- reductions --------------------------------------------------------------------------------
+  // x [outer, len, inner] -> y [outer, inner]
+  virtual void reduce(DType dtype, ReduceOp op, std::int64_t outer, std::int64_t len,
+                      std::int64_t inner, const void* x, void* y);
+
+  // -- softmax and cross-entropy over rows: x [rows, cols] ----------------------------------------
+  virtual void softmax_forward(DType dtype, std::int64_t rows, std::int64_t cols, const void* x,
+                               void* y);
+  // dx = y (dy - sum over the row of dy y)
+  virtual void softmax_backward(DType dtype, std::int64_t rows, std::int64_t cols, const void* y,
+                                const void* dy, void* dx);
+  // loss[r] = log(sum exp x[r]) - x[r, label[r]], computed with the maximum taken out; labels i64
+  // in [0, cols) (checked by the caller); probability [rows, cols] = softmax(x).
+  virtual void cross_entropy_forward(DType dtype, std::int64_t rows, std::int64_t cols,
+                                     const void* x, const void* labels, void* probability,
+                                     void* loss);
+  // dx[r, c] = dloss[r] (probability[r, c] - [c = label[r]])
+  virtual void cross_entropy_backward(DType dtype, std::int64_t rows, std::int64_t cols,
+                                      const void* probability, const void* labels,
+                                      const void* dloss, void* dx);
+
+  // -- learning ----------------------------------------------------------------------------------
+  virtual void sgd_step(DType dtype, const SgdShape& s, void* w, const void* g, void* v);
+
+ private:
+  std::unique_ptr<Pool> pool_;
+};
+
+// The backend that fallbacks run on; the registry sets it to `reference` once.
+void set_fallback_backend(Backend* reference);
+
+}  // namespace limulus

@@ -1,0 +1,237 @@
+#include "core/tensor.h"
+
+#include <fmt/core.h>
+
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "core/autograd.h"
+#include "core/error.h"
+#include "core/pool.h"
+
+namespace limulus {
+namespace {
+
+thread_local bool recording_on = true;
+thread_local bool poison_on = false;
+
+std::size_t bytes_of(const Shape& shape, DType dtype) {
+  const auto count = static_cast<std::size_t>(shape.numel());
+  if (count > std::numeric_limits<std::size_t>::max() / 2 / size_of(dtype))
+    throw ShapeError(fmt::format("tensor: shape {} has too many elements", shape.str()));
+  return count * size_of(dtype);
+}
+
+void refuse_change_of_recorded(const TensorImpl& t, const char* what) {
+  if (NoGrad::recording() && t.requires_grad)
+    throw GraphError(fmt::format(
+        "{}: this tensor {} takes part in a gradient, and changing it in place would make that "
+        "gradient wrong; change it under a NoGrad scope, or work on detach().clone()",
+        what, t.shape.str()));
+}
+
+}  // namespace
+
+// ---- storage
+// -------------------------------------------------------------------------------------
+
+Storage::Storage(Backend& b, std::size_t n) : backend(b), bytes(n), data(b.pool().take(n)) {}
+Storage::~Storage() { backend.pool().give(data, bytes); }
+
+// ---- making one
+// ----------------------------------------------------------------------------------
+
+Tensor Tensor::empty(const Shape& shape, DType dtype, Backend& backend) {
+  auto impl = std::make_shared<TensorImpl>();
+  impl->storage = std::make_shared<Storage>(backend, bytes_of(shape, dtype));
+  impl->shape = shape;
+  impl->dtype = dtype;
+  if (poison_on && (dtype == DType::f32 || dtype == DType::f64))
+    backend.fill(dtype, shape.numel(), std::numeric_limits<double>::quiet_NaN(),
+                 impl->storage->data);
+  return Tensor(std::move(impl));
+}
+
+Tensor Tensor::full(const Shape& shape, double value, DType dtype, Backend& backend) {
+  Tensor t = empty(shape, dtype, backend);
+  backend.fill(dtype, shape.numel(), value, t.impl_->storage->data);
+  return t;
+}
+
+Tensor Tensor::from_host(const void* values, std::int64_t count, DType dtype, const Shape& shape,
+                         Backend& backend) {
+  if (count != shape.numel())
+    throw ShapeError(fmt::format("Tensor::from: {} values do not fill shape {}, which has {}",
+                                 count, shape.str(), shape.numel()));
+  Tensor t = empty(shape, dtype, backend);
+  backend.upload(t.impl_->storage->data, values, t.bytes());
+  return t;
+}
+
+// ---- what it is
+// ----------------------------------------------------------------------------------
+
+const TensorImpl& Tensor::get() const {
+  if (!impl_)
+    throw GraphError(
+        "tensor: this handle is undefined (default-constructed, or the gradient of a tensor that "
+        "backward() never reached)");
+  return *impl_;
+}
+
+const Shape& Tensor::shape() const { return get().shape; }
+DType Tensor::dtype() const { return get().dtype; }
+Backend& Tensor::backend() const { return get().storage->backend; }
+std::size_t Tensor::bytes() const { return bytes_of(get().shape, get().dtype); }
+const void* Tensor::data() const { return get().storage->data; }
+
+void* Tensor::mutable_data() {
+  get();
+  ++impl_->storage->version;
+  return impl_->storage->data;
+}
+
+bool Tensor::unique() const {
+  return impl_ && impl_.use_count() == 1 && impl_->storage.use_count() == 1;
+}
+
+// ---- values
+// --------------------------------------------------------------------------------------
+
+void Tensor::copy_to_host(void* values, DType wanted) const {
+  const TensorImpl& t = get();
+  if (t.dtype != wanted)
+    throw DTypeError(fmt::format("tensor: asked for values of type {}, but this one holds {}",
+                                 name_of(wanted), name_of(t.dtype)));
+  t.storage->backend.download(values, t.storage->data, bytes());
+}
+
+std::vector<double> Tensor::to_doubles() const {
+  const auto widen = [](const auto& v) { return std::vector<double>(v.begin(), v.end()); };
+  switch (dtype()) {
+    case DType::f32:
+      return widen(to_vector<float>());
+    case DType::f64:
+      return to_vector<double>();
+    case DType::i64:
+      return widen(to_vector<std::int64_t>());
+    case DType::i32:
+      return widen(to_vector<std::int32_t>());
+  }
+  throw DTypeError("tensor: unknown type");
+}
+
+double Tensor::item() const {
+  if (numel() != 1)
+    throw ShapeError(
+        fmt::format("item: a tensor of shape {} has {} values, not one", shape().str(), numel()));
+  return to_doubles()[0];
+}
+
+Tensor& Tensor::fill_(double value) {
+  refuse_change_of_recorded(get(), "fill_");
+  backend().fill(dtype(), numel(), value, mutable_data());
+  return *this;
+}
+
+Tensor& Tensor::copy_(const Tensor& source) {
+  refuse_change_of_recorded(get(), "copy_");
+  if (source.shape() != shape() || source.dtype() != dtype())
+    throw ShapeError(fmt::format("copy_: source is {} {} but the target is {} {}",
+                                 name_of(source.dtype()), source.shape().str(), name_of(dtype()),
+                                 shape().str()));
+  copy_values(source, *this);
+  return *this;
+}
+
+// ---- the same values, otherwise
+// ------------------------------------------------------------------
+
+Tensor Tensor::view(const Shape& new_shape) const {
+  if (new_shape.numel() != numel())
+    throw ShapeError(fmt::format("reshape: {} has {} values but {} needs {}", shape().str(),
+                                 numel(), new_shape.str(), new_shape.numel()));
+  auto impl = std::make_shared<TensorImpl>();
+  impl->storage = get().storage;
+  impl->shape = new_shape;
+  impl->dtype = dtype();
+  return Tensor(std::move(impl));
+}
+
+Tensor Tensor::detach() const { return view(shape()); }
+
+Tensor Tensor::clone() const {
+  Tensor copy = empty(shape(), dtype(), backend());
+  copy_values(*this, copy);
+  return copy;
+}
+
+Tensor Tensor::to_dtype(DType wanted) const {
+  if (wanted == dtype()) return clone();
+  const std::vector<double> values = to_doubles();
+  const auto narrow = [&]<class T>(T) {
+    return from(std::vector<T>(values.begin(), values.end()), shape(), backend());
+  };
+  switch (wanted) {
+    case DType::f32:
+      return narrow(float{});
+    case DType::f64:
+      return narrow(double{});
+    case DType::i64:
+      return narrow(std::int64_t{});
+    case DType::i32:
+      return narrow(std::int32_t{});
+  }
+  throw DTypeError("to_dtype: unknown type");
+}
+
+// ---- gradients
+// -----------------------------------------------------------------------------------
+
+bool Tensor::requires_grad() const { return get().requires_grad; }
+bool Tensor::is_leaf() const { return get().op == nullptr; }
+Tensor Tensor::grad() const { return get().grad; }
+
+Tensor& Tensor::set_requires_grad(bool on) {
+  if (dtype() != DType::f32 && dtype() != DType::f64)
+    throw DTypeError(fmt::format("set_requires_grad: only f32 and f64 have gradients, not {}",
+                                 name_of(dtype())));
+  if (!is_leaf())
+    throw GraphError("set_requires_grad: this tensor was computed by '" +
+                     std::string(impl_->op->name()) + "'; only leaves can be set (use detach())");
+  impl_->requires_grad = on;
+  return *this;
+}
+
+void Tensor::set_grad(Tensor grad) {
+  get();
+  if (grad.defined() && (grad.shape() != shape() || grad.dtype() != dtype()))
+    throw ShapeError(fmt::format("set_grad: gradient is {} {} but the tensor is {} {}",
+                                 name_of(grad.dtype()), grad.shape().str(), name_of(dtype()),
+                                 shape().str()));
+  impl_->grad = std::move(grad);
+}
+
+void Tensor::backward() const {
+  if (numel() != 1)
+    throw ShapeError(fmt::format(
+        "backward: this tensor has shape {}; only one value (a loss) has a gradient of its own: "
+        "call sum() or mean() first, or give backward(dy) a dy of this shape",
+        shape().str()));
+  run_backward(*this, full(shape(), 1, dtype(), backend()));
+}
+
+void Tensor::backward(const Tensor& dy) const { run_backward(*this, dy); }
+
+// ---- scopes
+// --------------------------------------------------------------------------------------
+
+NoGrad::NoGrad() : outer_(std::exchange(recording_on, false)) {}
+NoGrad::~NoGrad() { recording_on = outer_; }
+bool NoGrad::recording() { return recording_on; }
+
+PoisonEmpty::PoisonEmpty() : outer_(std::exchange(poison_on, true)) {}
+PoisonEmpty::~PoisonEmpty() { poison_on = outer_; }
+
+}  // namespace limulus

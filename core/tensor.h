@@ -1,0 +1,145 @@
+#pragma once
+// Tensor: a cheap handle on a dense array, and on the operation that made it.
+//
+// Copying a Tensor copies the handle: both see the same values, gradient and history. Arrays are
+// contiguous and row-major, images are [N, C, H, W]. Arithmetic lives in core/algebra.h, layers in
+// layers/; what happens in backward() is told in core/autograd.h.
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "core/backend.h"
+#include "core/dtype.h"
+#include "core/shape.h"
+
+namespace limulus {
+
+class Op;
+struct TensorImpl;
+
+// The memory under a tensor; views (reshape, detach) share it. `version` counts in-place changes.
+struct Storage {
+  Storage(Backend& b, std::size_t n);  // takes n bytes from the backend's pool
+  ~Storage();
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  Backend& backend;
+  std::size_t bytes;
+  void* data;
+  std::uint64_t version = 0;
+};
+
+class Tensor {
+ public:
+  Tensor() = default;  // undefined: no array; tells apart "no gradient" from a gradient of zeros
+
+  // -- making one --------------------------------------------------------------------------------
+  static Tensor empty(const Shape& shape, DType dtype, Backend& backend);  // values unspecified
+  static Tensor full(const Shape& shape, double value, DType dtype, Backend& backend);
+  static Tensor zeros(const Shape& shape, DType dtype, Backend& backend) {
+    return full(shape, 0, dtype, backend);
+  }
+  // From values on the host, in row-major order. ShapeError when their number is not shape.numel().
+  template <class T>
+  static Tensor from(const std::vector<T>& values, const Shape& shape, Backend& backend) {
+    return from_host(values.data(), static_cast<std::int64_t>(values.size()), dtype_of<T>, shape,
+                     backend);
+  }
+  static Tensor from_host(const void* values, std::int64_t count, DType dtype, const Shape& shape,
+                          Backend& backend);
+
+  // -- what it is --------------------------------------------------------------------------------
+  bool defined() const { return impl_ != nullptr; }
+  const Shape& shape() const;
+  std::int64_t size(int axis) const { return shape()[axis]; }
+  std::int64_t numel() const { return shape().numel(); }
+  DType dtype() const;
+  Backend& backend() const;
+  std::size_t bytes() const;
+
+  // -- its values --------------------------------------------------------------------------------
+  // Copies to the host; DTypeError when T is not the tensor's type.
+  template <class T>
+  std::vector<T> to_vector() const {
+    std::vector<T> values(static_cast<std::size_t>(numel()));
+    copy_to_host(values.data(), dtype_of<T>);
+    return values;
+  }
+  std::vector<double> to_doubles() const;  // from any type
+  double item() const;                     // the value of a tensor with one element
+  const void* data() const;                // the backend's buffer
+  void* mutable_data();                    // the same, and counts as an in-place change
+
+  // In-place changes. GraphError while the tensor is recorded for a gradient (use NoGrad to set
+  // weights on purpose).
+  Tensor& fill_(double value);
+  Tensor& copy_(const Tensor& source);  // same shape and type, any backend
+
+  // -- the same values, otherwise ----------------------------------------------------------------
+  Tensor detach() const;                  // shares values, forgets history
+  Tensor clone() const;                   // new values, forgets history
+  Tensor to_dtype(DType dtype) const;     // through the host, forgets history
+  Tensor view(const Shape& shape) const;  // shares values; see reshape() in core/algebra.h
+
+  // -- gradients ---------------------------------------------------------------------------------
+  bool requires_grad() const;
+  Tensor& set_requires_grad(bool on = true);  // leaves only
+  bool is_leaf() const;                       // not made by a recorded operation
+  Tensor grad() const;                        // undefined until backward reached this leaf
+  void set_grad(Tensor grad);
+  void zero_grad() { set_grad(Tensor()); }
+  // Adds d(this)/d(leaf) to the grad of every leaf that requires it. Without dy the tensor must
+  // have one element (a loss), and dy = 1.
+  void backward() const;
+  void backward(const Tensor& dy) const;
+
+  // Whether this handle is the only one on its values: they may be reused.
+  bool unique() const;
+
+  const std::shared_ptr<TensorImpl>& impl() const { return impl_; }
+
+ private:
+  explicit Tensor(std::shared_ptr<TensorImpl> impl) : impl_(std::move(impl)) {}
+  void copy_to_host(void* values, DType dtype) const;
+  const TensorImpl& get() const;  // GraphError when undefined
+
+  std::shared_ptr<TensorImpl> impl_;
+};
+
+struct TensorImpl {
+  std::shared_ptr<Storage> storage;
+  Shape shape;
+  DType dtype = DType::f32;
+  bool requires_grad = false;
+  Tensor grad;
+  std::shared_ptr<Op> op;  // what made it, when that was recorded
+};
+
+// While one lives, operations on this thread are not recorded.
+class NoGrad {
+ public:
+  NoGrad();
+  ~NoGrad();
+  NoGrad(const NoGrad&) = delete;
+  NoGrad& operator=(const NoGrad&) = delete;
+  static bool recording();
+
+ private:
+  bool outer_;
+};
+
+// While one lives, Tensor::empty fills floating-point tensors with NaN, so that an element which a
+// kernel forgets to write cannot go unnoticed. Used by the gradient checks.
+class PoisonEmpty {
+ public:
+  PoisonEmpty();
+  ~PoisonEmpty();
+  PoisonEmpty(const PoisonEmpty&) = delete;
+  PoisonEmpty& operator=(const PoisonEmpty&) = delete;
+
+ private:
+  bool outer_;
+};
+
+}  // namespace limulus

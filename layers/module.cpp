@@ -1,0 +1,102 @@
+#include "layers/module.h"
+
+#include "core/error.h"
+#include "core/trace.h"
+
+namespace limulus {
+namespace {
+
+std::string dotted(const std::string& prefix, const std::string& name) {
+  if (prefix.empty()) return name;
+  return name.empty() ? prefix : prefix + "." + name;
+}
+
+}  // namespace
+
+std::vector<NamedTensor> Module::parameters() const {
+  std::vector<NamedTensor> all = parameters_;
+  for (const auto& [name, child] : children_)
+    for (auto& [inner, t] : child->parameters()) all.emplace_back(dotted(name, inner), t);
+  return all;
+}
+
+std::vector<NamedTensor> Module::buffers() const {
+  std::vector<NamedTensor> all = buffers_;
+  for (const auto& [name, child] : children_)
+    for (auto& [inner, t] : child->buffers()) all.emplace_back(dotted(name, inner), t);
+  return all;
+}
+
+void Module::train(bool on) {
+  visit([on](const std::string&, Module& m) { m.training_ = on; });
+}
+
+void Module::set_random(std::uint64_t seed, std::uint64_t step) {
+  visit([=](const std::string& name, Module& m) { m.on_random(seed, step, name); });
+}
+
+void Module::visit(const std::function<void(const std::string&, Module&)>& f) {
+  f("", *this);
+  for (const auto& [name, child] : children_)
+    child->visit([&](const std::string& inner, Module& m) { f(dotted(name, inner), m); });
+}
+
+Tensor Module::add_parameter(std::string name, Tensor t) {
+  t.set_requires_grad();
+  parameters_.emplace_back(std::move(name), t);
+  return t;
+}
+
+Tensor Module::add_buffer(std::string name, Tensor t) {
+  buffers_.emplace_back(std::move(name), t);
+  return t;
+}
+
+void Module::add_child(std::string name, std::shared_ptr<Module> child) {
+  for (const auto& [taken, other] : children_)
+    if (taken == name)
+      throw ValueError("Sequential: there is already a layer named '" + name + "'");
+  children_.emplace_back(std::move(name), std::move(child));
+}
+
+WalkStep make_step(const Module& m, const Shape& in, const Shape& out) {
+  WalkStep step;
+  step.kind = m.kind();
+  step.in = in;
+  step.out = out;
+  step.memory = out.numel() * static_cast<std::int64_t>(size_of(DType::f32));
+  for (const auto& [name, t] : m.parameters()) step.parameters += t.numel();
+  return step;
+}
+
+// ---- Sequential
+// ----------------------------------------------------------------------------------
+
+Sequential& Sequential::add(std::string name, std::shared_ptr<Module> layer) {
+  add_child(std::move(name), std::move(layer));
+  return *this;
+}
+
+Tensor Sequential::forward(const Tensor& x) {
+  Tensor y = x;
+  for (const auto& [name, layer] : children()) {
+    const TraceScope scope(dotted(TraceScope::current(), name));
+    y = layer->forward(y);
+  }
+  return y;
+}
+
+std::vector<WalkStep> Sequential::walk(const Shape& in) const {
+  std::vector<WalkStep> steps;
+  Shape shape = in;
+  for (const auto& [name, layer] : children()) {
+    for (WalkStep& step : layer->walk(shape)) {
+      step.name = dotted(name, step.name);
+      shape = step.out;
+      steps.push_back(std::move(step));
+    }
+  }
+  return steps;
+}
+
+}  // namespace limulus

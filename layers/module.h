@@ -1,0 +1,101 @@
+#pragma once
+// Module: a layer, or a network made of layers. It owns parameters, runs forward, and can tell the
+// arithmetic of its sizes (walk).
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/tensor.h"
+
+namespace limulus {
+
+using NamedTensor = std::pair<std::string, Tensor>;
+
+// One layer's arithmetic, as data: text, Markdown and JSON are made from it (layers/walk.h).
+struct WalkStep {
+  std::string name;     // as in the network: "conv1"
+  std::string kind;     // "Conv2d"
+  std::string formula;  // output size with the numbers put in: "floor((227 - 11 + 2*0)/4) + 1 = 55"
+  std::string detail;   // "96 kernels of 3x11x11, stride 4"
+  Shape in, out;        // with the batch size given
+  std::int64_t parameters = 0;     // learned numbers
+  std::int64_t connections = 0;    // weights times the places where each is used, for one image
+  std::int64_t multiply_adds = 0;  // for one image, forward
+  std::int64_t memory = 0;         // bytes of the output, f32, for the whole batch
+};
+
+class Module {
+ public:
+  virtual ~Module() = default;
+  Module() = default;
+  Module(const Module&) = delete;
+  Module& operator=(const Module&) = delete;
+
+  virtual const char* kind() const = 0;  // "Conv2d"
+  virtual Tensor forward(const Tensor& x) = 0;
+  Tensor operator()(const Tensor& x) { return forward(x); }
+
+  // The sizes from this input on, step by step. ShapeError, with the arithmetic, where it cannot be
+  // applied; nothing is computed. A layer returns one step named ""; Sequential prefixes names.
+  virtual std::vector<WalkStep> walk(const Shape& in) const = 0;
+
+  // All parameters (learned) or buffers (kept, not learned: running means), children's included,
+  // under dotted names: "features.0.weight". The handles share values with the module's own.
+  std::vector<NamedTensor> parameters() const;
+  std::vector<NamedTensor> buffers() const;
+
+  // Training mode: dropout drops, batch normalization uses the batch's statistics. Default: on.
+  void train(bool on = true);
+  void eval() { train(false); }
+  bool training() const { return training_; }
+
+  // Names the random numbers of the next forward pass: dropout masks are a function of (seed, step,
+  // the layer's name) alone. The trainer calls it before each step.
+  void set_random(std::uint64_t seed, std::uint64_t step);
+
+  // Calls f with every module in the tree, this one first, and its dotted name ("" for this one).
+  void visit(const std::function<void(const std::string&, Module&)>& f);
+
+ protected:
+  // Register in the constructor, in the order in which PyTorch lists them. Returns the argument.
+  Tensor add_parameter(std::string name, Tensor t);  // sets requires_grad
+  Tensor add_buffer(std::string name, Tensor t);
+  void add_child(std::string name, std::shared_ptr<Module> child);
+  const std::vector<std::pair<std::string, std::shared_ptr<Module>>>& children() const {
+    return children_;
+  }
+  // Layers that draw random numbers take their stream here. `name` is the dotted name.
+  virtual void on_random(std::uint64_t /*seed*/, std::uint64_t /*step*/,
+                         const std::string& /*name*/) {}
+
+ private:
+  std::vector<NamedTensor> parameters_, buffers_;
+  std::vector<std::pair<std::string, std::shared_ptr<Module>>> children_;
+  bool training_ = true;
+};
+
+// A step with its shapes and memory filled in, for a layer's walk().
+WalkStep make_step(const Module& m, const Shape& in, const Shape& out);
+
+// Layers one after the other, each with a name.
+class Sequential : public Module {
+ public:
+  Sequential() = default;
+  const char* kind() const override { return "Sequential"; }
+
+  // Appends a layer and returns the network, so that a network reads as a list.
+  Sequential& add(std::string name, std::shared_ptr<Module> layer);
+  // The same, made in place: net.add<ReLU>("relu1").
+  template <class Layer, class... Args>
+  Sequential& add(std::string name, Args&&... args) {
+    return add(std::move(name), std::make_shared<Layer>(std::forward<Args>(args)...));
+  }
+
+  Tensor forward(const Tensor& x) override;
+  std::vector<WalkStep> walk(const Shape& in) const override;
+};
+
+}  // namespace limulus

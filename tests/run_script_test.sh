@@ -1,0 +1,165 @@
+#!/usr/bin/env bash
+# ./run on machines of all kinds: the real script, with stand-ins for dpkg-query, apt-get, sudo, cmake
+# and ctest that write down how they were called. Nothing is installed or built.
+set -euo pipefail
+repository=$(dirname -- "$(dirname -- "$(readlink -f -- "${BASH_SOURCE[0]}")")")
+scratch=$(mktemp -d)
+trap 'rm -rf -- "$scratch"' EXIT
+failures=0 cases=0
+
+clone="$scratch/a clone" # with a space in its path
+mkdir -p "$clone" "$scratch/elsewhere"
+cp "$repository/run" "$clone/run"
+
+# stand_in NAME [BODY]: a program that logs its call, then does BODY
+stand_in() {
+  printf '#!/bin/bash\nprintf "%%s\\n" "%s $*" >>"%s/calls"\n%s\n' "$1" "$scratch" "${2:-}" \
+    >"$scratch/bin/$1"
+  chmod +x "$scratch/bin/$1"
+}
+
+# A machine with nothing but the shell's usual tools, a compiled build, and what a case adds.
+machine() {
+  local tool
+  rm -rf -- "${scratch:?}/bin" "$scratch/calls" "$clone/build"
+  mkdir "$scratch/bin"
+  touch "$scratch/calls"
+  for tool in bash cat chmod dirname env grep mkdir nproc printf readlink rm sed tail tee; do
+    ln -s "$(type -P "$tool")" "$scratch/bin/$tool"
+  done
+  stand_in cmake
+  stand_in ctest
+}
+
+# Packages that the stand-in of dpkg-query does not know, as a pattern.
+missing() {
+  stand_in dpkg-query "for p; do case \$p in -*) ;; $1) status=1 ;; *) echo \"\$p installed\" ;; esac
+done; exit \${status:-0}"
+}
+
+# run_it [AS-USER] ARGS...: the output in $out, the status in $status
+run_it() {
+  local script=$clone/run
+  # EUID cannot be set, so a copy of the script asks another variable.
+  sed "s/EUID/pretended_uid/" "$repository/run" >"$script"
+  status=0
+  out=$(cd "$scratch/elsewhere" && PATH=$scratch/bin pretended_uid=$1 CI=true \
+    bash "$script" "${@:2}" </dev/null 2>&1) || status=$?
+}
+
+# expect WHAT CONDITION...
+expect() {
+  local what=$1
+  shift
+  cases=$((cases + 1))
+  if ! "$@"; then
+    failures=$((failures + 1))
+    printf 'FAILED: %s\n--- output, status %s\n%s\n--- calls\n' "$what" "$status" "$out"
+    cat "$scratch/calls"
+  fi
+}
+says() { [[ $out == *"$1"* ]]; }
+called() { grep -qE -- "$1" "$scratch/calls"; }
+not() { ! "$@"; }
+
+machine
+missing none
+stand_in apt-get
+run_it 1000 test -L core
+expect "nothing is missing: succeeds" test "$status" = 0
+expect "nothing is missing: apt-get stays unused" not called '^apt-get'
+expect "options reach ctest" called '^ctest .*-L core$'
+expect "the summary closes the run" says "Tests passed"
+
+machine
+missing 'ninja-build|libfmt-dev'
+stand_in apt-get
+run_it 0 test
+expect "root: succeeds" test "$status" = 0
+expect "root: says what each package is for" says "libfmt-dev: formats messages"
+expect "root: updates" called '^apt-get .*update$'
+expect "root: installs what is missing and no more" \
+  called '^apt-get .*install -y --no-install-recommends ninja-build libfmt-dev$'
+
+machine
+missing libstb-dev
+stand_in apt-get
+# shellcheck disable=SC2016  # for the stand-in
+stand_in sudo 'while [[ $1 == -* ]]; do shift; done; exec "$@"'
+run_it 1000 test
+expect "user with sudo: succeeds" test "$status" = 0
+expect "user with sudo: nobody is asked for a password where nobody is" \
+  called '^sudo -n env DEBIAN_FRONTEND=noninteractive apt-get .*install .*libstb-dev$'
+
+machine
+missing libstb-dev
+stand_in apt-get
+run_it 1000 test
+expect "user without sudo: fails" test "$status" = 1
+expect "user without sudo: apt-get stays unused" not called '^apt-get'
+expect "user without sudo: prints the command for root" \
+  says "apt-get update && apt-get install -y --no-install-recommends libstb-dev"
+
+machine
+missing libstb-dev
+stand_in apt-get 'exit 100'
+run_it 0 test
+expect "offline: fails" test "$status" = 1
+expect "offline: says so" says "offline"
+expect "offline: does not build" not called '^cmake'
+
+machine
+rm "$scratch/bin/cmake"
+run_it 0 test
+expect "no apt, no cmake: fails" test "$status" = 1
+expect "no apt, no cmake: lists the packages" says "zlib1g-dev: reads compressed"
+
+machine
+run_it 1000 test
+expect "no apt, but cmake: goes on" test "$status" = 0
+
+machine
+missing none
+stand_in apt-get
+stand_in cmake 'echo "CMake Error: no fmt here"; exit 1'
+run_it 0 test
+expect "configuring fails: fails" test "$status" = 1
+expect "configuring fails: shows why" says "no fmt here"
+expect "configuring fails: names the log" says "a clone/build/configure.log"
+
+machine
+missing none
+stand_in apt-get
+# shellcheck disable=SC2016  # for the stand-in
+stand_in cmake 'if [[ $1 == --build ]]; then
+echo "[1/3] Building error.cpp.o"; echo "FAILED: x.o"; echo "x.cpp:1: error: lost semicolon"; exit 1; fi'
+run_it 0 test
+expect "the build fails: fails" test "$status" = 1
+expect "the build fails: shows the compiler's message" says "lost semicolon"
+expect "the build fails: leaves out what went well" not says "Building error.cpp.o"
+
+machine
+missing none
+stand_in apt-get
+stand_in ctest 'exit 8'
+run_it 0 test
+expect "tests fail: fails" test "$status" = 8
+expect "tests fail: the summary says so" says "Tests FAILED"
+
+machine
+missing none
+stand_in apt-get
+# shellcheck disable=SC2016  # for the stand-in
+stand_in cmake 'for last; do :; done; if [[ $1 == --build ]]; then
+printf "#!/bin/bash\necho trained with \"\$@\"\n" >"$2/limulus"; chmod +x "$2/limulus"; fi'
+run_it 1000 alexnet --epochs 3
+expect "alexnet: trains with the options" says "--epochs 3"
+expect "alexnet: on the bundled photographs" says "a clone/data/flowers5"
+
+run_it 1000 help
+expect "help: lists the commands" says "./run alexnet"
+run_it 1000 bake
+expect "unknown command: fails" test "$status" = 1
+
+printf '%d passed, %d failed\n' "$((cases - failures))" "$failures"
+((failures == 0))
