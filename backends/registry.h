@@ -12,6 +12,9 @@ namespace limulus {
 // the list of what exists and what to install, when there is none.
 Backend& device(const std::string& name = "cpu");
 
+// How many threads `cpu` computes with, from now on. ValueError below 1. The results are the same.
+void set_device_threads(int threads);
+
 struct DeviceInfo {
   std::string name, description;
 };

@@ -8,8 +8,7 @@
 namespace limulus {
 namespace {
 
-// ---- broadcasting
-// --------------------------------------------------------------------------------
+// ---- broadcasting ---------------------------------------------------------------------------
 
 // The strides with which `shape` is read as if it had the sizes of `out`: 0 along stretched axes.
 // Neighbouring axes that are walked evenly by both operands become one, so that a kernel sees few
@@ -116,8 +115,7 @@ Tensor stretched(const Tensor& x, const Shape& shape) {  // by broadcasting
   return compute(BinaryOp::add, x, Tensor::zeros(shape, x.dtype(), x.backend()));
 }
 
-// ---- the operations and their derivatives
-// --------------------------------------------------------
+// ---- the operations and their derivatives ---------------------------------------------------
 
 struct Add : Op {
   const char* name() const override { return "add"; }
@@ -309,8 +307,7 @@ Tensor drop_axis(const Tensor& y, int axis, bool keep) {
 
 }  // namespace
 
-// ---- the functions
-// -------------------------------------------------------------------------------
+// ---- the functions --------------------------------------------------------------------------
 
 Tensor add(const Tensor& a, const Tensor& b) {
   return record<Add>(compute(BinaryOp::add, a, b), {a, b}, {});
@@ -460,7 +457,7 @@ Tensor concat(const std::vector<Tensor>& parts, int axis) {
 
 Tensor narrow(const Tensor& x, int axis, std::int64_t start, std::int64_t length) {
   const int a = checked_axis("narrow", x.shape(), axis);
-  if (start < 0 || length < 0 || start + length > x.size(a))
+  if (start < 0 || length < 0 || start > x.size(a) || length > x.size(a) - start)
     throw ShapeError(fmt::format("narrow: [{}, {} + {}) is not inside axis {} of {}", start, start,
                                  length, axis, x.shape().str()));
   return record<Narrow>(slice(x, a, start, length), {x}, {}, a, start);

@@ -5,6 +5,7 @@
 // throws ShapeError, DTypeError or DeviceError when its arguments do not fit. Binary operations
 // broadcast: shapes are aligned at the right and sizes of 1 are stretched, so that a bias
 // [K, 1, 1] can be added to images [N, K, H, W].
+#include <initializer_list>
 #include <vector>
 
 #include "core/tensor.h"
@@ -50,6 +51,9 @@ Tensor matmul(const Tensor& a, const Tensor& b, bool trans_a = false, bool trans
 // may be -1: it is computed from the others.
 Tensor reshape(const Tensor& x, const Shape& shape);
 Tensor reshape(const Tensor& x, const std::vector<std::int64_t>& sizes);
+inline Tensor reshape(const Tensor& x, std::initializer_list<std::int64_t> sizes) {
+  return reshape(x, std::vector<std::int64_t>(sizes));
+}
 Tensor flatten(const Tensor& x, int first_axis = 1);  // [N, C, H, W] -> [N, C*H*W]
 Tensor concat(const std::vector<Tensor>& parts, int axis);
 Tensor narrow(const Tensor& x, int axis, std::int64_t start, std::int64_t length);  // a copy

@@ -11,8 +11,7 @@
 
 namespace limulus {
 
-// ---- Op
-// ------------------------------------------------------------------------------------------
+// ---- Op -------------------------------------------------------------------------------------
 
 // A long chain of ops would be destroyed by recursion, one stack frame per op: unlink it in a loop.
 Op::~Op() {
@@ -32,7 +31,8 @@ void Op::attach(const std::vector<Tensor>& inputs, const std::vector<Tensor>& sa
     inputs_.push_back(
         {t.impl()->op, needs && t.is_leaf() ? t : Tensor(), t.shape(), t.dtype(), needs});
   }
-  for (const Tensor& t : saved) saved_.push_back({t.detach(), t.impl()->storage->version});
+  for (const Tensor& t : saved)  // undefined: not needed for the gradients that are asked for
+    saved_.push_back(t.defined() ? Saved{t.detach(), t.impl()->storage->version} : Saved{});
   scope_ = TraceScope::current();
 }
 
@@ -41,6 +41,7 @@ const Tensor& Op::saved_at(std::size_t i, std::size_t count) const {
     throw GraphError(fmt::format("{}: saved {} tensors but its backward asks for {}", name(),
                                  saved_.size(), count));
   const Saved& s = saved_[i];
+  if (!s.tensor.defined()) return s.tensor;
   const std::uint64_t now = s.tensor.impl()->storage->version;
   if (now != s.version)
     throw GraphError(fmt::format(
@@ -62,8 +63,7 @@ bool must_record(const std::vector<Tensor>& inputs) {
   return false;
 }
 
-// ---- backward
-// ------------------------------------------------------------------------------------
+// ---- backward -------------------------------------------------------------------------------
 
 // sum += addend, in place where nobody else can see it: an op may have handed one tensor to two
 // inputs (add does), or kept it.
@@ -174,8 +174,7 @@ void run_backward(const Tensor& root, const Tensor& dy) {
     BackwardPass(root.impl()->op, dy).run();
 }
 
-// ---- helpers
-// -------------------------------------------------------------------------------------
+// ---- helpers --------------------------------------------------------------------------------
 
 void copy_values(const Tensor& source, Tensor& target) {
   Backend& from = source.backend();

@@ -42,7 +42,8 @@ class Op {
   const Shape& input_shape(std::size_t input) const { return inputs_[input].shape; }
   bool needs(std::size_t input) const { return inputs_[input].needs; }
 
-  // How a new op is recorded; use record<O>() below.
+  // How a new op is recorded; use record<O>() below. A saved tensor may be undefined, when no
+  // gradient that is asked for needs it.
   void attach(const std::vector<Tensor>& inputs, const std::vector<Tensor>& saved);
 
  protected:
@@ -67,7 +68,7 @@ class Op {
   };
   struct Saved {
     Tensor tensor;  // detached: a result saved by its own op must not keep that op alive
-    std::uint64_t version;
+    std::uint64_t version = 0;
   };
   const Tensor& saved_at(std::size_t i, std::size_t count) const;
   void release();

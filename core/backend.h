@@ -30,7 +30,7 @@ namespace limulus {
 
 class Pool;
 
-// ---- the shapes of primitives ------------------------------------------------------------------
+// ---- the shapes of primitives ---------------------------------------------------------------
 
 // C[m, n] = op(A) op(B) + beta C, op(X) = X or its transpose. Row i of a matrix begins ld elements
 // after row i - 1: A is stored [m, k] with lda >= k, or [k, m] with lda >= m when trans_a.
@@ -53,7 +53,9 @@ struct Conv2dShape {
 struct Pool2dShape {
   std::int64_t n = 0, c = 0;
   Window2d window;
-  bool count_include_pad = false;  // average pooling: divide by F*F (true) or by the taps inside
+  // Average pooling divides by the taps inside the padded image (true: F*F, but for a window that
+  // hangs over its end in ceil mode), or inside the image.
+  bool count_include_pad = false;
 };
 
 // Local response normalization (Krizhevsky et al. 2012, section 3.3), x and y [n, c, h, w]:
@@ -98,12 +100,12 @@ struct SgdShape {
   SgdRule rule = SgdRule::paper;
 };
 
-// ---- the interface -----------------------------------------------------------------------------
+// ---- the interface --------------------------------------------------------------------------
 
 class Backend {
  public:
   Backend();
-  virtual ~Backend();
+  virtual ~Backend();  // a derived destructor calls pool().trim(): here deallocate() is gone
   Backend(const Backend&) = delete;
   Backend& operator=(const Backend&) = delete;
 
@@ -211,7 +213,11 @@ class Backend {
   std::unique_ptr<Pool> pool_;
 };
 
-// The backend that fallbacks run on; the registry sets it to `reference` once.
+// The backend that fallbacks run on; the registry sets it to a reference backend once.
 void set_fallback_backend(Backend* reference);
+
+// In strict mode a fallback is a DeviceError that names the primitive and the backend. Without a
+// call of this, LIMULUS_STRICT=1 in the environment turns it on.
+void set_strict(bool strict);
 
 }  // namespace limulus

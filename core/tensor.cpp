@@ -33,14 +33,12 @@ void refuse_change_of_recorded(const TensorImpl& t, const char* what) {
 
 }  // namespace
 
-// ---- storage
-// -------------------------------------------------------------------------------------
+// ---- storage --------------------------------------------------------------------------------
 
 Storage::Storage(Backend& b, std::size_t n) : backend(b), bytes(n), data(b.pool().take(n)) {}
 Storage::~Storage() { backend.pool().give(data, bytes); }
 
-// ---- making one
-// ----------------------------------------------------------------------------------
+// ---- making one -----------------------------------------------------------------------------
 
 Tensor Tensor::empty(const Shape& shape, DType dtype, Backend& backend) {
   auto impl = std::make_shared<TensorImpl>();
@@ -69,8 +67,7 @@ Tensor Tensor::from_host(const void* values, std::int64_t count, DType dtype, co
   return t;
 }
 
-// ---- what it is
-// ----------------------------------------------------------------------------------
+// ---- what it is -----------------------------------------------------------------------------
 
 const TensorImpl& Tensor::get() const {
   if (!impl_)
@@ -96,8 +93,7 @@ bool Tensor::unique() const {
   return impl_ && impl_.use_count() == 1 && impl_->storage.use_count() == 1;
 }
 
-// ---- values
-// --------------------------------------------------------------------------------------
+// ---- values ---------------------------------------------------------------------------------
 
 void Tensor::copy_to_host(void* values, DType wanted) const {
   const TensorImpl& t = get();
@@ -145,8 +141,7 @@ Tensor& Tensor::copy_(const Tensor& source) {
   return *this;
 }
 
-// ---- the same values, otherwise
-// ------------------------------------------------------------------
+// ---- the same values, otherwise -------------------------------------------------------------
 
 Tensor Tensor::view(const Shape& new_shape) const {
   if (new_shape.numel() != numel())
@@ -186,8 +181,7 @@ Tensor Tensor::to_dtype(DType wanted) const {
   throw DTypeError("to_dtype: unknown type");
 }
 
-// ---- gradients
-// -----------------------------------------------------------------------------------
+// ---- gradients ------------------------------------------------------------------------------
 
 bool Tensor::requires_grad() const { return get().requires_grad; }
 bool Tensor::is_leaf() const { return get().op == nullptr; }
@@ -224,8 +218,7 @@ void Tensor::backward() const {
 
 void Tensor::backward(const Tensor& dy) const { run_backward(*this, dy); }
 
-// ---- scopes
-// --------------------------------------------------------------------------------------
+// ---- scopes ---------------------------------------------------------------------------------
 
 NoGrad::NoGrad() : outer_(std::exchange(recording_on, false)) {}
 NoGrad::~NoGrad() { recording_on = outer_; }

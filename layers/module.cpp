@@ -6,6 +6,8 @@
 namespace limulus {
 namespace {
 
+thread_local std::function<void(const std::string&, const Tensor&)> layer_observer;
+
 std::string dotted(const std::string& prefix, const std::string& name) {
   if (prefix.empty()) return name;
   return name.empty() ? prefix : prefix + "." + name;
@@ -69,8 +71,7 @@ WalkStep make_step(const Module& m, const Shape& in, const Shape& out) {
   return step;
 }
 
-// ---- Sequential
-// ----------------------------------------------------------------------------------
+// ---- Sequential -----------------------------------------------------------------------------
 
 Sequential& Sequential::add(std::string name, std::shared_ptr<Module> layer) {
   add_child(std::move(name), std::move(layer));
@@ -82,6 +83,7 @@ Tensor Sequential::forward(const Tensor& x) {
   for (const auto& [name, layer] : children()) {
     const TraceScope scope(dotted(TraceScope::current(), name));
     y = layer->forward(y);
+    if (layer_observer) layer_observer(TraceScope::current(), y);
   }
   return y;
 }

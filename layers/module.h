@@ -98,4 +98,17 @@ class Sequential : public Module {
   std::vector<WalkStep> walk(const Shape& in) const override;
 };
 
+// While one lives, f is called on this thread after each layer of a Sequential, with the layer's
+// dotted name and its output: to look at activations, or to find where a NaN began.
+class LayerObserver {
+ public:
+  explicit LayerObserver(std::function<void(const std::string&, const Tensor&)> f);
+  ~LayerObserver();
+  LayerObserver(const LayerObserver&) = delete;
+  LayerObserver& operator=(const LayerObserver&) = delete;
+
+ private:
+  std::function<void(const std::string&, const Tensor&)> outer_;
+};
+
 }  // namespace limulus

@@ -6,7 +6,8 @@
 #include <iostream>
 
 int main() {
-  const limulus::Window1d rows = limulus::Window1d::make(227, 11, 4, 0, 1, false, "conv1", "height");
+  const limulus::Window1d rows =
+      limulus::Window1d::make(227, 11, 4, 0, 1, false, "conv1", "height");
   std::cout << limulus::Shape{1, 96, rows.out, rows.out}.str() << " as " << rows.formula() << "\n";
   return rows.out == 55 ? 0 : 1;
 }

@@ -1,0 +1,169 @@
+// The CPU backend's instruction set, threads and memory.
+#include "backends/cpu/cpu_backend.h"
+
+#include <cpuid.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <thread>
+#include <utility>
+
+#include "core/error.h"
+#include "core/pool.h"
+
+namespace limulus {
+
+// ---- instruction set ---------------------------------------------------------------------------
+
+// The flags are those that the kernels are compiled with (CMakeLists.txt). The compiler's function
+// also asks whether the operating system saves the wide registers.
+bool cpu_supports(const std::string& instruction_set) {
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (instruction_set == "avx2") return avx2;
+  if (instruction_set == "avx512") {
+    return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+  }
+  return false;
+}
+
+std::string cpu_instruction_set() {
+  const char* forced = std::getenv("LIMULUS_ISA");
+  if (forced != nullptr && *forced != '\0') {
+    const std::string wanted = forced;
+    if (wanted != "avx2" && wanted != "avx512") {
+      throw DeviceError("cpu: LIMULUS_ISA is \"" + wanted +
+                        "\", but the instruction sets are avx2 and avx512; unset it to have the "
+                        "best of this processor");
+    }
+    if (!cpu_supports(wanted)) {
+      throw DeviceError("cpu: LIMULUS_ISA asks for " + wanted +
+                        ", which this processor does not have; unset it, or use the device "
+                        "\"reference\"");
+    }
+    return wanted;
+  }
+  if (cpu_supports("avx512")) return "avx512";
+  if (cpu_supports("avx2")) return "avx2";
+  return "";
+}
+
+namespace {
+
+// The processor's name as it tells it itself: three cpuid leaves of 16 characters.
+std::string processor() {
+  unsigned words[12] = {};
+  for (unsigned i = 0; i < 3; ++i) {
+    unsigned* w = words + 4 * i;
+    if (!__get_cpuid(0x80000002 + i, w, w + 1, w + 2, w + 3)) return "x86-64 processor";
+  }
+  char text[sizeof(words) + 1] = {};
+  std::memcpy(text, words, sizeof(words));
+  const std::string name = text;
+  const auto first = name.find_first_not_of(' '), last = name.find_last_not_of(' ');
+  return first == std::string::npos ? "x86-64 processor" : name.substr(first, last - first + 1);
+}
+
+}  // namespace
+
+// ---- threads -----------------------------------------------------------------------------------
+
+int cpu_default_threads() {
+  constexpr long most = 1024;
+  const char* wanted = std::getenv("LIMULUS_THREADS");
+  if (wanted != nullptr && *wanted != '\0') {
+    char* end = nullptr;
+    const long threads = std::strtol(wanted, &end, 10);
+    if (*end != '\0' || threads < 1 || threads > most) {
+      throw ValueError(std::string("cpu: LIMULUS_THREADS is \"") + wanted +
+                       "\", but must be a number from 1 to " + std::to_string(most));
+    }
+    return static_cast<int>(threads);
+  }
+  const unsigned available = std::thread::hardware_concurrency();
+  return available == 0 ? 1 : static_cast<int>(available);
+}
+
+void CpuBackend::set_threads(int threads) {
+  if (threads < 0) {
+    throw ValueError("cpu: " + std::to_string(threads) +
+                     " threads; give 1 or more, or 0 for all of them");
+  }
+  context_.threads = threads == 0 ? cpu_default_threads() : threads;
+}
+
+// ---- the backend -------------------------------------------------------------------------------
+
+CpuBackend::CpuBackend(int threads, std::string name, std::string instruction_set)
+    : name_(std::move(name)),
+      instruction_set_(instruction_set.empty() ? cpu_instruction_set()
+                                               : std::move(instruction_set)) {
+  if (!cpu_supports(instruction_set_)) {
+    throw DeviceError(name_ + ": the processor has no " +
+                      (instruction_set_.empty() ? "AVX2" : instruction_set_) +
+                      "; use the device \"reference\"");
+  }
+  const bool wide = instruction_set_ == "avx512";
+  f32_ = wide ? &cpu::avx512::kernels<float>() : &cpu::avx2::kernels<float>();
+  f64_ = wide ? &cpu::avx512::kernels<double>() : &cpu::avx2::kernels<double>();
+  context_.pool = &pool();
+  set_threads(threads);
+}
+
+CpuBackend::~CpuBackend() { pool().trim(); }
+
+std::string CpuBackend::description() const {
+  return processor() + ", " + instruction_set_ + ", " + std::to_string(context_.threads) +
+         (context_.threads == 1 ? " thread" : " threads");
+}
+
+// ---- memory ------------------------------------------------------------------------------------
+
+// Large blocks begin at a multiple of 2 MiB and ask for pages of that size: @@HUGE@@
+void* CpuBackend::allocate(std::size_t bytes) {
+  constexpr std::size_t line = 64, huge_page = 2 << 20, large = 4 << 20;
+  const std::size_t alignment = bytes >= large ? huge_page : line;
+  const std::size_t rounded = (bytes / alignment + (bytes % alignment != 0)) * alignment;
+  void* buffer = nullptr;
+  if (rounded >= bytes) buffer = std::aligned_alloc(alignment, rounded == 0 ? line : rounded);
+  if (buffer == nullptr) {
+    const auto mebibytes = [](double b) {
+      return std::to_string(static_cast<long>(b / (1 << 20)));
+    };
+    const double page = static_cast<double>(sysconf(_SC_PAGESIZE));
+    throw DeviceError(name_ + ": no memory for " + std::to_string(bytes) + " bytes (" +
+                      mebibytes(static_cast<double>(bytes)) + " MiB); the machine has " +
+                      mebibytes(page * static_cast<double>(sysconf(_SC_PHYS_PAGES))) +
+                      " MiB, and this backend holds " +
+                      mebibytes(static_cast<double>(pool().stats().held_bytes)) +
+                      " MiB; a smaller batch needs less");
+  }
+  if (alignment == huge_page) madvise(buffer, rounded, MADV_HUGEPAGE);  // a wish: may be refused
+  return buffer;
+}
+
+void CpuBackend::deallocate(void* buffer, std::size_t) noexcept { std::free(buffer); }
+
+void CpuBackend::upload(void* dst, const void* host, std::size_t bytes) {
+  if (bytes != 0) std::memcpy(dst, host, bytes);  // either may be null when there is nothing
+}
+
+void CpuBackend::download(void* host, const void* src, std::size_t bytes) {
+  if (bytes != 0) std::memcpy(host, src, bytes);
+}
+
+// ---- workspaces of kernels ---------------------------------------------------------------------
+
+namespace cpu {
+
+void* scratch_take(const Context& ctx, std::size_t bytes) {
+  return static_cast<Pool*>(ctx.pool)->take(bytes);
+}
+void scratch_give(const Context& ctx, void* data, std::size_t bytes) noexcept {
+  static_cast<Pool*>(ctx.pool)->give(data, bytes);
+}
+
+}  // namespace cpu
+}  // namespace limulus

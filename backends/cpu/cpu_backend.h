@@ -1,0 +1,102 @@
+#pragma once
+// The CPU backend: AVX2 or AVX-512 kernels (backends/cpu/kernels), chosen when it is made, and
+// threads. README.md in this folder says in which order to read them.
+#include <cstdint>
+#include <string>
+
+#include "backends/cpu/kernels/kernels.h"
+#include "core/backend.h"
+
+namespace limulus {
+
+// The instruction set that kernels will be taken from: "avx512", "avx2", or "" on a processor with
+// neither, where the reference backend serves instead. LIMULUS_ISA=avx2 or avx512 forces one;
+// DeviceError when the word is unknown or the processor lacks it.
+std::string cpu_instruction_set();
+bool cpu_supports(const std::string& instruction_set);
+
+// Threads of a CpuBackend that is not told otherwise: LIMULUS_THREADS, or else as many as the
+// process may use. ValueError when LIMULUS_THREADS is not a number from 1 to 1024.
+int cpu_default_threads();
+
+class CpuBackend final : public Backend {
+ public:
+  // threads 0: cpu_default_threads(); instruction_set "": cpu_instruction_set(). DeviceError where
+  // the processor has no such instruction set. A part of the processor ("cpu:0/2") is a backend
+  // with fewer threads and that name.
+  explicit CpuBackend(int threads = 0, std::string name = "cpu", std::string instruction_set = "");
+  ~CpuBackend() override;
+
+  std::string name() const override { return name_; }
+  std::string description() const override;  // "AMD EPYC, avx512, 2 threads"
+  const std::string& instruction_set() const { return instruction_set_; }
+  int threads() const { return context_.threads; }
+  void set_threads(int threads);  // 0: cpu_default_threads(); results do not depend on it
+
+  void* allocate(std::size_t bytes) override;
+  void deallocate(void* buffer, std::size_t bytes) noexcept override;
+  bool host_memory() const override { return true; }
+  void upload(void* dst, const void* host, std::size_t bytes) override;
+  void download(void* host, const void* src, std::size_t bytes) override;
+
+  // primitives.cpp
+  void gemm(DType dtype, const GemmShape& s, const void* a, const void* b, void* c) override;
+  void conv2d_forward(DType dtype, const Conv2dShape& s, const void* x, const void* w,
+                      const void* b, void* y) override;
+  void conv2d_backward_input(DType dtype, const Conv2dShape& s, const void* dy, const void* w,
+                             void* dx) override;
+  void conv2d_backward_weight(DType dtype, const Conv2dShape& s, const void* x, const void* dy,
+                              void* dw) override;
+  void conv2d_backward_bias(DType dtype, const Conv2dShape& s, const void* dy, void* db) override;
+  void max_pool2d_forward(DType dtype, const Pool2dShape& s, const void* x, void* y,
+                          void* argmax) override;
+  void max_pool2d_backward(DType dtype, const Pool2dShape& s, const void* dy, const void* argmax,
+                           void* dx) override;
+  void avg_pool2d_forward(DType dtype, const Pool2dShape& s, const void* x, void* y) override;
+  void avg_pool2d_backward(DType dtype, const Pool2dShape& s, const void* dy, void* dx) override;
+  void lrn_across_forward(DType dtype, const LrnShape& s, const void* x, void* y) override;
+  void lrn_across_backward(DType dtype, const LrnShape& s, const void* x, const void* dy,
+                           void* dx) override;
+  void lrn_within_forward(DType dtype, const LrnShape& s, const void* x, void* y) override;
+  void lrn_within_backward(DType dtype, const LrnShape& s, const void* x, const void* dy,
+                           void* dx) override;
+  void unary(DType dtype, UnaryOp op, std::int64_t n, const void* x, void* y) override;
+  void unary_backward(DType dtype, UnaryOp op, std::int64_t n, const void* x, const void* y,
+                      const void* dy, void* dx) override;
+  void binary(DType dtype, BinaryOp op, const BroadcastShape& s, const void* a, const void* b,
+              void* y) override;
+  void select_backward(DType dtype, BinaryOp op, const BroadcastShape& s, bool second,
+                       const void* a, const void* b, const void* dy, void* dx) override;
+  void affine(DType dtype, std::int64_t n, double scale, double shift, const void* x,
+              void* y) override;
+  void accumulate(DType dtype, std::int64_t n, const void* x, void* y) override;
+  void fill(DType dtype, std::int64_t n, double value, void* y) override;
+  void copy_block(DType dtype, const BlockShape& s, const void* src, void* dst) override;
+  void dropout(DType dtype, std::int64_t n, double p, PhiloxKey key, const void* x,
+               void* y) override;
+  void reduce(DType dtype, ReduceOp op, std::int64_t outer, std::int64_t len, std::int64_t inner,
+              const void* x, void* y) override;
+  void softmax_forward(DType dtype, std::int64_t rows, std::int64_t cols, const void* x,
+                       void* y) override;
+  void softmax_backward(DType dtype, std::int64_t rows, std::int64_t cols, const void* y,
+                        const void* dy, void* dx) override;
+  void cross_entropy_forward(DType dtype, std::int64_t rows, std::int64_t cols, const void* x,
+                             const void* labels, void* probability, void* loss) override;
+  void cross_entropy_backward(DType dtype, std::int64_t rows, std::int64_t cols,
+                              const void* probability, const void* labels, const void* dloss,
+                              void* dx) override;
+  void sgd_step(DType dtype, const SgdShape& s, void* w, const void* g, void* v) override;
+
+ private:
+  // All primitives pass through here: reports to the trace, and calls
+  // kernel(table, context) with the table of float or of double kernels.
+  template <class S, class F>
+  void run(DType dtype, const char* primitive, const S& shape, F kernel);
+
+  std::string name_, instruction_set_;
+  cpu::Context context_;
+  const cpu::Kernels<float>* f32_ = nullptr;
+  const cpu::Kernels<double>* f64_ = nullptr;
+};
+
+}  // namespace limulus

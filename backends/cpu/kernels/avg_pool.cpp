@@ -1,0 +1,156 @@
+// Average pooling.
+//
+//   forward    y = (sum over the window's taps inside the image of x) / m
+//   backward   dx[h, w] = sum over the windows (oh, ow) that hold (h, w) of g[oh, ow],   g = dy / m
+//
+// where m is the number of taps inside the image or, with count_include_pad, inside the padded one.
+//
+// Forward runs like max pooling (max_pool.cpp): a lane per window, every S-th element per tap.
+//
+// Backward, every tap of a window receives the same g, so the sum is separable, first along the
+// row and then down the column. Along the row it is turned into plain shifted additions by writing
+// g with S - 1 zeros between its values:
+//
+//   spread | g0 0 g1 0 g2 0 ... |     G[w] = sum over fw of spread[w + P - fw D]
+//
+// and G is then added to each of the input rows that the windows of row oh cover.
+#include "backends/cpu/kernels/memory_kernels.h"
+#include "backends/cpu/kernels/pool_geometry.h"
+
+namespace limulus::cpu::LIMULUS_ISA {
+namespace {
+
+template <int STRIDE, class T>
+LIMULUS_INLINE Vec<T> sum_lanes(const Window2d& win, const T* x, std::int64_t rows, int n) {
+  Vec<T> sum = Vec<T>::zero();
+  for (std::int64_t i = 0; i < rows; ++i)
+    for (std::int64_t j = 0; j < win.w.kernel; ++j) {
+      const T* tap = x + i * win.h.dilation * win.w.in + j * win.w.dilation;
+      sum = sum + load_strided<STRIDE>(tap, n, win.w.stride);
+    }
+  return sum;
+}
+
+template <class T>
+T sum_one(const Window2d& win, const T* x, Range fh, Range fw, std::int64_t oh, std::int64_t ow) {
+  const std::int64_t h0 = oh * win.h.stride - win.h.pad, w0 = ow * win.w.stride - win.w.pad;
+  T sum = 0;
+  for (std::int64_t i = fh.begin; i < fh.end; ++i)
+    for (std::int64_t j = fw.begin; j < fw.end; ++j)
+      sum += x[(h0 + i * win.h.dilation) * win.w.in + w0 + j * win.w.dilation];
+  return sum;
+}
+
+// How many of an axis's taps count: those inside the image or, with count_include_pad, inside the
+// padded image. That is all of them, but for a ragged last window (ceil mode).
+LIMULUS_INLINE std::int64_t counted(bool include_pad, const Window1d& w, std::int64_t o) {
+  if (!include_pad) return taps_inside(w, o).count();
+  Window1d padded = w;
+  padded.in += 2 * w.pad;
+  padded.pad = 0;
+  return taps_inside(padded, o).count();
+}
+
+template <int STRIDE, class T>
+void average_plane(const Pool2dShape& s, const T* x, const T* array_end, T* y) {
+  const Window2d& win = s.window;
+  const Range inside = windows_inside(win.w);
+  for (std::int64_t oh = 0; oh < win.h.out; ++oh) {
+    const Range fh = taps_inside(win.h, oh);
+    T* yr = y + oh * win.w.out;
+    const std::int64_t rows = counted(s.count_include_pad, win.h, oh);
+    const Vec<T> m = Vec<T>::set(static_cast<T>(rows * win.w.kernel));
+    const std::int64_t row = oh * win.h.stride - win.h.pad + fh.begin * win.h.dilation;
+    const std::int64_t last_tap =
+        (fh.count() - 1) * win.h.dilation * win.w.in + (win.w.kernel - 1) * win.w.dilation;
+    std::int64_t ow = 0;
+    while (ow < win.w.out) {
+      if (ow < inside.begin || ow >= inside.end || fh.count() == 0) {
+        const Range fw = taps_inside(win.w, ow);
+        const std::int64_t taps = rows * counted(s.count_include_pad, win.w, ow);
+        yr[ow] = sum_one(win, x, fh, fw, oh, ow) / static_cast<T>(taps);
+        ++ow;
+        continue;
+      }
+      const T* first = x + row * win.w.in + ow * win.w.stride - win.w.pad;
+      constexpr int width = Vec<T>::width;
+      const int n = static_cast<int>(smaller(width, inside.end - ow));
+      const int lanes = n == width ? n : lanes_to_load<STRIDE>(first, last_tap, n, array_end);
+      const Vec<T> sum = lanes == width ? sum_lanes<STRIDE>(win, first, fh.count(), width)
+                                        : sum_lanes<STRIDE>(win, first, fh.count(), n);
+      (sum / m).store_n(yr + ow, n);
+      ow += n;
+    }
+  }
+}
+
+}  // namespace
+
+template <class T>
+void avg_pool2d_forward(const Context& ctx, const Pool2dShape& s, const T* x, T* y) {
+  const Window2d& win = s.window;
+  const std::int64_t in = win.h.in * win.w.in, out = win.h.out * win.w.out;
+  const std::int64_t bytes = (in + out) * static_cast<std::int64_t>(sizeof(T));
+  auto* plane_kernel = average_plane<0, T>;
+  if (win.w.stride == 1) plane_kernel = average_plane<1, T>;
+  if (win.w.stride == 2) plane_kernel = average_plane<2, T>;
+  const Pool2dShape shape = s;
+  const std::int64_t planes = s.n * s.c;
+  parallel_for(ctx, planes, planes * bytes, [=](std::int64_t p, int) {
+    plane_kernel(shape, x + p * in, x + planes * in, y + p * out);
+  });
+}
+
+template <class T>
+void avg_pool2d_backward(const Context& ctx, const Pool2dShape& s, const T* dy, T* dx) {
+  const Pool2dShape shape = s;
+  const Window1d& wide = s.window.w;
+  const std::int64_t in = s.window.h.in * wide.in, out = s.window.h.out * wide.out;
+  const std::int64_t bytes = (in + out) * static_cast<std::int64_t>(sizeof(T));
+  // `spread` has room for the taps that reach back over its beginning.
+  const std::int64_t reach = (wide.kernel - 1) * wide.dilation;
+  const std::int64_t length = reach + larger(wide.in + wide.pad, wide.out * wide.stride);
+  const std::int64_t per_thread = length + wide.in + wide.out;
+  const std::int64_t item = static_cast<std::int64_t>(sizeof(T));
+  const Scratch scratch(ctx, (wide.out + ctx.threads * per_thread) * item);
+  T* columns = scratch.template as<T>();  // [OW]: the taps of a window that count, along its row
+  for (std::int64_t ow = 0; ow < wide.out; ++ow)
+    columns[ow] = static_cast<T>(counted(s.count_include_pad, wide, ow));
+  T* all = columns + wide.out;
+  const std::int64_t planes = s.n * s.c;
+  parallel_for(ctx, planes, planes * bytes, [=](std::int64_t p, int thread) {
+    const Window1d &h = shape.window.h, &w = shape.window.w;
+    T* spread = all + thread * per_thread;
+    T* row_sum = spread + length;
+    T* g = row_sum + w.in;
+    T* dxp = dx + p * in;
+    for_lanes<T>(0, in, [=](auto at) { at.store(dxp, Vec<T>::zero()); });
+    for_lanes<T>(0, length, [=](auto at) { at.store(spread, Vec<T>::zero()); });
+    for (std::int64_t oh = 0; oh < h.out; ++oh) {
+      const Range fh = taps_inside(h, oh);
+      const Vec<T> rows = Vec<T>::set(static_cast<T>(counted(shape.count_include_pad, h, oh)));
+      const T* dyr = dy + p * out + oh * w.out;
+      for_lanes<T>(0, w.out,
+                   [=](auto at) { at.store(g, at.load(dyr) / (rows * at.load(columns))); });
+      for (std::int64_t ow = 0; ow < w.out; ++ow) spread[reach + ow * w.stride] = g[ow];
+      const std::int64_t taps = w.kernel, step = w.dilation;
+      const T* from = spread + reach + w.pad;
+      for_lanes<T>(0, w.in, [=](auto at) {
+        Vec<T> sum = Vec<T>::zero();
+        for (std::int64_t fw = 0; fw < taps; ++fw) sum = sum + at.load(from - fw * step);
+        at.store(row_sum, sum);
+      });
+      for (std::int64_t f = fh.begin; f < fh.end; ++f) {
+        T* dxr = dxp + (oh * h.stride - h.pad + f * h.dilation) * w.in;
+        for_lanes<T>(0, w.in, [=](auto at) { at.store(dxr, at.load(dxr) + at.load(row_sum)); });
+      }
+    }
+  });
+}
+
+template void avg_pool2d_forward(const Context&, const Pool2dShape&, const float*, float*);
+template void avg_pool2d_forward(const Context&, const Pool2dShape&, const double*, double*);
+template void avg_pool2d_backward(const Context&, const Pool2dShape&, const float*, float*);
+template void avg_pool2d_backward(const Context&, const Pool2dShape&, const double*, double*);
+
+}  // namespace limulus::cpu::LIMULUS_ISA

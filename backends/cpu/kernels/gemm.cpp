@@ -1,0 +1,110 @@
+// C = op(A) op(B) + beta C: which way to go, and how C is cut into blocks for the threads.
+//
+//     dot       few rows on one side, and rows of both run along k: gemm_dot.cpp reads the big
+//               matrix once, where it lies. A Linear layer with a batch of 1.
+//     turned    few rows of A, B transposed: compute C^T = op(B)^T op(A)^T, so that the big matrix is
+//               packed by plain copies (as the left operand) and not by transposing. A Linear layer
+//               with a batch of 32: its weight [out, in] is read along its rows.
+//     plain     all else
+//
+// The blocks of C are cut by the sizes of the problem. Each element's sum is formed by one thread in
+// the order of k, in passes whose depth depends on k alone, so that neither the cut nor the number
+// of threads shows in a single bit of the result.
+#include "backends/cpu/kernels/gemm.h"
+
+#include "backends/cpu/kernels/matrix_kernels.h"
+
+namespace limulus::cpu::LIMULUS_ISA {
+namespace {
+
+// Blocks of C: large, since what is packed for a block is used over its whole width or height, but
+// not so large that a machine with many cores has nothing to share.
+struct Cut {
+  std::int64_t m, n;          // of a block
+  std::int64_t rows, cols;    // how many blocks there are
+};
+
+template <class T>
+Cut cut(std::int64_t m, std::int64_t n, std::int64_t k) {
+  constexpr std::int64_t small_block = 1 << 21;  // multiply-adds: 20 us, as opposed to 2 for a task
+  std::int64_t parts_m = ceil_div(m, 1024), parts_n = ceil_div(n, 512);
+  const auto blocks = [&] {
+    const std::int64_t height = round_up(ceil_div(m, parts_m), Blocking<T>::rows);
+    const std::int64_t width = round_up(ceil_div(n, parts_n), Blocking<T>::cols);
+    return Cut{height, width, ceil_div(m, height), ceil_div(n, width)};
+  };
+  Cut c = blocks();
+  while (c.rows * c.cols < 16 && c.m * c.n * k > small_block && (c.m > 96 || c.n > 96)) {
+    ++(c.m > c.n ? parts_m : parts_n);
+    c = blocks();
+  }
+  return c;
+}
+
+template <class T>
+void gemm_plain(const Context& ctx, const GemmShape& s, const T* a, const T* b, T* c) {
+  const Cut blocks = cut<T>(s.m, s.n, s.k);
+  const std::int64_t bytes = Panels<T>::bytes(blocks.n);
+  const Scratch scratch(ctx, ctx.threads * bytes);
+  char* memory = scratch.as<char>();
+  const std::int64_t work = s.m * s.n * s.k / 4;
+  parallel_for(ctx, blocks.rows * blocks.cols, work, [=](std::int64_t task, int thread) {
+    const std::int64_t i = task / blocks.cols * blocks.m, j = task % blocks.cols * blocks.n;
+    StoredA<T> from_a{a, s.lda, s.trans_a};
+    StoredB<T> from_b{b, s.ldb, s.trans_b};
+    StoredC<T> to{c, s.ldc};
+    multiply_block<T>(from_a, from_b, to, i, smaller(blocks.m, s.m - i), j,
+                      smaller(blocks.n, s.n - j), s.k, s.beta != 0,
+                      Panels<T>(memory + thread * bytes));
+  });
+}
+
+// The block of C^T [n, m] is summed in a workspace, and turned over as it goes to C.
+template <class T>
+void gemm_turned(const Context& ctx, const GemmShape& s, const T* a, const T* b, T* c) {
+  const Cut blocks = cut<T>(s.n, s.m, s.k);
+  const std::int64_t panel_bytes = Panels<T>::bytes(blocks.n);
+  const std::int64_t bytes = panel_bytes + bytes_of<T>(blocks.m * blocks.n);
+  const Scratch scratch(ctx, ctx.threads * bytes);
+  char* memory = scratch.as<char>();
+  const std::int64_t work = s.m * s.n * s.k / 4;
+  parallel_for(ctx, blocks.rows * blocks.cols, work, [=](std::int64_t task, int thread) {
+    const std::int64_t i = task / blocks.cols * blocks.m, j = task % blocks.cols * blocks.n;
+    const std::int64_t rows = smaller(blocks.m, s.n - i), cols = smaller(blocks.n, s.m - j);
+    char* mine = memory + thread * bytes;
+    T* block = reinterpret_cast<T*>(mine + panel_bytes);  // [rows, cols] of C^T
+    StoredA<T> from_a{b + (s.trans_b ? i * s.ldb : i), s.ldb, !s.trans_b};
+    StoredB<T> from_b{a + (s.trans_a ? j : j * s.lda), s.lda, !s.trans_a};
+    StoredC<T> to{block, cols};
+    multiply_block<T>(from_a, from_b, to, 0, rows, 0, cols, s.k, false, Panels<T>(mine));
+    T* out = c + j * s.ldc + i;
+    if (s.beta == 0) return transpose(rows, cols, block, cols, out, s.ldc);
+    for (std::int64_t q = 0; q < cols; ++q)
+      for (std::int64_t r = 0; r < rows; ++r) out[q * s.ldc + r] += block[r * cols + q];
+  });
+}
+
+}  // namespace
+
+template <class T>
+void gemm(const Context& ctx, const GemmShape& s, const T* a, const T* b, T* c) {
+  if (s.m == 0 || s.n == 0) return;
+  if (s.k == 0) {
+    for (std::int64_t i = 0; i < (s.beta == 0 ? s.m : 0); ++i)
+      for (std::int64_t j = 0; j < s.n; ++j) c[i * s.ldc + j] = 0;
+    return;
+  }
+  // A single row or column lies the same way whether it is called transposed or not.
+  GemmShape t = s;
+  if (s.trans_a && s.m == 1 && s.lda == 1) t.trans_a = false, t.lda = s.k;
+  if (!s.trans_b && s.n == 1 && s.ldb == 1) t.trans_b = true, t.ldb = s.k;
+
+  if (!t.trans_a && t.trans_b && smaller(t.m, t.n) <= 4) return gemm_dot<T>(ctx, t, a, b, c);
+  if (t.trans_b && t.m <= 128 && t.m < t.n) return gemm_turned<T>(ctx, t, a, b, c);
+  gemm_plain<T>(ctx, t, a, b, c);
+}
+
+template void gemm<float>(const Context&, const GemmShape&, const float*, const float*, float*);
+template void gemm<double>(const Context&, const GemmShape&, const double*, const double*, double*);
+
+}  // namespace limulus::cpu::LIMULUS_ISA

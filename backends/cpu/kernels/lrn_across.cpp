@@ -1,0 +1,167 @@
+// Local response normalization across channels (Krizhevsky et al. 2012, section 3.3).
+//
+//   forward    y_i  = x_i s_i^-beta,   s_i = k + alpha * sum of x_j^2,  j in [i - a, i + b]
+//   backward   dx_i = dy_i s_i^-beta - 2 alpha beta x_i * sum of r_j,   j in [i - b, i + a]
+//              r_j  = dy_j x_j s_j^(-beta - 1)
+//
+// with a = size/2 channels behind and b = size - 1 - a ahead, clipped to [0, C). The backward sum
+// runs over the channels whose window holds i, so behind and ahead change places: for an even size
+// that matters.
+//
+// How the loops are cut. Channels are planes of H*W pixels, and pixels do not meet: a register
+// holds neighbouring pixels of one channel. A task is one image and 4 KiB of pixels, and walks over
+// all channels; what the window needs again then lies in the L1 cache (5 channels of 4 KiB forward;
+// rings of 5 and 3 rows backward), so every byte crosses the memory bus once:
+//
+//        channel ->  i-2   i-1    i    i+1   i+2
+//   4 KiB of pixels [ x ] [ x ] [ x ] [ x ] [ x ]   -> s_i -> y_i
+//
+// The sum of squares is taken afresh for each channel. Adding the newcomer and subtracting the
+// leaver would save three additions that nobody waits for, and would carry the rounding errors of
+// all channels before, and a NaN for ever.
+//
+// The paper's s^-3/4 has a fast way of its own (simd_math.h); another beta goes through exp and
+// log.
+#include "backends/cpu/kernels/memory_kernels.h"
+#include "backends/cpu/kernels/parallel.h"
+#include "backends/cpu/kernels/simd_math.h"
+
+namespace limulus::cpu::LIMULUS_ISA {
+namespace {
+
+template <class T>
+struct ThreeQuarters {
+  LIMULUS_INLINE Powers<T> operator()(Vec<T> s) const { return minus_three_quarters(s); }
+};
+template <class T>
+struct AnyBeta {
+  Vec<T> beta;
+  LIMULUS_INLINE Powers<T> operator()(Vec<T> s) const { return minus_power(s, beta); }
+};
+
+// The pixels of one task: 4 KiB of a channel.
+template <class T>
+constexpr std::int64_t block_pixels = 4096 / sizeof(T);
+
+// k + alpha * (sum of squares over `taps` channels, the first at x)
+template <class T, class At>
+LIMULUS_INLINE Vec<T> scale_of(At at, const T* x, std::int64_t taps, std::int64_t plane,
+                               Vec<T> alpha, Vec<T> k) {
+  Vec<T> sum = Vec<T>::zero();
+  for (std::int64_t j = 0; j < taps; ++j) {
+    const Vec<T> v = at.load(x + j * plane);
+    sum = fma(v, v, sum);
+  }
+  return fma(alpha, sum, k);
+}
+
+template <class T, class Power>
+void forward(const Context& ctx, const LrnShape& s, const T* x, T* y, Power power) {
+  const std::int64_t plane = s.h * s.w, channels = s.c;
+  const std::int64_t behind = s.size / 2, ahead = s.size - 1 - behind;
+  const std::int64_t blocks = ceil_div(plane, block_pixels<T>);
+  const std::int64_t bytes = s.n * channels * plane * static_cast<std::int64_t>(sizeof(T));
+  const bool stream = bytes >= stream_bytes;
+  const Vec<T> alpha = Vec<T>::set(static_cast<T>(s.alpha)), k = Vec<T>::set(static_cast<T>(s.k));
+
+  parallel_for(ctx, s.n * blocks, 2 * bytes, [=](std::int64_t task, int) {
+    const std::int64_t begin = task % blocks * block_pixels<T>;
+    const std::int64_t end = smaller(plane, begin + block_pixels<T>);
+    const T* xn = x + task / blocks * channels * plane;  // [C, H*W]
+    T* yn = y + task / blocks * channels * plane;
+    for (std::int64_t i = 0; i < channels; ++i) {
+      const std::int64_t first = larger(0, i - behind), last = smaller(channels - 1, i + ahead);
+      const std::int64_t taps = last - first + 1;
+      const T* window = xn + first * plane;
+      const T* xi = xn + i * plane;
+      T* yi = yn + i * plane;
+      for_lanes_to(yi, begin, end, stream, [=](auto at) {
+        const Vec<T> scale = scale_of(at, window, taps, plane, alpha, k);
+        at.store(yi, at.load(xi) * power(scale).p);
+      });
+    }
+    stream_done(stream);
+  });
+}
+
+// One pass over the channels: at channel j its r_j and dy_j s_j^-beta enter two rings of rows, and
+// channel i = j - behind, whose sum is now complete, leaves.
+template <class T, class Power>
+void backward(const Context& ctx, const LrnShape& s, const T* x, const T* dy, T* dx, Power power) {
+  constexpr std::int64_t row = block_pixels<T>;
+  const std::int64_t plane = s.h * s.w, channels = s.c;
+  const std::int64_t behind = s.size / 2, ahead = s.size - 1 - behind;
+  const std::int64_t r_rows = smaller(s.size, channels), q_rows = smaller(behind + 1, channels);
+  const std::int64_t blocks = ceil_div(plane, row);
+  const std::int64_t bytes = s.n * channels * plane * static_cast<std::int64_t>(sizeof(T));
+  const bool stream = bytes >= stream_bytes;
+  const std::int64_t ring = (r_rows + q_rows) * row;
+  const Scratch rings(ctx, ctx.threads * ring * static_cast<std::int64_t>(sizeof(T)));
+  T* all_rings = rings.template as<T>();
+  const Vec<T> alpha = Vec<T>::set(static_cast<T>(s.alpha)), k = Vec<T>::set(static_cast<T>(s.k));
+  const Vec<T> factor = Vec<T>::set(static_cast<T>(-2 * s.alpha * s.beta));
+
+  parallel_for(ctx, s.n * blocks, 3 * bytes, [=](std::int64_t task, int thread) {
+    const std::int64_t begin = task % blocks * row, count = smaller(row, plane - begin);
+    const std::int64_t offset = task / blocks * channels * plane + begin;
+    T* r = all_rings + thread * ring;  // [r_rows, row]
+    T* q = r + r_rows * row;           // [q_rows, row]
+    for (std::int64_t j = 0; j < channels + behind; ++j) {
+      if (j < channels) {
+        const std::int64_t first = larger(0, j - behind), last = smaller(channels - 1, j + ahead);
+        const std::int64_t taps = last - first + 1;
+        const T* window = x + offset + first * plane;
+        const T* xj = x + offset + j * plane;
+        const T* dyj = dy + offset + j * plane;
+        T* rj = r + j % r_rows * row;
+        T* qj = q + j % q_rows * row;
+        for_lanes<T>(0, count, [=](auto at) {
+          const Vec<T> scale = scale_of(at, window, taps, plane, alpha, k);
+          const Powers<T> powers = power(scale);
+          const Vec<T> d = at.load(dyj);
+          at.store(qj, d * powers.p);
+          at.store(rj, d * at.load(xj) * powers.p_over_s);
+        });
+      }
+      const std::int64_t i = j - behind;
+      if (i < 0) continue;
+      const std::int64_t first = larger(0, i - ahead), last = smaller(channels - 1, i + behind);
+      const T* xi = x + offset + i * plane;
+      const T* qi = q + i % q_rows * row;
+      T* dxi = dx + offset + i * plane;
+      for_lanes_to(dxi, 0, count, stream, [=](auto at) {
+        Vec<T> sum = Vec<T>::zero();
+        std::int64_t slot = first % r_rows;
+        for (std::int64_t m = first; m <= last; ++m) {
+          sum = sum + at.load(r + slot * row);
+          slot = slot + 1 == r_rows ? 0 : slot + 1;
+        }
+        at.store(dxi, fma(factor * at.load(xi), sum, at.load(qi)));
+      });
+    }
+    stream_done(stream);
+  });
+}
+
+}  // namespace
+
+template <class T>
+void lrn_across_forward(const Context& ctx, const LrnShape& s, const T* x, T* y) {
+  if (s.beta == 0.75) return forward(ctx, s, x, y, ThreeQuarters<T>{});
+  forward(ctx, s, x, y, AnyBeta<T>{Vec<T>::set(static_cast<T>(s.beta))});
+}
+
+template <class T>
+void lrn_across_backward(const Context& ctx, const LrnShape& s, const T* x, const T* dy, T* dx) {
+  if (s.beta == 0.75) return backward(ctx, s, x, dy, dx, ThreeQuarters<T>{});
+  backward(ctx, s, x, dy, dx, AnyBeta<T>{Vec<T>::set(static_cast<T>(s.beta))});
+}
+
+template void lrn_across_forward(const Context&, const LrnShape&, const float*, float*);
+template void lrn_across_forward(const Context&, const LrnShape&, const double*, double*);
+template void lrn_across_backward(const Context&, const LrnShape&, const float*, const float*,
+                                  float*);
+template void lrn_across_backward(const Context&, const LrnShape&, const double*, const double*,
+                                  double*);
+
+}  // namespace limulus::cpu::LIMULUS_ISA

@@ -1,0 +1,164 @@
+// Local response normalization within a channel: the window is a square of the same plane.
+//
+//   forward    y  = x s^-beta,   s = k + alpha * box(x^2)
+//   backward   dx = dy s^-beta - 2 alpha beta x * mirrored_box(r),   r = dy x s^(-beta - 1)
+//
+// box(z)[h, w] sums z over rows [h - a, h + b] and columns [w - a, w + b], a = size/2 and
+// b = size - 1 - a, clipped to the plane; mirrored_box exchanges a and b (see lrn_across.cpp).
+//
+// A box is separable: sums along the row first, then sums of those down the column, so that an
+// element costs 2 size additions instead of size^2. Along the row, the source is copied into a line
+// with zeros at both ends; then every output is a sum of `size` neighbours with no edge to think
+// of, and a register computes neighbouring outputs from overlapping loads:
+//
+//   line  | 0 0 | z0 z1 z2 ... z(W-1) | 0 0 |       out[i] = line[i] + ... + line[i + size - 1]
+//
+// A task is one plane; what it keeps between the passes (two planes per thread) fits the L2 cache
+// for the planes of AlexNet (55 x 55 floats are 12 KB).
+#include "backends/cpu/kernels/memory_kernels.h"
+#include "backends/cpu/kernels/parallel.h"
+#include "backends/cpu/kernels/simd_math.h"
+
+namespace limulus::cpu::LIMULUS_ISA {
+namespace {
+
+// What the loops over one plane share.
+struct Box {
+  std::int64_t h, w, size, before, after;  // a and b above, exchanged for the mirrored box
+
+  std::int64_t line_length() const { return w + size - 1; }
+  Box mirrored() const { return {h, w, size, after, before}; }
+};
+
+template <class T>
+void clear_line(const Box& box, T* line) {
+  for_lanes<T>(0, box.line_length(), [=](auto at) { at.store(line, Vec<T>::zero()); });
+}
+
+// rows[h, w] = sum over the window along the row of f(z); the ends of `line` are zeros already.
+template <class T, class F>
+LIMULUS_INLINE void sum_along_rows(const Box& box, const T* z, T* line, T* rows, F f) {
+  const std::int64_t size = box.size;
+  for (std::int64_t h = 0; h < box.h; ++h) {
+    const T* from = z + h * box.w;
+    T* to = rows + h * box.w;
+    T* inside = line + box.before;
+    for_lanes<T>(0, box.w, [=](auto at) { at.store(inside, f(at.load(from))); });
+    for_lanes<T>(0, box.w, [=](auto at) {
+      Vec<T> sum = at.load(line);
+      for (std::int64_t t = 1; t < size; ++t) sum = sum + at.load(line + t);
+      at.store(to, sum);
+    });
+  }
+}
+
+// use(at, sum) with the sum down the window's column, for every element of row h.
+template <class T, class F>
+LIMULUS_INLINE void sum_down_columns(const Box& box, const T* rows, std::int64_t h, F use) {
+  const std::int64_t first = larger(0, h - box.before), last = smaller(box.h - 1, h + box.after);
+  const T* top = rows + first * box.w;
+  const std::int64_t taps = last - first + 1, w = box.w;
+  for_lanes<T>(0, w, [=](auto at) {
+    Vec<T> sum = at.load(top);
+    for (std::int64_t t = 1; t < taps; ++t) sum = sum + at.load(top + t * w);
+    use(at, sum);
+  });
+}
+
+template <class T>
+struct Parameters {
+  bool three_quarters;
+  Vec<T> alpha, beta, k;
+  explicit Parameters(const LrnShape& s)
+      : three_quarters(s.beta == 0.75),
+        alpha(Vec<T>::set(static_cast<T>(s.alpha))),
+        beta(Vec<T>::set(static_cast<T>(s.beta))),
+        k(Vec<T>::set(static_cast<T>(s.k))) {}
+  LIMULUS_INLINE Powers<T> power(Vec<T> s) const {
+    return three_quarters ? minus_three_quarters(s) : minus_power(s, beta);
+  }
+};
+
+Box box_of(const LrnShape& s) {
+  const std::int64_t before = s.size / 2;
+  return {s.h, s.w, s.size, before, s.size - 1 - before};
+}
+
+}  // namespace
+
+template <class T>
+void lrn_within_forward(const Context& ctx, const LrnShape& s, const T* x, T* y) {
+  const Box box = box_of(s);
+  const Parameters<T> p(s);
+  const std::int64_t plane = s.h * s.w, item = static_cast<std::int64_t>(sizeof(T));
+  const std::int64_t per_thread = box.line_length() + plane;
+  const Scratch scratch(ctx, ctx.threads * per_thread * item);
+  T* all = scratch.template as<T>();
+  parallel_for(ctx, s.n * s.c, 2 * s.n * s.c * plane * item, [=](std::int64_t task, int thread) {
+    T* line = all + thread * per_thread;
+    T* rows = line + box.line_length();
+    const T* xp = x + task * plane;
+    T* yp = y + task * plane;
+    clear_line(box, line);
+    sum_along_rows(box, xp, line, rows, [](Vec<T> v) { return v * v; });
+    for (std::int64_t h = 0; h < box.h; ++h) {
+      const T* xr = xp + h * box.w;
+      T* yr = yp + h * box.w;
+      sum_down_columns(box, rows, h, [=](auto at, Vec<T> sum) {
+        at.store(yr, at.load(xr) * p.power(fma(p.alpha, sum, p.k)).p);
+      });
+    }
+  });
+}
+
+template <class T>
+void lrn_within_backward(const Context& ctx, const LrnShape& s, const T* x, const T* dy, T* dx) {
+  const Box box = box_of(s), mirrored = box.mirrored();
+  const Parameters<T> p(s);
+  const Vec<T> factor = Vec<T>::set(static_cast<T>(-2 * s.alpha * s.beta));
+  const std::int64_t plane = s.h * s.w, item = static_cast<std::int64_t>(sizeof(T));
+  const std::int64_t per_thread = box.line_length() + 2 * plane;
+  const Scratch scratch(ctx, ctx.threads * per_thread * item);
+  T* all = scratch.template as<T>();
+  parallel_for(ctx, s.n * s.c, 3 * s.n * s.c * plane * item, [=](std::int64_t task, int thread) {
+    T* line = all + thread * per_thread;
+    T* rows = line + box.line_length();
+    T* r = rows + plane;
+    const T* xp = x + task * plane;
+    const T* dyp = dy + task * plane;
+    T* dxp = dx + task * plane;
+    clear_line(box, line);
+    sum_along_rows(box, xp, line, rows, [](Vec<T> v) { return v * v; });
+    for (std::int64_t h = 0; h < box.h; ++h) {  // dx <- dy s^-beta, and r
+      const std::int64_t row = h * box.w;
+      const T* xr = xp + row;
+      const T* dyr = dyp + row;
+      T* dxr = dxp + row;
+      T* rr = r + row;
+      sum_down_columns(box, rows, h, [=](auto at, Vec<T> sum) {
+        const Powers<T> powers = p.power(fma(p.alpha, sum, p.k));
+        const Vec<T> d = at.load(dyr);
+        at.store(dxr, d * powers.p);
+        at.store(rr, d * at.load(xr) * powers.p_over_s);
+      });
+    }
+    clear_line(box, line);  // the mirrored line begins elsewhere
+    sum_along_rows(mirrored, r, line, rows, [](Vec<T> v) { return v; });
+    for (std::int64_t h = 0; h < box.h; ++h) {
+      const T* xr = xp + h * box.w;
+      T* dxr = dxp + h * box.w;
+      sum_down_columns(mirrored, rows, h, [=](auto at, Vec<T> sum) {
+        at.store(dxr, fma(factor * at.load(xr), sum, at.load(dxr)));
+      });
+    }
+  });
+}
+
+template void lrn_within_forward(const Context&, const LrnShape&, const float*, float*);
+template void lrn_within_forward(const Context&, const LrnShape&, const double*, double*);
+template void lrn_within_backward(const Context&, const LrnShape&, const float*, const float*,
+                                  float*);
+template void lrn_within_backward(const Context&, const LrnShape&, const double*, const double*,
+                                  double*);
+
+}  // namespace limulus::cpu::LIMULUS_ISA

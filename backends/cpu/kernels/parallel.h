@@ -1,0 +1,136 @@
+#pragma once
+// How kernels share their work among threads, and how a loop over elements is laid over registers.
+//
+// Work is cut into tasks by the size of the problem, never by the number of threads, and a task's
+// result does not depend on who computes it: so the bits are the same for any number of threads.
+// Like simd.h, everything here belongs to one instruction set.
+#include <omp.h>
+
+#include <cstdint>
+
+#include "backends/cpu/kernels/kernels.h"
+#include "backends/cpu/kernels/simd.h"
+
+namespace limulus::cpu::LIMULUS_ISA {
+
+LIMULUS_INLINE std::int64_t smaller(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
+LIMULUS_INLINE std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
+LIMULUS_INLINE std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+// Below this much memory traffic one thread does all: waking a team costs 2 to 5 us (more when
+// other programs want the cores), in which one core moves about 100 KB.
+constexpr std::int64_t small_bytes = 128 * 1024;
+
+// fn(task, thread) for every task in [0, tasks). `bytes` is the traffic of all tasks together.
+// Tasks are handed out as threads become free, since cores may be shared with other programs.
+template <class F>
+inline void parallel_for(const Context& ctx, std::int64_t tasks, std::int64_t bytes, F fn) {
+  const int threads = static_cast<int>(smaller(ctx.threads, tasks));
+  if (threads <= 1 || bytes < small_bytes) {
+    for (std::int64_t i = 0; i < tasks; ++i) fn(i, 0);
+    return;
+  }
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1) firstprivate(fn)
+  for (std::int64_t i = 0; i < tasks; ++i) fn(i, omp_get_thread_num());
+}
+
+// Elements [i, i + width) or, at the end of a row, [i, i + n) of the arrays at hand.
+struct Full {
+  std::int64_t i;
+  template <class T>
+  LIMULUS_INLINE Vec<T> load(const T* p) const {
+    return Vec<T>::load(p + i);
+  }
+  template <class T>
+  LIMULUS_INLINE void store(T* p, Vec<T> v) const {
+    v.store(p + i);
+  }
+};
+struct Stream : Full {  // writes around the caches
+  template <class T>
+  LIMULUS_INLINE void store(T* p, Vec<T> v) const {
+    v.stream(p + i);
+  }
+};
+struct Part {
+  std::int64_t i;
+  int n;
+  template <class T>
+  LIMULUS_INLINE Vec<T> load(const T* p) const {
+    return Vec<T>::load_n(p + i, n);
+  }
+  template <class T>
+  LIMULUS_INLINE void store(T* p, Vec<T> v) const {
+    v.store_n(p + i, n);
+  }
+};
+
+// f(at) for the elements [begin, end) of some arrays; `at` loads and stores, a register at a time:
+// at.store(y, at.load(x) * a). Kernels capture by value, which lets pointers stay in registers.
+template <class T, class F>
+LIMULUS_INLINE void for_lanes(std::int64_t begin, std::int64_t end, F f) {
+  std::int64_t i = begin;
+  for (; i + Vec<T>::width <= end; i += Vec<T>::width) f(Full{i});
+  if (i < end) f(Part{i, static_cast<int>(end - i)});
+}
+
+// The same where the array y is only written. An ordinary store first reads the cache line it is
+// about to overwrite; a streaming store does not, but leaves nothing in the caches for whoever
+// reads y next. So it pays only for outputs that would not stay there anyway. It needs addresses
+// that are whole registers, hence the first, partial step. Measured (2 cores of an AMD EPYC, Zen 5,
+// AVX-512, 2 threads): a copy of 128 MiB runs at 43 GB/s with ordinary stores, 55 with streaming.
+constexpr std::int64_t stream_bytes = 16 << 20;
+
+template <class T, class F>
+LIMULUS_INLINE void for_lanes_to(T* y, std::int64_t begin, std::int64_t end, bool stream, F f) {
+  if (!stream) return for_lanes<T>(begin, end, f);
+  constexpr std::int64_t register_bytes = Vec<T>::width * sizeof(T);
+  std::int64_t i = begin;
+  const std::int64_t past = reinterpret_cast<std::uintptr_t>(y + begin) % register_bytes;
+  if (past != 0) {
+    i = smaller(end, begin + (register_bytes - past) / static_cast<std::int64_t>(sizeof(T)));
+    f(Part{begin, static_cast<int>(i - begin)});
+  }
+  for (; i + Vec<T>::width <= end; i += Vec<T>::width) f(Stream{{i}});
+  if (i < end) f(Part{i, static_cast<int>(end - i)});
+}
+// Ends a task that streamed: its writes are in memory before the team's barrier is passed.
+LIMULUS_INLINE void stream_done(bool stream) {
+  if (stream) _mm_sfence();
+}
+
+// f(at) for n elements of `arrays` arrays, in chunks that are shared among threads. y is the array
+// that is only written, or null where the output is also read (or may be an input: in place).
+constexpr std::int64_t chunk_elements = 32 * 1024;
+
+template <class T, class F>
+inline void for_elements(const Context& ctx, std::int64_t n, int arrays, T* y, F f) {
+  const std::int64_t bytes = n * static_cast<std::int64_t>(sizeof(T));
+  const bool stream = y != nullptr && bytes >= stream_bytes;
+  parallel_for(ctx, ceil_div(n, chunk_elements), bytes * arrays, [=](std::int64_t task, int) {
+    const std::int64_t begin = task * chunk_elements;
+    for_lanes_to(y, begin, smaller(n, begin + chunk_elements), stream, f);
+    stream_done(stream);
+  });
+}
+
+// A workspace for the length of a scope, taken before threads start.
+class Scratch {
+ public:
+  LIMULUS_INLINE Scratch(const Context& ctx, std::int64_t bytes)
+      : ctx_(ctx), bytes_(static_cast<std::size_t>(bytes)), data_(scratch_take(ctx, bytes_)) {}
+  LIMULUS_INLINE ~Scratch() { scratch_give(ctx_, data_, bytes_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  template <class T>
+  LIMULUS_INLINE T* as() const {
+    return static_cast<T*>(data_);
+  }
+
+ private:
+  const Context& ctx_;
+  std::size_t bytes_;
+  void* data_;
+};
+
+}  // namespace limulus::cpu::LIMULUS_ISA

@@ -1,0 +1,117 @@
+#pragma once
+// The register tile: the few lines in which nearly all of AlexNet's time is spent.
+//
+// A matrix product does 2 m n k operations on m k + k n + m n numbers. A number that was fetched
+// must therefore be used many times before it is let go, and the fastest place to keep one is a
+// register. The micro-kernel holds a tile of C, `rows` x `cols`, in registers for the whole sum
+// over k, and adds one outer product per step:
+//
+//     acc[r][j] += a[r][p] b[p][j]        for p = 0 .. depth - 1
+//
+// A step loads `cols` numbers of B as vectors and `rows` numbers of A, each spread over all lanes
+// of a register, and does rows * cols / width multiply-adds. The processor starts two of those a
+// cycle, each takes four, so at least eight must be under way: the tile must be large. It must also
+// fit: AVX-512 has 32 registers, 14 x 2 for the tile, 2 for B and 1 for A; AVX2 has 16, 6 x 2 + 3.
+//
+//     measured on one core of an AMD EPYC (Zen 5), see README.md: share of the multiply-add peak
+//
+// The panels of A and B that it reads were packed (pack.h): B as `cols` numbers per step, one step
+// after the other; A row by row, each row `row_stride` long. That is a constant of the program, so
+// that the address of a[r][p] is a register plus a number inside the instruction. A row-by-row
+// panel costs a plain copy to pack; the panels of most libraries (all rows of a step together)
+// would ask for a transposition, which costs three times as much.
+#include <cstdint>
+
+#include "backends/cpu/kernels/simd.h"
+
+namespace limulus::cpu::LIMULUS_ISA {
+
+template <class T>
+struct Blocking {
+  static constexpr int width = Vec<T>::width;
+  static constexpr int cols = 2 * width;
+#ifdef __AVX512F__
+  static constexpr int rows = 14;
+#else
+  static constexpr int rows = 6;
+#endif
+  // Steps of k per pass. A panel of B is depth * cols: 48 KB (AVX-512) or 24 KB (AVX2) of L1; the
+  // tile is loaded and stored once per pass, which 384 steps make a small cost.
+  static constexpr int depth = 1536 / static_cast<int>(sizeof(T));
+  // 25 cache lines: neighbouring rows fall into different sets of L1.
+  static constexpr int row_stride = depth + 64 / static_cast<int>(sizeof(T));
+  // Rows of A packed at once: 12 panels of 14 are 269 KB, 28 of 6 the same. They stay in L2 while
+  // every panel of B passes by.
+  static constexpr int block_rows = 168;
+};
+
+// Where a tile goes. The first pass over k stores (plus the bias of each row, if there is one), the
+// others add.
+template <class T>
+struct Target {
+  T* c;
+  std::int64_t ldc;
+  int cols;  // 1 .. Blocking<T>::cols
+  bool add;
+  const T* bias;  // one per row, or null
+};
+
+template <class T, int Rows, int Vectors>
+void multiply_tile(std::int64_t depth, const T* a, const T* b, const Target<T>& to) {
+  using V = Vec<T>;
+  constexpr int stride_a = Blocking<T>::row_stride, stride_b = Blocking<T>::cols;
+  V acc[Rows][Vectors];
+#pragma GCC unroll 16
+  for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 2
+    for (int v = 0; v < Vectors; ++v) acc[r][v] = V::zero();
+
+#pragma GCC unroll 2
+  for (std::int64_t p = 0; p < depth; ++p) {
+    V row_b[Vectors];
+#pragma GCC unroll 2
+    for (int v = 0; v < Vectors; ++v) row_b[v] = V::load(b + p * stride_b + v * V::width);
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; ++r) {
+      const V x = V::set(a[r * stride_a + p]);
+#pragma GCC unroll 2
+      for (int v = 0; v < Vectors; ++v) acc[r][v] = fma(x, row_b[v], acc[r][v]);
+    }
+  }
+
+  const int last = to.cols - (Vectors - 1) * V::width;  // lanes of the last vector in use
+#pragma GCC unroll 16
+  for (int r = 0; r < Rows; ++r) {
+    T* c = to.c + r * to.ldc;
+#pragma GCC unroll 2
+    for (int v = 0; v < Vectors; ++v, c += V::width) {
+      const int lanes = v + 1 < Vectors ? V::width : last;
+      V sum = acc[r][v];
+      if (lanes == V::width) {
+        if (to.add) sum = sum + V::load(c);
+        if (to.bias) sum = sum + V::set(to.bias[r]);
+        sum.store(c);
+      } else {
+        if (to.add) sum = sum + V::load_n(c, lanes);
+        if (to.bias) sum = sum + V::set(to.bias[r]);
+        sum.store_n(c, lanes);
+      }
+    }
+  }
+}
+
+// The tile of the right height: the last panel of a matrix may have fewer rows. Its sums are formed
+// in the same order, so that where a matrix is cut does not show in the result.
+template <class T, int Rows = Blocking<T>::rows>
+LIMULUS_INLINE void multiply_tile(int rows, std::int64_t depth, const T* a, const T* b,
+                                  const Target<T>& to) {
+  if constexpr (Rows > 0) {
+    if (rows != Rows) return multiply_tile<T, Rows - 1>(rows, depth, a, b, to);
+    if (to.cols > Blocking<T>::width)
+      multiply_tile<T, Rows, 2>(depth, a, b, to);
+    else
+      multiply_tile<T, Rows, 1>(depth, a, b, to);
+  }
+}
+
+}  // namespace limulus::cpu::LIMULUS_ISA

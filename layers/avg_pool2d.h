@@ -1,0 +1,28 @@
+#pragma once
+// Average pooling: each window is replaced by its mean.
+//
+//   y[n, c, oh, ow] = 1/M  sum over fh, fw of x[n, c, oh S + fh - P, ow S + fw - P]
+//
+// M is the number of taps inside the padded image with count_include_pad (FH FW, but for a ragged
+// last window in ceil mode), or inside the image without.
+//
+// Backward: every x of a window had the same say, so each receives dy/M; windows add up. Nothing
+// must be remembered.
+#include "layers/module.h"
+#include "layers/pool2d.h"
+
+namespace limulus {
+
+Tensor avg_pool2d(const Tensor& x /* [N, C, H, W] */, const Pool2dOptions& options);
+
+class AvgPool2d : public Module {
+ public:
+  explicit AvgPool2d(const Pool2dOptions& o) : options(o) {}
+  const char* kind() const override { return "AvgPool2d"; }
+  Tensor forward(const Tensor& x) override { return avg_pool2d(x, options); }
+  std::vector<WalkStep> walk(const Shape& in) const override;
+
+  const Pool2dOptions options;
+};
+
+}  // namespace limulus

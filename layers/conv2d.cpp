@@ -1,0 +1,109 @@
+#include "layers/conv2d.h"
+
+#include <fmt/core.h>
+
+#include "core/autograd.h"
+#include "core/error.h"
+#include "layers/walk.h"
+
+namespace limulus {
+namespace {
+
+void check_groups(std::int64_t c, std::int64_t k, std::int64_t groups) {
+  if (groups < 1) throw ValueError(fmt::format("conv2d: groups {} must be 1 or more", groups));
+  for (const auto& [name, channels] : {std::pair{"input", c}, std::pair{"output", k}})
+    if (channels % groups != 0)
+      throw ShapeError(fmt::format(
+          "conv2d: {} {} channels cannot be cut into {} groups: {} = {} * {} + {}", channels, name,
+          groups, channels, groups, channels / groups, channels % groups));
+}
+
+struct Conv2dOp : Op {
+  explicit Conv2dOp(const Conv2dShape& shape) : s(shape) {}
+  const char* name() const override { return "conv2d"; }
+
+  // The first layer's x is the image and needs no gradient: a third of its work is never done.
+  std::vector<Tensor> backward(const Tensor& dy) override {
+    const auto [x, w] = saved<2>();
+    Backend& backend = dy.backend();
+    std::vector<Tensor> d(input_count());
+    const auto gradient = [&](std::size_t i) {
+      return d[i] = Tensor::empty(input_shape(i), dy.dtype(), backend);
+    };
+    if (needs(0))
+      backend.conv2d_backward_input(dy.dtype(), s, dy.data(), w.data(), gradient(0).mutable_data());
+    if (needs(1))
+      backend.conv2d_backward_weight(dy.dtype(), s, x.data(), dy.data(),
+                                     gradient(1).mutable_data());
+    if (input_count() == 3 && needs(2))
+      backend.conv2d_backward_bias(dy.dtype(), s, dy.data(), gradient(2).mutable_data());
+    return d;
+  }
+  Conv2dShape s;
+};
+
+}  // namespace
+
+Conv2dShape conv2d_shape(const Shape& x, const Shape& w, const Conv2dOptions& options) {
+  if (x.rank() != 4)
+    throw ShapeError(fmt::format("conv2d: the input must be images [N, C, H, W], not {}", x.str()));
+  if (w.rank() != 4)
+    throw ShapeError(
+        fmt::format("conv2d: the weight must be [K, C/groups, FH, FW], not {}", w.str()));
+  const std::int64_t c = x[1], k = w[0], groups = options.groups;
+  check_groups(c, k, groups);
+  if (c != w[1] * groups)
+    throw ShapeError(
+        fmt::format("conv2d: input has {} channels but the weight {} expects {}", c, w.str(),
+                    groups == 1 ? std::to_string(w[1])
+                                : fmt::format("{} * {} groups = {}", w[1], groups, w[1] * groups)));
+  const WindowOptions window{{w[2], w[3]}, options.stride, options.pad, options.dilation, false};
+  return {x[0], c, k, groups, make_window(x[2], x[3], window, "conv2d")};
+}
+
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2dOptions& options) {
+  check_same_place("conv2d", x, w);
+  const Conv2dShape s = conv2d_shape(x.shape(), w.shape(), options);
+  if (b.defined()) {
+    check_same_place("conv2d", x, b);
+    if (b.shape() != Shape{s.k})
+      throw ShapeError(fmt::format("conv2d: the bias is {} but {} output channels need [{}]",
+                                   b.shape().str(), s.k, s.k));
+  }
+  Tensor y = Tensor::empty({s.n, s.k, s.window.h.out, s.window.w.out}, x.dtype(), x.backend());
+  x.backend().conv2d_forward(x.dtype(), s, x.data(), w.data(), b.defined() ? b.data() : nullptr,
+                             y.mutable_data());
+  std::vector<Tensor> inputs = {x, w};
+  if (b.defined()) inputs.push_back(b);
+  return record<Conv2dOp>(y, inputs,
+                          {w.requires_grad() ? x : Tensor(), x.requires_grad() ? w : Tensor()}, s);
+}
+
+Conv2d::Conv2d(std::int64_t in_channels, std::int64_t out_channels, const Conv2dOptions& o,
+               Backend& backend, DType dtype)
+    : options(o) {
+  if (in_channels < 1 || out_channels < 1)
+    throw ValueError(
+        fmt::format("conv2d: {} input and {} output channels: there must be 1 or more of each",
+                    in_channels, out_channels));
+  check_groups(in_channels, out_channels, options.groups);
+  weight = add_parameter("weight", Tensor::zeros({out_channels, in_channels / options.groups,
+                                                  options.kernel.h, options.kernel.w},
+                                                 dtype, backend));
+  if (options.bias) bias = add_parameter("bias", Tensor::zeros({out_channels}, dtype, backend));
+}
+
+std::vector<WalkStep> Conv2d::walk(const Shape& in) const {
+  const Shape& w = weight.shape();
+  const Conv2dShape s = conv2d_shape(in, w, options);
+  const std::int64_t places = s.window.h.out * s.window.w.out;
+  WalkStep step = make_step(*this, in, {s.n, s.k, s.window.h.out, s.window.w.out});
+  step.formula = formula_of(s.window);
+  step.detail = fmt::format("{} kernels of {}x{}", s.k, w[1], describe_window(s.window));
+  if (s.groups > 1) step.detail += fmt::format(", {} groups", s.groups);
+  step.connections = step.parameters * places;
+  step.multiply_adds = w.numel() * places;
+  return {step};
+}
+
+}  // namespace limulus

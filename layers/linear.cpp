@@ -1,0 +1,88 @@
+#include "layers/linear.h"
+
+#include <fmt/core.h>
+
+#include "core/autograd.h"
+#include "core/error.h"
+
+namespace limulus {
+namespace {
+
+void check_sizes(const Shape& x, const Shape& w) {
+  if (w.rank() != 2)
+    throw ShapeError(fmt::format("linear: the weight must be [out, in], not {}", w.str()));
+  if (x.rank() != 2)
+    throw ShapeError(fmt::format(
+        "linear: the input must be rows [N, {}], not {}; put flatten() before it", w[1], x.str()));
+  if (x[1] != w[1])
+    throw ShapeError(fmt::format("linear: input has {} values a row but the weight {} expects {}",
+                                 x[1], w.str(), w[1]));
+}
+
+struct LinearOp : Op {
+  const char* name() const override { return "linear"; }
+  std::vector<Tensor> backward(const Tensor& dy) override {  // dy [N, out]
+    const auto [x, w] = saved<2>();
+    const std::int64_t n = dy.size(0), out = dy.size(1), in = input_shape(1)[1];
+    Backend& backend = dy.backend();
+    std::vector<Tensor> d(input_count());
+    const auto gradient = [&](std::size_t i) {
+      return d[i] = Tensor::empty(input_shape(i), dy.dtype(), backend);
+    };
+    if (needs(0))  // [N, in] = [N, out] [out, in]
+      backend.gemm(dy.dtype(), {n, in, out, false, false, out, in, in, 0}, dy.data(), w.data(),
+                   gradient(0).mutable_data());
+    if (needs(1))  // [out, in] = [N, out]^T [N, in]
+      backend.gemm(dy.dtype(), {out, in, n, true, false, out, in, in, 0}, dy.data(), x.data(),
+                   gradient(1).mutable_data());
+    if (input_count() == 3 && needs(2))
+      backend.reduce(dy.dtype(), ReduceOp::sum, 1, n, out, dy.data(), gradient(2).mutable_data());
+    return d;
+  }
+};
+
+}  // namespace
+
+Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b) {
+  check_same_place("linear", x, w);
+  check_sizes(x.shape(), w.shape());
+  const std::int64_t n = x.size(0), in = x.size(1), out = w.size(0);
+  Backend& backend = x.backend();
+  Tensor y = Tensor::empty({n, out}, x.dtype(), backend);
+  if (b.defined()) {  // y begins as N copies of b, and the product is added to it
+    check_same_place("linear", x, b);
+    if (b.shape() != Shape{out})
+      throw ShapeError(fmt::format("linear: the bias is {} but {} outputs need [{}]",
+                                   b.shape().str(), out, out));
+    backend.copy_block(x.dtype(), {n, out, 0, 0, 0, out}, b.data(), y.mutable_data());
+  }
+  backend.gemm(x.dtype(), {n, out, in, false, true, in, in, out, b.defined() ? 1 : 0}, x.data(),
+               w.data(), y.mutable_data());
+  std::vector<Tensor> inputs = {x, w};
+  if (b.defined()) inputs.push_back(b);
+  return record<LinearOp>(y, inputs,
+                          {w.requires_grad() ? x : Tensor(), x.requires_grad() ? w : Tensor()});
+}
+
+Linear::Linear(std::int64_t in_features, std::int64_t out_features, Backend& backend, DType dtype,
+               bool with_bias) {
+  if (in_features < 1 || out_features < 1)
+    throw ValueError(
+        fmt::format("linear: {} inputs and {} outputs: there must be 1 or more of each",
+                    in_features, out_features));
+  weight = add_parameter("weight", Tensor::zeros({out_features, in_features}, dtype, backend));
+  if (with_bias) bias = add_parameter("bias", Tensor::zeros({out_features}, dtype, backend));
+}
+
+std::vector<WalkStep> Linear::walk(const Shape& in) const {
+  const Shape& w = weight.shape();
+  check_sizes(in, w);
+  WalkStep step = make_step(*this, in, {in[0], w[0]});
+  step.formula = fmt::format("{} x {} weights -> {}", w[0], w[1], w[0]);
+  step.detail = fmt::format("each of {} outputs sees {} inputs", w[0], w[1]);
+  step.connections = step.parameters;  // each is used at one place
+  step.multiply_adds = w.numel();
+  return {step};
+}
+
+}  // namespace limulus

@@ -1,0 +1,86 @@
+// Names of devices: which exist, which parts of them, and what a wrong name is told.
+#include "backends/registry.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "core/error.h"
+
+using namespace limulus;
+
+namespace {
+
+std::string refusal(const std::string& name) {
+  try {
+    device(name);
+  } catch (const DeviceError& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+}  // namespace
+
+TEST_CASE("a name always means the same backend, and is the backend's name") {
+  for (const std::string name : {"cpu", "reference", "cpu:0/2", "cpu:1/2", "cpu:63/64"}) {
+    CHECK(device(name).name() == name);
+    CHECK(&device(name) == &device(name));
+    CHECK_FALSE(device(name).description().empty());
+  }
+  CHECK(&device() == &device("cpu"));
+  CHECK(&device("cpu") != &device("reference"));
+  CHECK(&device("cpu:0/2") != &device("cpu:1/2"));
+}
+
+TEST_CASE("a part of the processor computes") {
+  Backend& half = device("cpu:1/2");
+  float x[3] = {1, 2, 3}, y[3] = {};
+  half.affine(DType::f32, 3, 2, 1, x, y);
+  CHECK(y[0] == 3);
+  CHECK(y[2] == 7);
+}
+
+TEST_CASE("wrong names are told what is right") {
+  CHECK(refusal("cpu:2/2") ==
+        "device \"cpu:2/2\": of 2 parts, the first is cpu:0/2 and the last is cpu:1/2");
+  CHECK(refusal("opencl:0") ==
+        "device \"opencl:0\": this build has no OpenCL backend; devices: cpu, reference");
+  CHECK(refusal("gpu") ==
+        "device \"gpu\": there is none of that name; devices: cpu, reference, "
+        "and parts as cpu:0/2");
+  CHECK(refusal("reference:0/2") ==
+        "device \"reference:0/2\": the reference backend has no parts; its name is \"reference\"");
+  for (const char* name : {"", "cpu:", "CPU", "cpu:0", "cpu:0/", "cpu:/2", "cpu:0/0", "cpu:0/65",
+                           "cpu:-1/2", "cpu:00/2", "cpu:0/2x", "cpu:0 /2", "cpu:+0/2", "cpu:a/b",
+                           "cpu:99999999999/2", "reference:", " cpu", "cpu:0/2:1"}) {
+    CAPTURE(name);
+    CHECK(refusal(name) != "accepted");
+  }
+  CHECK(refusal("cpu:2/2") == refusal("cpu:2/2"));  // a refused name leaves nothing behind
+}
+
+TEST_CASE("the list names devices that exist") {
+  const std::vector<DeviceInfo> devices = list_devices();
+  for (const char* name : {"cpu", "reference"}) {
+    CHECK(std::any_of(devices.begin(), devices.end(),
+                      [&](const DeviceInfo& info) { return info.name == name; }));
+  }
+  for (const DeviceInfo& info : devices) {
+    CHECK(device(info.name).name() == info.name);
+    CHECK(device(info.name).description() == info.description);
+  }
+}
+
+TEST_CASE("threads that ask at once get one backend") {
+  std::vector<Backend*> got(8);
+  std::vector<std::thread> threads;
+  for (Backend*& backend : got) {
+    threads.emplace_back([&backend] { backend = &device("cpu:2/5"); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const Backend* backend : got) CHECK(backend == got[0]);
+}

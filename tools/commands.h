@@ -1,0 +1,21 @@
+#pragma once
+// The subcommands of the `limulus` program: one file each. add_X describes its options to CLI11 and
+// what to run; a command returns its exit status: 0 done, 1 failed (main prints the error).
+#include <CLI/CLI.hpp>
+
+namespace limulus::tools {
+
+void add_explain(CLI::App& app);
+void add_train(CLI::App& app);
+void add_evaluate(CLI::App& app);
+void add_predict(CLI::App& app);
+void add_gradcheck(CLI::App& app);
+void add_bench(CLI::App& app);
+void add_devices(CLI::App& app);
+void add_convert(CLI::App& app);
+
+// What a command that ended without an error reports to the shell: a gradient check that found a
+// wrong gradient ends with 1. main returns it.
+void set_exit_status(int status);
+
+}  // namespace limulus::tools

@@ -1,0 +1,108 @@
+// limulus evaluate: a checkpoint on held-out pictures, by one crop or the paper's ten.
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "backends/registry.h"
+#include "core/error.h"
+#include "tools/commands.h"
+#include "tools/terminal.h"
+#include "training/trainer.h"
+
+namespace limulus::tools {
+namespace {
+
+struct EvaluateArguments {
+  std::string checkpoint, data, device = "cpu";
+  int threads = 0, workers = 1, worst = 0;
+  bool json = false, one_crop = false, strict = false;
+};
+
+nlohmann::ordered_json as_json(const Evaluation& e) {
+  return {{"images", e.metrics.count()},
+          {"top1", e.metrics.top1()},
+          {"top5", e.metrics.top5()},
+          {"loss", e.loss}};
+}
+
+void print_confusion(const Metrics& m, const std::vector<std::string>& classes) {
+  std::size_t width = 8;
+  for (const std::string& name : classes) width = std::max(width, name.size());
+  fmt::print("\nRows are the truth, columns the guess:\n{:>{}}", "", width + 2);
+  for (const std::string& name : classes)
+    fmt::print(" {:>{}}", name, std::max<std::size_t>(5, name.size()));
+  fmt::print("\n");
+  for (std::int64_t t = 0; t < m.classes(); ++t) {
+    fmt::print("  {:>{}}", classes[static_cast<std::size_t>(t)], width);
+    for (std::int64_t g = 0; g < m.classes(); ++g)
+      fmt::print(" {:>{}}", m.confusion(t, g),
+                 std::max<std::size_t>(5, classes[static_cast<std::size_t>(g)].size()));
+    fmt::print("\n");
+  }
+}
+
+void evaluate(const EvaluateArguments& a) {
+  if (a.threads > 0) set_device_threads(a.threads);
+  TrainedModel t = load_trained(a.checkpoint, a.device);
+  t.config.strict = a.strict;
+  const std::string folder = a.data.empty() ? t.config.data : a.data;
+  DatasetOptions options;
+  options.strict = a.strict;
+  const Dataset data = open_dataset(folder, options);
+  if (data.classes != t.classes)
+    throw FileError(fmt::format("{}: its classes ({}) are not those of {} ({})", folder,
+                                fmt::join(data.classes, ", "), a.checkpoint,
+                                fmt::join(t.classes, ", ")));
+  const auto classes = static_cast<std::int64_t>(t.classes.size());
+  const auto run = [&](bool ten) {
+    return evaluate_set(*t.model, device(a.device), t.config, t.normalization, data.test, classes,
+                        ten, ten ? 0 : a.worst, a.workers);
+  };
+  const Evaluation one = run(false);
+  const bool ten_possible = !a.one_crop && t.config.augment.crop < t.config.prepare.short_side;
+  const Evaluation ten = ten_possible ? run(true) : Evaluation();
+
+  if (a.json) {
+    nlohmann::ordered_json j = {{"checkpoint", a.checkpoint}, {"data", folder}};
+    j["single_crop"] = as_json(one);
+    if (ten_possible) j["ten_crops"] = as_json(ten);
+    fmt::print("{}\n", j.dump(2));
+    return;
+  }
+  fmt::print("{} held-out images of {}\n", one.metrics.count(), folder);
+  fmt::print("  single crop  top-1 {:.1f} %  top-5 {:.1f} %  loss {:.3f}\n",
+             100 * one.metrics.top1(), 100 * one.metrics.top5(), one.loss);
+  if (ten_possible)
+    fmt::print("  ten crops    top-1 {:.1f} %  top-5 {:.1f} %  loss {:.3f}\n",
+               100 * ten.metrics.top1(), 100 * ten.metrics.top5(), ten.loss);
+  if (classes <= 20) print_confusion(one.metrics, t.classes);
+  for (const Mistake& m : one.worst)
+    fmt::print("  {}: a {}, taken for a {} ({:.0f} %)\n", m.name,
+               t.classes[static_cast<std::size_t>(m.truth)],
+               t.classes[static_cast<std::size_t>(m.guess)], 100 * m.probability);
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& app) {
+  auto a = std::make_shared<EvaluateArguments>();
+  CLI::App* c = app.add_subcommand("evaluate", "Accuracy of a checkpoint on held-out pictures");
+  c->footer("Example: limulus evaluate runs/alexnet/checkpoint.safetensors --data data/flowers5");
+  c->add_option("checkpoint", a->checkpoint, "A checkpoint of limulus train")->required();
+  c->add_option("--data", a->data, "The pictures (default: where it was trained)");
+  c->add_flag("--one-crop", a->one_crop, "Without the ten crops");
+  c->add_option("--worst", a->worst, "List so many of the worst mistakes")
+      ->check(CLI::Range(0, 10000));
+  c->add_option("--device", a->device, "limulus devices lists them")->capture_default_str();
+  c->add_option("--threads", a->threads, "Threads of the cpu device")->check(CLI::Range(1, 1024));
+  c->add_option("--workers", a->workers, "Threads that decode")
+      ->check(CLI::Range(0, 64))
+      ->capture_default_str();
+  c->add_flag("--strict", a->strict, "An unreadable picture is an error, not skipped");
+  c->add_flag("--json", a->json, "As JSON");
+  c->callback([a] { evaluate(*a); });
+}
+
+}  // namespace limulus::tools

@@ -1,0 +1,65 @@
+// limulus predict: what a trained network sees in a picture.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "backends/registry.h"
+#include "formats/read_file.h"
+#include "tools/commands.h"
+#include "tools/terminal.h"
+#include "training/trainer.h"
+
+namespace limulus::tools {
+namespace {
+
+struct PredictArguments {
+  std::string checkpoint, device = "cpu";
+  std::vector<std::string> images;
+  int top = 5, threads = 0;
+  bool ten_crop = false, json = false;
+};
+
+void predict(const PredictArguments& a) {
+  if (a.threads > 0) set_device_threads(a.threads);
+  const TrainedModel t = load_trained(a.checkpoint, a.device);
+  std::size_t width = 0;
+  for (const std::string& name : t.classes) width = std::max(width, name.size());
+
+  nlohmann::ordered_json all = nlohmann::ordered_json::array();
+  for (const std::string& path : a.images) {
+    const std::vector<float> p = classify(t, decode_image(read_file(path), path), a.ten_crop);
+    const auto best = top_k(p.data(), static_cast<std::int64_t>(p.size()), a.top);
+    nlohmann::ordered_json guesses = nlohmann::ordered_json::array();
+    if (!a.json) fmt::print("{}\n", path);
+    for (const std::int64_t c : best) {
+      const auto at = static_cast<std::size_t>(c);
+      guesses.push_back({{"class", t.classes[at]}, {"probability", p[at]}});
+      if (!a.json)
+        fmt::print("  {:<{}}  {:5.1f} %  {}\n", t.classes[at], width, 100 * p[at], bar(p[at], 30));
+    }
+    all.push_back({{"image", path}, {"top", guesses}});
+  }
+  if (a.json) fmt::print("{}\n", all.dump(2));
+}
+
+}  // namespace
+
+void add_predict(CLI::App& app) {
+  auto a = std::make_shared<PredictArguments>();
+  CLI::App* c = app.add_subcommand("predict", "Name what is in a JPEG or PNG");
+  c->footer("Example: limulus predict runs/alexnet/checkpoint.safetensors photo.jpg");
+  c->add_option("checkpoint", a->checkpoint, "A checkpoint of limulus train")->required();
+  c->add_option("images", a->images, "Pictures")->required();
+  c->add_option("--top", a->top, "How many guesses")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  c->add_flag("--ten-crop", a->ten_crop, "Average over ten crops, as in the paper");
+  c->add_option("--device", a->device, "limulus devices lists them")->capture_default_str();
+  c->add_option("--threads", a->threads, "Threads of the cpu device")->check(CLI::Range(1, 1024));
+  c->add_flag("--json", a->json, "As JSON");
+  c->callback([a] { predict(*a); });
+}
+
+}  // namespace limulus::tools

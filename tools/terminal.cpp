@@ -1,0 +1,77 @@
+#include "tools/terminal.h"
+
+#include <fmt/core.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace limulus::tools {
+namespace {
+
+std::string painted(const char* code, const std::string& text) {
+  return on_terminal() ? fmt::format("\033[{}m{}\033[0m", code, text) : text;
+}
+
+}  // namespace
+
+bool on_terminal() {
+  static const bool yes = [] {
+    const char* term = std::getenv("TERM");
+    return isatty(STDERR_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr &&
+           (term == nullptr || std::strcmp(term, "dumb") != 0);
+  }();
+  return yes;
+}
+
+int columns() {
+  winsize size{};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  return 100;
+}
+
+std::string red(const std::string& text) { return painted("31", text); }
+std::string green(const std::string& text) { return painted("32", text); }
+std::string dim(const std::string& text) { return painted("2", text); }
+std::string bold(const std::string& text) { return painted("1", text); }
+
+std::string bar(double fraction, int width) {
+  const int done = static_cast<int>(std::lround(std::clamp(fraction, 0.0, 1.0) * width));
+  std::string text(static_cast<std::size_t>(done), '=');
+  if (done < width) text += '>';
+  text.resize(static_cast<std::size_t>(width), ' ');
+  return "[" + text + "]";
+}
+
+std::string duration(double seconds) {
+  const auto s = static_cast<std::int64_t>(std::llround(std::max(0.0, seconds)));
+  if (s < 60) return fmt::format("{} s", s);
+  if (s < 3600) return fmt::format("{} min {:02} s", s / 60, s % 60);
+  return fmt::format("{} h {:02} min", s / 3600, s / 60 % 60);
+}
+
+StatusLine::~StatusLine() { clear(); }
+
+void StatusLine::draw(const std::string& text) {
+  if (!on_terminal()) return;
+  const std::string shown = text.substr(0, static_cast<std::size_t>(std::max(1, columns() - 1)));
+  fmt::print(stderr, "\r\033[K{}", shown);
+  std::fflush(stderr);
+  drawn_ = true;
+}
+
+void StatusLine::clear() {
+  if (drawn_) fmt::print(stderr, "\r\033[K");
+  drawn_ = false;
+}
+
+void StatusLine::finish(const std::string& text) {
+  clear();
+  fmt::print(stderr, "{}\n", text);
+}
+
+}  // namespace limulus::tools

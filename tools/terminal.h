@@ -1,0 +1,32 @@
+#pragma once
+// What a person sees: colours and bars on a terminal, plain lines in a pipe.
+#include <cstdint>
+#include <string>
+
+namespace limulus::tools {
+
+bool on_terminal();  // stderr is a terminal, and neither NO_COLOR nor TERM=dumb is set
+int columns();       // of that terminal; 100 when unknown
+
+std::string red(const std::string& text);
+std::string green(const std::string& text);
+std::string dim(const std::string& text);
+std::string bold(const std::string& text);
+
+// "[=======>      ]" with `width` characters between the brackets.
+std::string bar(double fraction, int width);
+std::string duration(double seconds);  // "4 s", "3 min 05 s", "2 h 07 min"
+
+// One line on stderr that is drawn again and again; on a pipe only finish() prints.
+class StatusLine {
+ public:
+  ~StatusLine();
+  void draw(const std::string& text);
+  void finish(const std::string& text);  // leaves this line behind
+  void clear();
+
+ private:
+  bool drawn_ = false;
+};
+
+}  // namespace limulus::tools

@@ -1,0 +1,195 @@
+// limulus train: the walk, a progress bar per epoch, the held-out accuracy, a checkpoint, a report.
+#include <fmt/core.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "backends/registry.h"
+#include "core/error.h"
+#include "layers/walk.h"
+#include "tools/commands.h"
+#include "tools/terminal.h"
+#include "training/report.h"
+#include "training/trainer.h"
+
+namespace limulus::tools {
+namespace {
+
+struct TrainArguments {
+  std::string model = "alexnet", recipe = "default", data, device = "cpu", out;
+  std::optional<std::int64_t> epochs, batch;
+  std::optional<std::uint64_t> seed;
+  std::optional<double> lr, momentum, weight_decay, dropout;
+  std::optional<std::string> schedule, rule;
+  double checkpoint_minutes = 1;
+  int threads = 0, workers = 1;
+  bool resume = false, strict = false, batch_norm = false;
+};
+
+// Ctrl-C once: finish the step, save, leave. Twice: leave at once (the last checkpoint stays).
+std::atomic<bool> stop_wanted{false};
+
+void on_interrupt(int) {
+  stop_wanted = true;
+  std::signal(SIGINT, SIG_DFL);
+}
+
+std::filesystem::path checkpoint_in(const std::string& out) {
+  return std::filesystem::path(out) / "checkpoint.safetensors";
+}
+
+TrainConfig chosen_config(const TrainArguments& a) {
+  TrainConfig c = default_config(a.model, a.recipe);
+  if (a.resume) c = load_config(checkpoint_in(a.out));
+  if (!a.data.empty()) c.data = a.data;
+  c.device = a.device;
+  if (a.epochs) c.epochs = *a.epochs;
+  if (a.batch) c.batch = *a.batch;
+  if (a.seed) c.seed = *a.seed;
+  if (a.lr) c.sgd.lr = *a.lr;
+  if (a.momentum) c.sgd.momentum = *a.momentum;
+  if (a.weight_decay) c.sgd.weight_decay = *a.weight_decay;
+  if (a.dropout) c.dropout = *a.dropout;
+  if (a.schedule) c.schedule.kind = parse_schedule(*a.schedule);
+  if (a.rule) c.sgd.rule = *a.rule == "paper" ? SgdRule::paper : SgdRule::pytorch;
+  if (a.strict) c.strict = true;
+  if (a.batch_norm) c.batch_norm = true;
+  if (c.data.empty())
+    throw ValueError(
+        "train: which pictures? --data DIR takes a folder of class folders, Flowers-17, MNIST or "
+        "CIFAR-10; the repository has data/flowers5");
+  return c;
+}
+
+void show_step(StatusLine& line, const StepInfo& s) {
+  const double done = static_cast<double>(s.batch) / static_cast<double>(s.batches);
+  line.draw(
+      fmt::format("epoch {:>2}/{} {} loss {:.3f}  accuracy {:4.1f} %  {:.1f} images/s  {} left",
+                  s.epoch, s.epochs, bar(done, 20), s.mean_loss, 100 * s.mean_top1,
+                  s.images_per_second, duration(s.seconds_left)));
+}
+
+void show_epoch(StatusLine& line, const EpochRecord& e, std::int64_t epochs) {
+  line.finish(
+      fmt::format("epoch {:>2}/{}  loss {:.3f}  accuracy {:4.1f} %  | held out: loss {:.3f}  "
+                  "accuracy {:4.1f} %  "
+                  "| {:.1f} images/s  lr {:.2g}",
+                  e.epoch, epochs, e.train_loss, 100 * e.train_top1, e.test_loss, 100 * e.test_top1,
+                  e.images_per_second, e.lr));
+}
+
+void finish(Trainer& trainer, const std::filesystem::path& out, StatusLine& line) {
+  line.draw("held-out images, centre crop ...");
+  RunReport report = trainer.report();
+  report.single = trainer.evaluate(false, 24);
+  if (trainer.config().augment.crop < trainer.config().prepare.short_side) {
+    line.draw("held-out images, ten crops each ...");
+    report.ten = trainer.evaluate(true);
+  }
+  line.draw("timing one step layer by layer ...");
+  report.layer_times = trainer.profile();
+  line.clear();
+
+  const Metrics& one = report.single.metrics;
+  fmt::print("\nHeld-out accuracy on {} images:\n  single crop  top-1 {:.1f} %  top-5 {:.1f} %\n",
+             one.count(), 100 * one.top1(), 100 * one.top5());
+  if (report.ten.metrics.count() > 0)
+    fmt::print("  ten crops    top-1 {:.1f} %  top-5 {:.1f} %\n", 100 * report.ten.metrics.top1(),
+               100 * report.ten.metrics.top5());
+  if (!report.skipped.empty()) {
+    fmt::print("\n{} images could not be read and were skipped:\n", report.skipped.size());
+    for (const std::string& s : report.skipped) fmt::print("  {}\n", s);
+  }
+  write_report(out / "report.html", report);
+  fmt::print("\nCheckpoint  {}\nReport      {}\n", trainer.checkpoint_path().string(),
+             (out / "report.html").string());
+}
+
+void train(const TrainArguments& given) {
+  TrainArguments a = given;
+  if (a.out.empty()) a.out = "runs/" + a.model;
+  if (a.threads > 0) set_device_threads(a.threads);
+  const TrainConfig config = chosen_config(a);
+  if (!a.resume && std::filesystem::exists(checkpoint_in(a.out)))
+    fmt::print(stderr,
+               "{} {} holds an earlier run; its checkpoint will be replaced (--resume goes "
+               "on with it)\n",
+               bold("note:"), a.out);
+
+  StatusLine line;
+  TrainerOptions options;
+  options.out = a.out;
+  options.workers = a.workers;
+  options.checkpoint_seconds = 60 * a.checkpoint_minutes;
+  options.stop = &stop_wanted;
+  options.on_step = [&](const StepInfo& s) { show_step(line, s); };
+  options.on_epoch = [&](const EpochRecord& e) { show_epoch(line, e, config.epochs); };
+
+  line.draw("reading the pictures and their mean ...");
+  Trainer trainer(config, options);
+  line.clear();
+  if (a.resume) trainer.resume(checkpoint_in(a.out));
+  const Dataset& data = trainer.dataset();
+  fmt::print("{}\n", walk_text(trainer.model().walk({config.batch, config.augment.channels,
+                                                     config.augment.crop, config.augment.crop})));
+  fmt::print("Data    {}: {} classes, {} training images, {} held out ({})\n", config.data,
+             data.classes.size(), data.train.size(), data.test.size(), data.layout);
+  fmt::print("Device  {}\n", device(config.device).description());
+  fmt::print("Run     {} epochs of {} images, batch {}, rate {:g} ({}), seed {}{}\n\n",
+             config.epochs, data.train.size(), config.batch, config.sgd.lr,
+             name_of(config.schedule.kind), config.seed,
+             a.resume ? fmt::format("; goes on in epoch {}", trainer.epoch() + 1) : "");
+  std::fflush(stdout);
+
+  std::signal(SIGINT, on_interrupt);
+  std::signal(SIGTERM, on_interrupt);
+  const bool finished = trainer.run();
+  std::signal(SIGINT, SIG_DFL);
+  if (!finished)
+    line.finish(fmt::format("Stopped. Everything is in {}; the same command with --resume goes on.",
+                            trainer.checkpoint_path().string()));
+  if (finished) finish(trainer, a.out, line);
+}
+
+}  // namespace
+
+void add_train(CLI::App& app) {
+  auto a = std::make_shared<TrainArguments>();
+  CLI::App* c = app.add_subcommand("train", "Train a network on a folder of pictures");
+  c->footer(
+      "Example: limulus train --model alexnet --data data/flowers5 --out runs/flowers\n"
+      "         limulus train --out runs/flowers --resume");
+  c->add_option("--model", a->model, "Network (limulus explain --list)")->capture_default_str();
+  c->add_option("--data", a->data, "Class folders, Flowers-17, MNIST/Fashion-MNIST or CIFAR-10");
+  c->add_option("--recipe", a->recipe, "default, or paper: initialization and rates as in 2012")
+      ->capture_default_str();
+  c->add_option("--out", a->out, "Folder of checkpoint and report (default: runs/MODEL)");
+  c->add_flag("--resume", a->resume, "Go on with the checkpoint in --out");
+  c->add_option("--epochs", a->epochs, "Passes over the training images");
+  c->add_option("--batch", a->batch, "Images per step");
+  c->add_option("--lr", a->lr, "Learning rate");
+  c->add_option("--momentum", a->momentum, "Momentum");
+  c->add_option("--weight-decay", a->weight_decay, "Weight decay");
+  c->add_option("--dropout", a->dropout, "Probability of dropping a unit");
+  c->add_option("--schedule", a->schedule, "constant, step, cosine or plateau");
+  c->add_option("--rule", a->rule, "Update rule")->check(CLI::IsMember({"paper", "pytorch"}));
+  c->add_flag("--batch-norm", a->batch_norm, "alexnet-keras: with batch normalization");
+  c->add_option("--seed", a->seed, "Weights, order, crops and dropout follow from it");
+  c->add_option("--device", a->device, "limulus devices lists them")->capture_default_str();
+  c->add_option("--threads", a->threads, "Threads of the cpu device (default: all cores)")
+      ->check(CLI::Range(1, 1024));
+  c->add_option("--workers", a->workers, "Threads that decode and augment")
+      ->check(CLI::Range(0, 64))
+      ->capture_default_str();
+  c->add_option("--checkpoint-minutes", a->checkpoint_minutes, "Save at least this often")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  c->add_flag("--strict", a->strict, "An unreadable picture is an error, not skipped");
+  c->callback([a] { train(*a); });
+}
+
+}  // namespace limulus::tools

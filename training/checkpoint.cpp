@@ -1,0 +1,136 @@
+#include "training/checkpoint.h"
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <cmath>
+#include <cstring>
+
+#include "core/error.h"
+#include "training/sgd.h"
+
+namespace limulus {
+namespace {
+
+const std::string velocity_prefix = "velocity/";
+const std::string data_prefix = "data/";
+
+std::vector<NamedTensor> state_of(const Module& model) {
+  std::vector<NamedTensor> all = model.parameters();
+  for (NamedTensor& buffer : model.buffers()) all.push_back(std::move(buffer));
+  return all;
+}
+
+bool belongs_to_model(const std::string& name) {
+  return !name.starts_with(velocity_prefix) && !name.starts_with(data_prefix);
+}
+
+std::string some(const std::vector<std::string>& names) {
+  const std::size_t shown = std::min<std::size_t>(names.size(), 5);
+  std::vector<std::string> first(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown));
+  return fmt::format("{}{}", fmt::join(first, ", "),
+                     names.size() > shown ? fmt::format(" and {} more", names.size() - shown) : "");
+}
+
+// The entry's values as T (f32 or f64), checked: same number, all finite.
+template <class T>
+std::vector<T> values_of(const SafetensorsFile& file, const SafetensorsEntry& entry) {
+  std::vector<T> values;
+  if (entry.dtype == "F64") {
+    std::vector<double> wide(static_cast<std::size_t>(entry.numel()));
+    std::memcpy(wide.data(), entry.bytes.data(), entry.bytes.size());
+    values.assign(wide.begin(), wide.end());
+  } else {
+    const std::vector<float> floats = file.to_floats(entry);
+    values.assign(floats.begin(), floats.end());
+  }
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (!std::isfinite(values[i]))
+      throw FileError(
+          fmt::format("{}: value {} of '{}' is {}: the training that wrote this file had diverged; "
+                      "go back to an "
+                      "earlier checkpoint",
+                      file.path().string(), i, entry.name, values[i]));
+  return values;
+}
+
+Tensor read_like(const SafetensorsFile& file, const SafetensorsEntry& entry, DType dtype,
+                 Backend& backend) {
+  const Shape shape{std::vector<std::int64_t>(entry.shape)};
+  if (dtype == DType::f64) return Tensor::from(values_of<double>(file, entry), shape, backend);
+  return Tensor::from(values_of<float>(file, entry), shape, backend);
+}
+
+// Reads a replacement for every target before any of them is changed.
+void load_all(const SafetensorsFile& file, const std::vector<NamedTensor>& targets,
+              const std::string& prefix) {
+  std::vector<Tensor> loaded;
+  for (const auto& [name, target] : targets) {
+    const SafetensorsEntry& entry = file.at(prefix + name);
+    if (Shape(entry.shape) != target.shape())
+      throw FileError(fmt::format("{}: '{}' has shape {} but the network needs {}",
+                                  file.path().string(), entry.name, Shape(entry.shape).str(),
+                                  target.shape().str()));
+    loaded.push_back(read_like(file, entry, target.dtype(), target.backend()));
+  }
+  const NoGrad setting_values;
+  for (std::size_t i = 0; i < targets.size(); ++i) {
+    Tensor target = targets[i].second;
+    target.copy_(loaded[i]);
+  }
+}
+
+}  // namespace
+
+void save_checkpoint(const std::filesystem::path& path, const Module& model, const Sgd& optimizer,
+                     const Checkpoint& rest) {
+  std::vector<NamedTensor> all = state_of(model);
+  for (const auto& [name, v] : optimizer.velocities()) all.emplace_back(velocity_prefix + name, v);
+  all.insert(all.end(), rest.extra.begin(), rest.extra.end());
+
+  std::vector<std::vector<char>> copies;  // of tensors that are not in host memory
+  std::vector<SafetensorsItem> items;
+  for (const auto& [name, t] : all) {
+    const void* host = t.data();
+    if (!t.backend().host_memory()) {
+      copies.emplace_back(t.bytes());
+      t.backend().download(copies.back().data(), t.data(), t.bytes());
+      host = copies.back().data();
+    }
+    items.push_back({name, t.dtype(), t.shape().sizes(), host});
+  }
+  auto metadata = rest.metadata;
+  metadata["limulus"] = "1";
+  write_safetensors(path, std::move(items), metadata, {.keep_previous = true});
+}
+
+void load_weights(const SafetensorsFile& file, Module& model) {
+  const std::vector<NamedTensor> targets = state_of(model);
+  std::vector<std::string> missing, unknown;
+  for (const auto& [name, t] : targets)
+    if (file.find(name) == nullptr) missing.push_back(name);
+  for (const SafetensorsEntry& entry : file.entries()) {
+    if (!belongs_to_model(entry.name)) continue;
+    bool known = false;
+    for (const auto& [name, t] : targets) known = known || name == entry.name;
+    if (!known) unknown.push_back(entry.name);
+  }
+  if (!missing.empty() || !unknown.empty())
+    throw FileError(
+        fmt::format("{}: these weights are for another network:{}{}", file.path().string(),
+                    missing.empty() ? "" : fmt::format(" the file lacks {};", some(missing)),
+                    unknown.empty() ? "" : fmt::format(" the network has no {}", some(unknown))));
+  load_all(file, targets, "");
+}
+
+void load_velocities(const SafetensorsFile& file, Sgd& optimizer) {
+  load_all(file, optimizer.velocities(), velocity_prefix);
+}
+
+Tensor load_tensor(const SafetensorsFile& file, const std::string& name, Backend& backend) {
+  const SafetensorsEntry* entry = file.find(name);
+  if (entry == nullptr) return Tensor();
+  return read_like(file, *entry, entry->dtype == "F64" ? DType::f64 : DType::f32, backend);
+}
+
+}  // namespace limulus

@@ -1,0 +1,45 @@
+#pragma once
+// Checkpoints: everything that a run needs to go on as if it had never stopped, in one safetensors
+// file.
+//
+//     conv1.weight ...              parameters and buffers, under the names of the network
+//     velocity/conv1.weight ...     the optimizer's velocities
+//     data/mean, data/pca           what is subtracted from images, and the colour noise's axes
+//     __metadata__                  "limulus" = the format's version; "config", "state", "history"
+//     as
+//                                   JSON
+//
+// The random state is (seed, step): Philox needs no more. Files are written beside the old one,
+// synced and renamed; the one before is kept as `.previous`.
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "formats/safetensors.h"
+#include "layers/module.h"
+
+namespace limulus {
+
+class Sgd;
+
+struct Checkpoint {
+  std::map<std::string, std::string> metadata;  // "config", "state", "history" ...
+  std::vector<NamedTensor> extra;               // "data/mean" ...
+};
+
+void save_checkpoint(const std::filesystem::path& path, const Module& model, const Sgd& optimizer,
+                     const Checkpoint& rest);
+
+// Copies the file's values into the parameters and buffers of `model`. FileError, and nothing is
+// changed, when a name is missing or unknown, a shape or type differs, or a value is not finite.
+// A file that has no parameters under the network's names says what both sides have.
+void load_weights(const SafetensorsFile& file, Module& model);
+
+// The same for velocities; load_weights() first.
+void load_velocities(const SafetensorsFile& file, Sgd& optimizer);
+
+// One tensor that is neither, f32 or f64, in host order; undefined when the file has none.
+Tensor load_tensor(const SafetensorsFile& file, const std::string& name, Backend& backend);
+
+}  // namespace limulus

@@ -1,0 +1,41 @@
+#pragma once
+// What a training run is: every choice that its result depends on. It is kept in the checkpoint, so
+// that a resumed run is the same run, and printed in the report.
+#include <cstdint>
+#include <string>
+
+#include "training/augment.h"
+#include "training/schedule.h"
+#include "training/sgd.h"
+
+namespace limulus {
+
+struct TrainConfig {
+  std::string model = "alexnet";
+  std::string recipe = "default";  // "default" or "paper": initialization, rate, schedule
+  std::string data;                // a folder (training/dataset.h says which layouts)
+  std::string device = "cpu";
+  std::int64_t epochs = 24;
+  std::int64_t batch = 32;
+  std::uint64_t seed = 1;
+  SgdOptions sgd;
+  ScheduleOptions schedule;
+  Prepare prepare;
+  Augment augment;
+  bool subtract_mean_image = true;  // else the mean colour
+  float pixel_scale = 1;            // what is left of a pixel after the mean is multiplied by this
+  double dropout = 0.5;
+  bool batch_norm = false;  // alexnet-keras
+  bool strict = false;      // an unreadable image is an error, not skipped and counted
+
+  std::string to_json() const;
+  static TrainConfig from_json(const std::string& text);  // ValueError names the key that is wrong
+};
+
+// The choices that go with a network and a recipe; ValueError lists what there is.
+TrainConfig default_config(const std::string& model, const std::string& recipe);
+
+// For people: one difference per line between two configurations; empty when they are the same.
+std::string differences(const TrainConfig& a, const TrainConfig& b);
+
+}  // namespace limulus

@@ -1,0 +1,102 @@
+// Held-out images through a network: centre crop, or the paper's ten crops (section 4.1): the four
+// corners and the middle, and their mirror images; the ten predictions are averaged.
+#include <algorithm>
+#include <cmath>
+
+#include "core/algebra.h"
+#include "core/error.h"
+#include "layers/softmax.h"
+#include "training/trainer.h"
+
+namespace limulus {
+namespace {
+
+Augment without_chance(Augment augment, bool ten_crop) {
+  augment.random = false;
+  augment.ten_crop = ten_crop;
+  return augment;
+}
+
+// logits [n * views, classes] -> the mean over the views of softmax(logits): [n, classes]
+std::vector<float> mean_probabilities(const Tensor& logits, std::int64_t n, std::int64_t views) {
+  const Tensor p = softmax(logits);
+  const std::int64_t classes = logits.size(1);
+  return mean(reshape(p, Shape{n, views, classes}), 1).to_vector<float>();
+}
+
+class EvalMode {  // a module's training mode is put back at the end of the block
+ public:
+  explicit EvalMode(Module& m) : module_(m), was_training_(m.training()) { m.eval(); }
+  ~EvalMode() { module_.train(was_training_); }
+  EvalMode(const EvalMode&) = delete;
+  EvalMode& operator=(const EvalMode&) = delete;
+
+ private:
+  Module& module_;
+  bool was_training_;
+};
+
+}  // namespace
+
+Evaluation evaluate_set(Module& model, Backend& backend, const TrainConfig& config,
+                        const Normalization& normalization, const ImageSet& set,
+                        std::int64_t classes, bool ten_crop, int worst, int workers) {
+  const NoGrad not_learning;
+  const EvalMode mode(model);
+  auto cache = std::make_shared<ImageCache>(set, config.prepare);
+  LoaderOptions loading;
+  loading.batch = ten_crop ? std::max<std::int64_t>(1, config.batch / 8) : config.batch;
+  loading.shuffle = false;
+  loading.workers = workers;
+  loading.strict = config.strict;
+  Loader loader(cache, without_chance(config.augment, ten_crop), normalization, loading);
+
+  Evaluation result;
+  result.metrics = Metrics(classes);
+  Batch batch;
+  loader.start(0);
+  while (loader.next(batch)) {
+    const Tensor x = Tensor::from(
+        batch.images, {batch.size * batch.views, batch.channels, batch.side, batch.side}, backend);
+    const std::vector<float> p = mean_probabilities(model.forward(x), batch.size, batch.views);
+    result.metrics.add(p.data(), batch.labels.data(), batch.size);
+    for (std::int64_t i = 0; i < batch.size; ++i) {
+      const auto at = static_cast<std::size_t>(i);
+      const float* row = p.data() + i * classes;
+      const std::int64_t guess = top_k(row, classes, 1)[0], truth = batch.labels[at];
+      const double loss = -std::log(std::max(1e-30, static_cast<double>(row[truth])));
+      result.loss += loss;
+      if (guess != truth)
+        result.worst.push_back(
+            {std::to_string(batch.sources[at]), truth, guess, row[guess], loss, {}});
+    }
+  }
+  if (result.metrics.count() > 0) result.loss /= static_cast<double>(result.metrics.count());
+
+  std::stable_sort(result.worst.begin(), result.worst.end(),
+                   [](const Mistake& a, const Mistake& b) { return a.loss > b.loss; });
+  if (result.worst.size() > static_cast<std::size_t>(worst))
+    result.worst.resize(static_cast<std::size_t>(worst));
+  for (Mistake& m : result.worst) {
+    const std::int64_t source = std::stoll(m.name);
+    m.name = set.name(source);
+    m.image = *cache->get(source);
+  }
+  return result;
+}
+
+std::vector<float> classify(const TrainedModel& trained, const Image& image, bool ten_crop) {
+  const NoGrad not_learning;
+  const Augment augment_options = without_chance(trained.config.augment, ten_crop);
+  check(augment_options, trained.normalization);
+  const std::int64_t n = views(augment_options), side = augment_options.crop,
+                     channels = augment_options.channels;
+  std::vector<float> pixels(static_cast<std::size_t>(n * channels * side * side));
+  augment(prepare(image, trained.config.prepare), {}, augment_options, trained.normalization,
+          pixels.data());
+  Backend& backend = trained.model->parameters().at(0).second.backend();
+  const Tensor x = Tensor::from(pixels, {n, channels, side, side}, backend);
+  return mean_probabilities(trained.model->forward(x), 1, n);
+}
+
+}  // namespace limulus

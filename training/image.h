@@ -1,0 +1,49 @@
+#pragma once
+// Photographs as bytes: decoding, and the two things that are done to their geometry.
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace limulus {
+
+struct Image {
+  int width = 0;
+  int height = 0;
+  std::vector<std::uint8_t> rgb;  // [height, width, 3]
+
+  std::uint8_t* pixel(int x, int y) {
+    return rgb.data() + 3 * (static_cast<std::size_t>(y) * width + x);
+  }
+  const std::uint8_t* pixel(int x, int y) const {
+    return rgb.data() + 3 * (static_cast<std::size_t>(y) * width + x);
+  }
+};
+
+// An image larger than this is refused before a byte of it is decoded.
+inline constexpr std::int64_t kMaxPixels = 100'000'000;
+
+// Decodes a JPEG or PNG; which of the two is told by the bytes, never by the name. `name` is for
+// messages. Everything becomes 8-bit RGB:
+//   grey         the value three times
+//   transparent  blended on white, as a viewer shows it on paper
+//   16-bit PNG   the upper 8 bits
+//   CMYK JPEG    converted by the usual product (no colour profile is applied)
+//   animated PNG the default image
+// A rotation noted in EXIF is not applied. FileError for anything else, for a file that was cut at
+// any byte, and for a PNG chunk whose checksum is wrong.
+Image decode_image(std::span<const std::uint8_t> bytes, const std::string& name);
+
+// Part of an image, in pixels; a resize may begin and end between two.
+struct Box {
+  double left = 0, top = 0, right = 0, bottom = 0;
+};
+
+// Bilinear; where it shrinks, the triangle grows with the scale so that every source pixel counts
+// (no aliasing). The first form resizes the whole image.
+Image resize(const Image& image, int width, int height);
+Image resize(const Image& image, Box source, int width, int height);
+
+Image crop(const Image& image, int left, int top, int width, int height);
+
+}  // namespace limulus

@@ -1,0 +1,200 @@
+#include "training/loader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <exception>
+#include <map>
+#include <mutex>
+#include <numeric>
+#include <thread>
+#include <utility>
+
+#include "core/error.h"
+
+namespace limulus {
+
+struct Loader::Impl {
+  // Fixed after construction.
+  std::shared_ptr<ImageCache> images;
+  Augment augment_options;
+  Normalization normalization;
+  LoaderOptions options;
+
+  // The epoch; written by start() only while no worker runs.
+  std::int64_t epoch = 0;
+  std::vector<std::int64_t> order;
+
+  // Everything below is guarded by the mutex. A worker takes the number of the next unclaimed
+  // batch, makes the batch without holding the lock, and puts it on the shelf under that number;
+  // the consumer waits for exactly the number that is due. Hence the order is always the same.
+  mutable std::mutex mutex;
+  std::condition_variable changed;
+  std::int64_t claimed = 0;    // the next batch to be made
+  std::int64_t delivered = 0;  // the next batch to be handed out
+  bool started = false;
+  bool stopping = false;
+  struct Made {
+    Batch batch;
+    std::exception_ptr failure;
+  };
+  std::map<std::int64_t, Made> shelf;
+  std::vector<Batch> spare;  // memory for batches to come
+  std::map<std::int64_t, Skipped> skipped;
+  std::vector<std::jthread> workers;
+
+  std::int64_t batches() const {
+    const std::int64_t n = images->size();
+    return options.drop_last ? n / options.batch : (n + options.batch - 1) / options.batch;
+  }
+
+  void make(std::int64_t index, Batch& batch) {
+    const std::int64_t begin = index * options.batch;
+    const std::int64_t end = std::min(begin + options.batch, images->size());
+    batch.index = index;
+    batch.views = views(augment_options);
+    batch.channels = augment_options.channels;
+    batch.side = augment_options.crop;
+    batch.labels.clear();
+    batch.sources.clear();
+    const std::size_t each =
+        static_cast<std::size_t>(batch.views) * batch.channels * batch.side * batch.side;
+    batch.images.resize(static_cast<std::size_t>(end - begin) * each);
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t source = order[static_cast<std::size_t>(i)];
+      std::shared_ptr<const Image> image;
+      try {
+        image = images->get(source);
+      } catch (const FileError& error) {
+        if (options.strict) throw;
+        const std::lock_guard lock(mutex);
+        skipped.try_emplace(source, Skipped{images->set().name(source), error.what()});
+        continue;
+      }
+      const PhiloxKey key =
+          random_key(options.seed, RandomPurpose::augment, static_cast<std::uint64_t>(epoch),
+                     static_cast<std::uint64_t>(source));
+      try {
+        augment(*image, key, augment_options, normalization,
+                batch.images.data() + batch.labels.size() * each);
+      } catch (const ShapeError& error) {
+        throw ShapeError(fmt::format("{}: {}", images->set().name(source), error.what()));
+      }
+      batch.labels.push_back(images->set().label(source));
+      batch.sources.push_back(source);
+    }
+    batch.size = static_cast<std::int64_t>(batch.labels.size());
+    batch.images.resize(batch.labels.size() * each);
+  }
+
+  Batch take_spare() {
+    if (spare.empty()) return {};
+    Batch batch = std::move(spare.back());
+    spare.pop_back();
+    return batch;
+  }
+
+  void work() {
+    std::unique_lock lock(mutex);
+    while (true) {
+      changed.wait(lock, [&] {
+        return stopping || (claimed < batches() && claimed < delivered + options.prefetch);
+      });
+      if (stopping) return;
+      const std::int64_t index = claimed++;
+      Made made{take_spare(), nullptr};
+      lock.unlock();
+      try {
+        make(index, made.batch);
+      } catch (...) {
+        made.failure = std::current_exception();
+      }
+      lock.lock();
+      shelf.emplace(index, std::move(made));
+      changed.notify_all();
+    }
+  }
+
+  void stop() {
+    {
+      const std::lock_guard lock(mutex);
+      stopping = true;
+    }
+    changed.notify_all();
+    workers.clear();  // joins
+    stopping = false;
+    for (auto& [index, made] : shelf) spare.push_back(std::move(made.batch));
+    shelf.clear();
+  }
+};
+
+Loader::Loader(std::shared_ptr<ImageCache> images, Augment augment, Normalization normalization,
+               LoaderOptions options)
+    : impl_(std::make_unique<Impl>()) {
+  check(augment, normalization);
+  if (!images) throw ValueError("loader: no images");
+  if (options.batch < 1 || options.workers < 0 || options.prefetch < 1) {
+    throw ValueError(
+        fmt::format("loader: batch {}, workers {}, prefetch {}: needs at least 1, 0, 1",
+                    options.batch, options.workers, options.prefetch));
+  }
+  impl_->images = std::move(images);
+  impl_->augment_options = augment;
+  impl_->normalization = std::move(normalization);
+  impl_->options = options;
+}
+
+Loader::~Loader() { impl_->stop(); }
+
+std::int64_t Loader::batches() const { return impl_->batches(); }
+
+void Loader::start(std::int64_t epoch, std::int64_t first_batch) {
+  Impl& l = *impl_;
+  if (epoch < 0 || first_batch < 0 || first_batch > l.batches()) {
+    throw ValueError(
+        fmt::format("loader: start at epoch {}, batch {} of {}", epoch, first_batch, l.batches()));
+  }
+  l.stop();
+  l.epoch = epoch;
+  if (l.options.shuffle) {
+    l.order = random_permutation(
+        l.images->size(),
+        random_key(l.options.seed, RandomPurpose::shuffle, static_cast<std::uint64_t>(epoch), 0));
+  } else {
+    l.order.resize(static_cast<std::size_t>(l.images->size()));
+    std::iota(l.order.begin(), l.order.end(), std::int64_t{0});
+  }
+  l.claimed = l.delivered = first_batch;
+  l.started = true;
+  for (int w = 0; w < l.options.workers; ++w) l.workers.emplace_back([&l] { l.work(); });
+}
+
+bool Loader::next(Batch& batch) {
+  Impl& l = *impl_;
+  if (!l.started) throw ValueError("loader: next() before start()");
+  do {
+    if (l.delivered >= l.batches()) return false;
+    if (l.options.workers == 0) {
+      l.make(l.delivered++, batch);
+      continue;
+    }
+    std::unique_lock lock(l.mutex);
+    l.changed.wait(lock, [&] { return l.shelf.contains(l.delivered); });
+    auto made = l.shelf.extract(l.delivered);
+    std::swap(batch, made.mapped().batch);
+    l.spare.push_back(std::move(made.mapped().batch));
+    ++l.delivered;
+    lock.unlock();
+    l.changed.notify_all();
+    if (made.mapped().failure) std::rethrow_exception(made.mapped().failure);
+  } while (batch.size == 0);
+  return true;
+}
+
+std::vector<std::pair<std::int64_t, Skipped>> Loader::skipped() const {
+  const std::lock_guard lock(impl_->mutex);
+  return {impl_->skipped.begin(), impl_->skipped.end()};
+}
+
+}  // namespace limulus

@@ -1,0 +1,72 @@
+// Which settings go with which network: `default` learns on small sets within minutes, `paper` is
+// section 5 of Krizhevsky et al. 2012 to the letter, where the letter can be kept.
+#include <fmt/core.h>
+
+#include "core/error.h"
+#include "models/models.h"
+#include "training/config.h"
+
+namespace limulus {
+namespace {
+
+// Small pictures (28 or 32 pixels) are used as they are.
+void small_pictures(TrainConfig& c, int side, int channels) {
+  c.prepare = {.short_side = 0, .square = false, .pad = 0};
+  c.augment.crop = side;
+  c.augment.channels = channels;
+  c.augment.mirror = channels == 3;  // a mirrored digit is another digit, or none
+  c.subtract_mean_image = false;
+  c.batch = 64;
+  c.sgd.lr = 0.01;
+  c.schedule = {.kind = ScheduleKind::cosine, .warmup = 0.02};
+  c.epochs = channels == 3 ? 20 : 6;
+}
+
+// Photographs: 256 x 256, of which the network sees a random part.
+void photographs(TrainConfig& c, int crop) {
+  c.prepare = {.short_side = 256, .square = true, .pad = 0};
+  c.augment.crop = crop;
+  c.augment.zoom_min = 0.9;
+  c.augment.zoom_max = 1.5;
+  c.augment.colour_sigma = 0.1;
+  c.batch = 32;
+  c.sgd.lr = 0.004;
+  c.schedule = {.kind = ScheduleKind::cosine, .warmup = 0.04};
+  c.epochs = 30;
+}
+
+// Section 5: rate 0.01, divided by 10 when the validation error stops improving; the weights come
+// from N(0, 0.01) (models/initialize.h). Section 4.1: crops, mirroring, colour noise. Pixels stay
+// in 0 .. 255, minus the mean image. The paper's batch of 128 would make 6 steps of an epoch
+// here: 32.
+void as_in_2012(TrainConfig& c) {
+  c.augment.zoom_min = c.augment.zoom_max = 1;
+  c.sgd.lr = 0.01;
+  c.schedule = {.kind = ScheduleKind::plateau, .patience = 5};
+  c.pixel_scale = 1;
+  c.epochs = 90;
+}
+
+}  // namespace
+
+TrainConfig default_config(const std::string& model, const std::string& recipe) {
+  const ModelSpec& spec = model_spec(model);
+  const bool paper = recipe == "paper";
+  if (!paper && recipe != "default")
+    throw ValueError(
+        fmt::format("recipe: there is no '{}'; the recipes are default and paper", recipe));
+
+  TrainConfig c;
+  c.model = spec.name;
+  c.recipe = recipe;
+  c.pixel_scale = 1.0F / 58;  // the deviation of photographs' pixels: inputs of about unit size
+  const auto side = static_cast<int>(spec.input[-1]);
+  if (side < 64)
+    small_pictures(c, side, static_cast<int>(spec.input[0]));
+  else
+    photographs(c, side);
+  if (paper) as_in_2012(c);
+  return c;
+}
+
+}  // namespace limulus

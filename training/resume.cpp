@@ -1,0 +1,165 @@
+// The trainer's state in a checkpoint, and back: with the tensors of training/checkpoint.h,
+// everything that the next step depends on.
+#include <fmt/core.h>
+
+#include <nlohmann/json.hpp>
+
+#include "backends/registry.h"
+#include "core/error.h"
+#include "training/checkpoint.h"
+#include "training/trainer.h"
+
+namespace limulus {
+
+using Json = nlohmann::json;
+
+std::string Trainer::progress_json() const {
+  const Progress& p = progress_;
+  Json j = {{"step", p.step},
+            {"epoch", p.epoch},
+            {"batch", p.batch},
+            {"epoch_loss", p.epoch_loss},
+            {"epoch_right", p.epoch_right},
+            {"epoch_images", p.epoch_images},
+            {"epoch_seconds", p.epoch_seconds},
+            {"epoch_waiting", p.epoch_waiting},
+            {"step_losses", p.step_losses},
+            {"schedule",
+             {schedule_->state.best_error, schedule_->state.epochs_without_better,
+              schedule_->state.divisions}}};
+  for (const EpochRecord& e : p.epochs)
+    j["epochs"].push_back({e.epoch, e.train_loss, e.train_top1, e.test_loss, e.test_top1,
+                           e.test_top5, e.lr, e.seconds, e.images_per_second, e.waiting});
+  return j.dump();
+}
+
+void Trainer::progress_from_json(const std::string& text) {
+  const Json j = Json::parse(text);
+  Progress p;
+  j.at("step").get_to(p.step);
+  j.at("epoch").get_to(p.epoch);
+  j.at("batch").get_to(p.batch);
+  j.at("epoch_loss").get_to(p.epoch_loss);
+  j.at("epoch_right").get_to(p.epoch_right);
+  j.at("epoch_images").get_to(p.epoch_images);
+  j.at("epoch_seconds").get_to(p.epoch_seconds);
+  j.at("epoch_waiting").get_to(p.epoch_waiting);
+  j.at("step_losses").get_to(p.step_losses);
+  if (p.step < 0 || p.epoch < 0 || p.epoch > config_.epochs || p.batch < 0 || p.batch > batches_)
+    throw ValueError(fmt::format("step {}, epoch {} of {}, batch {} of {}", p.step, p.epoch,
+                                 config_.epochs, p.batch, batches_));
+  const Json& schedule = j.at("schedule");
+  schedule_->state = {schedule.at(0), schedule.at(1), schedule.at(2)};
+  if (j.contains("epochs"))
+    for (const Json& e : j.at("epochs"))
+      p.epochs.push_back({e.at(0), e.at(1), e.at(2), e.at(3), e.at(4), e.at(5), e.at(6), e.at(7),
+                          e.at(8), e.at(9)});
+  progress_ = std::move(p);
+}
+
+void Trainer::save() const {
+  Checkpoint rest;
+  rest.metadata["config"] = config_.to_json();
+  rest.metadata["classes"] = Json(data_.classes).dump();
+  rest.metadata["state"] = progress_json();
+  const Normalization& n = normalization_;
+  Json axes = Json::array();
+  for (const auto& axis : n.colour_axes) axes.push_back(axis);
+  rest.metadata["normalization"] = Json{
+      {"mean", n.mean},
+      {"scale", n.scale},
+      {"side", n.mean_side},
+      {"colour_axes", axes}}.dump();
+  Backend& host = device("reference");
+  if (!n.mean_image.empty())
+    rest.extra.emplace_back("data/mean",
+                            Tensor::from(n.mean_image, {3, n.mean_side, n.mean_side}, host));
+  save_checkpoint(checkpoint_path(), *model_, *optimizer_, rest);
+  if (options_.on_message)
+    options_.on_message(fmt::format("checkpoint: {}", checkpoint_path().string()));
+}
+
+namespace {
+
+const std::string& metadata_of(const SafetensorsFile& file, const std::string& key) {
+  const auto found = file.metadata().find(key);
+  if (found == file.metadata().end())
+    throw FileError(
+        fmt::format("{}: this is no checkpoint of a training: it has no \"{}\" in its metadata",
+                    file.path().string(), key));
+  return found->second;
+}
+
+Normalization read_normalization(const SafetensorsFile& file) {
+  Normalization n;
+  const Json j = Json::parse(metadata_of(file, "normalization"));
+  j.at("mean").get_to(n.mean);
+  j.at("scale").get_to(n.scale);
+  j.at("colour_axes").get_to(n.colour_axes);
+  const Tensor mean = load_tensor(file, "data/mean", device("reference"));
+  if (mean.defined()) {
+    n.mean_image = mean.to_vector<float>();
+    n.mean_side = static_cast<int>(mean.size(-1));
+  }
+  return n;
+}
+
+// Runs f; what JSON has to complain about becomes an error that names the file.
+template <class F>
+auto reading_metadata(const std::filesystem::path& file, F f) {
+  try {
+    return f();
+  } catch (const Json::exception& e) {
+    throw FileError(fmt::format("{}: its metadata is damaged: {}", file.string(), e.what()));
+  } catch (const ValueError& e) {
+    throw FileError(fmt::format("{}: its metadata is damaged: {}", file.string(), e.what()));
+  }
+}
+
+}  // namespace
+
+void Trainer::resume(const std::filesystem::path& path) {
+  const SafetensorsFile file(path);
+  reading_metadata(path, [&] {
+    TrainConfig saved = TrainConfig::from_json(metadata_of(file, "config"));
+    saved.data = config_.data;
+    saved.device = config_.device;
+    const std::string changed = differences(saved, config_);
+    if (!changed.empty())
+      throw FileError(fmt::format(
+          "{}: this checkpoint belongs to a run with other settings:\n{}Resume with the same "
+          "settings, or start a new run in another --out folder",
+          path.string(), changed));
+    const auto classes = Json::parse(metadata_of(file, "classes")).get<std::vector<std::string>>();
+    if (classes != data_.classes)
+      throw FileError(
+          fmt::format("{}: this checkpoint was trained on other classes than those in {}",
+                      path.string(), config_.data));
+    progress_from_json(metadata_of(file, "state"));
+  });
+  load_weights(file, *model_);
+  load_velocities(file, *optimizer_);
+}
+
+TrainConfig load_config(const std::filesystem::path& path) {
+  const SafetensorsFile file(path);
+  return reading_metadata(path,
+                          [&] { return TrainConfig::from_json(metadata_of(file, "config")); });
+}
+
+TrainedModel load_trained(const std::filesystem::path& path, const std::string& device_name) {
+  const SafetensorsFile file(path);
+  TrainedModel t;
+  reading_metadata(path, [&] {
+    t.config = TrainConfig::from_json(metadata_of(file, "config"));
+    t.classes = Json::parse(metadata_of(file, "classes")).get<std::vector<std::string>>();
+    t.normalization = read_normalization(file);
+  });
+  t.config.device = device_name;
+  t.model = build_model(t.config, static_cast<std::int64_t>(t.classes.size()), device(device_name));
+  load_weights(file, *t.model);
+  t.model->eval();
+  return t;
+}
+
+}  // namespace limulus

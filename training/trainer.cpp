@@ -1,0 +1,276 @@
+#include "training/trainer.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "backends/registry.h"
+#include "core/algebra.h"
+#include "core/error.h"
+#include "layers/cross_entropy.h"
+#include "models/models.h"
+#include "training/statistics.h"
+
+namespace limulus {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+Tensor images_of(const Batch& batch, Backend& backend) {
+  return Tensor::from(batch.images,
+                      {batch.size * batch.views, batch.channels, batch.side, batch.side}, backend);
+}
+
+std::int64_t count_right(const std::vector<float>& logits, const std::vector<std::int64_t>& labels,
+                         std::int64_t classes) {
+  std::int64_t right = 0;
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    right +=
+        top_k(logits.data() + static_cast<std::int64_t>(i) * classes, classes, 1)[0] == labels[i];
+  return right;
+}
+
+DatasetOptions dataset_options(const TrainConfig& config) {
+  DatasetOptions options;
+  options.strict = config.strict;
+  return options;
+}
+
+bool all_finite(const Tensor& t) {
+  const std::vector<float> values = t.to_vector<float>();
+  return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
+}
+
+}  // namespace
+
+std::shared_ptr<Module> build_model(const TrainConfig& c, std::int64_t classes, Backend& backend) {
+  ModelOptions options;
+  options.dropout = c.dropout;
+  options.batch_norm = c.batch_norm;
+  auto model = make_model(c.model, classes, backend, DType::f32, options);
+  initialize(*model, c.recipe == "paper" ? Recipe::paper : Recipe::he, c.seed);
+  return model;
+}
+
+// ---- setting up -----------------------------------------------------------------------------
+
+Trainer::Trainer(TrainConfig config, TrainerOptions options)
+    : config_(std::move(config)),
+      options_(std::move(options)),
+      backend_(device(config_.device)),
+      data_(open_dataset(config_.data, dataset_options(config_))) {
+  if (config_.epochs < 1 || config_.batch < 1)
+    throw ValueError(fmt::format("train: {} epochs of batches of {}: both must be at least 1",
+                                 config_.epochs, config_.batch));
+  auto cache = std::make_shared<ImageCache>(data_.train, config_.prepare);
+  const PixelStatistics pixels = measure_pixels(*cache, 10000, std::max(1, options_.workers));
+  normalization_ = make_normalization(pixels, config_.pixel_scale, config_.subtract_mean_image);
+
+  model_ = build_model(config_, static_cast<std::int64_t>(data_.classes.size()), backend_);
+  model_->walk({config_.batch, config_.augment.channels, config_.augment.crop,
+                config_.augment.crop});  // a size that does not fit is an error here, not in step 1
+  optimizer_ = std::make_unique<Sgd>(model_->parameters(), config_.sgd);
+
+  LoaderOptions loading;
+  loading.batch = config_.batch;
+  loading.workers = options_.workers;
+  loading.seed = config_.seed;
+  loading.strict = config_.strict;
+  loader_ = std::make_unique<Loader>(cache, config_.augment, normalization_, loading);
+  batches_ = loader_->batches();
+  schedule_ =
+      std::make_unique<Schedule>(config_.sgd.lr, config_.schedule, config_.epochs * batches_);
+  std::filesystem::create_directories(options_.out);
+}
+
+Trainer::~Trainer() = default;
+
+// ---- one step -------------------------------------------------------------------------------
+
+double Trainer::train_step(const Batch& batch, double* right) {
+  const Tensor x = images_of(batch, backend_);
+  const Tensor labels = Tensor::from(batch.labels, {batch.size}, backend_);
+  model_->set_random(config_.seed, static_cast<std::uint64_t>(progress_.step));
+  optimizer_->set_lr(schedule_->rate(progress_.step));
+
+  const Tensor logits = model_->forward(x);
+  const Tensor loss = cross_entropy(logits, labels);
+  const double value = loss.item();
+  if (!std::isfinite(value)) explain_nan(x, value);
+  *right =
+      static_cast<double>(count_right(logits.to_vector<float>(), batch.labels, logits.size(1)));
+
+  loss.backward();
+  optimizer_->step();
+  optimizer_->zero_grad();
+  return value;
+}
+
+// The loss is not a number: look for the first place where that began.
+void Trainer::explain_nan(const Tensor& x, double loss) {
+  std::string where = "the loss itself";
+  const NoGrad looking_only;
+  for (const auto& [name, w] : model_->parameters())
+    if (!all_finite(w)) {
+      where = fmt::format("{} (the step before made it infinite)", name);
+      break;
+    }
+  if (where == "the loss itself") {
+    bool found = false;
+    const LayerObserver observe([&](const std::string& name, const Tensor& y) {
+      if (found || all_finite(y)) return;
+      found = true;
+      where = "the output of layer " + name;
+    });
+    model_->forward(x);
+  }
+  throw Error(fmt::format(
+      "train: the loss became {} in step {} (epoch {}); the first value that is not a number is in "
+      "{}. The learning rate {:g} is probably too high: try --lr {:g}, or --recipe default. {} was "
+      "not touched.",
+      loss, progress_.step + 1, progress_.epoch + 1, where, optimizer_->options().lr,
+      optimizer_->options().lr / 4,
+      std::filesystem::exists(checkpoint_path()) ? checkpoint_path().string() : "No checkpoint"));
+}
+
+// ---- the loop -------------------------------------------------------------------------------
+
+bool Trainer::run() {
+  Batch batch;
+  auto saved_at = Clock::now();
+  double sitting_seconds = 0;
+  std::int64_t sitting_images = 0;
+  model_->train();
+  while (progress_.epoch < config_.epochs) {
+    loader_->start(progress_.epoch, progress_.batch);
+    for (;;) {
+      const auto started = Clock::now();
+      if (!loader_->next(batch)) break;
+      const double waited = seconds_since(started);
+      double right = 0;
+      const double loss = train_step(batch, &right);
+      const double seconds = seconds_since(started);
+
+      Progress& p = progress_;
+      ++p.step;
+      p.batch = batch.index + 1;
+      p.epoch_loss += loss * static_cast<double>(batch.size);
+      p.epoch_right += right;
+      p.epoch_images += batch.size;
+      p.epoch_seconds += seconds;
+      p.epoch_waiting += waited;
+      p.step_losses.push_back(static_cast<float>(loss));
+      sitting_seconds += seconds;
+      sitting_images += batch.size;
+
+      if (options_.on_step) {
+        StepInfo info;
+        info.epoch = p.epoch + 1;
+        info.epochs = config_.epochs;
+        info.batch = p.batch;
+        info.batches = batches_;
+        info.step = p.step;
+        info.loss = loss;
+        info.mean_loss = p.epoch_loss / static_cast<double>(p.epoch_images);
+        info.mean_top1 = p.epoch_right / static_cast<double>(p.epoch_images);
+        info.images_per_second = static_cast<double>(sitting_images) / sitting_seconds;
+        const auto left = (config_.epochs - p.epoch) * data_.train.size() - p.epoch_images;
+        info.seconds_left = static_cast<double>(left) / info.images_per_second;
+        info.lr = optimizer_->options().lr;
+        options_.on_step(info);
+      }
+      const bool stopping = options_.stop != nullptr && options_.stop->load();
+      if (stopping || seconds_since(saved_at) > options_.checkpoint_seconds) {
+        save();
+        saved_at = Clock::now();
+      }
+      if (stopping) return false;
+    }
+    finish_epoch();
+  }
+  save();
+  return true;
+}
+
+void Trainer::finish_epoch() {
+  Progress& p = progress_;
+  if (p.epoch_images == 0)
+    throw FileError(fmt::format("train: none of the {} training images in {} could be read",
+                                data_.train.size(), config_.data));
+  const auto images = static_cast<double>(p.epoch_images);
+  EpochRecord record;
+  record.epoch = p.epoch + 1;
+  record.train_loss = p.epoch_loss / images;
+  record.train_top1 = p.epoch_right / images;
+  record.seconds = p.epoch_seconds;
+  record.images_per_second = images / p.epoch_seconds;
+  record.waiting = p.epoch_waiting / p.epoch_seconds;
+  record.lr = optimizer_->options().lr;
+  const Evaluation test = evaluate(false);
+  record.test_loss = test.loss;
+  record.test_top1 = test.metrics.top1();
+  record.test_top5 = test.metrics.top5();
+  schedule_->after_epoch(1 - record.test_top1);
+
+  p.epochs.push_back(record);
+  ++p.epoch;
+  p.batch = 0;
+  p.epoch_loss = p.epoch_right = p.epoch_seconds = p.epoch_waiting = 0;
+  p.epoch_images = 0;
+  if (options_.on_epoch) options_.on_epoch(record);
+}
+
+Evaluation Trainer::evaluate(bool ten_crop, int worst) {
+  return evaluate_set(*model_, backend_, config_, normalization_, data_.test,
+                      static_cast<std::int64_t>(data_.classes.size()), ten_crop, worst,
+                      options_.workers);
+}
+
+std::vector<LayerTime> Trainer::profile() {
+  Batch batch;
+  loader_->start(0, 0);
+  if (!loader_->next(batch)) return {};
+  model_->train();
+  const Tensor x = images_of(batch, backend_);
+  const Tensor labels = Tensor::from(batch.labels, {batch.size}, backend_);
+  std::vector<LayerTime> times;
+  for (int round = 0; round < 2; ++round) {  // the first warms caches and the allocator
+    const Profile profile;
+    cross_entropy(model_->forward(x), labels).backward();
+    times = profile.layers();
+    optimizer_->zero_grad();
+  }
+  return times;
+}
+
+// ---- results --------------------------------------------------------------------------------
+
+RunReport Trainer::report() const {
+  RunReport r;
+  r.config = config_;
+  r.classes = data_.classes;
+  r.walk = model_->walk(
+      {config_.batch, config_.augment.channels, config_.augment.crop, config_.augment.crop});
+  r.step_losses = progress_.step_losses;
+  r.epochs = progress_.epochs;
+  r.finished = progress_.epoch >= config_.epochs;
+  for (const auto& [name, w] : model_->parameters())
+    if (w.shape().rank() == 4) {
+      r.filters = w.detach();
+      break;
+    }
+  for (const Skipped& s : data_.skipped) r.skipped.push_back(s.name + ": " + s.reason);
+  for (const auto& [index, s] : loader_->skipped()) r.skipped.push_back(s.name + ": " + s.reason);
+  r.provenance = build_provenance();
+  r.provenance.insert(r.provenance.begin(),
+                      {{"seed", std::to_string(config_.seed)}, {"device", backend_.description()}});
+  return r;
+}
+
+}  // namespace limulus

@@ -1,0 +1,129 @@
+#pragma once
+// The training loop: data in, weights out, and nothing lost in between.
+//
+//   for each epoch, for each batch:   loss = cross_entropy(model(x), labels)
+//                                     loss.backward();  optimizer.step()
+//   then the held-out images; then perhaps a checkpoint.
+//
+// All that a step depends on is (configuration, step number, weights, velocities): the data order,
+// crops and dropout masks come from Philox, keyed by them. A run that was killed and resumed from a
+// checkpoint therefore ends with the same bits as one that was not.
+#include <atomic>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "layers/module.h"
+#include "training/config.h"
+#include "training/dataset.h"
+#include "training/loader.h"
+#include "training/report.h"
+#include "training/schedule.h"
+#include "training/sgd.h"
+
+namespace limulus {
+
+struct StepInfo {
+  std::int64_t epoch = 0, epochs = 0;              // epoch counted from 1
+  std::int64_t batch = 0, batches = 0;             // batch counted from 1
+  std::int64_t step = 0;                           // of the whole run, counted from 1
+  double loss = 0;                                 // of this batch
+  double mean_loss = 0, mean_top1 = 0;             // of the epoch so far (of this sitting)
+  double images_per_second = 0, seconds_left = 0;  // to the end of the run
+  double lr = 0;
+};
+
+struct TrainerOptions {
+  std::filesystem::path out = "runs/latest";  // checkpoint.safetensors goes there
+  double checkpoint_seconds = 60;             // at most this much work is lost
+  int workers = 1;                            // of the loader; no influence on the result
+  const std::atomic<bool>* stop = nullptr;    // set by Ctrl-C: finish the step, save, return
+  std::function<void(const StepInfo&)> on_step;
+  std::function<void(const EpochRecord&)> on_epoch;
+  std::function<void(const std::string&)> on_message;  // "checkpoint written to ..."
+};
+
+class Trainer {
+ public:
+  // Opens the data, computes its mean, makes the network. Errors as those of open_dataset,
+  // make_model, Sgd and Schedule.
+  Trainer(TrainConfig config, TrainerOptions options);
+  ~Trainer();
+
+  // Goes on where `file` stopped. FileError when it is no checkpoint of this configuration; what
+  // may differ is where data lies and the device.
+  void resume(const std::filesystem::path& file);
+
+  // Trains to the last epoch; false when stopped before. Error when the loss stops being a number:
+  // it says in which step and layer and what to try, and leaves the last checkpoint as it is.
+  bool run();
+
+  Evaluation evaluate(bool ten_crop, int worst = 0);
+
+  // Forward and backward on one batch, timed layer by layer; the weights stay as they are.
+  std::vector<LayerTime> profile();
+
+  // What a report needs and the trainer knows; evaluations are the caller's.
+  RunReport report() const;
+
+  Module& model() { return *model_; }
+  const Dataset& dataset() const { return data_; }
+  const TrainConfig& config() const { return config_; }
+  std::int64_t epoch() const { return progress_.epoch; }  // the one in work, from 0
+  std::filesystem::path checkpoint_path() const { return options_.out / "checkpoint.safetensors"; }
+  void save() const;
+
+ private:
+  struct Progress {  // what a checkpoint remembers besides tensors
+    std::int64_t step = 0;
+    std::int64_t epoch = 0, batch = 0;  // the next batch: epoch from 0, batch from 0
+    double epoch_loss = 0, epoch_right = 0;
+    std::int64_t epoch_images = 0;
+    double epoch_seconds = 0, epoch_waiting = 0;
+    std::vector<EpochRecord> epochs;
+    std::vector<float> step_losses;
+  };
+  double train_step(const Batch& batch, double* right);
+  [[noreturn]] void explain_nan(const Tensor& x, double loss);
+  void finish_epoch();
+  std::string progress_json() const;
+  void progress_from_json(const std::string& text);
+
+  TrainConfig config_;
+  TrainerOptions options_;
+  Backend& backend_;
+  Dataset data_;
+  Normalization normalization_;
+  std::unique_ptr<Loader> loader_;
+  std::shared_ptr<Module> model_;
+  std::unique_ptr<Sgd> optimizer_;
+  std::unique_ptr<Schedule> schedule_;
+  std::int64_t batches_ = 0;  // per epoch
+  Progress progress_;
+};
+
+// An initialized network as the configuration asks for it.
+std::shared_ptr<Module> build_model(const TrainConfig& config, std::int64_t classes,
+                                    Backend& backend);
+
+// The network, names and normalization of a checkpoint, for evaluate and predict.
+struct TrainedModel {
+  TrainConfig config;
+  std::vector<std::string> classes;
+  Normalization normalization;
+  std::shared_ptr<Module> model;  // in evaluation mode
+};
+TrainConfig load_config(const std::filesystem::path& file);
+TrainedModel load_trained(const std::filesystem::path& file, const std::string& device_name);
+
+// Probabilities [classes] of one image: softmax of the logits, averaged over ten crops if asked.
+std::vector<float> classify(const TrainedModel& trained, const Image& image, bool ten_crop);
+
+// Runs a held-out set through a network. `worst` is how many mistakes to keep.
+Evaluation evaluate_set(Module& model, Backend& backend, const TrainConfig& config,
+                        const Normalization& normalization, const ImageSet& set,
+                        std::int64_t classes, bool ten_crop, int worst, int workers);
+
+}  // namespace limulus
