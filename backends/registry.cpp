@@ -123,6 +123,12 @@ Backend& device(const std::string& name) {
   return *r.backends.emplace(name, make(name)).first->second;
 }
 
+void set_device_threads(int threads) {
+  if (threads < 1)
+    throw ValueError(fmt::format("threads: {} threads compute nothing; give 1 or more", threads));
+  if (auto* cpu = dynamic_cast<CpuBackend*>(&device("cpu"))) cpu->set_threads(threads);
+}
+
 std::vector<DeviceInfo> list_devices() {
   std::vector<DeviceInfo> devices;
   for (const Family& family : families) {

@@ -31,6 +31,25 @@ void refuse_change_of_recorded(const TensorImpl& t, const char* what) {
         what, t.shape.str()));
 }
 
+// The fill primitive is for floating-point tensors; labels and indices are filled on the host.
+void fill_values(const TensorImpl& t, double value) {
+  Backend& backend = t.storage->backend;
+  const std::int64_t n = t.shape.numel();
+  const auto upload = [&]<class T>(T v) {
+    const std::vector<T> values(static_cast<std::size_t>(n), v);
+    backend.upload(t.storage->data, values.data(), values.size() * sizeof(T));
+  };
+  switch (t.dtype) {
+    case DType::f32:
+    case DType::f64:
+      return backend.fill(t.dtype, n, value, t.storage->data);
+    case DType::i64:
+      return upload(static_cast<std::int64_t>(value));
+    case DType::i32:
+      return upload(static_cast<std::int32_t>(value));
+  }
+}
+
 }  // namespace
 
 // ---- storage --------------------------------------------------------------------------------
@@ -53,7 +72,7 @@ Tensor Tensor::empty(const Shape& shape, DType dtype, Backend& backend) {
 
 Tensor Tensor::full(const Shape& shape, double value, DType dtype, Backend& backend) {
   Tensor t = empty(shape, dtype, backend);
-  backend.fill(dtype, shape.numel(), value, t.impl_->storage->data);
+  fill_values(*t.impl_, value);
   return t;
 }
 
@@ -127,7 +146,8 @@ double Tensor::item() const {
 
 Tensor& Tensor::fill_(double value) {
   refuse_change_of_recorded(get(), "fill_");
-  backend().fill(dtype(), numel(), value, mutable_data());
+  mutable_data();  // counts the change
+  fill_values(*impl_, value);
   return *this;
 }
 

@@ -79,7 +79,7 @@ class Tensor {
   // -- the same values, otherwise ----------------------------------------------------------------
   Tensor detach() const;                  // shares values, forgets history
   Tensor clone() const;                   // new values, forgets history
-  Tensor to_dtype(DType dtype) const;     // through the host, forgets history
+  Tensor to_dtype(DType wanted) const;    // through the host, forgets history
   Tensor view(const Shape& shape) const;  // shares values; see reshape() in core/algebra.h
 
   // -- gradients ---------------------------------------------------------------------------------
@@ -101,7 +101,7 @@ class Tensor {
 
  private:
   explicit Tensor(std::shared_ptr<TensorImpl> impl) : impl_(std::move(impl)) {}
-  void copy_to_host(void* values, DType dtype) const;
+  void copy_to_host(void* values, DType wanted) const;
   const TensorImpl& get() const;  // GraphError when undefined
 
   std::shared_ptr<TensorImpl> impl_;

@@ -71,6 +71,10 @@ WalkStep make_step(const Module& m, const Shape& in, const Shape& out) {
   return step;
 }
 
+LayerObserver::LayerObserver(std::function<void(const std::string&, const Tensor&)> f)
+    : outer_(std::exchange(layer_observer, std::move(f))) {}
+LayerObserver::~LayerObserver() { layer_observer = std::move(outer_); }
+
 // ---- Sequential -----------------------------------------------------------------------------
 
 Sequential& Sequential::add(std::string name, std::shared_ptr<Module> layer) {

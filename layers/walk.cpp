@@ -32,7 +32,7 @@ std::string in_bytes(std::int64_t bytes) {
 std::string image_size(const Shape& batch) {
   std::string size;
   for (int axis = 1; axis < batch.rank(); ++axis)
-    size += fmt::format(axis > 1 ? "x{}" : "{}", batch[axis]);
+    size += fmt::format("{}{}", axis > 1 ? "x" : "", batch[axis]);
   return size.empty() ? batch.str() : size;
 }
 

@@ -85,6 +85,15 @@ TEST_CASE("safetensors: what is written comes back") {
   CHECK(has(missing, "labels"));
   CHECK(file.find("c") == nullptr);
 
+  // The larger elements come first, and the data begins at a multiple of 8, however long the names.
+  for (int length = 1; length <= 8; ++length) {
+    const std::string name(static_cast<std::size_t>(length), 'a');
+    write_safetensors(path, {{name, DType::f32, {3}, kB}, {"z", DType::f64, {1}, kA}});
+    CHECK(SafetensorsFile(path).entries()[0].name == "z");
+    std::uint64_t header = 0;
+    std::memcpy(&header, get_bytes(path).data(), 8);
+    CHECK(header % 8 == 0);
+  }
   write_safetensors(folder / "none.safetensors", {});
   CHECK(SafetensorsFile(folder / "none.safetensors").entries().empty());
 }
@@ -158,6 +167,10 @@ TEST_CASE("safetensors: hostile headers") {
   CHECK(has(
       error(R"({"a":{"dtype":"F32","shape":[18446744073709551616],"data_offsets":[0,4]}})", four),
       "not a whole number"));
+  CHECK(has(error(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,8]}})", eight),
+            "1 x 4 = 4 bytes, but data_offsets [0, 8] hold 8"));
+  CHECK(has(error(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", eight.substr(1)),
+            "7 bytes follow"));
   // Two tensors on the same bytes; a hole before, between.
   const std::string b = R"("b":{"dtype":"F32","shape":[1],"data_offsets":)";
   CHECK(has(error("{" + a + "," + b + "[0,4]}}", four), "overlap"));

@@ -161,7 +161,7 @@ TEST_CASE("pooling: values by hand, floor and ceil") {
 TEST_CASE("max_pool2d: overlapping windows add up, ties go to the first") {
   Tensor x = of({1, 9, 2, 3, 3, 3}, {1, 1, 1, 6});
   x.set_requires_grad();
-  const Tensor y = max_pool2d(x, {.kernel = {1, 3}, .stride = {1, 1}});
+  const Tensor y = max_pool2d(x, {.kernel = {1, 3}, .stride = 1});
   check_close(y, {9, 9, 3, 3});
   y.backward(of({1, 10, 100, 1000}, {1, 1, 1, 4}));
   check_close(x.grad(), {0, 11, 0, 1100, 0, 0});

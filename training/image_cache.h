@@ -1,6 +1,6 @@
 #pragma once
-// Prepared images, kept once decoded. Decoding a 256 x 256 JPEG takes 0.64 ms, augmenting it 0.10 ms
-// (EPYC, Zen 3, 3.2 GHz), and every epoch wants all of them.
+// Prepared images, kept once decoded. Every epoch wants all of them, and decoding a 256 x 256 JPEG
+// takes 0.64 ms where augmenting it takes 0.10 ms (EPYC, Zen 3, 3.2 GHz).
 #include <cstdint>
 #include <memory>
 #include <mutex>

@@ -40,12 +40,10 @@ Plan make_plan(const Conv2dShape& s) {
     }
   }
   // With few strips (one image), the output channels are shared as well.
-  const auto tasks = [&] { return s.groups * plan.strips_n * plan.strips_oh * plan.parts; };
-  while (tasks() < 16 && plan.channels > 48) {
-    ++plan.parts;
-    plan.channels = round_up(ceil_div(group_k, plan.parts), Blocking<T>::rows);
+  for (std::int64_t parts = 2; plan.channels > 4 * Blocking<T>::rows; ++parts) {
+    if (s.groups * plan.strips_n * plan.strips_oh * plan.parts >= 16) break;
+    plan.channels = round_up(ceil_div(group_k, parts), Blocking<T>::rows);
     plan.parts = ceil_div(group_k, plan.channels);
-    if (plan.channels <= Blocking<T>::rows) break;
   }
   return plan;
 }

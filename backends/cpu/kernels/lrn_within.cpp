@@ -35,6 +35,19 @@ void clear_line(const Box& box, T* line) {
   for_lanes<T>(0, box.line_length(), [=](auto at) { at.store(line, Vec<T>::zero()); });
 }
 
+// p[0] + p[step] + ... over `taps` elements. Five (the paper's window) are written out: the loop's
+// own instructions cost as much as its additions.
+template <class T, class At>
+LIMULUS_INLINE Vec<T> sum_of(At at, const T* p, std::int64_t taps, std::int64_t step) {
+  if (taps == 5) {
+    const Vec<T> pair = at.load(p) + at.load(p + step);
+    return pair + (at.load(p + 2 * step) + at.load(p + 3 * step)) + at.load(p + 4 * step);
+  }
+  Vec<T> sum = at.load(p);
+  for (std::int64_t t = 1; t < taps; ++t) sum = sum + at.load(p + t * step);
+  return sum;
+}
+
 // rows[h, w] = sum over the window along the row of f(z); the ends of `line` are zeros already.
 template <class T, class F>
 LIMULUS_INLINE void sum_along_rows(const Box& box, const T* z, T* line, T* rows, F f) {
@@ -44,11 +57,7 @@ LIMULUS_INLINE void sum_along_rows(const Box& box, const T* z, T* line, T* rows,
     T* to = rows + h * box.w;
     T* inside = line + box.before;
     for_lanes<T>(0, box.w, [=](auto at) { at.store(inside, f(at.load(from))); });
-    for_lanes<T>(0, box.w, [=](auto at) {
-      Vec<T> sum = at.load(line);
-      for (std::int64_t t = 1; t < size; ++t) sum = sum + at.load(line + t);
-      at.store(to, sum);
-    });
+    for_lanes<T>(0, box.w, [=](auto at) { at.store(to, sum_of(at, line, size, 1)); });
   }
 }
 
@@ -58,11 +67,7 @@ LIMULUS_INLINE void sum_down_columns(const Box& box, const T* rows, std::int64_t
   const std::int64_t first = larger(0, h - box.before), last = smaller(box.h - 1, h + box.after);
   const T* top = rows + first * box.w;
   const std::int64_t taps = last - first + 1, w = box.w;
-  for_lanes<T>(0, w, [=](auto at) {
-    Vec<T> sum = at.load(top);
-    for (std::int64_t t = 1; t < taps; ++t) sum = sum + at.load(top + t * w);
-    use(at, sum);
-  });
+  for_lanes<T>(0, w, [=](auto at) { use(at, sum_of(at, top, taps, w)); });
 }
 
 template <class T>

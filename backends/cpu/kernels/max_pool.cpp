@@ -15,6 +15,11 @@
 // a window would span 64 MiB), and becomes an integer once at the end. Windows that hang over the
 // image's left or right edge go one by one.
 //
+// A row of 13 windows does not fill a register of 16. Its loads run on into the next row, and the
+// surplus lanes are not stored (lanes_to_load). Measured (128 x 256 planes of 27 x 27, 3 x 3
+// windows, stride 2, one core of an AMD EPYC, Zen 5, AVX-512): 7.7 ms, against 21 ms with partial
+// loads.
+//
 // Backward, windows overlap (AlexNet: 3 x 3 windows at stride 2), so two of them may name the same
 // element: a plane belongs to one thread, which adds in row-major order. No atomics, fixed order.
 #include "backends/cpu/kernels/memory_kernels.h"

@@ -1,0 +1,110 @@
+// The network's arithmetic, the settings, where the run was made, and what it could not read.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "layers/walk.h"
+#include "training/html.h"
+#include "training/report_sections.h"
+
+namespace limulus::report {
+namespace {
+
+constexpr std::size_t kMostSkipped = 200;
+
+std::string table_of_pairs(std::string_view label, const std::string& rows) {
+  return scroll_box(label, "<table class=\"pairs\">\n<tbody>\n" + rows + "</tbody>\n</table>");
+}
+
+std::string pair_row(std::string_view key, std::string_view value) {
+  return fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td></tr>\n", html::escape(key),
+                     html::escape(value));
+}
+
+// "96x55x55" with the sign of multiplication.
+std::string times_sign(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == 'x') {
+      out += "\xC3\x97";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string network(const RunReport& run) {
+  if (run.walk.empty()) return paragraph("The network\xE2\x80\x99s sizes were not recorded.");
+  const auto big = [](std::int64_t n) { return n > 0 ? with_thousands(n) : std::string(); };
+  std::string rows;
+  for (const auto& step : run.walk) {
+    std::string story;
+    if (!step.formula.empty()) {
+      story += fmt::format("<span class=\"formula\">{}</span>", html::escape(step.formula));
+    }
+    if (!step.detail.empty()) {
+      story += fmt::format("<span class=\"detail\">{}</span>", html::escape(step.detail));
+    }
+    rows += fmt::format(
+        "<tr><th scope=\"row\">{}</th><td class=\"text\">{}</td><td class=\"text\">{}</td>"
+        "<td>{}</td><td>{}</td><td>{}</td></tr>\n",
+        html::escape(step.name), html::escape(step.kind), story, times_sign(image_size(step.out)),
+        big(step.parameters), big(step.multiply_adds));
+  }
+  const WalkTotals all = totals(run.walk);
+  rows += fmt::format(
+      "<tr class=\"total\"><th scope=\"row\">together</th><td></td><td></td><td></td><td>{}</td>"
+      "<td>{}</td></tr>\n",
+      with_thousands(all.parameters), with_thousands(all.multiply_adds));
+  return paragraph(fmt::format(
+             "From an input of {} to {} answers, {} learned numbers and {} multiply-adds for one "
+             "image. Most multiplications are made in the convolutions, most parameters sit in "
+             "the fully connected layers, if there are any large ones.",
+             times_sign(image_size(run.walk.front().in)),
+             times_sign(image_size(run.walk.back().out)), with_thousands(all.parameters),
+             with_thousands(all.multiply_adds))) +
+         scroll_box("The network, layer by layer",
+                    "<table class=\"numbers walk\">\n<thead><tr><th scope=\"col\">layer</th>"
+                    "<th scope=\"col\" class=\"text\">kind</th><th scope=\"col\" "
+                    "class=\"text\">size of the output, with the numbers put in</th>"
+                    "<th scope=\"col\">output</th><th scope=\"col\">parameters</th>"
+                    "<th scope=\"col\">multiply-adds</th></tr></thead>\n<tbody>\n" +
+                        rows + "</tbody>\n</table>");
+}
+
+std::string settings(const RunReport& run) {
+  std::string rows;
+  const auto json = nlohmann::ordered_json::parse(run.config.to_json());
+  for (const auto& [key, value] : json.items()) {
+    rows += pair_row(key, value.is_string() ? value.get<std::string>() : value.dump());
+  }
+  return table_of_pairs("Settings", rows);
+}
+
+std::string provenance(const RunReport& run) {
+  if (run.provenance.empty()) {
+    return paragraph("Nothing was recorded of the machine and the program.");
+  }
+  std::string rows;
+  for (const auto& [key, value] : run.provenance) rows += pair_row(key, value);
+  return table_of_pairs("Provenance", rows);
+}
+
+std::string skipped(const RunReport& run) {
+  if (run.skipped.empty()) return paragraph("Every image could be read.");
+  const std::size_t shown = std::min(run.skipped.size(), kMostSkipped);
+  std::string out = paragraph(
+      fmt::format("{} could not be read and took no part{}:",
+                  html::count_of(static_cast<std::int64_t>(run.skipped.size()), "image", "images"),
+                  shown < run.skipped.size() ? fmt::format("; the first {}", shown) : ""));
+  out += "<ul class=\"skipped\">\n";
+  for (std::size_t i = 0; i < shown; ++i) {
+    out += fmt::format("<li>{}</li>\n", html::escape(run.skipped[i]));
+  }
+  return out + "</ul>\n";
+}
+
+}  // namespace limulus::report
