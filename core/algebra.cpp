@@ -402,7 +402,7 @@ Tensor reshape(const Tensor& x, const Shape& shape) {
   return record<Reshape>(x.view(shape), {x}, {});
 }
 
-Tensor reshape(const Tensor& x, const std::vector<std::int64_t>& sizes) {
+Tensor reshape(const Tensor& x, std::initializer_list<std::int64_t> sizes) {
   std::vector<std::int64_t> known = sizes;
   std::int64_t* open = nullptr;
   std::int64_t product_of_others = 1;

@@ -6,6 +6,7 @@
 // broadcast: shapes are aligned at the right and sizes of 1 are stretched, so that a bias
 // [K, 1, 1] can be added to images [N, K, H, W].
 #include <initializer_list>
+#include <initializer_list>
 #include <vector>
 
 #include "core/tensor.h"

@@ -7,8 +7,7 @@
 
 namespace limulus {
 
-// ---- numbers for people
-// --------------------------------------------------------------------------
+// ---- numbers for people ----------------------------------------------------------------------
 
 std::string with_thousands(std::int64_t n) {
   std::string digits = std::to_string(n);
@@ -64,8 +63,7 @@ WalkTotals totals(const std::vector<WalkStep>& steps) {
   return sum;
 }
 
-// ---- tables
-// --------------------------------------------------------------------------------------
+// ---- tables ----------------------------------------------------------------------------------
 
 namespace {
 

@@ -6,9 +6,8 @@
 //   function              input  parameters   what differs
 //   alexnet               227    60,965,224   the paper's: conv2, conv4 and conv5 in two groups
 //   alexnet_ungrouped     227    62,378,344   every convolution sees all channels
-//   alexnet_towers        227    60,965,224   the paper's two halves, each on a device of its own
-//                                             (models/alexnet_towers.h); the same function as
-//                                             alexnet
+//   alexnet_towers        227    60,965,224   the paper's two halves, each on a device of its own;
+//                                             the same function (models/alexnet_towers.h)
 //   alexnet_keras         224    46,816,657   of Keras tutorials: 17 flowers, 'valid' and 'same'
 //   alexnet_torchvision   224    61,100,840   64-192-384-256-256 (Krizhevsky 2014), padding 2
 //

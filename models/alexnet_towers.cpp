@@ -19,8 +19,7 @@ namespace limulus {
 
 using Pair = std::array<Tensor, 2>;  // the towers' values
 
-// ---- one tower
-// -----------------------------------------------------------------------------------
+// ---- one tower -------------------------------------------------------------------------------
 
 class AlexNetTowers::Tower : public Sequential {
  public:
@@ -76,8 +75,7 @@ class AlexNetTowers::Tower : public Sequential {
   std::string name_;
 };
 
-// ---- the network
-// ---------------------------------------------------------------------------------
+// ---- the network -----------------------------------------------------------------------------
 
 AlexNetTowers::AlexNetTowers(std::int64_t classes, Backend& first, Backend& second, DType dtype,
                              double dropout)
@@ -147,8 +145,7 @@ std::vector<WalkStep> AlexNetTowers::walk(const Shape& in) const {
   return steps;
 }
 
-// ---- weights
-// -------------------------------------------------------------------------------------
+// ---- weights ---------------------------------------------------------------------------------
 
 AlexNetTowers::Source AlexNetTowers::source_of(const std::string& parameter) const {
   std::int64_t mine = -1, first_tower = 0;

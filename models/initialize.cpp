@@ -43,8 +43,7 @@ std::vector<Learner> learners(Module& network) {
   return found;
 }
 
-// Section 5: "the second, fourth, and fifth convolutional layers, as well as the fully-connected
-// hidden layers".
+// The paper's section 5: conv2, conv4, conv5 and the hidden fully connected layers.
 bool starts_positive(const Learner& l) {
   return l.conv ? l.number == 2 || l.number == 4 || l.number == 5 : !l.last;
 }

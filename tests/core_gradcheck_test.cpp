@@ -118,6 +118,22 @@ TEST_CASE("a gradient that ignores dy is found: the cotangent is not all ones") 
   CHECK(r.verdict() == GradcheckVerdict::wrong);
 }
 
+TEST_CASE("no factor is named where none fits all entries") {
+  // Right wherever the true gradient is not zero.
+  const Tensor half = Tensor::from(Values{1, 1, 0, 0}, {4}, reference());
+  const GradcheckReport r = gradcheck(
+      [&](const Inputs& in) {
+        return record<StudentSquare>(square(in[0].detach() * half), {in[0]}, {in[0]},
+                                     [](Values dy, const Values& x) {
+                                       for (std::size_t i = 0; i < 4; ++i) dy[i] *= 2 * x[i];
+                                       return dy;
+                                     });
+      },
+      {{"x", normal({4}, 1)}});
+  CHECK(r.tensors[0].wrong == 2);
+  CHECK(!mentions(r.tensors[0].diagnosis, "everywhere"));
+}
+
 TEST_CASE("a mistake at one border is located") {
   const GradcheckReport r = check_square([](Values dy, const Values& x) {
     for (std::size_t i = 0; i < x.size(); ++i) dy[i] *= i % 4 == 3 ? x[i] : 2 * x[i];
@@ -148,6 +164,11 @@ TEST_CASE("an entry that was never written cannot pass, not even where zero woul
   CHECK(r.verdict() == GradcheckVerdict::wrong);
   CHECK(r.tensors[0].wrong == 1);
   CHECK(mentions(r.tensors[0].diagnosis, "never written"));
+
+  const GradcheckReport at_a_kink = gradcheck(
+      [&](const Inputs& in) { return record<Forgetful>(abs(in[0].detach()), {in[0]}, {}); },
+      {{"x", Tensor::from(Values{1, 2, 3, 0}, {4}, reference())}});
+  CHECK(at_a_kink.tensors[0].wrong == 1);
 }
 
 TEST_CASE("a result that was never written is WRONG") {

@@ -93,12 +93,18 @@ TEST_CASE("walk as text") {
   net.add<Conv2d>("conv1", 3, 96, Conv2dOptions{.kernel = 11, .stride = 4}, b)
       .add<ReLU>("relu1")
       .add<MaxPool2d>("pool1", Pool2dOptions{.kernel = 3, .stride = 2});
-  CHECK(walk_text(net.walk({32, 3, 227, 227})) ==
-        "layer  output size                       shape      parameters  connections  "
-        "multiply-adds     memory\n"
-        "input                                    3x227x227\n"
-        "conv1  floor((227 - 11 + 2*0)/4) + 1 = 55  96x55x55       34,944  105,705,600    "
-        "105,415,200   35.4 MiB\n");
+  CHECK(
+      walk_text(net.walk({32, 3, 227, 227})) ==
+      R"(layer  output size                         shape      parameters  connections  multiply-adds    memory
+input                                      3x227x227
+conv1  floor((227 - 11 + 2*0)/4) + 1 = 55  96x55x55       34,944  105,705,600    105,415,200  35.4 MiB
+relu1  as its input                        96x55x55                                           35.4 MiB
+pool1  floor((55 - 3 + 2*0)/2) + 1 = 27    96x27x27                                            8.5 MiB
+total                                                     34,944  105,705,600    105,415,200  79.4 MiB
+Parameters are learned numbers. Connections (parameters times the places where each
+is used) and multiply-adds are of one image, forward, in layers that learn; memory
+is that of the outputs in f32 for a batch of 32.
+)");
 }
 
 TEST_CASE("walk as Markdown and JSON") {

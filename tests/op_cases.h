@@ -33,6 +33,9 @@ struct OpCase {
   std::function<Tensor(const std::vector<Tensor>&)> f;
   // Rows that reach the blocked paths of kernels: too much work for differences, entry by entry.
   bool large = false;
+  // How much its formula magnifies rounding: softmax's gradient y (dy - sum dy y) subtracts nearly
+  // equal numbers where one y is close to 1.
+  double condition = 1;
 };
 
 const std::vector<OpCase>& op_cases();

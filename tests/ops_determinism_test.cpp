@@ -2,7 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <cstdio>
-#include <cstring>
+#include <string>
 
 #include "backends/cpu/cpu_backend.h"
 #include "backends/registry.h"

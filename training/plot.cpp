@@ -15,7 +15,7 @@ namespace {
 // The picture's own units; the page scales it. It is drawn narrow, so that its letters are still
 // readable on a telephone.
 constexpr double kWidth = 500, kHeight = 310;
-constexpr double kLeft = 54, kRight = 12, kTop = 14, kBottom = 46;
+constexpr double kLeft = 60, kRight = 12, kTop = 16, kBottom = 46;
 
 struct Range {
   double low = 0, high = 1;
@@ -103,22 +103,25 @@ class Drawing {
     out_ += fmt::format(
         "<line class=\"axis\" x1=\"{}\" x2=\"{}\" y1=\"{}\" y2=\"{}\"/>\n"
         "<text class=\"label\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text>\n"
-        "<text class=\"label\" transform=\"translate(13 {}) rotate(-90)\" text-anchor=\"middle\">"
+        "<text class=\"label\" transform=\"translate(12 {}) rotate(-90)\" text-anchor=\"middle\">"
         "{}</text>\n",
         kLeft, kWidth - kRight, floor, floor, (kLeft + kWidth - kRight) / 2, kHeight - 8,
         html::escape(plot_.x_label), (kTop + floor) / 2, html::escape(plot_.y_label));
   }
 
   void marks() {
+    double written_to = 0;  // where the last words end
     for (const auto& mark : plot_.marks) {
       const double x = px(mark.x);
-      // The words stand on the side of the line where there is room.
-      const bool left = x > kWidth - 110;
-      out_ += fmt::format(
-          "<line class=\"mark\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\"/>"
-          "<text class=\"note\" x=\"{3:.1f}\" y=\"{4}\" text-anchor=\"{5}\">{6}</text>\n",
-          x, kTop, kHeight - kBottom, left ? x - 5 : x + 5, kTop + 9, left ? "end" : "start",
-          html::escape(mark.name));
+      out_ +=
+          fmt::format("<line class=\"mark\" x1=\"{0:.1f}\" x2=\"{0:.1f}\" y1=\"{1}\" y2=\"{2}\"/>",
+                      x, kTop, kHeight - kBottom);
+      // A letter is about 6 wide. Words without room are left out: the line says enough.
+      const double width = 6 * static_cast<double>(mark.name.size());
+      if (x + 5 < written_to || x + 5 + width > kWidth) continue;
+      out_ += fmt::format("<text class=\"note\" x=\"{:.1f}\" y=\"{}\">{}</text>\n", x + 5, kTop + 5,
+                          html::escape(mark.name));
+      written_to = x + 5 + width;
     }
   }
 
@@ -225,6 +228,9 @@ std::string plot_legend(const LinePlot& plot) {
   }
   for (const auto& level : plot.levels) {
     entry("<line class=\"level\" x1=\"1\" x2=\"27\" y1=\"6\" y2=\"6\"/>", level.name);
+  }
+  if (!plot.marks.empty()) {
+    entry("<line class=\"mark\" x1=\"14\" x2=\"14\" y1=\"0\" y2=\"12\"/>", plot.marks_name);
   }
   return out + "</ul>\n";
 }

@@ -31,7 +31,8 @@ struct LinePlot {
   std::vector<PlotSeries> series;
   std::vector<PlotLevel> levels;
   std::vector<PlotMark> marks;
-  bool percent = false;  // y in [0, 1] is labelled 0% .. 100%
+  std::string marks_name;  // for the legend
+  bool percent = false;    // y in [0, 1] is labelled 0% .. 100%
   double y_min = 0;
   // NaN: a little above the largest value of the series with markers and of the levels. What is
   // larger is cut off.

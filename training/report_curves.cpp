@@ -32,7 +32,7 @@ PlotSeries step_series(const RunReport& run) {
   s.markers = false;
   const std::size_t steps = run.step_losses.size();
   const std::size_t width = (steps + 499) / 500;
-  s.name = width > 1 ? fmt::format("training, means of {} steps", width) : "training, each step";
+  s.name = width > 1 ? fmt::format("means of {} steps", width) : "each step";
   const double per_epoch = steps_per_epoch(run);
   for (std::size_t begin = 0; begin < steps; begin += width) {
     const std::size_t end = std::min(begin + width, steps);
@@ -51,7 +51,7 @@ std::vector<PlotMark> rate_marks(const RunReport& run) {
     const double ratio = run.epochs[i - 1].lr / run.epochs[i].lr;
     if (!std::isfinite(ratio) || ratio < 2) continue;
     marks.push_back(
-        {fmt::format("rate \xC3\xB7 {:.3g}", ratio), static_cast<double>(run.epochs[i - 1].epoch)});
+        {fmt::format("\xC3\xB7{:.3g}", ratio), static_cast<double>(run.epochs[i - 1].epoch)});
   }
   if (marks.size() > 4) marks.clear();  // a cosine's end, not steps
   return marks;
@@ -79,6 +79,7 @@ LinePlot loss_plot(const RunReport& run) {
     plot.series.push_back(series(run, "training", 2, [](auto& e) { return e.train_loss; }));
     plot.series.push_back(series(run, "held-out", 1, [](auto& e) { return e.test_loss; }));
     plot.marks = rate_marks(run);
+    plot.marks_name = "learning rate lowered";
   }
   const auto classes = static_cast<double>(run.classes.size());
   if (classes > 1) {
@@ -126,6 +127,7 @@ LinePlot accuracy_plot(const RunReport& run) {
   }
   if (high > 0.5) plot.y_max = 1.02;
   plot.marks = rate_marks(run);
+  plot.marks_name = "learning rate lowered";
   if (run.classes.size() > 1) {
     const double chance = 1 / static_cast<double>(run.classes.size());
     plot.levels.push_back(

@@ -44,8 +44,9 @@ font-size:.92rem}
 nav a{text-decoration:none}
 nav a:hover{text-decoration:underline}
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr));
-gap:1.5rem 2.5rem;margin:.5rem 0}
-.pair figure{max-width:40rem}
+gap:0 2.5rem;margin:.5rem 0}
+.pair figure{max-width:40rem;display:grid;grid-template-rows:auto auto auto;
+grid-template-rows:subgrid;grid-row:span 3;margin-bottom:1.5rem}
 .filters{display:block;max-width:100%;height:auto;image-rendering:pixelated;margin-bottom:.9rem}
 .scroll{overflow-x:auto;max-width:100%;margin:0 0 1rem;width:fit-content}
 table{border-collapse:collapse;font-size:.92rem;font-variant-numeric:tabular-nums}
@@ -57,6 +58,7 @@ thead th{color:var(--muted);font-weight:500;font-size:.86rem;border-bottom:1px s
 tbody tr+tr>*{border-top:1px solid var(--line)}
 tbody tr.total>*{border-top:1px solid var(--muted);font-weight:600}
 th:first-child,td:first-child{padding-left:0}
+.scroll th:first-child{position:sticky;left:0;background:var(--paper)}
 .confusion{border-collapse:separate;border-spacing:3px}
 .confusion th,.confusion td{border:0!important;padding:.5rem .6rem;min-width:3.1rem}
 .confusion td{text-align:center}
@@ -88,10 +90,9 @@ background:var(--raised)}
 text-overflow:ellipsis}
 .hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);
 white-space:nowrap}
-.bars{margin:.6rem 0 1rem;padding:0;list-style:none;max-width:56rem;font-size:.9rem}
-.bars li{display:grid;grid-template-columns:minmax(5.5rem,auto) 1fr 5.2rem;
-grid-template-columns:7.8rem 1fr 5.2rem;align-items:center;gap:.75rem;padding:.1rem 0}
-.bars .name{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+.bars{margin:.6rem 0 1rem;padding:0;list-style:none;font-size:.9rem}
+.bars li{display:grid;grid-template-columns:7.8rem 1fr 5.2rem;align-items:center;gap:.75rem;padding:.1rem 0}
+.bars .name{overflow-wrap:anywhere;line-height:1.3}
 .bars .track{display:flex;height:.95rem;border-left:1px solid var(--muted)}
 .bars .track span:last-child{border-radius:0 2px 2px 0}
 .bars .value{text-align:right;font-variant-numeric:tabular-nums;color:var(--muted)}
@@ -102,15 +103,16 @@ transparent 0 4px,rgb(255 255 255/.28) 4px 6px)}
 .walk td.text:nth-child(3){white-space:normal;min-width:19rem}
 .formula{display:block;font-family:var(--mono);font-size:.84em}
 .detail{display:block;color:var(--muted);font-size:.92em}
-.pairs th{font-weight:500;color:var(--muted);padding-right:1.5rem;vertical-align:top}
+.pairs th{font-weight:500;color:var(--muted);padding-right:1.5rem}
 .pairs td{text-align:left;white-space:normal;overflow-wrap:anywhere;font-family:var(--mono);
 font-size:.88em}
 .skipped{margin:0 0 1rem;padding-left:1.1rem;font-size:.9rem;overflow-wrap:anywhere}
 @media (min-width:900px){#settings .scroll{width:auto}#settings table{display:block}
 #settings tbody{display:block;columns:2;column-gap:3rem}
-#settings tr{display:grid;grid-template-columns:11rem 1fr;break-inside:avoid;
+#settings tr{display:grid;grid-template-columns:11rem 1fr;align-items:baseline;
+break-inside:avoid;
 border-top:1px solid var(--line)}#settings tr>*{border:0}}
-@media (max-width:560px){.bars li{grid-template-columns:5.6rem 1fr 4.4rem;gap:.5rem}
+@media (max-width:560px){.bars li{grid-template-columns:5rem 1fr 4.4rem;gap:.5rem}
 .mistakes{grid-template-columns:repeat(auto-fill,minmax(100px,1fr));gap:1.1rem .8rem}
 section{margin-top:2rem;padding-top:1.6rem}}
 @media print{nav{display:none}section{break-inside:avoid-page}}

@@ -1,6 +1,7 @@
 // The network's arithmetic, the settings, where the run was made, and what it could not read.
 #include <fmt/format.h>
 
+#include <cctype>
 #include <nlohmann/json.hpp>
 
 #include "layers/walk.h"
@@ -24,12 +25,23 @@ std::string pair_row(std::string_view key, std::string_view value) {
 // "96x55x55" with the sign of multiplication.
 std::string times_sign(std::string_view text) {
   std::string out;
-  for (const char c : text) {
-    if (c == 'x') {
-      out += "\xC3\x97";
-    } else {
-      out += c;
-    }
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool between = i > 0 && i + 1 < text.size() && std::isdigit(text[i - 1]) != 0 &&
+                         std::isdigit(text[i + 1]) != 0;
+    out += text[i] == 'x' && between ? std::string_view("\xC3\x97") : text.substr(i, 1);
+  }
+  return out;
+}
+
+// How the output's size comes about, and what the layer does. A size that is the input's needs no
+// words.
+std::string story(const WalkStep& step) {
+  std::string out;
+  if (step.formula.find('=') != std::string::npos || step.detail.empty()) {
+    out += fmt::format("<span class=\"formula\">{}</span>", html::escape(step.formula));
+  }
+  if (!step.detail.empty()) {
+    out += fmt::format("<span class=\"detail\">{}</span>", times_sign(html::escape(step.detail)));
   }
   return out;
 }
@@ -41,18 +53,11 @@ std::string network(const RunReport& run) {
   const auto big = [](std::int64_t n) { return n > 0 ? with_thousands(n) : std::string(); };
   std::string rows;
   for (const auto& step : run.walk) {
-    std::string story;
-    if (!step.formula.empty()) {
-      story += fmt::format("<span class=\"formula\">{}</span>", html::escape(step.formula));
-    }
-    if (!step.detail.empty()) {
-      story += fmt::format("<span class=\"detail\">{}</span>", html::escape(step.detail));
-    }
     rows += fmt::format(
         "<tr><th scope=\"row\">{}</th><td class=\"text\">{}</td><td class=\"text\">{}</td>"
         "<td>{}</td><td>{}</td><td>{}</td></tr>\n",
-        html::escape(step.name), html::escape(step.kind), story, times_sign(image_size(step.out)),
-        big(step.parameters), big(step.multiply_adds));
+        html::escape(step.name), html::escape(step.kind), story(step),
+        times_sign(image_size(step.out)), big(step.parameters), big(step.multiply_adds));
   }
   const WalkTotals all = totals(run.walk);
   rows += fmt::format(

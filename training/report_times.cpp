@@ -94,9 +94,9 @@ std::string times(const RunReport& run) {
       !run.walk.empty() && run.walk[0].in.rank() > 0 ? run.walk[0].in[0] : run.config.batch;
   return paragraph(fmt::format(
              "One step with {} took {} ms forward and {} ms backward, measured layer by layer; "
-             "{} of it went to <em>{}</em>. Backward is the longer half because it answers two "
-             "questions where forward answers one: how the loss changes with a layer\xE2\x80\x99s "
-             "input, and how with its weights.",
+             "{} of it went to <em>{}</em>. Backward usually takes twice as long as forward, "
+             "because it answers two questions where forward answers one: how the loss changes "
+             "with a layer\xE2\x80\x99s input, and how with its weights.",
              html::count_of(batch, "image", "images"), milliseconds(forward),
              milliseconds(backward), html::percent(sum_of(top) / (forward + backward), 0),
              name_of(top))) +

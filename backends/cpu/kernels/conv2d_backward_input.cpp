@@ -1,14 +1,15 @@
-// dx[n, c, ih, iw] = sum over k, fh, fw with ih = oh*S + fh*D - P, iw alike, of dy[n, k, oh, ow] w[k, c, fh, fw]
+// dx[n, c, ih, iw] = sum over k, fh, fw with ih = oh*S + fh*D - P, iw alike, of dy[n, k, oh, ow]
+// w[k, c, fh, fw]
 //
 // Two ways, chosen by how many multiplications they need:
 //
 //     as a convolution   With a stride of 1 the sum is itself a convolution: of dy, padded by
 //                        D (F - 1) - P, with the filters turned by 180 degrees and the channels'
-//                        roles exchanged. All of conv2d_forward.cpp serves again. It multiplies once
-//                        per tap and input pixel.
+//                        roles exchanged. All of conv2d_forward.cpp serves again. It multiplies
+//                        once per tap and input pixel.
 //     by columns         col = w^T dy, the gradient of the column matrix X of image.h, then each of
-//                        its entries is added to the pixel that it came from (col2im). It multiplies
-//                        once per tap and output position: fewer, where the map shrinks.
+//                        its entries is added to the pixel that it came from (col2im). It
+//                        multiplies once per tap and output position: fewer, where the map shrinks.
 #include "backends/cpu/kernels/gemm.h"
 #include "backends/cpu/kernels/matrix_kernels.h"
 
@@ -50,7 +51,8 @@ struct Inside {
         end(shift >= w.in ? 0 : smaller(w.out, (w.in - 1 - shift) / w.stride + 1)) {}
 };
 
-// Adds col [channels * fh * fw, rows * ow], of output rows [oh0, oh0 + rows), to dx [channels, h, w].
+// Adds col [channels * fh * fw, rows * ow], of output rows [oh0, oh0 + rows), to dx [channels, h,
+// w].
 template <class T>
 void add_columns(const Window2d& window, std::int64_t channels, std::int64_t oh0, std::int64_t rows,
                  const T* col, T* dx) {
@@ -99,7 +101,8 @@ void by_columns(const Context& ctx, const Conv2dShape& s, const T* dy, const T* 
     StoredA<T> from_a{w + (group * group_k * group_c + c0) * area, group_c * area, true};
     for (std::int64_t oh = 0; oh < s.window.h.out; oh += rows) {
       const std::int64_t some = smaller(rows, s.window.h.out - oh), width = s.window.w.out;
-      StoredB<T> from_b{dy + (n * s.k + group * group_k) * positions + oh * width, positions, false};
+      StoredB<T> from_b{dy + (n * s.k + group * group_k) * positions + oh * width, positions,
+                        false};
       StoredC<T> to_col{col, some * width};
       multiply_block<T>(from_a, from_b, to_col, 0, count * area, 0, some * width, group_k, false,
                         Panels<T>(mine));

@@ -1,8 +1,8 @@
 // dw[k, r] = sum over images and positions p of dy[k, p] X[r, p], and db[k] = sum of dy[k, p].
 //
 // The sum is long (conv1, 32 images: 96,800 terms) and the result small (96 x 363), so that cutting
-// the result gives too few tasks: the images are cut as well, into a number of chunks that depends on
-// the shape alone, and each chunk's sum is kept apart. At the end the chunks are added in order.
+// the result gives too few tasks: the images are cut as well, into a number of chunks that depends
+// on the shape alone, and each chunk's sum is kept apart. At the end the chunks are added in order.
 //
 // It is X dy^T that is computed, dw turned over. Of the two operands of the register tile the left
 // one is packed by plain copies and the right one, here, by transposing; X is the bigger one, so X
@@ -111,9 +111,8 @@ void conv2d_backward_weight(const Context& ctx, const Conv2dShape& s, const T* x
             strip.fill(x + (n * s.c + group * group_c + c) * pixels, s.c * pixels, images, oh,
                        per_image / s.window.w.out);
             ImageA<T> from_a(strip);
-            GradientB<T> from_b{
-                dy + (n * s.k + group * group_k) * positions + oh * s.window.w.out, per_image,
-                s.k * positions, positions};
+            GradientB<T> from_b{dy + (n * s.k + group * group_k) * positions + oh * s.window.w.out,
+                                per_image, s.k * positions, positions};
             multiply_block<T>(from_a, from_b, to, 0, channels * area, 0, group_k,
                               images * per_image, add, Panels<T>(mine));
             add = true;
@@ -137,8 +136,8 @@ void conv2d_backward_weight(const Context& ctx, const Conv2dShape& s, const T* x
   });
 }
 
-// A sum of many thousand terms of similar size in one float would lose digits: a map's sum is formed
-// in the lanes of a register, and the sums of maps are added in double.
+// A sum of many thousand terms of similar size in one float would lose digits: a map's sum is
+// formed in the lanes of a register, and the sums of maps are added in double.
 template <class T>
 void conv2d_backward_bias(const Context& ctx, const Conv2dShape& s, const T* dy, T* db) {
   const std::int64_t positions = s.window.h.out * s.window.w.out;

@@ -3,15 +3,16 @@
 //
 // With r = (c, fh, fw) a tap of a filter and p = (n, oh, ow) an output position,
 //
-//     y[k, p] = sum over r of w[k, r] X[r, p],     X[r, p] = x[n, c, oh*S + fh*D - P, ow*S + fw*D - P]
+//     y[k, p] = sum over r of w[k, r] X[r, p],     X[r, p] = x[n, c, oh*S + fh*D - P, ow*S + fw*D -
+//     P]
 //
-// is a product of w, which lies in memory as it is, and the "column matrix" X (im2col). X holds each
-// pixel F*F/(S*S) times: writing it out costs memory and time. Here it is never stored: the routine
-// that packs panels for the register tile reads the image itself.
+// is a product of w, which lies in memory as it is, and the "column matrix" X (im2col). X holds
+// each pixel F*F/(S*S) times: writing it out costs memory and time. Here it is never stored: the
+// routine that packs panels for the register tile reads the image itself.
 //
 // To make that a matter of plain copies, a strip of the image is first laid out so that one tap's
-// pixels for neighbouring positions are neighbours: rows get their padding as real zeros, and with a
-// stride of S a row is dealt into S rows, columns 0, S, 2S ... then 1, S + 1 ... :
+// pixels for neighbouring positions are neighbours: rows get their padding as real zeros, and with
+// a stride of S a row is dealt into S rows, columns 0, S, 2S ... then 1, S + 1 ... :
 //
 //     address of X[r, p] = offset(r) + position(p)
 //     offset(c, fh, fw)  = c * plane + fh*D * pitch + (fw*D % S) * lane + fw*D / S
@@ -23,7 +24,8 @@
 
 namespace limulus::cpu::LIMULUS_ISA {
 
-// Consecutive columns of X, [begin, begin + size) of the strip, from `first` columns after some start.
+// Consecutive columns of X, [begin, begin + size) of the strip, from `first` columns after some
+// start.
 struct Run {
   std::int32_t first, begin, size;
 };
@@ -104,8 +106,7 @@ class Strip {
     std::int64_t oh = rest / l_.w.out, ow = rest % l_.w.out;
     int count = 0;
     for (std::int64_t first = 0; first < n;) {
-      const std::int64_t begin =
-          image * l_.channels * l_.plane + oh * l_.h.stride * l_.pitch + ow;
+      const std::int64_t begin = image * l_.channels * l_.plane + oh * l_.h.stride * l_.pitch + ow;
       const std::int64_t size = smaller(n - first, l_.w.out - ow);
       if (count > 0 && out[count - 1].begin + out[count - 1].size == begin)
         out[count - 1].size += static_cast<std::int32_t>(size);

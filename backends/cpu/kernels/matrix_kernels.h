@@ -1,6 +1,6 @@
 #pragma once
-// Declarations of the kernels for matrices and convolution, so that table.cpp can name them. Each is
-// defined in the file named above it, for float and for double; contracts: core/backend.h.
+// Declarations of the kernels for matrices and convolution, so that table.cpp can name them. Each
+// is defined in the file named above it, for float and for double; contracts: core/backend.h.
 #include "backends/cpu/kernels/kernels.h"
 
 namespace limulus::cpu::LIMULUS_ISA {

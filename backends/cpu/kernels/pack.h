@@ -14,12 +14,17 @@ namespace limulus::cpu::LIMULUS_ISA {
 
 constexpr std::int64_t round_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b * b; }
 
-// Reads and writes only what it must: rows may end where memory ends.
+// Reads and writes only what it must: rows may end where memory ends. What lies `ahead` is asked
+// for meanwhile: a weight comes from memory, in runs too short for the processor to foresee the
+// next. (A prefetch of an address that does not exist does nothing.)
 template <class T>
-LIMULUS_INLINE void copy_row(std::int64_t n, const T* src, T* dst) {
+LIMULUS_INLINE void copy_row(std::int64_t n, const T* src, T* dst, std::int64_t ahead = 0) {
   using V = Vec<T>;
   std::int64_t i = 0;
-  for (; i + V::width <= n; i += V::width) V::load(src + i).store(dst + i);
+  for (; i + V::width <= n; i += V::width) {
+    if (ahead != 0) __builtin_prefetch(src + i + ahead);
+    V::load(src + i).store(dst + i);
+  }
   for (; i < n; ++i) dst[i] = src[i];
 }
 
@@ -92,7 +97,7 @@ struct StoredA {
       transpose(depth, rows, a + p * lda + i, lda, dst, stride);
     else
       for (std::int64_t r = 0; r < rows; ++r)
-        copy_row(depth, a + (i + r) * lda + p, dst + r * stride);
+        copy_row(depth, a + (i + r) * lda + p, dst + r * stride, 4 * lda);
   }
 };
 
@@ -117,6 +122,8 @@ struct StoredB {
       T* to = dst + s * cols;
       std::int64_t q = 0;
       for (; q + cols <= n; q += cols, to += depth * cols) {
+        __builtin_prefetch(row + q + 4 * ldb);
+        __builtin_prefetch(row + q + 4 * ldb + Vec<T>::width);
         Vec<T>::load(row + q).store(to);
         Vec<T>::load(row + q + Vec<T>::width).store(to + Vec<T>::width);
       }

@@ -13,7 +13,8 @@
 // cycle, each takes four, so at least eight must be under way: the tile must be large. It must also
 // fit: AVX-512 has 32 registers, 14 x 2 for the tile, 2 for B and 1 for A; AVX2 has 16, 6 x 2 + 3.
 //
-//     measured on one core of an AMD EPYC (Zen 5), see README.md: share of the multiply-add peak
+// Measured on one core of an AMD EPYC (Zen 5, AVX-512), panels in L1 and L2: 14 x 32 runs at 265 of
+// the 270 GFLOP/s that bare multiply-adds reach, 6 x 16 with AVX2 at 135 of 135.
 //
 // The panels of A and B that it reads were packed (pack.h): B as `cols` numbers per step, one step
 // after the other; A row by row, each row `row_stride` long. That is a constant of the program, so
@@ -54,6 +55,7 @@ struct Target {
   int cols;  // 1 .. Blocking<T>::cols
   bool add;
   const T* bias;  // one per row, or null
+  bool stream = false;
 };
 
 template <class T, int Rows, int Vectors>
@@ -66,11 +68,12 @@ void multiply_tile(std::int64_t depth, const T* a, const T* b, const Target<T>& 
 #pragma GCC unroll 2
     for (int v = 0; v < Vectors; ++v) acc[r][v] = V::zero();
   // The tile of C is wanted in a few thousand cycles, and may come from memory: ask for it now.
+  if (!to.stream)
 #pragma GCC unroll 16
-  for (int r = 0; r < Rows; ++r) {
-    __builtin_prefetch(to.c + r * to.ldc, 1);
-    __builtin_prefetch(to.c + r * to.ldc + to.cols - 1, 1);
-  }
+    for (int r = 0; r < Rows; ++r) {
+      __builtin_prefetch(to.c + r * to.ldc, 1);
+      __builtin_prefetch(to.c + r * to.ldc + to.cols - 1, 1);
+    }
 
 #pragma GCC unroll 2
   for (std::int64_t p = 0; p < depth; ++p) {
@@ -96,7 +99,10 @@ void multiply_tile(std::int64_t depth, const T* a, const T* b, const Target<T>& 
       if (lanes == V::width) {
         if (to.add) sum = sum + V::load(c);
         if (to.bias) sum = sum + V::set(to.bias[r]);
-        sum.store(c);
+        if (to.stream)
+          sum.stream(c);
+        else
+          sum.store(c);
       } else {
         if (to.add) sum = sum + V::load_n(c, lanes);
         if (to.bias) sum = sum + V::set(to.bias[r]);

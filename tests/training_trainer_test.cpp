@@ -1,0 +1,166 @@
+// The training loop: it learns, it allocates nothing after its first step, and a run that was
+// stopped and resumed ends with the same bits.
+#include <doctest/doctest.h>
+
+#include <atomic>
+
+#include "backends/registry.h"
+#include "core/error.h"
+#include "core/pool.h"
+#include "core/rng.h"
+#include "layers/cross_entropy.h"
+#include "models/models.h"
+#include "temporary_folder.h"
+#include "tiny_task.h"
+#include "training/trainer.h"
+
+using namespace limulus;
+
+namespace {
+
+TrainerOptions quiet(const std::filesystem::path& out) {
+  TrainerOptions o;
+  o.out = out;
+  o.checkpoint_seconds = 1e9;
+  return o;
+}
+
+std::vector<std::vector<float>> weights(Trainer& t) {
+  std::vector<std::vector<float>> all;
+  for (const auto& [name, w] : t.model().parameters()) all.push_back(w.to_vector<float>());
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("training learns, and reports what it saw") {
+  const TemporaryFolder folder;
+  write_tiny_mnist(folder.path / "data");
+  Trainer t(tiny_config(folder.path / "data"), quiet(folder.path / "out"));
+  CHECK(t.run());
+  const RunReport r = t.report();
+  REQUIRE(r.epochs.size() == 3);
+  CHECK(r.step_losses.size() == 15);  // 40 images in batches of 8, three times
+  CHECK(r.epochs[2].train_loss < r.epochs[0].train_loss);
+  CHECK(r.epochs[2].test_top1 == doctest::Approx(1));
+  CHECK(r.finished);
+  const Evaluation e = t.evaluate(false, 5);
+  CHECK(e.metrics.count() == 10);
+  CHECK(e.metrics.top1() == doctest::Approx(1));
+  CHECK(std::filesystem::exists(t.checkpoint_path()));
+}
+
+TEST_CASE("stopped after any step and resumed, a run ends with the same bits") {
+  const TemporaryFolder folder;
+  write_tiny_mnist(folder.path / "data");
+  const TrainConfig config = tiny_config(folder.path / "data");
+  Trainer whole(config, quiet(folder.path / "whole"));
+  whole.run();
+  const auto expected = weights(whole);
+
+  for (const std::int64_t last : {1, 5, 7, 15}) {  // 5: the end of an epoch; 15: of the run
+    CAPTURE(last);
+    std::atomic<bool> stop{false};
+    const auto out = folder.path / std::to_string(last);
+    {
+      TrainerOptions o = quiet(out);
+      o.stop = &stop;
+      o.on_step = [&](const StepInfo& s) { stop = s.step == last; };
+      Trainer part(config, o);
+      CHECK_FALSE(part.run());
+      CHECK(weights(part) != (last == 15 ? std::vector<std::vector<float>>{} : expected));
+    }
+    Trainer rest(config, quiet(out));
+    rest.resume(out / "checkpoint.safetensors");
+    CHECK(rest.run());
+    CHECK(weights(rest) == expected);
+    CHECK(rest.report().step_losses == whole.report().step_losses);
+  }
+}
+
+TEST_CASE("the result does not depend on the number of workers or threads") {
+  const TemporaryFolder folder;
+  write_tiny_mnist(folder.path / "data");
+  TrainConfig config = tiny_config(folder.path / "data");
+  config.epochs = 1;
+  std::vector<std::vector<std::vector<float>>> results;
+  for (const int n : {1, 3}) {
+    TrainerOptions o = quiet(folder.path / std::to_string(n));
+    o.workers = n;
+    set_device_threads(n);
+    Trainer t(config, o);
+    t.run();
+    results.push_back(weights(t));
+  }
+  CHECK(results[0] == results[1]);
+}
+
+TEST_CASE("after the first step, a step allocates nothing") {
+  Backend& backend = device("cpu");
+  for (const char* name : {"lenet5", "cifar-convnet", "alexnet"}) {
+    CAPTURE(name);
+    const ModelSpec& spec = model_spec(name);
+    const auto model = make_model(name, 10, backend);
+    initialize(*model, Recipe::he, 1);
+    Sgd sgd(model->parameters(), {.lr = 1e-6});
+    Rng rng(1);
+    const auto step = [&](std::uint64_t number) {
+      Tensor x =
+          Tensor::empty({2, spec.input[0], spec.input[1], spec.input[2]}, DType::f32, backend);
+      fill_normal(x, 0, 1, rng);
+      model->set_random(1, number);
+      cross_entropy(model->forward(x), Tensor::from(std::vector<std::int64_t>{1, 2}, {2}, backend))
+          .backward();
+      sgd.step();
+      sgd.zero_grad();
+    };
+    backend.pool().trim();
+    const auto before = backend.pool().stats().allocations;
+    step(0);
+    const auto first = backend.pool().stats().allocations;
+    for (std::uint64_t i = 1; i < 4; ++i) step(i);
+    CHECK(first > before);
+    CHECK(backend.pool().stats().allocations == first);
+  }
+}
+
+TEST_CASE("a loss that stops being a number is explained, and the checkpoint is kept") {
+  const TemporaryFolder folder;
+  write_tiny_mnist(folder.path / "data");
+  TrainConfig config = tiny_config(folder.path / "data");
+  config.sgd.lr = 1e30;
+  config.schedule.kind = ScheduleKind::constant;
+  config.schedule.warmup = 0;
+  Trainer t(config, quiet(folder.path / "out"));
+  t.save();
+  const auto before = std::filesystem::last_write_time(t.checkpoint_path());
+  std::string message;
+  try {
+    t.run();
+  } catch (const Error& e) {
+    message = e.what();
+  }
+  CAPTURE(message);
+  CHECK(message.find("in step ") != std::string::npos);
+  CHECK(message.find("the first value that is not a number is in ") != std::string::npos);
+  CHECK(message.find("try --lr") != std::string::npos);
+  CHECK(message.find("checkpoint.safetensors was not touched") != std::string::npos);
+  CHECK(std::filesystem::last_write_time(t.checkpoint_path()) == before);
+}
+
+TEST_CASE("a resumed run must be the same run") {
+  const TemporaryFolder folder;
+  write_tiny_mnist(folder.path / "data");
+  TrainConfig config = tiny_config(folder.path / "data");
+  Trainer t(config, quiet(folder.path / "out"));
+  t.save();
+  config.sgd.lr = 0.5;
+  Trainer other(config, quiet(folder.path / "out"));
+  std::string message;
+  try {
+    other.resume(t.checkpoint_path());
+  } catch (const FileError& e) {
+    message = e.what();
+  }
+  CHECK(message.find("lr: 0.01 in the checkpoint, 0.5 now") != std::string::npos);
+}
