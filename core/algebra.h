@@ -6,15 +6,13 @@
 // broadcast: shapes are aligned at the right and sizes of 1 are stretched, so that a bias
 // [K, 1, 1] can be added to images [N, K, H, W].
 #include <initializer_list>
-#include <initializer_list>
 #include <vector>
 
 #include "core/tensor.h"
 
 namespace limulus {
 
-// -- elementwise, two tensors
-// ----------------------------------------------------------------------
+// -- elementwise, two tensors ------------------------------------------------------------------
 Tensor add(const Tensor& a, const Tensor& b);
 Tensor sub(const Tensor& a, const Tensor& b);
 Tensor mul(const Tensor& a, const Tensor& b);
@@ -22,8 +20,7 @@ Tensor div(const Tensor& a, const Tensor& b);
 Tensor maximum(const Tensor& a, const Tensor& b);  // where equal, the gradient goes to a
 Tensor minimum(const Tensor& a, const Tensor& b);
 
-// -- elementwise, one tensor
-// -----------------------------------------------------------------------
+// -- elementwise, one tensor -------------------------------------------------------------------
 Tensor unary(UnaryOp op, const Tensor& x);
 inline Tensor neg(const Tensor& x) { return unary(UnaryOp::neg, x); }
 inline Tensor exp(const Tensor& x) { return unary(UnaryOp::exp, x); }
@@ -33,8 +30,7 @@ inline Tensor square(const Tensor& x) { return unary(UnaryOp::square, x); }
 inline Tensor abs(const Tensor& x) { return unary(UnaryOp::abs, x); }
 Tensor affine(const Tensor& x, double scale, double shift);  // scale x + shift
 
-// -- reductions
-// ------------------------------------------------------------------------------------
+// -- reductions --------------------------------------------------------------------------------
 Tensor sum(const Tensor& x);   // of all values: shape []
 Tensor mean(const Tensor& x);  // of all values: shape []
 // Over one axis (negative: from the end), which becomes 1, or disappears without `keep`.
@@ -42,29 +38,22 @@ Tensor sum(const Tensor& x, int axis, bool keep = false);
 Tensor mean(const Tensor& x, int axis, bool keep = false);
 Tensor amax(const Tensor& x, int axis, bool keep = false);  // every equal maximum gets the gradient
 
-// -- matrices
-// -------------------------------------------------------------------------------------- [m, k] x
-// [k, n] -> [m, n]; with a flag, that factor is given transposed.
+// -- matrices ----------------------------------------------------------------------------------
+// [m, k] x [k, n] -> [m, n]; with a flag, that factor is given transposed.
 Tensor matmul(const Tensor& a, const Tensor& b, bool trans_a = false, bool trans_b = false);
 
-// -- shapes
-// ---------------------------------------------------------------------------------------- One size
-// may be -1: it is computed from the others.
+// -- shapes ------------------------------------------------------------------------------------
+// One size of a list may be -1: it is computed from the others.
 Tensor reshape(const Tensor& x, const Shape& shape);
-Tensor reshape(const Tensor& x, const std::vector<std::int64_t>& sizes);
-inline Tensor reshape(const Tensor& x, std::initializer_list<std::int64_t> sizes) {
-  return reshape(x, std::vector<std::int64_t>(sizes));
-}
+Tensor reshape(const Tensor& x, std::initializer_list<std::int64_t> sizes);
 Tensor flatten(const Tensor& x, int first_axis = 1);  // [N, C, H, W] -> [N, C*H*W]
 Tensor concat(const std::vector<Tensor>& parts, int axis);
 Tensor narrow(const Tensor& x, int axis, std::int64_t start, std::int64_t length);  // a copy
 
-// -- devices
-// ---------------------------------------------------------------------------------------
+// -- devices -----------------------------------------------------------------------------------
 Tensor to(const Tensor& x, Backend& backend);  // the gradient travels back
 
-// -- operators
-// -------------------------------------------------------------------------------------
+// -- operators ---------------------------------------------------------------------------------
 inline Tensor operator+(const Tensor& a, const Tensor& b) { return add(a, b); }
 inline Tensor operator-(const Tensor& a, const Tensor& b) { return sub(a, b); }
 inline Tensor operator*(const Tensor& a, const Tensor& b) { return mul(a, b); }

@@ -120,6 +120,8 @@ void train(const TrainArguments& given) {
                "on with it)\n",
                bold("note:"), a.out);
 
+  std::signal(SIGINT, on_interrupt);
+  std::signal(SIGTERM, on_interrupt);
   StatusLine line;
   TrainerOptions options;
   options.out = a.out;
@@ -145,8 +147,6 @@ void train(const TrainArguments& given) {
              a.resume ? fmt::format("; goes on in epoch {}", trainer.epoch() + 1) : "");
   std::fflush(stdout);
 
-  std::signal(SIGINT, on_interrupt);
-  std::signal(SIGTERM, on_interrupt);
   const bool finished = trainer.run();
   std::signal(SIGINT, SIG_DFL);
   if (!finished)

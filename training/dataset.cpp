@@ -160,9 +160,9 @@ Dataset open_class_folders(const fs::path& folder, const DatasetOptions& options
   }
   if (data.classes.size() < 2) {
     throw FileError(
-        fmt::format("{}: {} folder with .jpg or .png pictures, a classifier needs at "
-                    "least 2 classes",
-                    train_folder.string(), data.classes.size()));
+        fmt::format("{}: folders with .jpg or .png pictures: {} ({}); a classifier needs "
+                    "at least 2 classes",
+                    train_folder.string(), data.classes.size(), fmt::join(data.classes, ", ")));
   }
 
   const std::string test_name = has_train ? find_test_folder(top, folder, options) : "";

@@ -21,7 +21,7 @@ Augment without_chance(Augment augment, bool ten_crop) {
 std::vector<float> mean_probabilities(const Tensor& logits, std::int64_t n, std::int64_t views) {
   const Tensor p = softmax(logits);
   const std::int64_t classes = logits.size(1);
-  return mean(reshape(p, Shape{n, views, classes}), 1).to_vector<float>();
+  return mean(reshape(p, {n, views, classes}), 1).to_vector<float>();
 }
 
 class EvalMode {  // a module's training mode is put back at the end of the block

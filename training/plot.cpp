@@ -15,7 +15,7 @@ namespace {
 // The picture's own units; the page scales it. It is drawn narrow, so that its letters are still
 // readable on a telephone.
 constexpr double kWidth = 500, kHeight = 310;
-constexpr double kLeft = 60, kRight = 12, kTop = 16, kBottom = 46;
+constexpr double kLeft = 66, kRight = 12, kTop = 20, kBottom = 46;
 
 struct Range {
   double low = 0, high = 1;
@@ -35,6 +35,14 @@ Range x_range(const LinePlot& plot) {
   r.low = std::min(r.low, 0.0);
   if (r.high == r.low) r.high = r.low + 1;
   return r;
+}
+
+// Epochs and steps are counted, so there is no tick between two of them.
+std::vector<double> whole_ticks(const Range& r) {
+  if (r.high - r.low > 7) return round_ticks(r.low, r.high, 7);
+  std::vector<double> ticks;
+  for (double x = std::ceil(r.low); x <= r.high; ++x) ticks.push_back(x);
+  return ticks;
 }
 
 Range y_range(const LinePlot& plot) {
@@ -91,7 +99,7 @@ class Drawing {
           kLeft, kWidth - kRight, py(y), py(y), kLeft - 8, py(y) + 4.5,
           plot_.percent ? tick_label(100 * y, 100 * y_step) + "%" : tick_label(y, y_step));
     }
-    const auto x_ticks = round_ticks(xs_.low, xs_.high, 7);
+    const auto x_ticks = whole_ticks(xs_);
     const double x_step = x_ticks.size() > 1 ? x_ticks[1] - x_ticks[0] : 1;
     const double floor = kHeight - kBottom;
     for (const double x : x_ticks) {
@@ -119,7 +127,7 @@ class Drawing {
       // A letter is about 6 wide. Words without room are left out: the line says enough.
       const double width = 6 * static_cast<double>(mark.name.size());
       if (x + 5 < written_to || x + 5 + width > kWidth) continue;
-      out_ += fmt::format("<text class=\"note\" x=\"{:.1f}\" y=\"{}\">{}</text>\n", x + 5, kTop + 5,
+      out_ += fmt::format("<text class=\"note\" x=\"{:.1f}\" y=\"{}\">{}</text>\n", x + 5, kTop - 5,
                           html::escape(mark.name));
       written_to = x + 5 + width;
     }
@@ -259,6 +267,7 @@ const char* plot_style() {
 font-size:.86rem;color:var(--muted)}
 .legend li{display:flex;align-items:center;gap:.45rem}
 .legend .sample{width:28px;height:12px;flex:none}
+@media (max-width:560px){.plot text{font-size:16px}.plot .note{font-size:14px}}
 )";
 }
 

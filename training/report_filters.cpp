@@ -109,7 +109,7 @@ std::string filters(const RunReport& run) {
       : shape[1] == 1 ? "light is a large weight, dark a small one"
                       : "grey is the mean over its input channels");
   if (grid.broken > 0) {
-    out += fmt::format(" {} hold values that are not numbers and are plain grey.",
+    out += fmt::format(" Plain grey: {} with values that are not numbers.",
                        html::count_of(grid.broken, "kernel", "kernels"));
   }
   out +=

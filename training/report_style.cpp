@@ -62,6 +62,7 @@ th:first-child,td:first-child{padding-left:0}
 .confusion{border-collapse:separate;border-spacing:3px}
 .confusion th,.confusion td{border:0!important;padding:.5rem .6rem;min-width:3.1rem}
 .confusion td{text-align:center}
+.confusion tbody th{white-space:normal;max-width:15rem}
 .confusion thead th{text-align:center;vertical-align:bottom}
 .confusion th:first-child{text-align:left;padding-left:0}
 .confusion .right{background:rgb(var(--right)/calc(var(--share)*.62));font-weight:600;
@@ -112,7 +113,8 @@ font-size:.88em}
 #settings tr{display:grid;grid-template-columns:11rem 1fr;align-items:baseline;
 break-inside:avoid;
 border-top:1px solid var(--line)}#settings tr>*{border:0}}
-@media (max-width:560px){.bars li{grid-template-columns:5rem 1fr 4.4rem;gap:.5rem}
+@media (max-width:560px){.scroll tbody th{max-width:42vw;white-space:normal}
+.bars li{grid-template-columns:5rem 1fr 4.4rem;gap:.5rem}
 .mistakes{grid-template-columns:repeat(auto-fill,minmax(100px,1fr));gap:1.1rem .8rem}
 section{margin-top:2rem;padding-top:1.6rem}}
 @media print{nav{display:none}section{break-inside:avoid-page}}

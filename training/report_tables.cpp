@@ -1,6 +1,7 @@
 // The network's arithmetic, the settings, where the run was made, and what it could not read.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cctype>
 #include <nlohmann/json.hpp>
 
@@ -31,6 +32,15 @@ std::string times_sign(std::string_view text) {
     out += text[i] == 'x' && between ? std::string_view("\xC3\x97") : text.substr(i, 1);
   }
   return out;
+}
+
+const WalkStep& largest(const std::vector<WalkStep>& walk, std::int64_t WalkStep::*what) {
+  return *std::max_element(walk.begin(), walk.end(),
+                           [&](const WalkStep& a, const WalkStep& b) { return a.*what < b.*what; });
+}
+
+std::string share(std::int64_t part, std::int64_t whole) {
+  return html::percent(static_cast<double>(part) / static_cast<double>(whole), 0);
 }
 
 // How the output's size comes about, and what the layer does. A size that is the input's needs no
@@ -64,13 +74,20 @@ std::string network(const RunReport& run) {
       "<tr class=\"total\"><th scope=\"row\">together</th><td></td><td></td><td></td><td>{}</td>"
       "<td>{}</td></tr>\n",
       with_thousands(all.parameters), with_thousands(all.multiply_adds));
-  return paragraph(fmt::format(
-             "From an input of {} to {} answers, {} learned numbers and {} multiply-adds for one "
-             "image. Most multiplications are made in the convolutions, most parameters sit in "
-             "the fully connected layers, if there are any large ones.",
-             times_sign(image_size(run.walk.front().in)),
-             times_sign(image_size(run.walk.back().out)), with_thousands(all.parameters),
-             with_thousands(all.multiply_adds))) +
+  std::string lead = fmt::format(
+      "From an input of {} to {} answers: {} learned numbers, and {} multiply-adds for one image.",
+      times_sign(image_size(run.walk.front().in)), times_sign(image_size(run.walk.back().out)),
+      with_thousands(all.parameters), with_thousands(all.multiply_adds));
+  if (all.parameters > 0 && all.multiply_adds > 0) {
+    const WalkStep& most = largest(run.walk, &WalkStep::parameters);
+    const WalkStep& busiest = largest(run.walk, &WalkStep::multiply_adds);
+    lead += fmt::format(
+        " Of the numbers, {} sit in <em>{}</em>; of the multiply-adds, {} are made in "
+        "<em>{}</em>.",
+        share(most.parameters, all.parameters), html::escape(most.name),
+        share(busiest.multiply_adds, all.multiply_adds), html::escape(busiest.name));
+  }
+  return paragraph(lead) +
          scroll_box("The network, layer by layer",
                     "<table class=\"numbers walk\">\n<thead><tr><th scope=\"col\">layer</th>"
                     "<th scope=\"col\" class=\"text\">kind</th><th scope=\"col\" "

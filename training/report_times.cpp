@@ -15,7 +15,7 @@ double sane(double seconds) { return std::isfinite(seconds) && seconds > 0 ? sec
 double sum_of(const LayerTime& t) { return sane(t.forward) + sane(t.backward); }
 
 std::string name_of(const LayerTime& t) {
-  return t.layer.empty() ? "loss and update" : html::escape(t.layer);
+  return t.layer.empty() ? "loss" : html::escape(t.layer);
 }
 
 std::string milliseconds(double seconds) {

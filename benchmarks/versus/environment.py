@@ -1,0 +1,90 @@
+"""What has to be there before anything is measured, and what a result says of where it was made."""
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+
+
+def stop(message):
+    sys.exit(f"versus: {message}")
+
+
+def check_build(build):
+    for program, target in (("limulus", "limulus_program"), ("benchmarks/gemm_bench", "gemm_bench"),
+                            ("benchmarks/load_and_run", "load_and_run")):
+        path = os.path.join(build, program)
+        if not os.access(path, os.X_OK):
+            where = os.path.relpath(build, ROOT) if build.startswith(ROOT + os.sep) else build
+            stop(f"{path} is missing. In {ROOT}:\n"
+                 f"    cmake -S . -B {where} -DCMAKE_BUILD_TYPE=Release\n"
+                 f"    cmake --build {where} --parallel\n"
+                 f"(target {target}; --build DIR names another build folder)")
+
+
+def make_python():
+    """The Python of build/versus-venv, made on the first run and whenever requirements.txt changed."""
+    venv = os.path.join(ROOT, "build", "versus-venv")
+    python, stamp = os.path.join(venv, "bin", "python"), os.path.join(venv, "requirements.sha256")
+    requirements = os.path.join(HERE, "requirements.txt")
+    with open(requirements, "rb") as f:
+        wanted = hashlib.sha256(f.read()).hexdigest()
+    if os.path.exists(stamp):
+        with open(stamp) as f:
+            if f.read() == wanted:
+                return python
+    print(f"Making {venv}: the frameworks to compare with, kept apart from the system's Python.\n"
+          "pip installs PyTorch, NumPy and safetensors into it. PyTorch's usual package brings its GPU\n"
+          "libraries along (some gigabytes); to use a Python that has these three, give --python PATH.",
+          flush=True)
+    try:
+        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+                        "-r", requirements], check=True)
+    except (OSError, subprocess.CalledProcessError) as e:
+        stop(f"the environment could not be made: {e}\n"
+             "Its message is above. Python's venv module is Debian's package python3-venv; pip needs a\n"
+             "network. Without either, give --python PATH.")
+    with open(stamp, "w") as f:
+        f.write(wanted)
+    return python
+
+
+def check_python(python):
+    try:
+        subprocess.run([python, "-c", "import numpy, safetensors.torch, torch"], check=True,
+                       capture_output=True, text=True)
+    except OSError as e:
+        stop(f"--python {python}: {e}")
+    except subprocess.CalledProcessError as e:
+        stop(f"{python} lacks a package: {e.stderr.strip().splitlines()[-1]}\n"
+             f"Leave --python out, or: {python} -m pip install -r {HERE}/requirements.txt")
+    return python
+
+
+def from_cpuinfo(key):
+    with open("/proc/cpuinfo") as f:
+        for line in f:
+            if line.startswith(key):
+                return line.partition(":")[2].strip()
+    return "unknown"
+
+
+def memory_gb():
+    with open("/proc/meminfo") as f:
+        return round(int(f.readline().split()[1]) * 1024 / 1e9, 1)
+
+
+def provenance():
+    git = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True,
+                         text=True)
+    return {"date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+            "commit": git.stdout.strip() or "unknown",
+            "processor": from_cpuinfo("model name"),
+            "family, model": f"{from_cpuinfo('cpu family')}, {from_cpuinfo('model')}",
+            "cpus": os.cpu_count(), "memory_gb": memory_gb(), "kernel": platform.release(),
+            "isa": os.environ.get("LIMULUS_ISA", "the best"), "python": platform.python_version()}

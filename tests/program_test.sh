@@ -1,0 +1,147 @@
+#!/usr/bin/env bash
+# The `limulus` program as people use it: what it prints, its exit status, and that nothing is lost
+# when it is interrupted. Usage: program_test.sh PROGRAM SOURCE_DIR
+set -u
+limulus=$1
+source_dir=$2
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder" || exit 1
+passed=0
+failed=0
+
+# check NAME EXPECTED_STATUS PATTERN COMMAND...: status, and an extended regular expression that
+# stdout and stderr together must contain.
+check() {
+  local name=$1 expected=$2 pattern=$3 status
+  shift 3
+  "$@" > out.txt 2>&1 < /dev/null
+  status=$?
+  if [ "$status" -eq "$expected" ] && grep -Eq -- "$pattern" out.txt; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    printf 'FAILED: %s\n  %s\n  status %s, expected %s; wanted /%s/; printed:\n' \
+      "$name" "$*" "$status" "$expected" "$pattern"
+    sed 's/^/  | /' out.txt | head -20
+  fi
+}
+same() { # same NAME FILE FILE
+  if cmp -s "$2" "$3"; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    echo "FAILED: $1: $2 and $3 differ"
+  fi
+}
+
+# ---- help and usage -------------------------------------------------------------------------------
+check 'help' 0 'explain .*train|train' "$limulus" --help
+for command in explain train evaluate predict gradcheck bench devices convert; do
+  check "$command --help has an example" 0 'Example: limulus' "$limulus" "$command" --help
+done
+check 'no command' 2 'subcommand' "$limulus"
+check 'unknown option' 2 'not expected' "$limulus" train --fast
+check 'zero threads' 2 'threads' "$limulus" bench --threads 0
+
+# ---- explain, devices, gradcheck, bench -------------------------------------------------------------
+check 'explain' 0 'floor\(\(227 - 11 \+ 2\*0\)/4\) \+ 1 = 55' "$limulus" explain alexnet
+check 'explain: parameters' 0 '60,965,224' "$limulus" explain
+check 'explain --json' 0 '"parameters": *34944' "$limulus" explain --json
+check 'explain --layer' 0 '27 - 5 \+ 2\*2' "$limulus" explain --layer conv2
+check 'explain: no such layer' 1 "no layer 'conv9'; its layers are conv1" "$limulus" explain --layer conv9
+check 'explain: no such model' 1 "did you mean 'alexnet'" "$limulus" explain alexnett
+check 'explain: impossible size' 1 'floor\(\(7 - 11 \+ 2\*0\)/4\) \+ 1' "$limulus" explain --size 7
+check 'devices' 0 '^cpu ' "$limulus" devices
+check 'unknown instruction set' 1 'LIMULUS_ISA' env LIMULUS_ISA=sse9 "$limulus" devices
+check 'unknown device' 1 'devices: cpu, reference' "$limulus" bench --model lenet5 --device gpu7
+check 'gradcheck' 0 'OK' "$limulus" gradcheck --layer softmax --backend cpu
+check 'gradcheck: all' 0 'cases have the right gradient' "$limulus" gradcheck
+check 'gradcheck: no such layer' 1 'there are' "$limulus" gradcheck --layer conv9d
+check 'bench' 0 'images/s' "$limulus" bench --model lenet5 --batch 4 --repeat 1
+check 'bench --json' 0 '"images_per_second"' "$limulus" bench --model lenet5 --batch 4 --repeat 1 --json
+
+# ---- training on real photographs (32 x 32 pieces of them, so that it takes seconds) ----------------
+flowers=$source_dir/data/flowers5
+train() { # train OUT [OPTIONS]
+  local out=$1
+  shift
+  "$limulus" train --model cifar-convnet --data "$flowers" --epochs 2 --batch 50 --out "$out" "$@"
+}
+# The same, to be put in the background: the program takes the subshell's place, so that $! is it.
+train_itself() {
+  local out=$1
+  shift
+  exec "$limulus" train --model cifar-convnet --data "$flowers" --epochs 2 --batch 50 --out "$out" \
+    "$@"
+}
+check 'train' 0 'Held-out accuracy on 200 images' train whole
+cp out.txt train.txt
+check 'train: held-out accuracy of each epoch' 0 '^epoch  2/2 .* held out: loss' cat train.txt
+check 'the report' 0 '</html>' tail -c 300 whole/report.html
+"$limulus" convert whole/checkpoint.safetensors whole.safetensors > out.txt
+
+# Killed at three moments, without warning, and resumed until it is done: the same bits.
+for wait in 0.4 0.7 1.1; do
+  resume=
+  [ -e "killed/checkpoint.safetensors" ] && resume=--resume
+  train_itself killed --checkpoint-minutes 0.0001 $resume > out.txt 2>&1 < /dev/null &
+  sleep "$wait"
+  kill -KILL $!
+  wait $! 2> /dev/null
+done
+resume=
+[ -e "killed/checkpoint.safetensors" ] && resume=--resume
+check 'resumed after SIGKILL' 0 'Held-out accuracy' train killed $resume
+"$limulus" convert killed/checkpoint.safetensors killed.safetensors > out.txt
+same 'killed and resumed: the same weights' whole.safetensors killed.safetensors
+
+# Ctrl-C ends with a checkpoint, and --resume goes on.
+train_itself stopped > stopped.txt 2>&1 < /dev/null &
+sleep 0.8
+kill -TERM $!
+wait $!
+check 'interrupted' 0 'Stopped|Held-out' cat stopped.txt
+check 'resumed after an interruption' 0 'Held-out accuracy' train stopped --resume
+"$limulus" convert stopped/checkpoint.safetensors stopped.safetensors > out.txt
+same 'interrupted and resumed: the same weights' whole.safetensors stopped.safetensors
+
+check 'resume with other settings' 1 'lr: 0.01 in the checkpoint, 0.5 now' train whole --resume --lr 0.5
+check 'resume without a checkpoint' 1 'checkpoint.safetensors' train nothing --resume
+check 'a rate that is too high' 1 'the loss became .* try --lr' train diverged --lr 1e20
+check 'no data' 1 '--data DIR' "$limulus" train
+mkdir empty_folder
+check 'no layout' 1 'empty_folder' "$limulus" train --data empty_folder
+: > a_file
+check 'an output folder that cannot be made' 1 'a_file' train a_file/out
+
+# ---- evaluate, predict, convert ----------------------------------------------------------------------
+check 'evaluate' 0 'single crop  top-1' "$limulus" evaluate whole/checkpoint.safetensors
+check 'evaluate --json' 0 '"top1"' "$limulus" evaluate whole/checkpoint.safetensors --json
+picture=$(find "$flowers/test" -name '*.jpg' | sort | head -1)
+check 'predict' 0 ' % +\[' "$limulus" predict whole/checkpoint.safetensors "$picture"
+check 'predict --json' 0 '"probability"' "$limulus" predict whole/checkpoint.safetensors --json "$picture"
+echo 'not a picture' > text.jpg
+check 'predict: no picture' 1 'text.jpg' "$limulus" predict whole/checkpoint.safetensors text.jpg
+head -c 3000 "$picture" > cut.jpg
+check 'predict: a picture cut short' 1 'cut.jpg' "$limulus" predict whole/checkpoint.safetensors cut.jpg
+check 'predict: no checkpoint' 1 'nowhere.safetensors' "$limulus" predict nowhere.safetensors "$picture"
+head -c 1000 whole/checkpoint.safetensors > cut.safetensors
+check 'predict: a checkpoint cut short' 1 'cut.safetensors' "$limulus" predict cut.safetensors "$picture"
+check 'convert --list' 0 'conv1.weight' "$limulus" convert whole.safetensors --list
+check 'convert to .npy' 0 'tensors from' "$limulus" convert whole.safetensors npy
+check 'convert back' 0 'tensors from' "$limulus" convert npy back.safetensors
+same 'there and back: the same file' whole.safetensors back.safetensors
+
+# A class folder with pictures that cannot be read: skipped, counted, listed; or an error if asked.
+mkdir -p mixed/good mixed/bad
+find "$flowers/test/daisy" -name '*.jpg' | sort | head -10 | xargs cp -t mixed/good
+find "$flowers/test/roses" -name '*.jpg' | sort | head -10 | xargs cp -t mixed/bad
+cp cut.jpg mixed/bad/cut.jpg
+check 'skipped pictures are listed' 0 'could not be read and were skipped' \
+  "$limulus" train --model cifar-convnet --data mixed --epochs 1 --batch 4 --out mixed_out
+check '--strict' 1 'cut.jpg' \
+  "$limulus" train --model cifar-convnet --data mixed --epochs 1 --batch 4 --out mixed_out --strict
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
