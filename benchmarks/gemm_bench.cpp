@@ -179,7 +179,7 @@ void run(const Arguments& a) {
            1e9;
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
   if (!a.json) {
-    fmt::print("{}, {} threads\n", device("cpu").description(), threads);
+    fmt::print("{}\n", device("cpu").description());
     if (peak > 0) fmt::print("peak of multiply-adds: {:.1f} GFLOP/s\n", peak);
   }
   for (const Product& p : products) {

@@ -163,8 +163,12 @@ void add_train(CLI::App& app) {
   c->footer(
       "Example: limulus train --model alexnet --data data/flowers5 --out runs/flowers\n"
       "         limulus train --out runs/flowers --resume");
-  c->add_option("--model", a->model, "Network (limulus explain --list)")->capture_default_str();
-  c->add_option("--data", a->data, "Class folders, Flowers-17, MNIST/Fashion-MNIST or CIFAR-10");
+  // ./run alexnet names these two first; what the user adds counts.
+  c->add_option("--model", a->model, "Network (limulus explain --list)")
+      ->take_last()
+      ->capture_default_str();
+  c->add_option("--data", a->data, "Class folders, Flowers-17, MNIST/Fashion-MNIST or CIFAR-10")
+      ->take_last();
   c->add_option("--recipe", a->recipe, "default, or paper: initialization and rates as in 2012")
       ->capture_default_str();
   c->add_option("--out", a->out, "Folder of checkpoint and report (default: runs/MODEL)");
