@@ -1,6 +1,7 @@
 // limulus train: the walk, a progress bar per epoch, the held-out accuracy, a checkpoint, a report.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -23,11 +24,11 @@ struct TrainArguments {
   std::string model = "alexnet", recipe = "default", data, device = "cpu", out;
   std::optional<std::int64_t> epochs, batch;
   std::optional<std::uint64_t> seed;
-  std::optional<double> lr, momentum, weight_decay, dropout;
+  std::optional<double> lr, momentum, weight_decay, dropout, zoom, colour_noise;
   std::optional<std::string> schedule, rule;
   double checkpoint_minutes = 1;
   int threads = 0, workers = 1;
-  bool resume = false, strict = false, batch_norm = false;
+  bool resume = false, strict = false, batch_norm = false, vertical_flip = false;
 };
 
 // Ctrl-C once: finish the step, save, leave. Twice: leave at once (the last checkpoint stays).
@@ -56,6 +57,13 @@ TrainConfig chosen_config(const TrainArguments& a) {
   if (a.dropout) c.dropout = *a.dropout;
   if (a.schedule) c.schedule.kind = parse_schedule(*a.schedule);
   if (a.rule) c.sgd.rule = *a.rule == "paper" ? SgdRule::paper : SgdRule::pytorch;
+  if (a.zoom) {
+    c.augment.zoom_max = *a.zoom;
+    c.augment.zoom_min = std::min(c.augment.zoom_min, *a.zoom);
+    if (*a.zoom == 1) c.augment.zoom_min = 1;
+  }
+  if (a.colour_noise) c.augment.colour_sigma = *a.colour_noise;
+  if (a.vertical_flip) c.augment.vertical_flip = true;
   if (a.strict) c.strict = true;
   if (a.batch_norm) c.batch_norm = true;
   if (c.data.empty())
@@ -181,6 +189,11 @@ void add_train(CLI::App& app) {
   c->add_option("--dropout", a->dropout, "Probability of dropping a unit");
   c->add_option("--schedule", a->schedule, "constant, step, cosine or plateau");
   c->add_option("--rule", a->rule, "Update rule")->check(CLI::IsMember({"paper", "pytorch"}));
+  c->add_option("--zoom", a->zoom, "Crops show parts enlarged up to this; 1: no zoom");
+  c->add_option("--colour-noise", a->colour_noise,
+                "Deviation of the colour noise; the paper's: 0.1")
+      ->check(CLI::NonNegativeNumber);
+  c->add_flag("--vertical-flip", a->vertical_flip, "Exchange top and bottom of half of the images");
   c->add_flag("--batch-norm", a->batch_norm, "alexnet-keras: with batch normalization");
   c->add_option("--seed", a->seed, "Weights, order, crops and dropout follow from it");
   c->add_option("--device", a->device, "limulus devices lists them")->capture_default_str();

@@ -40,10 +40,6 @@ def main():
             for w in net.parameters():
                 w.mul_(2 if w.dim() > 1 else 1)
     x = torch.randn(a.images, 3, 224, 224)
-    with torch.inference_mode():
-        theirs = net(x).numpy()
-        exact = net.double()(x.double()).numpy()
-    net.float()
 
     with tempfile.TemporaryDirectory() as folder:
         weights, image, logits = (os.path.join(folder, n)
@@ -55,6 +51,9 @@ def main():
         if done.returncode != 0:
             sys.exit(f"load_and_run failed with exit status {done.returncode}, see above")
         ours = numpy.load(logits)
+    with torch.no_grad():
+        theirs = net(x).numpy()
+        exact = net.double()(x.double()).numpy()
 
     result = {"images": a.images,
               "largest_logit": float(abs(theirs).max()),
