@@ -49,8 +49,9 @@ AtomicFile::~AtomicFile() {
 
 void AtomicFile::fail(const char* action, const std::filesystem::path& on) const {
   const int error = errno;
-  throw FileError(fmt::format("{}: cannot {} {}: {}; {}", path_.string(), action, on.string(),
-                              std::strerror(error),
+  const bool full = error == ENOSPC || error == EDQUOT;
+  throw FileError(fmt::format("{}: cannot {} {}: {}{}; {}", path_.string(), action, on.string(),
+                              std::strerror(error), full ? "; make room and try again" : "",
                               ::access(path_.c_str(), F_OK) == 0 ? "the file before it is unchanged"
                                                                  : "nothing was written"));
 }

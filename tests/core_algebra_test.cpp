@@ -10,6 +10,7 @@
 
 #include "backends/registry.h"
 #include "core/error.h"
+#include "messages.h"
 
 using namespace limulus;
 
@@ -27,20 +28,6 @@ Tensor counted(const Shape& shape) {  // 0, 1, 2 ...
 void check(const Tensor& t, const Shape& shape, const Values& v) {
   CHECK(t.shape() == shape);
   CHECK(t.to_doubles() == v);
-}
-
-template <class Exception, class F>
-std::string message(F f) {
-  try {
-    f();
-  } catch (const Exception& e) {
-    return e.what();
-  }
-  FAIL_CHECK("nothing was thrown");
-  return "";
-}
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace

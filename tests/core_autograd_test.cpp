@@ -10,6 +10,7 @@
 #include "core/algebra.h"
 #include "core/error.h"
 #include "core/pool.h"
+#include "messages.h"
 
 using namespace limulus;
 
@@ -25,21 +26,6 @@ Tensor leaf(const Values& v) {
 Tensor zeros(const Shape& shape) { return Tensor::zeros(shape, DType::f64, reference()); }
 Values values(const Tensor& t) { return t.to_vector<double>(); }
 std::size_t live() { return reference().pool().stats().live_bytes; }
-
-// The message of the exception that f throws; doctest's own check compares whole messages only.
-template <class Exception, class F>
-std::string message(F f) {
-  try {
-    f();
-  } catch (const Exception& e) {
-    return e.what();
-  }
-  FAIL_CHECK("nothing was thrown");
-  return "";
-}
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 // Calls a function when its backward runs.
 struct Spy : Op {

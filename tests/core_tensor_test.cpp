@@ -9,26 +9,13 @@
 #include "backends/registry.h"
 #include "core/error.h"
 #include "core/shape.h"
+#include "messages.h"
 
 using namespace limulus;
 
 namespace {
 
 Backend& reference() { return device("reference"); }
-
-template <class Exception, class F>
-std::string message(F f) {
-  try {
-    f();
-  } catch (const Exception& e) {
-    return e.what();
-  }
-  FAIL_CHECK("nothing was thrown");
-  return "";
-}
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 }  // namespace
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <string>
 
 #include "backends/registry.h"
 #include "formats/npy.h"
@@ -64,7 +65,7 @@ TEST_CASE("a state dict from PyTorch gives PyTorch's logits") {
   std::vector<double> wanted(static_cast<std::size_t>(logits.numel()));
   std::memcpy(wanted.data(), logits.data.data(), logits.data.size());
 
-  for (const char* name : {"cpu", "reference"}) {
+  for (const std::string name : {"cpu", "reference"}) {
     CAPTURE(name);
     Backend& backend = device(name);
     const auto net = small_alexnet(backend);

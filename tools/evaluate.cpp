@@ -68,7 +68,7 @@ void evaluate(const EvaluateArguments& a) {
     nlohmann::ordered_json j = {{"checkpoint", a.checkpoint}, {"data", folder}};
     j["single_crop"] = as_json(one);
     if (ten_possible) j["ten_crops"] = as_json(ten);
-    fmt::print("{}\n", j.dump(2));
+    fmt::print("{}\n", json_text(j));
     return;
   }
   fmt::print("{} held-out images of {}\n", one.metrics.count(), folder);

@@ -1,6 +1,8 @@
 // The `limulus` program. Exit status: 0 done; 1 it failed, with the reason on stderr; 2 the command
 // line was not understood.
+#include <fcntl.h>
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <exception>
@@ -14,6 +16,22 @@ namespace limulus::tools {
 namespace {
 
 int exit_status = 0;
+
+// A caller may have closed stdin, stdout or stderr. Then the next file to be opened would get that
+// number, and what is printed would end up in a checkpoint: /dev/null takes the place.
+void open_standard_streams() {
+  for (int fd = open("/dev/null", O_RDWR); fd >= 0; fd = open("/dev/null", O_RDWR))
+    if (fd > STDERR_FILENO) {
+      close(fd);
+      return;
+    }
+}
+
+// What was printed may still wait in a buffer, and the disk below stdout may be full.
+void flush_stdout() {
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+    throw Error("stdout: what was printed could not be written: is the disk full?");
+}
 
 int run(int argc, char** argv) {
   CLI::App app{
@@ -36,6 +54,7 @@ int run(int argc, char** argv) {
     const int status = app.exit(e);  // prints help (status 0) or what is wrong
     return status == 0 ? 0 : 2;
   }
+  flush_stdout();
   return exit_status;
 }
 
@@ -51,6 +70,7 @@ int main(int argc, char** argv) {
     return 1;
   };
   try {
+    limulus::tools::open_standard_streams();
     return limulus::tools::run(argc, argv);
   } catch (const limulus::Error& e) {
     return fail(e.what());

@@ -21,6 +21,13 @@ struct PredictArguments {
   bool ten_crop = false, json = false;
 };
 
+// One picture that cannot be read does not cost the answers for the others.
+void complain(const std::string& what, const std::string& path, nlohmann::ordered_json* all) {
+  fmt::print(stderr, "{} {}\n", red("error:"), what);
+  all->push_back({{"image", path}, {"error", what}});
+  set_exit_status(1);
+}
+
 void predict(const PredictArguments& a) {
   if (a.threads > 0) set_device_threads(a.threads);
   const TrainedModel t = load_trained(a.checkpoint, a.device);
@@ -29,7 +36,16 @@ void predict(const PredictArguments& a) {
 
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
   for (const std::string& path : a.images) {
-    const std::vector<float> p = classify(t, decode_image(read_file(path), path), a.ten_crop);
+    std::vector<float> p;
+    try {
+      p = classify(t, decode_image(read_file(path), path), a.ten_crop);
+    } catch (const ShapeError& e) {  // smaller than the network's input
+      complain(fmt::format("{}: {}", path, e.what()), path, &all);
+      continue;
+    } catch (const FileError& e) {
+      complain(e.what(), path, &all);
+      continue;
+    }
     const auto best = top_k(p.data(), static_cast<std::int64_t>(p.size()), a.top);
     nlohmann::ordered_json guesses = nlohmann::ordered_json::array();
     if (!a.json) fmt::print("{}\n", path);
@@ -41,7 +57,7 @@ void predict(const PredictArguments& a) {
     }
     all.push_back({{"image", path}, {"top", guesses}});
   }
-  if (a.json) fmt::print("{}\n", all.dump(2));
+  if (a.json) fmt::print("{}\n", json_text(all));
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #pragma once
 // What a person sees: colours and bars on a terminal, plain lines in a pipe.
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 namespace limulus::tools {
@@ -16,6 +17,9 @@ std::string bold(const std::string& text);
 // "[=======>      ]" with `width` characters between the brackets.
 std::string bar(double fraction, int width);
 std::string duration(double seconds);  // "4 s", "3 min 05 s", "2 h 07 min"
+
+// For people and programs; a file name that is not UTF-8 gets replacement characters.
+std::string json_text(const nlohmann::ordered_json& json);
 
 // One line on stderr that is drawn again and again; on a pipe only finish() prints.
 class StatusLine {

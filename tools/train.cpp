@@ -1,8 +1,11 @@
 // limulus train: the walk, a progress bar per epoch, the held-out accuracy, a checkpoint, a report.
+#include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/file.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -34,9 +37,21 @@ struct TrainArguments {
 // Ctrl-C once: finish the step, save, leave. Twice: leave at once (the last checkpoint stays).
 std::atomic<bool> stop_wanted{false};
 
-void on_interrupt(int) {
+void on_interrupt(int number) {
   stop_wanted = true;
-  std::signal(SIGINT, SIG_DFL);
+  std::signal(number, SIG_DFL);
+}
+
+// Two runs that save into one folder would destroy each other's checkpoint. The lock is on the
+// folder itself, so that it leaves no file behind, and ends with the process, however that ends.
+// False when there is no such folder yet.
+bool lock_folder(const std::string& out) {
+  const int folder = open(out.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return false;
+  if (flock(folder, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+    throw FileError(fmt::format(
+        "{}: another run is training into this folder; wait for it, or choose another --out", out));
+  return true;
 }
 
 std::filesystem::path checkpoint_in(const std::string& out) {
@@ -45,7 +60,14 @@ std::filesystem::path checkpoint_in(const std::string& out) {
 
 TrainConfig chosen_config(const TrainArguments& a) {
   TrainConfig c = default_config(a.model, a.recipe);
-  if (a.resume) c = load_config(checkpoint_in(a.out));
+  if (a.resume) {
+    const auto file = checkpoint_in(a.out);
+    if (!std::filesystem::exists(file))
+      throw FileError(
+          fmt::format("{}: there is no checkpoint to resume; without --resume a new run begins",
+                      file.string()));
+    c = load_config(file);
+  }
   if (!a.data.empty()) c.data = a.data;
   c.device = a.device;
   if (a.epochs) c.epochs = *a.epochs;
@@ -101,6 +123,7 @@ void finish(Trainer& trainer, const std::filesystem::path& out, StatusLine& line
   line.draw("timing one step layer by layer ...");
   report.layer_times = trainer.profile();
   line.clear();
+  write_report(out / "report.html", report);  // before printing, which may end at a closed pipe
 
   const Metrics& one = report.single.metrics;
   fmt::print("\nHeld-out accuracy on {} images:\n  single crop  top-1 {:.1f} %  top-5 {:.1f} %\n",
@@ -112,7 +135,6 @@ void finish(Trainer& trainer, const std::filesystem::path& out, StatusLine& line
     fmt::print("\n{} images could not be read and were skipped:\n", report.skipped.size());
     for (const std::string& s : report.skipped) fmt::print("  {}\n", s);
   }
-  write_report(out / "report.html", report);
   fmt::print("\nCheckpoint  {}\nReport      {}\n", trainer.checkpoint_path().string(),
              (out / "report.html").string());
 }
@@ -122,6 +144,7 @@ void train(const TrainArguments& given) {
   if (a.out.empty()) a.out = "runs/" + a.model;
   if (a.threads > 0) set_device_threads(a.threads);
   const TrainConfig config = chosen_config(a);
+  const bool locked = lock_folder(a.out);
   if (!a.resume && std::filesystem::exists(checkpoint_in(a.out)))
     fmt::print(stderr,
                "{} {} holds an earlier run; its checkpoint will be replaced (--resume goes "
@@ -140,7 +163,8 @@ void train(const TrainArguments& given) {
   options.on_epoch = [&](const EpochRecord& e) { show_epoch(line, e, config.epochs); };
 
   line.draw("reading the pictures and their mean ...");
-  Trainer trainer(config, options);
+  Trainer trainer(config, options);  // makes the folder
+  if (!locked) lock_folder(a.out);
   line.clear();
   if (a.resume) trainer.resume(checkpoint_in(a.out));
   const Dataset& data = trainer.dataset();

@@ -122,9 +122,9 @@ void augment(const Image& image, PhiloxKey key, const Augment& options, const No
   const int room_x = image.width - side, room_y = image.height - side;
   if (room_x < 0 || room_y < 0) {
     throw ShapeError(
-        fmt::format("augment: a crop of {} x {} from an image of {} x {}: prepare the "
-                    "images with a shorter side of at least {}",
-                    side, side, image.width, image.height, side));
+        fmt::format("augment: the network looks at {} x {} pixels, and the image has only {} x {}: "
+                    "enlarge it, or leave it out",
+                    side, side, image.width, image.height));
   }
   if (!norm.mean_image.empty() &&
       (image.width != norm.mean_side || image.height != norm.mean_side)) {

@@ -2,7 +2,9 @@
 
 #include <fmt/core.h>
 
+#include <limits>
 #include <nlohmann/json.hpp>
+#include <type_traits>
 
 #include "core/error.h"
 
@@ -54,7 +56,65 @@ Json to_object(const TrainConfig& c) {
   return j;
 }
 
+// Reads one setting. A number must be of the setting's kind and fit in it: the parser alone would
+// make 2 of a batch of 2.5, and 32 of a crop of 2^32 + 32.
+template <class T>
+void read_field(const Json& j, const char* key, T& value) {
+  const auto found = j.find(key);
+  if (found == j.end()) throw ValueError(fmt::format("the setting \"{}\" is missing", key));
+  const auto bad = [&](const char* expected) {
+    return ValueError(
+        fmt::format("the setting \"{}\" is {}, expected {}", key, found->dump(), expected));
+  };
+  if constexpr (std::is_same_v<T, bool>) {
+    if (!found->is_boolean()) throw bad("true or false");
+  } else if constexpr (std::is_integral_v<T>) {
+    if (!found->is_number_integer()) throw bad("a whole number");
+    if (found->is_number_unsigned()) {
+      if (found->template get<std::uint64_t>() > std::uint64_t{std::numeric_limits<T>::max()})
+        throw bad("a smaller number");
+    } else if (std::is_unsigned_v<T> ||
+               found->template get<std::int64_t>() < std::int64_t(std::numeric_limits<T>::min())) {
+      throw bad("a larger number");
+    }
+  } else if constexpr (std::is_floating_point_v<T>) {
+    if (!found->is_number()) throw bad("a number");
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    if (!found->is_string()) throw bad("a text");
+  } else {
+    if (!found->is_array()) throw bad("a list of numbers");
+    for (const Json& entry : *found)
+      if (!entry.is_number()) throw bad("a list of numbers");
+  }
+  found->get_to(value);
+}
+
 }  // namespace
+
+void check(const TrainConfig& c) {
+  const auto in = [](const char* what, double value, double least, double most) {
+    if (!(value >= least && value <= most))
+      throw ValueError(fmt::format("train: {} is {:.15g}, but must be from {:.15g} to {:.15g}",
+                                   what, value, least, most));
+  };
+  // An image has at most 65535 pixels a side (training/image.h); the other limits are far beyond
+  // what anybody waits for, and keep products in 64 bits.
+  constexpr double kSide = 65535, kMany = 1e9, kLarge = 1e30;
+  in("epochs", static_cast<double>(c.epochs), 1, kMany);
+  in("batch", static_cast<double>(c.batch), 1, kMany);
+  in("lr (the learning rate)", c.sgd.lr, 0, kLarge);
+  in("momentum", c.sgd.momentum, 0, 1);
+  in("weight_decay", c.sgd.weight_decay, 0, kLarge);
+  in("dropout", c.dropout, 0, 1);
+  in("short_side", c.prepare.short_side, 0, kSide);
+  in("pad", c.prepare.pad, 0, kSide);
+  in("crop", c.augment.crop, 1, kSide);
+  in("channels", c.augment.channels, 1, 3);
+  in("zoom_min", c.augment.zoom_min, 1e-3, 1e3);
+  in("zoom_max", c.augment.zoom_max, c.augment.zoom_min, 1e3);
+  in("colour_sigma", c.augment.colour_sigma, 0, 1e3);
+  in("pixel_scale", c.pixel_scale, 1e-9, 1e9);
+}
 
 std::string TrainConfig::to_json() const { return to_object(*this).dump(); }
 
@@ -62,15 +122,19 @@ TrainConfig TrainConfig::from_json(const std::string& text) {
   TrainConfig c;
   try {
     const Json j = Json::parse(text);
-    each_field(c, [&](const char* key, auto& value) { j.at(key).get_to(value); });
-    const std::string rule = j.at("rule").get<std::string>();
+    if (!j.is_object()) throw ValueError("the settings are not a JSON object");
+    each_field(c, [&](const char* key, auto& value) { read_field(j, key, value); });
+    std::string rule, schedule;
+    read_field(j, "rule", rule);
+    read_field(j, "schedule", schedule);
     if (rule != "paper" && rule != "pytorch")
       throw ValueError(fmt::format("the update rule '{}' is neither 'paper' nor 'pytorch'", rule));
     c.sgd.rule = rule == "paper" ? SgdRule::paper : SgdRule::pytorch;
-    c.schedule.kind = parse_schedule(j.at("schedule").get<std::string>());
-  } catch (const Json::exception& e) {
-    throw ValueError(fmt::format("configuration: {}", e.what()));
+    c.schedule.kind = parse_schedule(schedule);
+  } catch (const Json::exception&) {
+    throw ValueError("the settings are not valid JSON");
   }
+  check(c);
   return c;
 }
 

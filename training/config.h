@@ -32,6 +32,9 @@ struct TrainConfig {
   static TrainConfig from_json(const std::string& text);  // ValueError names the key that is wrong
 };
 
+// ValueError names the setting that is out of its range.
+void check(const TrainConfig& config);
+
 // The choices that go with a network and a recipe; ValueError lists what there is.
 TrainConfig default_config(const std::string& model, const std::string& recipe);
 

@@ -21,7 +21,14 @@ Augment without_chance(Augment augment, bool ten_crop) {
 std::vector<float> mean_probabilities(const Tensor& logits, std::int64_t n, std::int64_t views) {
   const Tensor p = softmax(logits);
   const std::int64_t classes = logits.size(1);
-  return mean(reshape(p, {n, views, classes}), 1).to_vector<float>();
+  auto result = mean(reshape(p, {n, views, classes}), 1).to_vector<float>();
+  for (const float value : result)
+    if (!std::isfinite(value))
+      throw ValueError(
+          "evaluate: the network's output is not a number; its weights, or the mean and scale of "
+          "the pixels in its checkpoint, are damaged or from a training that diverged: go back to "
+          "an earlier checkpoint");
+  return result;
 }
 
 class EvalMode {  // a module's training mode is put back at the end of the block

@@ -1,7 +1,8 @@
 // The trainer's state in a checkpoint, and back: with the tensors of training/checkpoint.h,
 // everything that the next step depends on.
-#include <fmt/core.h>
+#include <fmt/ranges.h>
 
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "backends/registry.h"
@@ -49,11 +50,12 @@ void Trainer::progress_from_json(const std::string& text) {
     throw ValueError(fmt::format("step {}, epoch {} of {}, batch {} of {}", p.step, p.epoch,
                                  config_.epochs, p.batch, batches_));
   const Json& schedule = j.at("schedule");
-  schedule_->state = {schedule.at(0), schedule.at(1), schedule.at(2)};
+  const Schedule::State state = {schedule.at(0), schedule.at(1), schedule.at(2)};
   if (j.contains("epochs"))
     for (const Json& e : j.at("epochs"))
       p.epochs.push_back({e.at(0), e.at(1), e.at(2), e.at(3), e.at(4), e.at(5), e.at(6), e.at(7),
                           e.at(8), e.at(9)});
+  schedule_->state = state;
   progress_ = std::move(p);
 }
 
@@ -96,6 +98,9 @@ Normalization read_normalization(const SafetensorsFile& file) {
   j.at("mean").get_to(n.mean);
   j.at("scale").get_to(n.scale);
   j.at("colour_axes").get_to(n.colour_axes);
+  for (const float scale : n.scale)
+    if (!(scale > 0 && scale < 1e9F))
+      throw ValueError(fmt::format("pixels are multiplied by {}, which is not above 0", scale));
   const Tensor mean = load_tensor(file, "data/mean", device("reference"));
   if (mean.defined()) {
     n.mean_image = mean.to_vector<float>();
@@ -104,60 +109,95 @@ Normalization read_normalization(const SafetensorsFile& file) {
   return n;
 }
 
-// Runs f; what JSON has to complain about becomes an error that names the file.
+std::vector<std::string> read_classes(const SafetensorsFile& file) {
+  auto classes = Json::parse(metadata_of(file, "classes")).get<std::vector<std::string>>();
+  if (classes.size() < 2)
+    throw ValueError(fmt::format("it names {} classes, and a classifier needs 2", classes.size()));
+  return classes;
+}
+
+// The sentence that leads out of a damaged checkpoint, where there is one before it.
+std::string way_back(const std::filesystem::path& file) {
+  const std::string previous = file.string() + ".previous";
+  if (!std::filesystem::exists(previous)) return "";
+  return fmt::format(". The checkpoint before it is still there; to go on with that: mv '{}' '{}'",
+                     previous, file.string());
+}
+
+// Runs f, which reads a checkpoint; what is wrong with it becomes an error that names the file and
+// the way back.
 template <class F>
-auto reading_metadata(const std::filesystem::path& file, F f) {
+auto reading(const std::filesystem::path& file, F f) {
+  const auto damaged = [&](const char* what) {
+    return FileError(
+        fmt::format("{}: its metadata is damaged: {}{}", file.string(), what, way_back(file)));
+  };
   try {
     return f();
+  } catch (const Json::parse_error&) {
+    throw damaged("it is not valid JSON");
   } catch (const Json::exception& e) {
-    throw FileError(fmt::format("{}: its metadata is damaged: {}", file.string(), e.what()));
+    const char* reason = std::strchr(e.what(), ']');  // after the library's own name and number
+    throw damaged(reason != nullptr ? reason + 2 : e.what());
   } catch (const ValueError& e) {
-    throw FileError(fmt::format("{}: its metadata is damaged: {}", file.string(), e.what()));
+    throw damaged(e.what());
+  } catch (const FileError& e) {
+    throw FileError(e.what() + way_back(file));
   }
 }
 
 }  // namespace
 
 void Trainer::resume(const std::filesystem::path& path) {
+  TrainConfig saved = load_config(path);
+  saved.data = config_.data;
+  saved.device = config_.device;
+  const std::string changed = differences(saved, config_);
+  if (!changed.empty())
+    throw FileError(fmt::format(
+        "{}: this checkpoint belongs to a run with other settings:\n{}Resume with the same "
+        "settings, or start a new run in another --out folder",
+        path.string(), changed));
   const SafetensorsFile file(path);
-  reading_metadata(path, [&] {
-    TrainConfig saved = TrainConfig::from_json(metadata_of(file, "config"));
-    saved.data = config_.data;
-    saved.device = config_.device;
-    const std::string changed = differences(saved, config_);
-    if (!changed.empty())
-      throw FileError(fmt::format(
-          "{}: this checkpoint belongs to a run with other settings:\n{}Resume with the same "
-          "settings, or start a new run in another --out folder",
-          path.string(), changed));
-    const auto classes = Json::parse(metadata_of(file, "classes")).get<std::vector<std::string>>();
-    if (classes != data_.classes)
-      throw FileError(
-          fmt::format("{}: this checkpoint was trained on other classes than those in {}",
-                      path.string(), config_.data));
+  const auto classes = reading(path, [&] { return read_classes(file); });
+  if (classes != data_.classes)
+    throw FileError(fmt::format(
+        "{}: this checkpoint was trained on other classes ({}) than those in {} ({})",
+        path.string(), fmt::join(classes, ", "), config_.data, fmt::join(data_.classes, ", ")));
+  reading(path, [&] {
     progress_from_json(metadata_of(file, "state"));
+    load_weights(file, *model_);
+    load_velocities(file, *optimizer_);
   });
-  load_weights(file, *model_);
-  load_velocities(file, *optimizer_);
 }
 
 TrainConfig load_config(const std::filesystem::path& path) {
-  const SafetensorsFile file(path);
-  return reading_metadata(path,
-                          [&] { return TrainConfig::from_json(metadata_of(file, "config")); });
+  return reading(path, [&] {
+    const SafetensorsFile file(path);
+    return TrainConfig::from_json(metadata_of(file, "config"));
+  });
 }
 
 TrainedModel load_trained(const std::filesystem::path& path, const std::string& device_name) {
-  const SafetensorsFile file(path);
+  Backend& backend = device(device_name);
   TrainedModel t;
-  reading_metadata(path, [&] {
-    t.config = TrainConfig::from_json(metadata_of(file, "config"));
-    t.classes = Json::parse(metadata_of(file, "classes")).get<std::vector<std::string>>();
-    t.normalization = read_normalization(file);
-  });
+  t.config = load_config(path);
   t.config.device = device_name;
-  t.model = build_model(t.config, static_cast<std::int64_t>(t.classes.size()), device(device_name));
-  load_weights(file, *t.model);
+  const SafetensorsFile file(path);
+  reading(path, [&] {
+    t.classes = read_classes(file);
+    t.normalization = read_normalization(file);
+    const auto classes = static_cast<std::int64_t>(t.classes.size());
+    t.model = build_model(t.config, classes, backend);
+    load_weights(file, *t.model);
+    const Augment& input = t.config.augment;
+    try {
+      t.model->walk({1, input.channels, input.crop, input.crop});
+    } catch (const ShapeError& e) {
+      throw ValueError(fmt::format("its input of {} x {} x {} does not fit its network: {}",
+                                   input.channels, input.crop, input.crop, e.what()));
+    }
+  });
   t.model->eval();
   return t;
 }

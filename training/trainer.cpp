@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "backends/registry.h"
 #include "core/algebra.h"
 #include "core/error.h"
+#include "formats/atomic_file.h"
 #include "layers/cross_entropy.h"
 #include "models/models.h"
 #include "training/statistics.h"
@@ -42,6 +44,15 @@ DatasetOptions dataset_options(const TrainConfig& config) {
   return options;
 }
 
+// A checkpoint keeps names as JSON, which is UTF-8; its writer is asked.
+bool is_utf8(const std::string& text) {
+  try {
+    return !nlohmann::json(text).dump().empty();
+  } catch (const nlohmann::json::exception&) {
+    return false;
+  }
+}
+
 bool all_finite(const Tensor& t) {
   const std::vector<float> values = t.to_vector<float>();
   return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
@@ -64,10 +75,8 @@ Trainer::Trainer(TrainConfig config, TrainerOptions options)
     : config_(std::move(config)),
       options_(std::move(options)),
       backend_(device(config_.device)),
-      data_(open_dataset(config_.data, dataset_options(config_))) {
-  if (config_.epochs < 1 || config_.batch < 1)
-    throw ValueError(fmt::format("train: {} epochs of batches of {}: both must be at least 1",
-                                 config_.epochs, config_.batch));
+      data_((check(config_), open_dataset(config_.data, dataset_options(config_)))) {
+  prepare_folder();
   auto cache = std::make_shared<ImageCache>(data_.train, config_.prepare);
   const PixelStatistics pixels = measure_pixels(*cache, 10000, std::max(1, options_.workers));
   normalization_ = make_normalization(pixels, config_.pixel_scale, config_.subtract_mean_image);
@@ -86,10 +95,27 @@ Trainer::Trainer(TrainConfig config, TrainerOptions options)
   batches_ = loader_->batches();
   schedule_ =
       std::make_unique<Schedule>(config_.sgd.lr, config_.schedule, config_.epochs * batches_);
-  std::filesystem::create_directories(options_.out);
 }
 
 Trainer::~Trainer() = default;
+
+// What would make the first checkpoint fail is an error now, not after an hour of training.
+void Trainer::prepare_folder() const {
+  std::error_code error;
+  std::filesystem::create_directories(options_.out, error);
+  if (error)
+    throw FileError(fmt::format(
+        "{}: cannot make this folder for the checkpoint: {}; choose another one with --out",
+        options_.out.string(), error.message()));
+  const AtomicFile writable(checkpoint_path());  // never committed: it leaves nothing behind
+  for (const std::string& name : data_.classes)
+    if (!is_utf8(name))
+      throw FileError(
+          fmt::format("{}: the class folder \"{}\" has a name that is not UTF-8; rename it",
+                      config_.data, name));
+  if (!is_utf8(config_.data))
+    throw FileError(fmt::format("{}: this path is not UTF-8; rename the folder", config_.data));
+}
 
 // ---- one step -------------------------------------------------------------------------------
 
@@ -200,9 +226,12 @@ bool Trainer::run() {
 
 void Trainer::finish_epoch() {
   Progress& p = progress_;
-  if (p.epoch_images == 0)
-    throw FileError(fmt::format("train: none of the {} training images in {} could be read",
-                                data_.train.size(), config_.data));
+  if (p.epoch_images == 0) {
+    const auto skipped = loader_->skipped();
+    throw FileError(fmt::format("train: none of the {} training images in {} could be read{}",
+                                data_.train.size(), config_.data,
+                                skipped.empty() ? "" : "; the first: " + skipped[0].second.reason));
+  }
   const auto images = static_cast<double>(p.epoch_images);
   EpochRecord record;
   record.epoch = p.epoch + 1;

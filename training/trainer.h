@@ -85,6 +85,7 @@ class Trainer {
     std::vector<EpochRecord> epochs;
     std::vector<float> step_losses;
   };
+  void prepare_folder() const;
   double train_step(const Batch& batch, double* right);
   [[noreturn]] void explain_nan(const Tensor& x, double loss);
   void finish_epoch();

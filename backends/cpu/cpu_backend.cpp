@@ -20,7 +20,8 @@ namespace limulus {
 // The flags are those that the kernels are compiled with (CMakeLists.txt). The compiler's function
 // also asks whether the operating system saves the wide registers.
 bool cpu_supports(const std::string& instruction_set) {
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                    __builtin_cpu_supports("f16c");
   if (instruction_set == "avx2") return avx2;
   if (instruction_set == "avx512") {
     return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
