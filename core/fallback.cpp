@@ -26,7 +26,7 @@ bool strict_in_environment() {
   return value != nullptr && *value != '\0' && std::string(value) != "0";
 }
 
-std::atomic<bool>& strict() {
+std::atomic<bool>& strict_mode() {
   static std::atomic<bool> value = strict_in_environment();
   return value;
 }
@@ -53,7 +53,7 @@ void on_host(Backend& backend, const char* primitive, const S& shape,
                       " has no such kernel, and there is no reference backend to run it: call "
                       "device(\"reference\") or set_fallback_backend first");
   }
-  if (strict()) {
+  if (strict_mode()) {
     throw DeviceError(std::string(primitive) + ": backend " + backend.name() +
                       " has no such kernel, and strict mode forbids the reference to run in its "
                       "place: write the kernel, or unset LIMULUS_STRICT");
@@ -141,7 +141,7 @@ std::size_t bytes_of(DType dtype, const LrnShape& s) {
 }  // namespace
 
 void set_fallback_backend(Backend* reference) { fallback_backend = reference; }
-void set_strict(bool value) { strict() = value; }
+void set_strict(bool strict) { strict_mode() = strict; }
 
 // ---- the primitives -------------------------------------------------------------------------
 

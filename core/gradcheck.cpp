@@ -32,7 +32,7 @@ class KeepGradients {
  public:
   explicit KeepGradients(std::vector<Tensor> inputs) : inputs_(std::move(inputs)) {
     for (Tensor& t : inputs_) {
-      before_.push_back({t.requires_grad(), t.grad()});
+      before_.emplace_back(t.requires_grad(), t.grad());
       t.set_requires_grad();
     }
   }

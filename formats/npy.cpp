@@ -86,7 +86,7 @@ class HeaderParser {
     const auto end =
         quote == '\'' || quote == '"' ? text_.find(quote, at_ + 1) : std::string_view::npos;
     if (end == std::string_view::npos) fail("expected a text in quotes");
-    const std::string inside(text_.substr(at_ + 1, end - at_ - 1));
+    std::string inside(text_.substr(at_ + 1, end - at_ - 1));
     at_ = end + 1;
     return inside;
   }

@@ -26,26 +26,26 @@ double xavier(const Shape& w) { return 2.0 / static_cast<double>(fan_in(w) + fan
 std::int64_t fan_in(const Shape& weight) { return taps(weight) * weight[1]; }
 std::int64_t fan_out(const Shape& weight) { return taps(weight) * weight[0]; }
 
-void constant(Tensor t, double value) {
+void constant(Tensor& t, double value) {
   const NoGrad setting_values;
   t.fill_(value);
 }
-void normal(Tensor t, double mean, double deviation, Rng& rng) {
+void normal(Tensor& t, double mean, double deviation, Rng& rng) {
   fill_normal(t, mean, deviation, rng);
 }
-void uniform(Tensor t, double low, double high, Rng& rng) { fill_uniform(t, low, high, rng); }
+void uniform(Tensor& t, double low, double high, Rng& rng) { fill_uniform(t, low, high, rng); }
 
-void he_normal(Tensor t, Rng& rng) { normal(t, 0, deviation_of(he(t.shape())), rng); }
-void he_uniform(Tensor t, Rng& rng) {
+void he_normal(Tensor& t, Rng& rng) { normal(t, 0, deviation_of(he(t.shape())), rng); }
+void he_uniform(Tensor& t, Rng& rng) {
   const double limit = limit_of(he(t.shape()));
   uniform(t, -limit, limit, rng);
 }
-void xavier_normal(Tensor t, Rng& rng) { normal(t, 0, deviation_of(xavier(t.shape())), rng); }
-void xavier_uniform(Tensor t, Rng& rng) {
+void xavier_normal(Tensor& t, Rng& rng) { normal(t, 0, deviation_of(xavier(t.shape())), rng); }
+void xavier_uniform(Tensor& t, Rng& rng) {
   const double limit = limit_of(xavier(t.shape()));
   uniform(t, -limit, limit, rng);
 }
-void pytorch_default(Tensor t, std::int64_t layer_fan_in, Rng& rng) {
+void pytorch_default(Tensor& t, std::int64_t layer_fan_in, Rng& rng) {
   const double limit = 1 / std::sqrt(static_cast<double>(layer_fan_in));
   uniform(t, -limit, limit, rng);
 }

@@ -18,14 +18,14 @@ std::int64_t fan_in(const Shape& weight);
 std::int64_t fan_out(const Shape& weight);
 
 // All overwrite t, recorded or not, with the same numbers on every backend.
-void constant(Tensor t, double value);
-void normal(Tensor t, double mean, double deviation, Rng& rng);
-void uniform(Tensor t, double low, double high, Rng& rng);
-void he_normal(Tensor t, Rng& rng);
-void he_uniform(Tensor t, Rng& rng);
-void xavier_normal(Tensor t, Rng& rng);
-void xavier_uniform(Tensor t, Rng& rng);
+void constant(Tensor& t, double value);
+void normal(Tensor& t, double mean, double deviation, Rng& rng);
+void uniform(Tensor& t, double low, double high, Rng& rng);
+void he_normal(Tensor& t, Rng& rng);
+void he_uniform(Tensor& t, Rng& rng);
+void xavier_normal(Tensor& t, Rng& rng);
+void xavier_uniform(Tensor& t, Rng& rng);
 // PyTorch's: for a bias give its layer's fan_in.
-void pytorch_default(Tensor t, std::int64_t fan_in, Rng& rng);
+void pytorch_default(Tensor& t, std::int64_t layer_fan_in, Rng& rng);
 
 }  // namespace limulus::init

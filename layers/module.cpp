@@ -39,8 +39,9 @@ void Module::set_random(std::uint64_t seed, std::uint64_t step) {
 
 void Module::visit(const std::function<void(const std::string&, Module&)>& f) {
   f("", *this);
-  for (const auto& [name, child] : children_)
-    child->visit([&](const std::string& inner, Module& m) { f(dotted(name, inner), m); });
+  for (const auto& child : children_)
+    child.second->visit(
+        [&](const std::string& inner, Module& m) { f(dotted(child.first, inner), m); });
 }
 
 Tensor Module::add_parameter(std::string name, Tensor t) {
@@ -82,11 +83,26 @@ Sequential& Sequential::add(std::string name, std::shared_ptr<Module> layer) {
   return *this;
 }
 
+namespace {
+
+// Runs f for one layer; an error about sizes begins with the layer's name: a network has several
+// convolutions, and the message alone would not say which one.
+template <class F>
+auto naming(const std::string& layer, F f) {
+  try {
+    return f();
+  } catch (const ShapeError& e) {
+    throw ShapeError(layer + ": " + e.what());
+  }
+}
+
+}  // namespace
+
 Tensor Sequential::forward(const Tensor& x) {
   Tensor y = x;
-  for (const auto& [name, layer] : children()) {
-    const TraceScope scope(dotted(TraceScope::current(), name));
-    y = layer->forward(y);
+  for (const auto& child : children()) {
+    const TraceScope scope(dotted(TraceScope::current(), child.first));
+    y = naming(child.first, [&] { return child.second->forward(y); });
     if (layer_observer) layer_observer(TraceScope::current(), y);
   }
   return y;
@@ -95,9 +111,9 @@ Tensor Sequential::forward(const Tensor& x) {
 std::vector<WalkStep> Sequential::walk(const Shape& in) const {
   std::vector<WalkStep> steps;
   Shape shape = in;
-  for (const auto& [name, layer] : children()) {
-    for (WalkStep& step : layer->walk(shape)) {
-      step.name = dotted(name, step.name);
+  for (const auto& child : children()) {
+    for (WalkStep& step : naming(child.first, [&] { return child.second->walk(shape); })) {
+      step.name = dotted(child.first, step.name);
       shape = step.out;
       steps.push_back(std::move(step));
     }

@@ -70,7 +70,7 @@ Recipe recipe_from(const std::string& name) {
 }
 
 void initialize(Module& network, Recipe recipe, std::uint64_t seed) {
-  for (const Learner& l : learners(network)) {
+  for (Learner& l : learners(network)) {
     const auto numbers_for = [&](const char* parameter) {
       return Rng(seed, stream_of("weights", stream_of(l.name + parameter)));
     };

@@ -43,6 +43,10 @@ done
 check 'no command' 2 'subcommand' "$limulus"
 check 'unknown option' 2 'not expected' "$limulus" train --fast
 check 'zero threads' 2 'threads' "$limulus" bench --threads 0
+check 'zero threads in the environment' 1 'LIMULUS_THREADS is "0"' env LIMULUS_THREADS=0 "$limulus" devices
+if [ -e /dev/full ]; then
+  check 'a full disk below stdout' 1 'could not be written' sh -c "'$limulus' explain > /dev/full"
+fi
 
 # ---- explain, devices, gradcheck, bench -------------------------------------------------------------
 check 'explain' 0 'floor\(\(227 - 11 \+ 2\*0\)/4\) \+ 1 = 55' "$limulus" explain alexnet
@@ -51,7 +55,7 @@ check 'explain --json' 0 '"parameters": *34944' "$limulus" explain --json
 check 'explain --layer' 0 '27 - 5 \+ 2\*2' "$limulus" explain --layer conv2
 check 'explain: no such layer' 1 "no layer 'conv9'; its layers are conv1" "$limulus" explain --layer conv9
 check 'explain: no such model' 1 "did you mean 'alexnet'" "$limulus" explain alexnett
-check 'explain: impossible size' 1 'floor\(\(7 - 11 \+ 2\*0\)/4\) \+ 1' "$limulus" explain --size 7
+check 'explain: impossible size, and the layer' 1 '^error: conv1: conv2d: .*floor\(\(7 - 11 \+ 2\*0\)/4\) \+ 1' "$limulus" explain --size 7
 check 'devices' 0 '^cpu ' "$limulus" devices
 check 'unknown instruction set' 1 'LIMULUS_ISA' env LIMULUS_ISA=sse9 "$limulus" devices
 check 'unknown device' 1 'devices: cpu, reference' "$limulus" bench --model lenet5 --device gpu7
@@ -107,7 +111,49 @@ check 'resumed after an interruption' 0 'Held-out accuracy' train stopped --resu
 same 'interrupted and resumed: the same weights' whole.safetensors stopped.safetensors
 
 check 'resume with other settings' 1 'lr: 0.01 in the checkpoint, 0.5 now' train whole --resume --lr 0.5
-check 'resume without a checkpoint' 1 'checkpoint.safetensors' train nothing --resume
+check 'resume without a checkpoint' 1 'no checkpoint to resume' train nothing --resume
+for option in '--epochs 0' '--batch -4' '--lr nan' '--dropout 1.5'; do
+  # shellcheck disable=SC2086
+  check "train $option" 1 'must be from' "$limulus" train --model lenet5 --data "$flowers" --out bad $option
+done
+check 'train --seed -1' 2 'seed' "$limulus" train --data "$flowers" --seed -1
+
+# A checkpoint whose settings are damaged (same length, so that the file is otherwise whole), or that
+# was cut: the message names the file, the setting, and the checkpoint before it.
+mkdir -p mini/daisy mini/roses damaged
+for class in daisy roses; do
+  find "$flowers/test/$class" -name '*.jpg' | sort | head -6 | xargs cp -t "mini/$class"
+done
+LC_ALL=C sed 's/\\"batch\\":50/\\"batch\\":-5/' whole/checkpoint.safetensors > damaged/checkpoint.safetensors
+check 'a negative batch in a checkpoint' 1 'damaged/checkpoint.safetensors: .*batch is -5' train damaged --resume
+LC_ALL=C sed 's/\\"crop\\":32/\\"crop\\":{}/' whole/checkpoint.safetensors > damaged/checkpoint.safetensors
+check 'a setting that is no number' 1 '"crop\\?" is \{\}, expected a whole number' \
+  "$limulus" evaluate damaged/checkpoint.safetensors
+head -c 5000 whole/checkpoint.safetensors > damaged/checkpoint.safetensors
+cp whole/checkpoint.safetensors damaged/checkpoint.safetensors.previous
+check 'the way back' 1 "mv 'damaged/checkpoint.safetensors.previous'" train damaged --resume
+
+# Without stdout a file must not get its number: nothing that is printed may land in a checkpoint.
+check 'stdout is closed' 0 'held out' \
+  sh -c "'$limulus' train --model lenet5 --data mini --epochs 1 --out closed >&-"
+check 'its checkpoint is whole' 0 'conv1.weight' "$limulus" convert closed/checkpoint.safetensors --list
+
+# Pictures that disappear between two sittings would make it another run.
+cp -r mini gone
+"$limulus" train --model lenet5 --data gone --epochs 1 --out gone_out > out.txt 2>&1
+rm "$(find gone/daisy -type f | head -1)"
+check 'resume with fewer pictures' 1 'began with [0-9]+ training images, and gone now has' \
+  "$limulus" train --out gone_out --resume
+rm -r gone
+check 'resume without its pictures' 1 'gone: there is no such folder; --data' \
+  "$limulus" train --out gone_out --resume
+
+# One folder, one run: the second is refused, and the first goes on.
+mkdir shared
+if command -v flock > /dev/null; then
+  check 'two runs into one folder' 1 'another run is training into this folder' \
+    flock shared "$limulus" train --model lenet5 --data mini --epochs 1 --out shared
+fi
 check 'a rate that is too high' 1 'the loss became .* try --lr' train diverged --lr 1e20
 check 'no data' 1 '--data DIR' "$limulus" train
 mkdir empty_folder
@@ -125,6 +171,10 @@ echo 'not a picture' > text.jpg
 check 'predict: no picture' 1 'text.jpg' "$limulus" predict whole/checkpoint.safetensors text.jpg
 head -c 3000 "$picture" > cut.jpg
 check 'predict: a picture cut short' 1 'cut.jpg' "$limulus" predict whole/checkpoint.safetensors cut.jpg
+check 'predict: one bad picture of three' 1 '"error": "text.jpg: not a JPEG' \
+  "$limulus" predict whole/checkpoint.safetensors --json "$picture" text.jpg "$picture"
+cp out.txt three.txt
+check 'the other two are answered' 0 '^2$' grep -c '"top"' three.txt
 check 'predict: no checkpoint' 1 'nowhere.safetensors' "$limulus" predict nowhere.safetensors "$picture"
 head -c 1000 whole/checkpoint.safetensors > cut.safetensors
 check 'predict: a checkpoint cut short' 1 'cut.safetensors' "$limulus" predict cut.safetensors "$picture"
@@ -138,7 +188,7 @@ mkdir -p mixed/good mixed/bad
 find "$flowers/test/daisy" -name '*.jpg' | sort | head -10 | xargs cp -t mixed/good
 find "$flowers/test/roses" -name '*.jpg' | sort | head -10 | xargs cp -t mixed/bad
 cp cut.jpg mixed/bad/cut.jpg
-check 'skipped pictures are listed' 0 'could not be read and were skipped' \
+check 'skipped pictures are listed' 0 'Skipped, because it could not be read' \
   "$limulus" train --model cifar-convnet --data mixed --epochs 1 --batch 4 --out mixed_out
 check '--strict' 1 'cut.jpg' \
   "$limulus" train --model cifar-convnet --data mixed --epochs 1 --batch 4 --out mixed_out --strict

@@ -155,5 +155,41 @@ TEST_CASE("a configuration survives being written and read") {
       CHECK(differences(c, TrainConfig::from_json(c.to_json())).empty());
     }
   CHECK_THROWS_AS(default_config("alexnet", "fast"), ValueError);
-  CHECK_THROWS_AS(TrainConfig::from_json("{}"), ValueError);
+}
+
+TEST_CASE("a damaged configuration is refused, and the setting is named") {
+  const std::string good = default_config("lenet5", "default").to_json();
+  const auto damaged = [&](const std::string& from, const std::string& to) {
+    const std::size_t at = good.find(from);
+    REQUIRE(at != std::string::npos);
+    std::string text = good;
+    text.replace(at, from.size(), to);
+    try {
+      TrainConfig::from_json(text);
+    } catch (const ValueError& e) {
+      return std::string(e.what());
+    }
+    return std::string("read without an error");
+  };
+  const auto has = [](const std::string& text, const char* part) {
+    INFO(text);
+    CHECK(text.find(part) != std::string::npos);
+    CHECK(text.find("exception") == std::string::npos);
+  };
+  has(damaged("\"batch\":64", "\"batch\":2.5"), "\"batch\" is 2.5, expected a whole number");
+  has(damaged("\"batch\":64", "\"batch\":\"64\""), "expected a whole number");
+  has(damaged("\"batch\":64", "\"batch\":-4"), "batch is -4, but must be from 1");
+  has(damaged("\"batch\":64", "\"catch\":64"), "\"batch\" is missing");
+  has(damaged("\"epochs\":6", "\"epochs\":1000000000000000000"), "epochs is 1");
+  has(damaged("\"crop\":28", "\"crop\":4294967324"), "expected a smaller number");
+  has(damaged("\"crop\":28", "\"crop\":-4294967324"), "expected a larger number");
+  has(damaged("\"crop\":28", "\"crop\":100000"), "crop is 100000, but must be from 1 to 65535");
+  has(damaged("\"pad\":0", "\"pad\":-1"), "pad is -1");
+  has(damaged("\"short_side\":0", "\"short_side\":1000000000"), "short_side");
+  has(damaged("\"lr\":0.01", "\"lr\":null"), "\"lr\" is null, expected a number");
+  has(damaged("\"model\":\"lenet5\"", "\"model\":5"), "\"model\" is 5, expected a text");
+  has(damaged("\"mirror\":false", "\"mirror\":0"), "expected true or false");
+  has(damaged("\"milestones\":[", "\"milestones\":[\"x\","), "list of numbers");
+  has(damaged("{", "["), "not valid JSON");
+  CHECK_THROWS_AS(TrainConfig::from_json("[]"), ValueError);
 }

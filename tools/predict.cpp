@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "backends/registry.h"
+#include "core/error.h"
 #include "formats/read_file.h"
 #include "tools/commands.h"
 #include "tools/terminal.h"

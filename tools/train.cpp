@@ -99,8 +99,8 @@ void show_step(StatusLine& line, const StepInfo& s) {
   const double done = static_cast<double>(s.batch) / static_cast<double>(s.batches);
   line.draw(
       fmt::format("epoch {:>2}/{} {} loss {:.3f}  accuracy {:4.1f} %  {:.1f} images/s  {} left",
-                  s.epoch, s.epochs, bar(done, 20), s.mean_loss, 100 * s.mean_top1,
-                  s.images_per_second, duration(s.seconds_left)));
+                  s.epoch, s.epochs, bar(done, std::clamp(columns() - 75, 5, 20)), s.mean_loss,
+                  100 * s.mean_top1, s.images_per_second, duration(s.seconds_left)));
 }
 
 void show_epoch(StatusLine& line, const EpochRecord& e, std::int64_t epochs) {
@@ -132,7 +132,8 @@ void finish(Trainer& trainer, const std::filesystem::path& out, StatusLine& line
     fmt::print("  ten crops    top-1 {:.1f} %  top-5 {:.1f} %\n", 100 * report.ten.metrics.top1(),
                100 * report.ten.metrics.top5());
   if (!report.skipped.empty()) {
-    fmt::print("\n{} images could not be read and were skipped:\n", report.skipped.size());
+    fmt::print("\nSkipped, because it could not be read or holds no picture: {}\n",
+               report.skipped.size());
     for (const std::string& s : report.skipped) fmt::print("  {}\n", s);
   }
   fmt::print("\nCheckpoint  {}\nReport      {}\n", trainer.checkpoint_path().string(),
@@ -172,11 +173,16 @@ void train(const TrainArguments& given) {
                                                      config.augment.crop, config.augment.crop})));
   fmt::print("Data    {}: {} classes, {} training images, {} held out ({})\n", config.data,
              data.classes.size(), data.train.size(), data.test.size(), data.layout);
+  if (!data.skipped.empty())
+    fmt::print("        {} skipped: {}: {}{}\n", data.skipped.size(), data.skipped[0].name,
+               data.skipped[0].reason, data.skipped.size() > 1 ? ", and more" : "");
   fmt::print("Device  {}\n", device(config.device).description());
-  fmt::print("Run     {} epochs of {} images, batch {}, rate {:g} ({}), seed {}{}\n\n",
-             config.epochs, data.train.size(), config.batch, config.sgd.lr,
-             name_of(config.schedule.kind), config.seed,
-             a.resume ? fmt::format("; goes on in epoch {}", trainer.epoch() + 1) : "");
+  fmt::print(
+      "Run     {} epochs of {} images, batch {}, rate {:g} ({}), seed {}{}\n\n", config.epochs,
+      data.train.size(), config.batch, config.sgd.lr, name_of(config.schedule.kind), config.seed,
+      !a.resume                         ? ""
+      : trainer.epoch() < config.epochs ? fmt::format("; goes on in epoch {}", trainer.epoch() + 1)
+                                        : "; all of them are done");
   std::fflush(stdout);
 
   const bool finished = trainer.run();
@@ -216,10 +222,11 @@ void add_train(CLI::App& app) {
   c->add_option("--zoom", a->zoom, "Crops show parts enlarged up to this; 1: no zoom");
   c->add_option("--colour-noise", a->colour_noise,
                 "Deviation of the colour noise; the paper's: 0.1")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(0.0, 1e3));
   c->add_flag("--vertical-flip", a->vertical_flip, "Exchange top and bottom of half of the images");
   c->add_flag("--batch-norm", a->batch_norm, "alexnet-keras: with batch normalization");
-  c->add_option("--seed", a->seed, "Weights, order, crops and dropout follow from it");
+  c->add_option("--seed", a->seed, "Weights, order, crops and dropout follow from it")
+      ->check(CLI::Range(std::uint64_t{0}, UINT64_MAX >> 1));
   c->add_option("--device", a->device, "limulus devices lists them")->capture_default_str();
   c->add_option("--threads", a->threads, "Threads of the cpu device (default: all cores)")
       ->check(CLI::Range(1, 1024));
@@ -227,7 +234,7 @@ void add_train(CLI::App& app) {
       ->check(CLI::Range(0, 64))
       ->capture_default_str();
   c->add_option("--checkpoint-minutes", a->checkpoint_minutes, "Save at least this often")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(0.0001, 1e4))
       ->capture_default_str();
   c->add_flag("--strict", a->strict, "An unreadable picture is an error, not skipped");
   c->callback([a] { train(*a); });

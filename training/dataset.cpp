@@ -224,7 +224,7 @@ Dataset open_dataset(const fs::path& folder, const DatasetOptions& options) {
     throw FileError(fmt::format("{}: {}", folder.string(),
                                 fs::exists(folder, ignored)
                                     ? "is a file, expected a folder of images"
-                                    : "there is no such folder"));
+                                    : "there is no such folder; --data says where the images are"));
   }
   const Listing top = list(folder);
   const auto any_file = [&](const char* begin, const char* end) {

@@ -25,6 +25,7 @@ std::string Trainer::progress_json() const {
             {"epoch_seconds", p.epoch_seconds},
             {"epoch_waiting", p.epoch_waiting},
             {"step_losses", p.step_losses},
+            {"images", data_.train.size()},
             {"schedule",
              {schedule_->state.best_error, schedule_->state.epochs_without_better,
               schedule_->state.divisions}}};
@@ -46,7 +47,8 @@ void Trainer::progress_from_json(const std::string& text) {
   j.at("epoch_seconds").get_to(p.epoch_seconds);
   j.at("epoch_waiting").get_to(p.epoch_waiting);
   j.at("step_losses").get_to(p.step_losses);
-  if (p.step < 0 || p.epoch < 0 || p.epoch > config_.epochs || p.batch < 0 || p.batch > batches_)
+  if (p.step < 0 || p.epoch < 0 || p.epoch > config_.epochs || p.batch < 0 || p.batch > batches_ ||
+      p.step > p.epoch * batches_ + p.batch)
     throw ValueError(fmt::format("step {}, epoch {} of {}, batch {} of {}", p.step, p.epoch,
                                  config_.epochs, p.batch, batches_));
   const Json& schedule = j.at("schedule");
@@ -164,6 +166,15 @@ void Trainer::resume(const std::filesystem::path& path) {
     throw FileError(fmt::format(
         "{}: this checkpoint was trained on other classes ({}) than those in {} ({})",
         path.string(), fmt::join(classes, ", "), config_.data, fmt::join(data_.classes, ", ")));
+  const auto images = reading(path, [&] {  // absent in a checkpoint of an early version
+    return Json::parse(metadata_of(file, "state")).value("images", data_.train.size());
+  });
+  // Other images are another order, another mean, and other weights than those of one long run.
+  if (images != data_.train.size())
+    throw FileError(fmt::format(
+        "{}: this run began with {} training images, and {} now has {}: give it the same images, "
+        "or start a new run in another --out folder",
+        path.string(), images, config_.data, data_.train.size()));
   reading(path, [&] {
     progress_from_json(metadata_of(file, "state"));
     load_weights(file, *model_);

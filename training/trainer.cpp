@@ -85,6 +85,7 @@ Trainer::Trainer(TrainConfig config, TrainerOptions options)
   model_->walk({config_.batch, config_.augment.channels, config_.augment.crop,
                 config_.augment.crop});  // a size that does not fit is an error here, not in step 1
   optimizer_ = std::make_unique<Sgd>(model_->parameters(), config_.sgd);
+  check_space();
 
   LoaderOptions loading;
   loading.batch = config_.batch;
@@ -98,6 +99,20 @@ Trainer::Trainer(TrainConfig config, TrainerOptions options)
 }
 
 Trainer::~Trainer() = default;
+
+// A checkpoint holds each weight and its velocity, and is written beside the one before it.
+void Trainer::check_space() const {
+  std::uintmax_t needed = 0;
+  for (const auto& [name, w] : model_->parameters()) needed += 2 * w.bytes();
+  std::error_code unknown;
+  const auto space = std::filesystem::space(options_.out, unknown);
+  if (!unknown && space.available < needed)
+    throw FileError(fmt::format(
+        "{}: a checkpoint needs {:.1f} MB, and the disk has {:.1f} MB left; make room, or choose "
+        "another folder with --out",
+        options_.out.string(), static_cast<double>(needed) / 1e6,
+        static_cast<double>(space.available) / 1e6));
+}
 
 // What would make the first checkpoint fail is an error now, not after an hour of training.
 void Trainer::prepare_folder() const {

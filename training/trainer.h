@@ -86,6 +86,7 @@ class Trainer {
     std::vector<float> step_losses;
   };
   void prepare_folder() const;
+  void check_space() const;
   double train_step(const Batch& batch, double* right);
   [[noreturn]] void explain_nan(const Tensor& x, double loss);
   void finish_epoch();

@@ -20,8 +20,7 @@ namespace limulus {
 // The flags are those that the kernels are compiled with (CMakeLists.txt). The compiler's function
 // also asks whether the operating system saves the wide registers.
 bool cpu_supports(const std::string& instruction_set) {
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                    __builtin_cpu_supports("f16c");
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   if (instruction_set == "avx2") return avx2;
   if (instruction_set == "avx512") {
     return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -33,7 +32,7 @@ bool cpu_supports(const std::string& instruction_set) {
 std::string cpu_instruction_set() {
   const char* forced = std::getenv("LIMULUS_ISA");
   if (forced != nullptr && *forced != '\0') {
-    const std::string wanted = forced;
+    std::string wanted = forced;
     if (wanted != "avx2" && wanted != "avx512") {
       throw DeviceError("cpu: LIMULUS_ISA is \"" + wanted +
                         "\", but the instruction sets are avx2 and avx512; unset it to have the "

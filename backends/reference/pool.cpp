@@ -40,7 +40,7 @@ bool wins(Sum candidate, Sum best) {
 
 template <class T>
 void max_forward(const Pool2dShape& s, const T* x, T* y, std::int32_t* argmax) {
-  const auto& [h, w] = s.window;
+  const Window1d &h = s.window.h, &w = s.window.w;
   for (std::int64_t nc = 0; nc < s.n * s.c; ++nc)
     for (std::int64_t oh = 0; oh < h.out; ++oh)
       for (std::int64_t ow = 0; ow < w.out; ++ow) {
@@ -90,7 +90,7 @@ std::int64_t divisor(const Pool2dShape& s, std::int64_t oh, std::int64_t ow) {
 
 template <class T>
 void avg_forward(const Pool2dShape& s, const T* x, T* y) {
-  const auto& [h, w] = s.window;
+  const Window1d &h = s.window.h, &w = s.window.w;
   for (std::int64_t nc = 0; nc < s.n * s.c; ++nc)
     for (std::int64_t oh = 0; oh < h.out; ++oh)
       for (std::int64_t ow = 0; ow < w.out; ++ow) {
@@ -104,7 +104,7 @@ void avg_forward(const Pool2dShape& s, const T* x, T* y) {
 
 template <class T>
 void avg_backward(const Pool2dShape& s, const T* dy, T* dx) {
-  const auto& [h, w] = s.window;
+  const Window1d &h = s.window.h, &w = s.window.w;
   std::vector<Sum> plane(static_cast<std::size_t>(h.in * w.in));  // of dx
   const std::int64_t row = w.in;
   for (std::int64_t nc = 0; nc < s.n * s.c; ++nc) {

@@ -96,6 +96,7 @@ void pool_one(const Window2d& win, const T* x, Range fh, std::int64_t oh, std::i
     for (std::int64_t j = fw.begin; j < fw.end; ++j) {
       const std::int64_t at = (h0 + i * win.h.dilation) * win.w.in + w0 + j * win.w.dilation;
       const T v = x[at];
+      // NOLINTNEXTLINE(misc-redundant-expression): only NaN differs from itself
       if (where < 0 || v > best || (v != v && best == best)) {
         best = v;
         where = at;

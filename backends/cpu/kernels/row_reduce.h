@@ -27,7 +27,7 @@ struct Larger {  // a NaN is larger than every number
   }
   template <class T>
   LIMULUS_INLINE T operator()(T a, T b) const {
-    return a > b || a != a ? a : b;
+    return a > b || a != a ? a : b;  // NOLINT(misc-redundant-expression): NaN differs from itself
   }
   template <class T>
   LIMULUS_INLINE Vec<T> operator()(Vec<T> a, Vec<T> b) const {

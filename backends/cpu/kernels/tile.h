@@ -68,12 +68,13 @@ void multiply_tile(std::int64_t depth, const T* a, const T* b, const Target<T>& 
 #pragma GCC unroll 2
     for (int v = 0; v < Vectors; ++v) acc[r][v] = V::zero();
   // The tile of C is wanted in a few thousand cycles, and may come from memory: ask for it now.
-  if (!to.stream)
+  if (!to.stream) {
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r) {
       __builtin_prefetch(to.c + r * to.ldc, 1);
       __builtin_prefetch(to.c + r * to.ldc + to.cols - 1, 1);
     }
+  }
 
 #pragma GCC unroll 2
   for (std::int64_t p = 0; p < depth; ++p) {
