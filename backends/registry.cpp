@@ -10,6 +10,9 @@
 #include <string_view>
 
 #include "backends/cpu/cpu_backend.h"
+#ifdef LIMULUS_OPENCL
+#include "backends/opencl/opencl_backend.h"
+#endif
 #include "backends/reference/reference_backend.h"
 #include "core/error.h"
 
@@ -71,11 +74,23 @@ std::unique_ptr<Backend> make_cpu(const std::string& name, std::string_view rest
   return std::make_unique<CpuBackend>(mine > 0 ? mine : 1, name);
 }
 
+#ifdef LIMULUS_OPENCL
+std::unique_ptr<Backend> make_opencl(const std::string& name, std::string_view) {
+  return std::make_unique<OpenClBackend>(name);
+}
+#endif
+
 struct Family {
   const char* name;
   std::unique_ptr<Backend> (*make)(const std::string& name, std::string_view rest);
 };
-constexpr Family families[] = {{"cpu", make_cpu}, {"reference", make_reference}};
+constexpr Family families[] = {
+    {"cpu", make_cpu},
+    {"reference", make_reference},
+#ifdef LIMULUS_OPENCL
+    {"opencl", make_opencl},
+#endif
+};
 
 // ---- looking one up -----------------------------------------------------------------------------
 
@@ -93,7 +108,10 @@ std::unique_ptr<Backend> make(const std::string& name) {
   }
   if (family_name == "opencl") {
     throw DeviceError(
-        fmt::format("device \"{}\": this build has no OpenCL backend; devices: {}", name, known));
+        fmt::format("device \"{}\": this build has no OpenCL backend; devices: {}; to have it, "
+                    "install OpenCL (Debian: opencl-headers, opencl-clhpp-headers, "
+                    "ocl-icd-opencl-dev, pocl-opencl-icd) and build again",
+                    name, known));
   }
   throw DeviceError(fmt::format(
       "device \"{}\": there is none of that name; devices: {}, and parts as cpu:0/2", name, known));
@@ -116,6 +134,7 @@ Registry& registry() {
 }  // namespace
 
 Backend& device(const std::string& name) {
+  if (name == "opencl") return device("opencl:0");  // the first one, in short
   Registry& r = registry();
   const std::lock_guard lock(r.mutex);
   const auto found = r.backends.find(name);
@@ -131,9 +150,11 @@ void set_device_threads(int threads) {
 
 std::vector<DeviceInfo> list_devices() {
   std::vector<DeviceInfo> devices;
-  for (const Family& family : families) {
-    devices.push_back({family.name, device(family.name).description()});
-  }
+  for (const char* name : {"cpu", "reference"})
+    devices.push_back({name, device(name).description()});
+#ifdef LIMULUS_OPENCL
+  for (const OpenClDevice& d : opencl_devices()) devices.push_back({d.name, d.description});
+#endif
   return devices;
 }
 

@@ -75,7 +75,9 @@ Json parse_header(const std::string& file, const char* text, std::size_t size) {
   try {
     return Json::parse(text, text + size, watch);
   } catch (const Json::exception& error) {
-    throw FileError(fmt::format("{}: the header is not valid JSON: {}", file, error.what()));
+    const char* reason = std::strchr(error.what(), ']');  // after the parser's own name and number
+    throw FileError(fmt::format("{}: the header is not valid JSON: {}", file,
+                                reason != nullptr ? reason + 2 : error.what()));
   }
 }
 

@@ -47,11 +47,17 @@ TEST_CASE("a part of the processor computes") {
 TEST_CASE("wrong names are told what is right") {
   CHECK(refusal("cpu:2/2") ==
         "device \"cpu:2/2\": of 2 parts, the first is cpu:0/2 and the last is cpu:1/2");
+#ifdef LIMULUS_OPENCL
+  const std::string known = "cpu, reference, opencl";
+#else
+  const std::string known = "cpu, reference";
   CHECK(refusal("opencl:0") ==
-        "device \"opencl:0\": this build has no OpenCL backend; devices: cpu, reference");
+        "device \"opencl:0\": this build has no OpenCL backend; devices: cpu, reference; to have "
+        "it, install OpenCL (Debian: opencl-headers, opencl-clhpp-headers, ocl-icd-opencl-dev, "
+        "pocl-opencl-icd) and build again");
+#endif
   CHECK(refusal("gpu") ==
-        "device \"gpu\": there is none of that name; devices: cpu, reference, "
-        "and parts as cpu:0/2");
+        "device \"gpu\": there is none of that name; devices: " + known + ", and parts as cpu:0/2");
   CHECK(refusal("reference:0/2") ==
         "device \"reference:0/2\": the reference backend has no parts; its name is \"reference\"");
   for (const char* name : {"", "cpu:", "CPU", "cpu:0", "cpu:0/", "cpu:/2", "cpu:0/0", "cpu:0/65",

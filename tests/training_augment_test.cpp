@@ -32,6 +32,14 @@ TEST_CASE("prepare: shorter side, middle square, border") {
   CHECK(padded.pixel(2, 2)[0] == 20);
 }
 
+TEST_CASE("prepare: of a long strip only the middle is resized") {
+  Image strip{1, 65535, std::vector<std::uint8_t>(std::size_t{3} * 65535, 7)};
+  const Image square = prepare(std::move(strip), {.short_side = 64});
+  CHECK(square.width == 64);
+  CHECK(square.height == 64);
+  CHECK(*square.pixel(63, 63) == 7);
+}
+
 TEST_CASE("augment: ten-crop takes four corners, the middle, and their mirror images") {
   const int side = 5, crop = 3;
   Image image{side, side, {}};
@@ -107,7 +115,7 @@ TEST_CASE("augment: every choice occurs, follows the key, and is what it says") 
   CHECK(zoomed == std::vector<float>(48, 77));
 
   CHECK(has(message_of<ShapeError>([&] { augment(flat, {}, {.crop = 7}, norm, zoomed.data()); }),
-            "7 x 7 from an image of 6 x 6"));
+            "looks at 7 x 7 pixels, and the image has only 6 x 6"));
   CHECK_THROWS_AS(check({.channels = 2}, norm), ValueError);
   CHECK_THROWS_AS(check({.zoom_min = 2, .zoom_max = 1}, norm), ValueError);
   Normalization with_image;

@@ -183,7 +183,7 @@ TEST_CASE("a damaged configuration is refused, and the setting is named") {
   has(damaged("\"epochs\":6", "\"epochs\":1000000000000000000"), "epochs is 1");
   has(damaged("\"crop\":28", "\"crop\":4294967324"), "expected a smaller number");
   has(damaged("\"crop\":28", "\"crop\":-4294967324"), "expected a larger number");
-  has(damaged("\"crop\":28", "\"crop\":100000"), "crop is 100000, but must be from 1 to 65535");
+  has(damaged("\"crop\":28", "\"crop\":100000"), "crop is 100000, but must be from 1 to 4096");
   has(damaged("\"pad\":0", "\"pad\":-1"), "pad is -1");
   has(damaged("\"short_side\":0", "\"short_side\":1000000000"), "short_side");
   has(damaged("\"lr\":0.01", "\"lr\":null"), "\"lr\" is null, expected a number");

@@ -67,6 +67,13 @@ void write_view(const Image& image, const View& view, const Augment& options,
 }  // namespace
 
 Image prepare(Image image, const Prepare& options) {
+  if (options.square) {
+    // Of a strip only the middle is resized: 1 x 65535 pixels would become 256 x 16 million.
+    const int longest = 8 * std::min(image.width, image.height);
+    const int width = std::min(image.width, longest), height = std::min(image.height, longest);
+    if (width < image.width || height < image.height)
+      image = crop(image, (image.width - width) / 2, (image.height - height) / 2, width, height);
+  }
   if (options.short_side > 0 && std::min(image.width, image.height) != options.short_side) {
     const double scale =
         static_cast<double>(options.short_side) / std::min(image.width, image.height);

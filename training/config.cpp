@@ -97,9 +97,8 @@ void check(const TrainConfig& c) {
       throw ValueError(fmt::format("train: {} is {:.15g}, but must be from {:.15g} to {:.15g}",
                                    what, value, least, most));
   };
-  // An image has at most 65535 pixels a side (training/image.h); the other limits are far beyond
-  // what anybody waits for, and keep products in 64 bits.
-  constexpr double kSide = 65535, kMany = 1e9, kLarge = 1e30;
+  // Far beyond what anybody trains with or waits for, and products of them stay in 64 bits.
+  constexpr double kSide = 4096, kMany = 1e9, kLarge = 1e30;
   in("epochs", static_cast<double>(c.epochs), 1, kMany);
   in("batch", static_cast<double>(c.batch), 1, kMany);
   in("lr (the learning rate)", c.sgd.lr, 0, kLarge);

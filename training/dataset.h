@@ -64,9 +64,8 @@ struct DatasetOptions {
   // split_seed and the same in every run.
   double test_part = 0.2;
   std::uint64_t split_seed = 0;
-  std::string test_folder =
-      "";               // which of test, val, validation, valid; "" takes the first one found
-  bool strict = false;  // an empty class or a file that is no picture: an error, not skipped
+  std::string test_folder;  // which of test, val, validation, valid; "" takes the first one found
+  bool strict = false;      // an empty class or a file that is no picture: an error, not skipped
 };
 
 // Recognises the layout. FileError for a folder that is none of them: the message lists the layouts

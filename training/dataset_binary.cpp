@@ -91,7 +91,7 @@ std::vector<std::uint8_t> read_idx(const fs::path& path, int rank,
 fs::path find_idx(const fs::path& folder, const std::string& begin, const std::string& idx) {
   for (const char* dot : {"-", "."}) {
     for (const char* packed : {"", ".gz"}) {
-      fs::path path = folder / (begin + dot + idx + "-ubyte" + packed);
+      fs::path path = folder / fmt::format("{}{}{}-ubyte{}", begin, dot, idx, packed);
       std::error_code ignored;
       if (fs::exists(path, ignored)) return path;
     }

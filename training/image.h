@@ -42,7 +42,7 @@ struct Box {
 // Bilinear; where it shrinks, the triangle grows with the scale so that every source pixel counts
 // (no aliasing). The first form resizes the whole image.
 Image resize(const Image& image, int width, int height);
-Image resize(const Image& image, Box source, int width, int height);
+Image resize(const Image& image, Box box, int width, int height);
 
 Image crop(const Image& image, int left, int top, int width, int height);
 

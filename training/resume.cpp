@@ -102,7 +102,8 @@ Normalization read_normalization(const SafetensorsFile& file) {
   j.at("colour_axes").get_to(n.colour_axes);
   for (const float scale : n.scale)
     if (!(scale > 0 && scale < 1e9F))
-      throw ValueError(fmt::format("pixels are multiplied by {}, which is not above 0", scale));
+      throw ValueError(
+          fmt::format("pixels are multiplied by {}, which is not between 0 and 1e9", scale));
   const Tensor mean = load_tensor(file, "data/mean", device("reference"));
   if (mean.defined()) {
     n.mean_image = mean.to_vector<float>();

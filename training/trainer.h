@@ -52,9 +52,9 @@ class Trainer {
   Trainer(TrainConfig config, TrainerOptions options);
   ~Trainer();
 
-  // Goes on where `file` stopped. FileError when it is no checkpoint of this configuration; what
+  // Goes on where the file stopped. FileError when it is no checkpoint of this configuration; what
   // may differ is where data lies and the device.
-  void resume(const std::filesystem::path& file);
+  void resume(const std::filesystem::path& path);
 
   // Trains to the last epoch; false when stopped before. Error when the loss stops being a number:
   // it says in which step and layer and what to try, and leaves the last checkpoint as it is.
@@ -117,8 +117,8 @@ struct TrainedModel {
   Normalization normalization;
   std::shared_ptr<Module> model;  // in evaluation mode
 };
-TrainConfig load_config(const std::filesystem::path& file);
-TrainedModel load_trained(const std::filesystem::path& file, const std::string& device_name);
+TrainConfig load_config(const std::filesystem::path& path);
+TrainedModel load_trained(const std::filesystem::path& path, const std::string& device_name);
 
 // Probabilities [classes] of one image: softmax of the logits, averaged over ten crops if asked.
 std::vector<float> classify(const TrainedModel& trained, const Image& image, bool ten_crop);

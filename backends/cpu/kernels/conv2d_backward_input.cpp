@@ -40,7 +40,7 @@ void as_convolution(const Context& ctx, const Conv2dShape& s, const T* dy, const
     axis->out = forward.in;
     axis->pad = forward.dilation * (forward.kernel - 1) - forward.pad;
   }
-  conv2d_forward<T>(ctx, t, dy, turned, nullptr, dx);
+  conv2d_forward_direct<T>(ctx, t, dy, turned, nullptr, dx);
 }
 
 // The output indices [begin, end) whose tap at `shift` = f*D - P falls inside the image.
@@ -114,8 +114,8 @@ void by_columns(const Context& ctx, const Conv2dShape& s, const T* dy, const T* 
 }  // namespace
 
 template <class T>
-void conv2d_backward_input(const Context& ctx, const Conv2dShape& s, const T* dy, const T* w,
-                           T* dx) {
+void conv2d_backward_input_direct(const Context& ctx, const Conv2dShape& s, const T* dy, const T* w,
+                                  T* dx) {
   const Window1d &h = s.window.h, &v = s.window.w;
   if (s.n * s.c * h.in * v.in == 0) return;
   const auto reach = [](const Window1d& a) { return a.dilation * (a.kernel - 1) - a.pad; };
@@ -127,9 +127,9 @@ void conv2d_backward_input(const Context& ctx, const Conv2dShape& s, const T* dy
     by_columns(ctx, s, dy, w, dx);
 }
 
-template void conv2d_backward_input<float>(const Context&, const Conv2dShape&, const float*,
-                                           const float*, float*);
-template void conv2d_backward_input<double>(const Context&, const Conv2dShape&, const double*,
-                                            const double*, double*);
+template void conv2d_backward_input_direct<float>(const Context&, const Conv2dShape&, const float*,
+                                                  const float*, float*);
+template void conv2d_backward_input_direct<double>(const Context&, const Conv2dShape&,
+                                                   const double*, const double*, double*);
 
 }  // namespace limulus::cpu::LIMULUS_ISA

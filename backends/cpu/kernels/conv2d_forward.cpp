@@ -83,8 +83,8 @@ struct ImageC {
 }  // namespace
 
 template <class T>
-void conv2d_forward(const Context& ctx, const Conv2dShape& s, const T* x, const T* w, const T* b,
-                    T* y) {
+void conv2d_forward_direct(const Context& ctx, const Conv2dShape& s, const T* x, const T* w,
+                           const T* b, T* y) {
   const Window1d &wh = s.window.h, &ww = s.window.w;
   const std::int64_t positions = wh.out * ww.out, pixels = wh.in * ww.in;
   if (s.n * s.k * positions == 0) return;
@@ -126,9 +126,9 @@ void conv2d_forward(const Context& ctx, const Conv2dShape& s, const T* x, const 
   });
 }
 
-template void conv2d_forward<float>(const Context&, const Conv2dShape&, const float*, const float*,
-                                    const float*, float*);
-template void conv2d_forward<double>(const Context&, const Conv2dShape&, const double*,
-                                     const double*, const double*, double*);
+template void conv2d_forward_direct<float>(const Context&, const Conv2dShape&, const float*,
+                                           const float*, const float*, float*);
+template void conv2d_forward_direct<double>(const Context&, const Conv2dShape&, const double*,
+                                            const double*, const double*, double*);
 
 }  // namespace limulus::cpu::LIMULUS_ISA

@@ -13,15 +13,28 @@ void gemm(const Context& ctx, const GemmShape& s, const T* a, const T* b, T* c);
 template <class T>
 void gemm_dot(const Context& ctx, const GemmShape& s, const T* a, const T* b, T* c);
 
-// conv2d_forward.cpp
+// conv2d.cpp: chooses among those below
 template <class T>
 void conv2d_forward(const Context& ctx, const Conv2dShape& s, const T* x, const T* w, const T* b,
                     T* y);
-
-// conv2d_backward_input.cpp
 template <class T>
 void conv2d_backward_input(const Context& ctx, const Conv2dShape& s, const T* dy, const T* w,
                            T* dx);
+
+// conv2d_forward.cpp, conv2d_backward_input.cpp: for every shape
+template <class T>
+void conv2d_forward_direct(const Context& ctx, const Conv2dShape& s, const T* x, const T* w,
+                           const T* b, T* y);
+template <class T>
+void conv2d_backward_input_direct(const Context& ctx, const Conv2dShape& s, const T* dy, const T* w,
+                                  T* dx);
+
+// winograd.cpp: for 3 x 3 windows with a stride and a dilation of 1. `turned`: w is the weight
+// [c, k/groups, 3, 3] of the convolution whose input gradient this is, to be read with its taps and
+// its channels exchanged.
+template <class T>
+void conv2d_winograd(const Context& ctx, const Conv2dShape& s, const T* x, const T* w, bool turned,
+                     const T* b, T* y);
 
 // conv2d_backward_weight.cpp
 template <class T>

@@ -1,0 +1,33 @@
+// What all kernels share; the host puts this file in front of each of the others.
+//
+// The host gives, as -D options (tuning.h):
+//     REAL   float or double; REAL_IS_DOUBLE is defined with the latter
+//     VEC    how many REALs one vector register of the device holds
+//     RUN    how many neighbouring elements one work-item handles in a simple loop
+//
+// Work-items: on a processor, a work-group is a call of a function, and the compiler makes vectors
+// of a plain loop; so an item handles a run of some thousand elements, and a group is one item. On
+// a GPU neighbouring items should touch neighbouring elements: there RUN is 1.
+#ifdef REAL_IS_DOUBLE
+#pragma OPENCL EXTENSION cl_khr_fp64 : enable
+#endif
+
+#define JOIN_(a, b) a##b
+#define JOIN(a, b) JOIN_(a, b)
+typedef JOIN(REAL, VEC) REALV;      // float16, double8 ...
+#define LOADV(p) JOIN(vload, VEC)(0, p)
+#define STOREV(v, p) JOIN(vstore, VEC)(v, 0, p)
+
+// The elements of this item: i of [0, n). Each element is handled for itself, so that a compiler
+// may use vectors even where arrays are the same array (in place); this pragma says so to those
+// that know it.
+#define FOR_MY_ELEMENTS(i, n)                                  \
+  const long my_begin = (long)get_global_id(0) * RUN;          \
+  const long my_end = min((long)(n), my_begin + RUN);          \
+  _Pragma("clang loop vectorize(assume_safety)")               \
+  for (long i = my_begin; i < my_end; ++i)
+
+// A NaN wins over every number, so that it is seen in a maximum; among equals the first stays.
+bool wins(REAL candidate, REAL best) {
+  return candidate > best || (candidate != candidate && best == best);
+}

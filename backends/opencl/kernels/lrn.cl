@@ -1,0 +1,133 @@
+// Local response normalization (Krizhevsky et al. 2012, section 3.3):
+//
+//     y_i  = x_i s_i^-beta           s_i = k + alpha * sum of x_j^2 over the window of i
+//     dx_i = dy_i s_i^-beta - 2 alpha beta x_i * sum over j whose window holds i of t_j
+//     t_j  = dy_j x_j s_j^(-beta - 1)
+//
+// The window of i is [i - size/2, i - size/2 + size), clipped. "Across" it runs over the channels of
+// one pixel, "within" it is a square of pixels of one channel.
+typedef struct {  // the same as Lrn in pooling.cpp
+  long n, c, h, w, size;
+} Lrn;
+
+// s^-beta. The paper's 3/4 needs no logarithm: s^(-3/4) = 1 / (sqrt(s) sqrt(sqrt(s))).
+REAL damping(REAL s, REAL beta, int three_quarters) {
+  if (three_quarters) {
+    const REAL root = sqrt(s);
+    return 1 / (root * sqrt(root));
+  }
+  return pow(s, -beta);
+}
+
+// Across: an item has a run of RUN_ACROSS neighbouring pixels and walks through their channels. What
+// it reads stays in cache until the window has passed. The inner loops run along the pixels.
+// Items: (run of pixels, image).
+#define ACROSS_BEGIN                                                                           \
+  const long pixels = s.h * s.w, begin = get_global_id(0) * RUN_ACROSS;                        \
+  const long n = min((long)RUN_ACROSS, pixels - begin);                                        \
+  if (n <= 0) return;                                                                          \
+  const long base = get_global_id(1) * s.c * pixels + begin;
+
+// scale[p] = s at channel c
+void scales(global const REAL* x, long c, const Lrn* s, long pixels, long n, REAL k,
+                   REAL alpha, REAL* scale) {
+  const long first = max(c - s->size / 2, 0L), end = min(c - s->size / 2 + s->size, s->c);
+  for (long p = 0; p < n; ++p) scale[p] = 0;
+  for (long j = first; j < end; ++j)
+    for (long p = 0; p < n; ++p) scale[p] += x[j * pixels + p] * x[j * pixels + p];
+  for (long p = 0; p < n; ++p) scale[p] = k + alpha * scale[p];
+}
+
+kernel void across_forward(global const REAL* restrict x, Lrn s, REAL k, REAL alpha, REAL beta,
+                           int three_quarters, global REAL* restrict y) {
+  ACROSS_BEGIN
+  x += base;
+  y += base;
+  REAL scale[RUN_ACROSS];
+  for (long c = 0; c < s.c; ++c) {
+    scales(x, c, &s, pixels, n, k, alpha, scale);
+    for (long p = 0; p < n; ++p)
+      y[c * pixels + p] = x[c * pixels + p] * damping(scale[p], beta, three_quarters);
+  }
+}
+
+// t is a workspace of x's size. The item's part of it is still in cache when it is read.
+kernel void across_backward(global const REAL* restrict x, global const REAL* restrict dy, Lrn s,
+                            REAL k, REAL alpha, REAL beta, int three_quarters,
+                            global REAL* restrict t, global REAL* restrict dx) {
+  ACROSS_BEGIN
+  x += base;
+  dy += base;
+  t += base;
+  dx += base;
+  REAL scale[RUN_ACROSS];
+  for (long c = 0; c < s.c; ++c) {
+    scales(x, c, &s, pixels, n, k, alpha, scale);
+    for (long p = 0; p < n; ++p) {
+      const long i = c * pixels + p;
+      const REAL own = dy[i] * damping(scale[p], beta, three_quarters);
+      dx[i] = own;
+      t[i] = own * x[i] / scale[p];
+    }
+  }
+  for (long c = 0; c < s.c; ++c) {  // the windows that hold c: the window turned around
+    const long end = min(c + s.size / 2 + 1, s.c), first = max(c + s.size / 2 - s.size + 1, 0L);
+    for (long p = 0; p < n; ++p) scale[p] = 0;
+    for (long j = first; j < end; ++j)
+      for (long p = 0; p < n; ++p) scale[p] += t[j * pixels + p];
+    for (long p = 0; p < n; ++p)
+      dx[c * pixels + p] -= 2 * alpha * beta * x[c * pixels + p] * scale[p];
+  }
+}
+
+// Within: element i is row r, column q of its plane.
+REAL squares_around(global const REAL* plane, long r, long q, const Lrn* s) {
+  const long top = max(r - s->size / 2, 0L), bottom = min(r - s->size / 2 + s->size, s->h);
+  const long left = max(q - s->size / 2, 0L), right = min(q - s->size / 2 + s->size, s->w);
+  REAL sum = 0;
+  for (long j = top; j < bottom; ++j)
+    for (long l = left; l < right; ++l) sum += plane[j * s->w + l] * plane[j * s->w + l];
+  return sum;
+}
+
+// Items: (plane, row).
+kernel void within_forward(global const REAL* x, Lrn s, REAL k, REAL alpha, REAL beta,
+                           int three_quarters, global REAL* y) {
+  const long plane = get_global_id(0), r = get_global_id(1);
+  if (plane >= s.n * s.c) return;
+  x += plane * s.h * s.w;
+  y += plane * s.h * s.w;
+  for (long q = 0; q < s.w; ++q)
+    y[r * s.w + q] = x[r * s.w + q] * damping(k + alpha * squares_around(x, r, q, &s), beta,
+                                              three_quarters);
+}
+
+// First half of the gradient: dx_i = dy_i s_i^-beta, and t. Items: (plane, row).
+kernel void within_backward_own(global const REAL* x, global const REAL* dy, Lrn s, REAL k,
+                                REAL alpha, REAL beta, int three_quarters, global REAL* t,
+                                global REAL* dx) {
+  const long plane = get_global_id(0), r = get_global_id(1);
+  if (plane >= s.n * s.c) return;
+  for (long q = 0; q < s.w; ++q) {
+    const long i = (plane * s.h + r) * s.w + q;
+    const REAL scale = k + alpha * squares_around(x + plane * s.h * s.w, r, q, &s);
+    dx[i] = dy[i] * damping(scale, beta, three_quarters);
+    t[i] = dx[i] * x[i] / scale;
+  }
+}
+
+// Second half: what comes back from the neighbours. Items: (plane, row).
+kernel void within_backward_others(global const REAL* x, Lrn s, REAL factor,  // 2 alpha beta
+                                   global const REAL* t, global REAL* dx) {
+  const long plane = get_global_id(0), r = get_global_id(1);
+  if (plane >= s.n * s.c) return;
+  const long top = max(r + s.size / 2 - s.size + 1, 0L), bottom = min(r + s.size / 2 + 1, s.h);
+  for (long q = 0; q < s.w; ++q) {
+    const long left = max(q + s.size / 2 - s.size + 1, 0L), right = min(q + s.size / 2 + 1, s.w);
+    REAL sum = 0;
+    for (long j = top; j < bottom; ++j)
+      for (long l = left; l < right; ++l) sum += t[(plane * s.h + j) * s.w + l];
+    const long i = (plane * s.h + r) * s.w + q;
+    dx[i] -= factor * x[i] * sum;
+  }
+}

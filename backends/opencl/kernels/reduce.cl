@@ -1,0 +1,55 @@
+// Sum or maximum along the middle of three axes:
+//
+//     y[o, i] = sum (or max) over l of x[o, l, i]            x [outer, len, inner]
+//
+// A sum of many floats is best kept in several: rounding grows with the length of a chain of
+// additions. LANES chains run side by side, which is also what a vector register wants, and a long
+// row is first cut into pieces whose sums are added by a second pass. The cuts depend on the sizes
+// alone, so the result is the same on every device of a kind.
+#define LANES 16
+#define NOTHING (-(REAL)INFINITY)
+
+#define ADD(total, value) total += value
+#define TAKE_MAX(total, value) total = wins(value, total) ? value : total
+
+// inner = 1: x [rows, len], piece q of a row is [q piece, (q + 1) piece) -> y [rows, pieces].
+// Items: (row, piece).
+#define REDUCE_ROWS(NAME, START, JOIN_IN)                                                       \
+  kernel void NAME(global const REAL* x, global REAL* y, long rows, long len, long piece) {     \
+    const long row = get_global_id(0), q = get_global_id(1);                                    \
+    if (row >= rows) return;                                                                    \
+    const long n = min(piece, len - q * piece);                                                 \
+    x += row * len + q * piece;                                                                 \
+    REAL lane[LANES];                                                                           \
+    for (int l = 0; l < LANES; ++l) lane[l] = START;                                            \
+    long i = 0;                                                                                 \
+    for (; i + LANES <= n; i += LANES)                                                          \
+      for (int l = 0; l < LANES; ++l) JOIN_IN(lane[l], x[i + l]);                               \
+    for (int l = 0; i < n; ++i, ++l) JOIN_IN(lane[l], x[i]);                                    \
+    for (int step = LANES / 2; step > 0; step /= 2)                                             \
+      for (int l = 0; l < step; ++l) JOIN_IN(lane[l], lane[l + step]);                          \
+    y[row * get_global_size(1) + q] = lane[0];                                                  \
+  }
+REDUCE_ROWS(sum_rows, 0, ADD)
+REDUCE_ROWS(max_rows, NOTHING, TAKE_MAX)
+
+// inner > 1: neighbouring results are neighbours in x, too: the run itself is the vector. Every 64
+// terms a subtotal is closed. Items: (run of RUN_ACROSS results, outer).
+#define REDUCE_ACROSS(NAME, START, JOIN_IN)                                                     \
+  kernel void NAME(global const REAL* x, global REAL* y, long len, long inner) {                \
+    const long begin = get_global_id(0) * RUN_ACROSS, n = min((long)RUN_ACROSS, inner - begin); \
+    if (n <= 0) return;                                                                         \
+    x += get_global_id(1) * len * inner + begin;                                                \
+    y += get_global_id(1) * inner + begin;                                                      \
+    REAL total[RUN_ACROSS], sub[RUN_ACROSS];                                                    \
+    for (long i = 0; i < n; ++i) total[i] = START;                                              \
+    for (long l = 0; l < len;) {                                                                \
+      for (long i = 0; i < n; ++i) sub[i] = START;                                              \
+      for (const long end = min(len, l + 64); l < end; ++l)                                     \
+        for (long i = 0; i < n; ++i) JOIN_IN(sub[i], x[l * inner + i]);                         \
+      for (long i = 0; i < n; ++i) JOIN_IN(total[i], sub[i]);                                   \
+    }                                                                                           \
+    for (long i = 0; i < n; ++i) y[i] = total[i];                                               \
+  }
+REDUCE_ACROSS(sum_across, 0, ADD)
+REDUCE_ACROSS(max_across, NOTHING, TAKE_MAX)

@@ -1,0 +1,104 @@
+#pragma once
+// The OpenCL backend: every primitive as a kernel in kernels/*.cl, on any device with an OpenCL 1.2
+// driver. README.md in this folder says in which order to read it.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/backend.h"
+
+namespace limulus {
+
+namespace opencl {
+class Runtime;
+}
+
+// A device of this machine, and what it supports.
+struct OpenClDevice {
+  std::string name, description;
+};
+std::vector<OpenClDevice> opencl_devices();  // "opencl:0" ...; empty where there is no driver
+
+class OpenClBackend final : public Backend {
+ public:
+  // "opencl:0", or a part of it, "opencl:0/2" (devices.h). DeviceError where there is none of that
+  // name, saying what there is or what to install.
+  explicit OpenClBackend(std::string name);
+  ~OpenClBackend() override;
+
+  std::string name() const override { return name_; }
+  std::string description() const override;
+
+  // Handles point to an opencl::Buffer (runtime.h).
+  void* allocate(std::size_t bytes) override;
+  void deallocate(void* buffer, std::size_t bytes) noexcept override;
+  bool host_memory() const override { return false; }
+  void upload(void* dst, const void* host, std::size_t bytes) override;
+  void download(void* host, const void* src, std::size_t bytes) override;
+  void synchronize() override;
+
+  // matrix.cpp
+  void gemm(DType dtype, const GemmShape& s, const void* a, const void* b, void* c) override;
+  // convolution.cpp
+  void conv2d_forward(DType dtype, const Conv2dShape& s, const void* x, const void* w,
+                      const void* b, void* y) override;
+  void conv2d_backward_input(DType dtype, const Conv2dShape& s, const void* dy, const void* w,
+                             void* dx) override;
+  void conv2d_backward_weight(DType dtype, const Conv2dShape& s, const void* x, const void* dy,
+                              void* dw) override;
+  void conv2d_backward_bias(DType dtype, const Conv2dShape& s, const void* dy, void* db) override;
+  // pooling.cpp
+  void max_pool2d_forward(DType dtype, const Pool2dShape& s, const void* x, void* y,
+                          void* argmax) override;
+  void max_pool2d_backward(DType dtype, const Pool2dShape& s, const void* dy, const void* argmax,
+                           void* dx) override;
+  void avg_pool2d_forward(DType dtype, const Pool2dShape& s, const void* x, void* y) override;
+  void avg_pool2d_backward(DType dtype, const Pool2dShape& s, const void* dy, void* dx) override;
+  // normalization.cpp
+  void lrn_across_forward(DType dtype, const LrnShape& s, const void* x, void* y) override;
+  void lrn_across_backward(DType dtype, const LrnShape& s, const void* x, const void* dy,
+                           void* dx) override;
+  void lrn_within_forward(DType dtype, const LrnShape& s, const void* x, void* y) override;
+  void lrn_within_backward(DType dtype, const LrnShape& s, const void* x, const void* dy,
+                           void* dx) override;
+  // elementwise.cpp
+  void unary(DType dtype, UnaryOp op, std::int64_t n, const void* x, void* y) override;
+  void unary_backward(DType dtype, UnaryOp op, std::int64_t n, const void* x, const void* y,
+                      const void* dy, void* dx) override;
+  void binary(DType dtype, BinaryOp op, const BroadcastShape& s, const void* a, const void* b,
+              void* y) override;
+  void select_backward(DType dtype, BinaryOp op, const BroadcastShape& s, bool second,
+                       const void* a, const void* b, const void* dy, void* dx) override;
+  void affine(DType dtype, std::int64_t n, double scale, double shift, const void* x,
+              void* y) override;
+  void accumulate(DType dtype, std::int64_t n, const void* x, void* y) override;
+  void fill(DType dtype, std::int64_t n, double value, void* y) override;
+  // vector.cpp
+  void copy_block(DType dtype, const BlockShape& s, const void* src, void* dst) override;
+  void dropout(DType dtype, std::int64_t n, double p, PhiloxKey key, const void* x,
+               void* y) override;
+  // rows.cpp
+  void reduce(DType dtype, ReduceOp op, std::int64_t outer, std::int64_t len, std::int64_t inner,
+              const void* x, void* y) override;
+  void softmax_forward(DType dtype, std::int64_t rows, std::int64_t cols, const void* x,
+                       void* y) override;
+  void softmax_backward(DType dtype, std::int64_t rows, std::int64_t cols, const void* y,
+                        const void* dy, void* dx) override;
+  void cross_entropy_forward(DType dtype, std::int64_t rows, std::int64_t cols, const void* x,
+                             const void* labels, void* probability, void* loss) override;
+  void cross_entropy_backward(DType dtype, std::int64_t rows, std::int64_t cols,
+                              const void* probability, const void* labels, const void* dloss,
+                              void* dx) override;
+  // vector.cpp
+  void sgd_step(DType dtype, const SgdShape& s, void* w, const void* g, void* v) override;
+
+ private:
+  // All primitives pass through here: the trace, the check of dtype, and errors in words.
+  template <class S, class F>
+  void run(DType dtype, const char* primitive, const S& shape, F body);
+
+  std::string name_, description_;
+  std::unique_ptr<opencl::Runtime> runtime_;
+};
+
+}  // namespace limulus

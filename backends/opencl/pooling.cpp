@@ -1,0 +1,67 @@
+// Pooling on the device (kernels/pool.cl).
+#include "backends/opencl/run.h"
+
+namespace limulus {
+namespace opencl {
+namespace {
+
+struct Windows {  // the same as in kernels/pool.cl
+  cl_long h, w, fh, fw, oh, ow, sh, sw, ph, pw, dh, dw, count_pad;
+};
+
+Windows windows(const Pool2dShape& s) {
+  const Window1d &h = s.window.h, &w = s.window.w;
+  return {h.in,
+          w.in,
+          h.kernel,
+          w.kernel,
+          h.out,
+          w.out,
+          h.stride,
+          w.stride,
+          h.pad,
+          w.pad,
+          h.dilation,
+          w.dilation,
+          s.count_include_pad ? 1 : 0};
+}
+
+// An item for each row of the output, or of the input.
+Items output_rows(const Pool2dShape& s) { return {s.n * s.c, s.window.h.out, 1}; }
+Items input_rows(const Pool2dShape& s) { return {s.n * s.c, s.window.h.in, 1}; }
+
+}  // namespace
+}  // namespace opencl
+
+void OpenClBackend::max_pool2d_forward(DType dtype, const Pool2dShape& s, const void* x, void* y,
+                                       void* argmax) {
+  using namespace opencl;
+  run(dtype, "max_pool2d_forward", s, [&](Runtime& r) {
+    r.launch("pool", dtype, "max_forward", output_rows(s), x, windows(s), s.n * s.c, y, argmax);
+  });
+}
+
+void OpenClBackend::max_pool2d_backward(DType dtype, const Pool2dShape& s, const void* dy,
+                                        const void* argmax, void* dx) {
+  using namespace opencl;
+  run(dtype, "max_pool2d_backward", s, [&](Runtime& r) {
+    r.launch("pool", dtype, "max_backward", input_rows(s), dy, argmax, windows(s), s.n * s.c, dx);
+  });
+}
+
+void OpenClBackend::avg_pool2d_forward(DType dtype, const Pool2dShape& s, const void* x, void* y) {
+  using namespace opencl;
+  run(dtype, "avg_pool2d_forward", s, [&](Runtime& r) {
+    r.launch("pool", dtype, "avg_forward", output_rows(s), x, windows(s), s.n * s.c, y);
+  });
+}
+
+void OpenClBackend::avg_pool2d_backward(DType dtype, const Pool2dShape& s, const void* dy,
+                                        void* dx) {
+  using namespace opencl;
+  run(dtype, "avg_pool2d_backward", s, [&](Runtime& r) {
+    r.launch("pool", dtype, "avg_backward", input_rows(s), dy, windows(s), s.n * s.c, dx);
+  });
+}
+
+}  // namespace limulus

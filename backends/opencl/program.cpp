@@ -1,0 +1,116 @@
+// Building programs, and telling why one does not build.
+#include "backends/opencl/program.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <sstream>
+
+namespace limulus::opencl {
+namespace {
+
+// Both files under their own names, so that the compiler's messages count their lines.
+std::string whole_text(const std::string& family) {
+  const std::string common = source_text("common");
+  return fmt::format("#line 1 \"common.cl\"\n{}\n#line 1 \"{}.cl\"\n{}", common, family,
+                     source_text(family));
+}
+
+// The lines around the first error that the log names: "gemm.cl:12:5: error: ..." as clang says it,
+// "error: gemm.cl:12:5: ..." as PoCL does, or with <program source> for the name.
+std::string excerpt(const std::string& log, const std::string& family) {
+  static const std::regex before(R"(error: *([^:\n]*):(\d{1,6}))"),
+      after(R"(([^:\n]*):(\d{1,6}):(\d+:)? *(fatal )?error)");
+  std::smatch match;
+  if (!std::regex_search(log, match, before) && !std::regex_search(log, match, after)) return "";
+  const std::string name = match[1].str().ends_with("common.cl") ? "common" : family;
+  const int wanted = std::stoi(match[2]);
+  std::istringstream lines(source_text(name));
+  std::string text = fmt::format("{}.cl:\n", name), line;
+  for (int number = 1; std::getline(lines, line); ++number) {
+    if (number < wanted - 4 || number > wanted + 4) continue;
+    text += fmt::format("{} {:4}  {}\n", number == wanted ? ">" : " ", number, line);
+  }
+  return text;
+}
+
+// Two independent sums over the text (FNV-1a with different starts): 128 bits of name.
+std::string hash(const std::string& text) {
+  const auto fnv = [&](std::uint64_t h) {
+    for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001B3u;
+    return h;
+  };
+  return fmt::format("{:016x}{:016x}", fnv(0xCBF29CE484222325u), fnv(0x9E3779B97F4A7C15u));
+}
+
+std::string key_of(const cl::Device& device, const std::string& text, const std::string& options) {
+  const cl::Platform platform(device.getInfo<CL_DEVICE_PLATFORM>());
+  std::string all;
+  for (const std::string& part :
+       {text, options, platform.getInfo<CL_PLATFORM_NAME>(),
+        platform.getInfo<CL_PLATFORM_VERSION>(), device.getInfo<CL_DEVICE_NAME>(),
+        device.getInfo<CL_DEVICE_VERSION>(), device.getInfo<CL_DRIVER_VERSION>()})
+    all += part + '\0';
+  return hash(all);
+}
+
+// An empty handle where the driver does not take the binary back.
+cl::Program from_binary(const cl::Context& context, const cl::Device& device,
+                        const std::vector<unsigned char>& binary, const std::string& options) {
+  try {
+    cl::Program program(context, {device}, {binary});
+    program.build(std::vector<cl::Device>{device}, options.c_str());
+    return program;
+  } catch (const cl::Error&) {
+    return {};
+  }
+}
+
+}  // namespace
+
+std::string source_text(const std::string& name) {
+  const char* folder = std::getenv("LIMULUS_CL_DIR");
+  if (folder != nullptr && *folder != '\0') {
+    const std::string path = std::string(folder) + "/" + name + ".cl";
+    std::ifstream file(path, std::ios::binary);
+    if (!file)
+      throw FileError(path +
+                      ": cannot be read; LIMULUS_CL_DIR must name a folder with all files "
+                      "of backends/opencl/kernels");
+    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  }
+  for (const KernelSource& source : embedded_sources())
+    if (name == source.name) return source.text;
+  throw DeviceError("opencl: there is no file of kernels named " + name + ".cl");
+}
+
+cl::Program build_program(const std::string& device_name, const cl::Context& context,
+                          const cl::Device& device, const std::string& family,
+                          const std::string& options) {
+  const std::string text = whole_text(family), key = key_of(device, text, options);
+  const std::vector<unsigned char> kept = cache_read(key);
+  if (!kept.empty()) {
+    cl::Program program = from_binary(context, device, kept, options);
+    if (program() != nullptr) return program;
+  }
+  cl::Program program(context, text);
+  try {
+    program.build(std::vector<cl::Device>{device}, options.c_str());
+  } catch (const cl::Error& error) {
+    const std::string log = program.getBuildInfo<CL_PROGRAM_BUILD_LOG>(device);
+    throw DeviceError(fmt::format(
+        "{}: {}.cl does not build: {}\n{}\n{}\ndevice:  {}, driver {}\noptions: {}", device_name,
+        family, error_name(error.err()), log, excerpt(log, family),
+        device.getInfo<CL_DEVICE_NAME>(), device.getInfo<CL_DRIVER_VERSION>(), options));
+  }
+  // One device in the context, so one binary; a driver may have none to give.
+  const auto binaries = program.getInfo<CL_PROGRAM_BINARIES>();
+  if (binaries.size() == 1 && !binaries[0].empty()) cache_write(key, binaries[0]);
+  return program;
+}
+
+}  // namespace limulus::opencl

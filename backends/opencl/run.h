@@ -1,0 +1,35 @@
+#pragma once
+// What every primitive of the OpenCL backend goes through.
+#include <string>
+
+#include "backends/opencl/opencl_backend.h"
+#include "backends/opencl/runtime.h"
+#include "core/describe.h"
+#include "core/pool.h"
+#include "core/trace.h"
+
+namespace limulus {
+
+template <class S, class F>
+void OpenClBackend::run(DType dtype, const char* primitive, const S& shape, F body) {
+  const Trace trace(*this, primitive, "opencl", [&] { return describe(shape); });
+  if (dtype != DType::f32 && dtype != DType::f64)
+    throw DTypeError(std::string(primitive) + ": arithmetic is done in f32 or f64, not in " +
+                     name_of(dtype));
+  if (dtype == DType::f64 && !runtime_->has_double())
+    throw DeviceError(name_ + ": " + primitive +
+                      ": this device has no double precision (fp64); compute in float, or on the "
+                      "device \"cpu\"");
+  try {
+    body(*runtime_);
+  } catch (const cl::Error& error) {
+    throw opencl::failure(name_, primitive, error);
+  }
+}
+
+namespace opencl {
+
+inline std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+}  // namespace opencl
+}  // namespace limulus

@@ -1,0 +1,66 @@
+#include "backends/opencl/runtime.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <string_view>
+#include <utility>
+
+#include "backends/opencl/program.h"
+
+namespace limulus::opencl {
+namespace {
+
+// LIMULUS_CL_TUNING=gpu or cpu takes the sizes of that kind: a kernel can be tried as a GPU would
+// run it where there is none.
+Tuning tuning_for(const cl::Device& device) {
+  const char* forced = std::getenv("LIMULUS_CL_TUNING");
+  const std::string_view kind = forced == nullptr ? "" : forced;
+  if (!kind.empty() && kind != "gpu" && kind != "cpu")
+    throw DeviceError(
+        fmt::format("opencl: LIMULUS_CL_TUNING is \"{}\", but must be cpu or gpu, or unset", kind));
+  const bool is_processor =
+      kind.empty() ? (device.getInfo<CL_DEVICE_TYPE>() & CL_DEVICE_TYPE_CPU) != 0 : kind == "cpu";
+  return is_processor
+             ? processor(static_cast<int>(device.getInfo<CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT>()))
+             : gpu();
+}
+
+}  // namespace
+
+Runtime::Runtime(std::string name, const cl::Device& device)
+    : name_(std::move(name)), device_(device), tuning_(tuning_for(device)) {
+  try {
+    context_ = cl::Context(device);
+    queue_ = cl::CommandQueue(context_, device);  // in order
+    has_double_ = device.getInfo<CL_DEVICE_DOUBLE_FP_CONFIG>() != 0;
+  } catch (const cl::Error& error) {
+    throw failure(name_, "starting the device", error);
+  }
+}
+
+// -w: PoCL's compiler would otherwise tell, on stderr, of each loop that it could not turn into
+// vectors.
+std::string Runtime::options(DType dtype) const {
+  const bool wide = dtype == DType::f64;
+  return fmt::format(
+      "-cl-std=CL1.2 -DREAL={}{} -DVEC={} -DMR={} -DRUN={} -DRUN_ACROSS={} -DPACK_RUN={} -w",
+      wide ? "double" : "float", wide ? " -DREAL_IS_DOUBLE" : "", vec(dtype), tuning_.tile_rows,
+      tuning_.run, tuning_.run_across, tuning_.pack_run);
+}
+
+cl::Kernel& Runtime::find(const char* family, DType dtype, const char* kernel) {
+  const std::string program_name = fmt::format("{} {}", family, name_of(dtype));
+  const std::string kernel_name = fmt::format("{} {}", program_name, kernel);
+  const auto found = kernels_.find(kernel_name);
+  if (found != kernels_.end()) return found->second;
+  auto program = programs_.find(program_name);
+  if (program == programs_.end())
+    program =
+        programs_
+            .emplace(program_name, build_program(name_, context_, device_, family, options(dtype)))
+            .first;
+  return kernels_.emplace(kernel_name, cl::Kernel(program->second, kernel)).first->second;
+}
+
+}  // namespace limulus::opencl
