@@ -81,9 +81,9 @@ TEST_CASE("walk: sizes, parameters, connections and multiply-adds by hand") {
 }
 
 TEST_CASE("walk: a layer that does not fit says so without computing anything") {
-  CHECK_THROWS_WITH_AS(small_net().walk({1, 3, 32, 32}),
-                       "fc2: linear: input has 392 values a row but the weight [1000, 336] expects 336",
-                       ShapeError);
+  CHECK_THROWS_WITH_AS(
+      small_net().walk({1, 3, 32, 32}),
+      "fc2: linear: input has 392 values a row but the weight [1000, 336] expects 336", ShapeError);
   CHECK_THROWS_AS(small_net().walk({1, 1, 33, 29}), ShapeError);
 }
 

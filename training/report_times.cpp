@@ -14,9 +14,7 @@ namespace {
 double sane(double seconds) { return std::isfinite(seconds) && seconds > 0 ? seconds : 0; }
 double sum_of(const LayerTime& t) { return sane(t.forward) + sane(t.backward); }
 
-std::string name_of(const LayerTime& t) {
-  return t.layer.empty() ? "loss" : html::escape(t.layer);
-}
+std::string name_of(const LayerTime& t) { return t.layer.empty() ? "loss" : html::escape(t.layer); }
 
 std::string milliseconds(double seconds) {
   const double ms = 1000 * seconds;

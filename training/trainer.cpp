@@ -173,11 +173,12 @@ void Trainer::explain_nan(const Tensor& x, double loss) {
   }
   throw Error(fmt::format(
       "train: the loss became {} in step {} (epoch {}); the first value that is not a number is in "
-      "{}. The learning rate {:g} is probably too high: try --lr {:g}, or --recipe default. {} was "
-      "not touched.",
+      "{}. The learning rate {:g} is probably too high: try --lr {:g}, or --recipe default. {}",
       loss, progress_.step + 1, progress_.epoch + 1, where, optimizer_->options().lr,
       optimizer_->options().lr / 4,
-      std::filesystem::exists(checkpoint_path()) ? checkpoint_path().string() : "No checkpoint"));
+      std::filesystem::exists(checkpoint_path())
+          ? checkpoint_path().string() + " was not touched."
+          : std::string("There is no checkpoint of this run yet.")));
 }
 
 // ---- the loop -------------------------------------------------------------------------------
