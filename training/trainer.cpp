@@ -38,10 +38,11 @@ std::int64_t count_right(const std::vector<float>& logits, const std::vector<std
   return right;
 }
 
-DatasetOptions dataset_options(const TrainConfig& config) {
+Dataset open_data(const TrainConfig& config) {
+  check(config);
   DatasetOptions options;
   options.strict = config.strict;
-  return options;
+  return open_dataset(config.data, options);
 }
 
 // A checkpoint keeps names as JSON, which is UTF-8; its writer is asked.
@@ -75,7 +76,7 @@ Trainer::Trainer(TrainConfig config, TrainerOptions options)
     : config_(std::move(config)),
       options_(std::move(options)),
       backend_(device(config_.device)),
-      data_((check(config_), open_dataset(config_.data, dataset_options(config_)))) {
+      data_(open_data(config_)) {
   prepare_folder();
   auto cache = std::make_shared<ImageCache>(data_.train, config_.prepare);
   const PixelStatistics pixels = measure_pixels(*cache, 10000, std::max(1, options_.workers));
