@@ -46,18 +46,23 @@ class EvalMode {  // a module's training mode is put back at the end of the bloc
 }  // namespace
 
 Evaluation evaluate_set(Module& model, Backend& backend, const TrainConfig& config,
-                        const Normalization& normalization, const ImageSet& set,
-                        std::int64_t classes, bool ten_crop, int worst, int workers) {
+                        const Normalization& normalization,
+                        const std::shared_ptr<ImageCache>& images, std::int64_t classes,
+                        bool ten_crop, int worst, int workers) {
   const NoGrad not_learning;
   const EvalMode mode(model);
-  auto cache = std::make_shared<ImageCache>(set, config.prepare);
   LoaderOptions loading;
   loading.batch = ten_crop ? std::max<std::int64_t>(1, config.batch / 8) : config.batch;
   loading.shuffle = false;
   loading.workers = workers;
   loading.strict = config.strict;
-  Loader loader(cache, without_chance(config.augment, ten_crop), normalization, loading);
+  Loader loader(images, without_chance(config.augment, ten_crop), normalization, loading);
 
+  struct Miss {
+    std::int64_t source;
+    Mistake mistake;  // its name and image follow for those that are kept
+  };
+  std::vector<Miss> misses;
   Evaluation result;
   result.metrics = Metrics(classes);
   Batch batch;
@@ -74,20 +79,19 @@ Evaluation evaluate_set(Module& model, Backend& backend, const TrainConfig& conf
       const double loss = -std::log(std::max(1e-30, static_cast<double>(row[truth])));
       result.loss += loss;
       if (guess != truth)
-        result.worst.push_back(
-            {std::to_string(batch.sources[at]), truth, guess, row[guess], loss, {}});
+        misses.push_back({batch.sources[at], {"", truth, guess, row[guess], loss, {}}});
     }
   }
   if (result.metrics.count() > 0) result.loss /= static_cast<double>(result.metrics.count());
 
-  std::stable_sort(result.worst.begin(), result.worst.end(),
-                   [](const Mistake& a, const Mistake& b) { return a.loss > b.loss; });
-  if (result.worst.size() > static_cast<std::size_t>(worst))
-    result.worst.resize(static_cast<std::size_t>(worst));
-  for (Mistake& m : result.worst) {
-    const std::int64_t source = std::stoll(m.name);
-    m.name = set.name(source);
-    m.image = *cache->get(source);
+  std::stable_sort(misses.begin(), misses.end(),
+                   [](const Miss& a, const Miss& b) { return a.mistake.loss > b.mistake.loss; });
+  if (misses.size() > static_cast<std::size_t>(worst))
+    misses.resize(static_cast<std::size_t>(worst));
+  for (Miss& miss : misses) {
+    miss.mistake.name = images->set().name(miss.source);
+    miss.mistake.image = *images->get(miss.source);
+    result.worst.push_back(std::move(miss.mistake));
   }
   return result;
 }

@@ -79,6 +79,7 @@ Trainer::Trainer(TrainConfig config, TrainerOptions options)
       data_(open_data(config_)) {
   prepare_folder();
   auto cache = std::make_shared<ImageCache>(data_.train, config_.prepare);
+  test_images_ = std::make_shared<ImageCache>(data_.test, config_.prepare);
   const PixelStatistics pixels = measure_pixels(*cache, 10000, std::max(1, options_.workers));
   normalization_ = make_normalization(pixels, config_.pixel_scale, config_.subtract_mean_image);
 
@@ -273,7 +274,7 @@ void Trainer::finish_epoch() {
 }
 
 Evaluation Trainer::evaluate(bool ten_crop, int worst) {
-  return evaluate_set(*model_, backend_, config_, normalization_, data_.test,
+  return evaluate_set(*model_, backend_, config_, normalization_, test_images_,
                       static_cast<std::int64_t>(data_.classes.size()), ten_crop, worst,
                       options_.workers);
 }

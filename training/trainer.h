@@ -98,6 +98,7 @@ class Trainer {
   Backend& backend_;
   Dataset data_;
   Normalization normalization_;
+  std::shared_ptr<ImageCache> test_images_;  // decoded once, seen after every epoch
   std::unique_ptr<Loader> loader_;
   std::shared_ptr<Module> model_;
   std::unique_ptr<Sgd> optimizer_;
@@ -125,7 +126,8 @@ std::vector<float> classify(const TrainedModel& trained, const Image& image, boo
 
 // Runs a held-out set through a network. `worst` is how many mistakes to keep.
 Evaluation evaluate_set(Module& model, Backend& backend, const TrainConfig& config,
-                        const Normalization& normalization, const ImageSet& set,
-                        std::int64_t classes, bool ten_crop, int worst, int workers);
+                        const Normalization& normalization,
+                        const std::shared_ptr<ImageCache>& images, std::int64_t classes,
+                        bool ten_crop, int worst, int workers);
 
 }  // namespace limulus
