@@ -3,6 +3,13 @@
 #include "core/pool.h"
 
 namespace limulus {
+namespace {
+
+std::size_t bytes_of(DType dtype, std::int64_t elements) {
+  return static_cast<std::size_t>(elements) * size_of(dtype);
+}
+
+}  // namespace
 
 Backend::Backend() : pool_(std::make_unique<Pool>(*this)) {}
 
@@ -11,6 +18,23 @@ Backend::Backend() : pool_(std::make_unique<Pool>(*this)) {}
 // nothing.
 Backend::~Backend() {
   if (pool_->stats().held_bytes != 0) static_cast<void>(pool_.release());
+}
+
+// ---- two primitives that are others in a row ------------------------------------------------
+
+// y begins as n copies of b, and the product is added to it.
+void Backend::linear_forward(DType dtype, const LinearShape& s, const void* x, const void* w,
+                             const void* b, void* y) {
+  if (b != nullptr) copy_block(dtype, {s.n, s.out, 0, 0, 0, s.out}, b, y);
+  gemm(dtype, {s.n, s.out, s.in, false, true, s.in, s.in, s.out, b != nullptr ? 1 : 0}, x, w, y);
+  if (s.relu) unary(dtype, UnaryOp::relu, s.n * s.out, y, y);
+}
+
+void Backend::lrn_across_max_pool2d_forward(DType dtype, const LrnShape& s, const Pool2dShape& pool,
+                                            const void* x, void* y, void* argmax) {
+  const Workspace normalized(*pool_, bytes_of(dtype, s.n * s.c * s.h * s.w));
+  lrn_across_forward(dtype, s, x, normalized.data());
+  max_pool2d_forward(dtype, pool, normalized.data(), y, argmax);
 }
 
 const char* name_of(UnaryOp op) {

@@ -42,11 +42,19 @@ struct GemmShape {
   int beta = 0;
 };
 
+// x [n, in], w [out, in], b [out], y [n, out].
+struct LinearShape {
+  std::int64_t n = 0, in = 0, out = 0;
+  bool relu = false;  // y = max(0, y) before it is stored
+};
+
 // x [n, c, h, w], w [k, c/groups, fh, fw], b [k], y [n, k, oh, ow].
 // Output channels of group g read only the input channels of group g.
 struct Conv2dShape {
   std::int64_t n = 0, c = 0, k = 0, groups = 1;
-  Window2d window;  // h = window.h.in, fh = window.h.kernel, oh = window.h.out ...
+  Window2d window;      // h = window.h.in, fh = window.h.kernel, oh = window.h.out ...
+  bool relu = false;    // forward: y = max(0, y) before it is stored
+  bool packed = false;  // forward: w is what conv2d_pack made of the weights
 };
 
 // x [n, c, h, w], y [n, c, oh, ow]. Windows are clipped to the image; padding is never a maximum.
@@ -127,12 +135,21 @@ class Backend {
   // -- matrices ----------------------------------------------------------------------------------
   virtual void gemm(DType dtype, const GemmShape& s, const void* a, const void* b, void* c);
 
+  // y[n, out] = sum over in of x[n, in] w[out, in] + b[out]. b may be null. (core/backend.cpp does
+  // it in steps; a backend that overrides this adds b and cuts off below 0 in its last write.)
+  virtual void linear_forward(DType dtype, const LinearShape& s, const void* x, const void* w,
+                              const void* b, void* y);
+
   // -- convolution (cross-correlation, as in all frameworks) -------------------------------------
   //   y[n,k,oh,ow] = b[k] + sum over c,fh,fw of x[n, c, oh*S + fh*D - P, ow*S + fw*D - P]
   //   w[k,c,fh,fw]
   // with x = 0 outside the image. b may be null.
   virtual void conv2d_forward(DType dtype, const Conv2dShape& s, const void* x, const void* w,
                               const void* b, void* y);
+  // Weights that stay the same for many calls can be laid out once as this shape's kernel reads them.
+  // How many bytes that takes, or 0 where the kernel reads w as it is; and the laying out.
+  virtual std::size_t conv2d_packed_bytes(DType, const Conv2dShape&) { return 0; }
+  virtual void conv2d_pack(DType, const Conv2dShape&, const void* /*w*/, void* /*packed*/) {}
   virtual void conv2d_backward_input(DType dtype, const Conv2dShape& s, const void* dy,
                                      const void* w, void* dx);
   virtual void conv2d_backward_weight(DType dtype, const Conv2dShape& s, const void* x,
@@ -142,7 +159,8 @@ class Backend {
 
   // -- pooling -----------------------------------------------------------------------------------
   // argmax (i32) [n, c, oh, ow]: where in its plane (row * w + column) the first maximum in
-  // row-major order stands. A NaN in the window is the maximum, as in PyTorch.
+  // row-major order stands; may be null where no backward follows. A NaN in the window is the
+  // maximum, as in PyTorch.
   virtual void max_pool2d_forward(DType dtype, const Pool2dShape& s, const void* x, void* y,
                                   void* argmax);
   virtual void max_pool2d_backward(DType dtype, const Pool2dShape& s, const void* dy,
@@ -157,6 +175,11 @@ class Backend {
   virtual void lrn_across_forward(DType dtype, const LrnShape& s, const void* x, void* y);
   virtual void lrn_across_backward(DType dtype, const LrnShape& s, const void* x, const void* dy,
                                    void* dx);
+  // max_pool2d_forward of lrn_across_forward, the normalized image being stored nowhere. (Where a
+  // backend does not override it, core/backend.cpp does it in two steps.)
+  virtual void lrn_across_max_pool2d_forward(DType dtype, const LrnShape& s,
+                                             const Pool2dShape& pool, const void* x, void* y,
+                                             void* argmax);
   virtual void lrn_within_forward(DType dtype, const LrnShape& s, const void* x, void* y);
   virtual void lrn_within_backward(DType dtype, const LrnShape& s, const void* x, const void* dy,
                                    void* dx);

@@ -11,11 +11,17 @@ std::string describe(const GemmShape& s) {
                      s.trans_b ? "^T" : "", s.k, s.n);
 }
 
+std::string describe(const LinearShape& s) {
+  return fmt::format("x[{}, {}] w[{}, {}] y[{}, {}]{}", s.n, s.in, s.out, s.in, s.n, s.out,
+                     s.relu ? " relu" : "");
+}
+
 std::string describe(const Conv2dShape& s) {
   const Window1d &h = s.window.h, &w = s.window.w;
   const std::string groups = s.groups == 1 ? "" : fmt::format(" groups {}", s.groups);
-  return fmt::format("x[{}, {}, {}, {}] w[{}, {}, {}, {}] y[{}, {}, {}, {}]{}", s.n, s.c, h.in,
-                     w.in, s.k, s.c / s.groups, h.kernel, w.kernel, s.n, s.k, h.out, w.out, groups);
+  return fmt::format("x[{}, {}, {}, {}] w[{}, {}, {}, {}] y[{}, {}, {}, {}]{}{}", s.n, s.c, h.in,
+                     w.in, s.k, s.c / s.groups, h.kernel, w.kernel, s.n, s.k, h.out, w.out, groups,
+                     s.relu ? " relu" : "");
 }
 
 std::string describe(const Pool2dShape& s) {

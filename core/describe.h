@@ -9,6 +9,7 @@
 namespace limulus {
 
 std::string describe(const GemmShape& s);
+std::string describe(const LinearShape& s);
 std::string describe(const Conv2dShape& s);
 std::string describe(const Pool2dShape& s);
 std::string describe(const LrnShape& s);

@@ -14,9 +14,10 @@ namespace limulus {
 namespace {
 
 void print_event(const TraceEvent& e) {
-  fmt::print(stderr, "{:>9.3f} ms  {:<10} {:<9} {}{:<24} {}{}\n", e.seconds * 1e3, e.backend,
+  fmt::print(stderr, "{:>9.3f} ms  {:<10} {:<9} {}{:<24} {}{}{}{}\n", e.seconds * 1e3, e.backend,
              e.kernel, e.scope.empty() ? "" : e.scope + (e.backward ? "' " : " "), e.primitive,
-             e.shapes, e.fallback ? "  (fallback: no kernel of its own)" : "");
+             e.shapes, *e.method == '\0' ? "" : " by ", e.method,
+             e.fallback ? "  (fallback: no kernel of its own)" : "");
 }
 
 struct Listener {
@@ -61,8 +62,8 @@ void Trace::start(const Backend& backend, const char* primitive, const char* ker
                   std::string shapes, bool fallback) {
   running_ = true;
   backend_ = &backend;
-  event_ = {primitive,  kernel,         backend.name(), std::move(shapes),
-            scope_name, scope_backward, fallback,       0};
+  event_ = {primitive,  kernel,         "",       backend.name(), std::move(shapes),
+            scope_name, scope_backward, fallback, 0};
   began_ = now();
 }
 

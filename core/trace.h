@@ -12,6 +12,7 @@ class Backend;
 struct TraceEvent {
   const char* primitive = "";  // "conv2d_forward"
   const char* kernel = "";     // what ran: "avx512", "opencl", "reference"
+  const char* method = "";     // how, where there are several ways: "direct"
   std::string backend;         // "cpu"
   std::string shapes;          // "x[32, 3, 227, 227] w[96, 3, 11, 11]"
   std::string scope;           // the layer, as named by TraceScope: "conv1"
@@ -36,6 +37,7 @@ class Trace {
   ~Trace() {
     if (running_) stop();
   }
+  void used(const char* method) { event_.method = method; }
   Trace(const Trace&) = delete;
   Trace& operator=(const Trace&) = delete;
 

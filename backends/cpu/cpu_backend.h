@@ -41,6 +41,10 @@ class CpuBackend final : public Backend {
 
   // primitives.cpp
   void gemm(DType dtype, const GemmShape& s, const void* a, const void* b, void* c) override;
+  void linear_forward(DType dtype, const LinearShape& s, const void* x, const void* w,
+                      const void* b, void* y) override;
+  std::size_t conv2d_packed_bytes(DType dtype, const Conv2dShape& s) override;
+  void conv2d_pack(DType dtype, const Conv2dShape& s, const void* w, void* packed) override;
   void conv2d_forward(DType dtype, const Conv2dShape& s, const void* x, const void* w,
                       const void* b, void* y) override;
   void conv2d_backward_input(DType dtype, const Conv2dShape& s, const void* dy, const void* w,
@@ -57,6 +61,8 @@ class CpuBackend final : public Backend {
   void lrn_across_forward(DType dtype, const LrnShape& s, const void* x, void* y) override;
   void lrn_across_backward(DType dtype, const LrnShape& s, const void* x, const void* dy,
                            void* dx) override;
+  void lrn_across_max_pool2d_forward(DType dtype, const LrnShape& s, const Pool2dShape& pool,
+                                     const void* x, void* y, void* argmax) override;
   void lrn_within_forward(DType dtype, const LrnShape& s, const void* x, void* y) override;
   void lrn_within_backward(DType dtype, const LrnShape& s, const void* x, const void* dy,
                            void* dx) override;

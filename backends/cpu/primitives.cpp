@@ -24,16 +24,40 @@ T* out(void* buffer) {
 
 template <class S, class F>
 void CpuBackend::run(DType dtype, const char* primitive, const S& shape, F kernel) {
-  const Trace trace(*this, primitive, instruction_set_.c_str(), [&] { return describe(shape); });
-  if (dtype == DType::f32) return kernel(*f32_, context_);
-  if (dtype == DType::f64) return kernel(*f64_, context_);
-  throw DTypeError(std::string(primitive) + ": arithmetic is done in f32 or f64, not in " +
-                   name_of(dtype));
+  Trace trace(*this, primitive, instruction_set_.c_str(), [&] { return describe(shape); });
+  const char* method = "";
+  cpu::Context context = context_;
+  context.method = &method;
+  if (dtype == DType::f32)
+    kernel(*f32_, context);
+  else if (dtype == DType::f64)
+    kernel(*f64_, context);
+  else
+    throw DTypeError(std::string(primitive) + ": arithmetic is done in f32 or f64, not in " +
+                     name_of(dtype));
+  trace.used(method);
 }
 
 void CpuBackend::gemm(DType dtype, const GemmShape& s, const void* a, const void* b, void* c) {
   run(dtype, "gemm", s, [&]<class T>(const cpu::Kernels<T>& k, const cpu::Context& ctx) {
     k.gemm(ctx, s, in<T>(a), in<T>(b), out<T>(c));
+  });
+}
+
+void CpuBackend::linear_forward(DType dtype, const LinearShape& s, const void* x, const void* w,
+                                const void* b, void* y) {
+  run(dtype, "linear_forward", s, [&]<class T>(const cpu::Kernels<T>& k, const cpu::Context& ctx) {
+    k.linear_forward(ctx, s, in<T>(x), in<T>(w), in<T>(b), out<T>(y));
+  });
+}
+
+std::size_t CpuBackend::conv2d_packed_bytes(DType dtype, const Conv2dShape& s) {
+  return dtype == DType::f32 ? f32_->conv2d_packed_bytes(s) : f64_->conv2d_packed_bytes(s);
+}
+
+void CpuBackend::conv2d_pack(DType dtype, const Conv2dShape& s, const void* w, void* packed) {
+  run(dtype, "conv2d_pack", s, [&]<class T>(const cpu::Kernels<T>& k, const cpu::Context& ctx) {
+    k.conv2d_pack(ctx, s, in<T>(w), out<T>(packed));
   });
 }
 
@@ -109,6 +133,16 @@ void CpuBackend::lrn_across_backward(DType dtype, const LrnShape& s, const void*
   run(dtype, "lrn_across_backward", s,
       [&]<class T>(const cpu::Kernels<T>& k, const cpu::Context& ctx) {
         k.lrn_across_backward(ctx, s, in<T>(x), in<T>(dy), out<T>(dx));
+      });
+}
+
+void CpuBackend::lrn_across_max_pool2d_forward(DType dtype, const LrnShape& s,
+                                               const Pool2dShape& pool, const void* x, void* y,
+                                               void* argmax) {
+  run(dtype, "lrn_across_max_pool2d_forward", pool,
+      [&]<class T>(const cpu::Kernels<T>& k, const cpu::Context& ctx) {
+        k.lrn_across_max_pool2d_forward(ctx, s, pool, in<T>(x), out<T>(y),
+                                        out<std::int32_t>(argmax));
       });
 }
 

@@ -74,6 +74,7 @@ void OpenClBackend::conv2d_forward(DType dtype, const Conv2dShape& s, const void
       }
     }
   });
+  if (s.relu) unary(dtype, UnaryOp::relu, s.n * s.k * s.window.h.out * s.window.w.out, y, y);
 }
 
 // dcolumns [taps, n outputs] = w^T [taps, filters] dy [filters, n outputs]; dx gathers from it

@@ -37,7 +37,10 @@ void OpenClBackend::max_pool2d_forward(DType dtype, const Pool2dShape& s, const 
                                        void* argmax) {
   using namespace opencl;
   run(dtype, "max_pool2d_forward", s, [&](Runtime& r) {
-    r.launch("pool", dtype, "max_forward", output_rows(s), x, windows(s), s.n * s.c, y, argmax);
+    const auto outputs = static_cast<std::size_t>(s.n * s.c * s.window.h.out * s.window.w.out);
+    const Workspace unused(pool(), argmax == nullptr ? outputs * sizeof(cl_int) : 0);
+    r.launch("pool", dtype, "max_forward", output_rows(s), x, windows(s), s.n * s.c, y,
+             argmax == nullptr ? unused.data() : argmax);
   });
 }
 

@@ -5,6 +5,8 @@
 //
 //         ih = oh S + fh D - P,   iw = ow S + fw D - P,    x = 0 outside of the image
 //
+// or max(0, that), with s.relu.
+//
 //     n  image of the batch      k   filter = output channel     oh, ow  position in the output
 //     c  input channel           fh, fw  tap of the filter       ih, iw  position in the input
 //
@@ -86,6 +88,7 @@ void forward(const Conv2dShape& s,
                 if (!inside(ih, z.H) || !inside(iw, z.W)) continue;
                 sum += Sum{x[z.x(n, first + cg, ih, iw)]} * w[z.w(k, cg, fh, fw)];
               }
+          if (s.relu && sum < 0) sum = 0;  // NaN stays, as in relu
           y[z.y(n, k, oh, ow)] = static_cast<T>(sum);
         }
 }

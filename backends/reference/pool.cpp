@@ -55,7 +55,8 @@ void max_forward(const Pool2dShape& s, const T* x, T* y, std::int32_t* argmax) {
         });
         const std::int64_t out = (nc * h.out + oh) * w.out + ow;
         y[out] = best;
-        argmax[out] = static_cast<std::int32_t>(where);  // -1: a window of padding only
+        if (argmax != nullptr)
+          argmax[out] = static_cast<std::int32_t>(where);  // -1: a window of padding only
       }
 }
 

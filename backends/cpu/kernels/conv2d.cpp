@@ -5,6 +5,7 @@
 // 36 numbers in and out per tile and channel, each of which is used once per channel of the other
 // side. With few channels the direct method is as fast, and more accurate.
 #include "backends/cpu/kernels/matrix_kernels.h"
+#include "backends/cpu/kernels/memory_kernels.h"
 #include "backends/cpu/kernels/parallel.h"
 
 namespace limulus::cpu::LIMULUS_ISA {
@@ -41,22 +42,41 @@ Conv2dShape gradient(const Conv2dShape& s) {
 template <class T>
 void conv2d_forward(const Context& ctx, const Conv2dShape& s, const T* x, const T* w, const T* b,
                     T* y) {
-  if (use_winograd(s))
+  if (use_winograd(s)) {
+    ctx.use("winograd F(4x4,3x3)");
     conv2d_winograd<T>(ctx, s, x, w, false, b, y);
-  else
+  } else {
+    ctx.use("direct");
     conv2d_forward_direct<T>(ctx, s, x, w, b, y);
+  }
+  if (s.relu) unary<T>(ctx, UnaryOp::relu, s.n * s.k * s.window.h.out * s.window.w.out, y, y);
 }
 
 template <class T>
 void conv2d_backward_input(const Context& ctx, const Conv2dShape& s, const T* dy, const T* w,
                            T* dx) {
   const Conv2dShape t = gradient(s);
-  if (use_winograd(t))
+  if (use_winograd(t)) {
+    ctx.use("winograd F(4x4,3x3)");
     conv2d_winograd<T>(ctx, t, dy, w, true, nullptr, dx);
-  else
+  } else {
+    ctx.use("direct");
     conv2d_backward_input_direct<T>(ctx, s, dy, w, dx);
+  }
 }
 
+// No method reads weights that were laid out before.
+template <class T>
+std::size_t conv2d_packed_bytes(const Conv2dShape&) {
+  return 0;
+}
+template <class T>
+void conv2d_pack(const Context&, const Conv2dShape&, const T*, T*) {}
+
+template std::size_t conv2d_packed_bytes<float>(const Conv2dShape&);
+template std::size_t conv2d_packed_bytes<double>(const Conv2dShape&);
+template void conv2d_pack<float>(const Context&, const Conv2dShape&, const float*, float*);
+template void conv2d_pack<double>(const Context&, const Conv2dShape&, const double*, double*);
 template void conv2d_forward<float>(const Context&, const Conv2dShape&, const float*, const float*,
                                     const float*, float*);
 template void conv2d_forward<double>(const Context&, const Conv2dShape&, const double*,

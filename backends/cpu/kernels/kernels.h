@@ -14,6 +14,11 @@ namespace limulus::cpu {
 struct Context {
   int threads = 1;
   void* pool = nullptr;
+  const char** method = nullptr;  // if not null: where a kernel that has several ways says which
+
+  void use(const char* name) const {
+    if (method != nullptr) *method = name;
+  }
 };
 void* scratch_take(const Context& ctx, std::size_t bytes);
 void scratch_give(const Context& ctx, void* data, std::size_t bytes) noexcept;
@@ -27,6 +32,11 @@ template <class T>
 struct Kernels {
   void (*gemm)(const Context&, const GemmShape&, const T* a, const T* b, T* c);
 
+  void (*linear_forward)(const Context&, const LinearShape&, const T* x, const T* w, const T* b,
+                         T* y);
+
+  std::size_t (*conv2d_packed_bytes)(const Conv2dShape&);
+  void (*conv2d_pack)(const Context&, const Conv2dShape&, const T* w, T* packed);
   void (*conv2d_forward)(const Context&, const Conv2dShape&, const T* x, const T* w, const T* b,
                          T* y);
   void (*conv2d_backward_input)(const Context&, const Conv2dShape&, const T* dy, const T* w, T* dx);
@@ -43,6 +53,8 @@ struct Kernels {
 
   void (*lrn_across_forward)(const Context&, const LrnShape&, const T* x, T* y);
   void (*lrn_across_backward)(const Context&, const LrnShape&, const T* x, const T* dy, T* dx);
+  void (*lrn_across_max_pool2d_forward)(const Context&, const LrnShape&, const Pool2dShape&,
+                                        const T* x, T* y, std::int32_t* argmax);
   void (*lrn_within_forward)(const Context&, const LrnShape&, const T* x, T* y);
   void (*lrn_within_backward)(const Context&, const LrnShape&, const T* x, const T* dy, T* dx);
 

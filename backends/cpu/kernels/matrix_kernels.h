@@ -13,7 +13,16 @@ void gemm(const Context& ctx, const GemmShape& s, const T* a, const T* b, T* c);
 template <class T>
 void gemm_dot(const Context& ctx, const GemmShape& s, const T* a, const T* b, T* c);
 
+// linear.cpp
+template <class T>
+void linear_forward(const Context& ctx, const LinearShape& s, const T* x, const T* w, const T* b,
+                    T* y);
+
 // conv2d.cpp: chooses among those below
+template <class T>
+std::size_t conv2d_packed_bytes(const Conv2dShape& s);
+template <class T>
+void conv2d_pack(const Context& ctx, const Conv2dShape& s, const T* w, T* packed);
 template <class T>
 void conv2d_forward(const Context& ctx, const Conv2dShape& s, const T* x, const T* w, const T* b,
                     T* y);

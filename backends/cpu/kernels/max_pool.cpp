@@ -175,6 +175,8 @@ void max_pool2d_forward(const Context& ctx, const Pool2dShape& s, const T* x, T*
   const std::int64_t planes = s.n * s.c, in = win.h.in * win.w.in, out = win.h.out * win.w.out;
   const std::int64_t bytes = (in + out) * static_cast<std::int64_t>(sizeof(T)) + out * 4;
   const std::int64_t group = planes_per_task(bytes);
+  const Scratch unused(ctx, argmax == nullptr ? planes * out * 4 : 0);
+  if (argmax == nullptr) argmax = unused.as<std::int32_t>();
   auto* plane_kernel = pool_plane<0, 0, T>;
   if (win.w.stride == 1) plane_kernel = pool_plane<1, 0, T>;
   if (win.w.stride == 2) plane_kernel = pool_plane<2, 0, T>;

@@ -26,6 +26,11 @@ void lrn_across_forward(const Context& ctx, const LrnShape& s, const T* x, T* y)
 template <class T>
 void lrn_across_backward(const Context& ctx, const LrnShape& s, const T* x, const T* dy, T* dx);
 
+// lrn_max_pool.cpp
+template <class T>
+void lrn_across_max_pool2d_forward(const Context& ctx, const LrnShape& s, const Pool2dShape& pool,
+                                   const T* x, T* y, std::int32_t* argmax);
+
 // lrn_within.cpp
 template <class T>
 void lrn_within_forward(const Context& ctx, const LrnShape& s, const T* x, T* y);

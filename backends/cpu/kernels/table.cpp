@@ -9,6 +9,9 @@ template <class T>
 const Kernels<T>& kernels() {
   static constexpr Kernels<T> table = {
       .gemm = gemm<T>,
+      .linear_forward = linear_forward<T>,
+      .conv2d_packed_bytes = conv2d_packed_bytes<T>,
+      .conv2d_pack = conv2d_pack<T>,
       .conv2d_forward = conv2d_forward<T>,
       .conv2d_backward_input = conv2d_backward_input<T>,
       .conv2d_backward_weight = conv2d_backward_weight<T>,
@@ -19,6 +22,7 @@ const Kernels<T>& kernels() {
       .avg_pool2d_backward = avg_pool2d_backward<T>,
       .lrn_across_forward = lrn_across_forward<T>,
       .lrn_across_backward = lrn_across_backward<T>,
+      .lrn_across_max_pool2d_forward = lrn_across_max_pool2d_forward<T>,
       .lrn_within_forward = lrn_within_forward<T>,
       .lrn_within_backward = lrn_within_backward<T>,
       .unary = unary<T>,
