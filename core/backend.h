@@ -55,6 +55,8 @@ struct Conv2dShape {
   Window2d window;      // h = window.h.in, fh = window.h.kernel, oh = window.h.out ...
   bool relu = false;    // forward: y = max(0, y) before it is stored
   bool packed = false;  // forward: w is what conv2d_pack made of the weights
+
+  bool operator==(const Conv2dShape&) const = default;
 };
 
 // x [n, c, h, w], y [n, c, oh, ow]. Windows are clipped to the image; padding is never a maximum.

@@ -31,10 +31,13 @@ struct Window1d {
 
   // "floor((227 - 11 + 2*0)/4) + 1 = 55"
   std::string formula() const;
+
+  bool operator==(const Window1d&) const = default;
 };
 
 struct Window2d {
   Window1d h, w;
+  bool operator==(const Window2d&) const = default;
 };
 
 struct Size2d {

@@ -5,16 +5,20 @@
 namespace limulus {
 namespace {
 
+// Where nobody else holds dy, dx takes its place: half the memory, and half the traffic.
+Tensor activation_backward(UnaryOp op, const Tensor& y, const Tensor& dy) {
+  Tensor dx = dy.unique() ? dy : Tensor::empty(dy.shape(), dy.dtype(), dy.backend());
+  dy.backend().unary_backward(dy.dtype(), op, dy.numel(), nullptr, y.data(), dy.data(),
+                              dx.mutable_data());
+  return dx;
+}
+
 struct ActivationOp : Op {
   explicit ActivationOp(UnaryOp o) : op(o) {}
   const char* name() const override { return name_of(op); }
   std::vector<Tensor> backward(const Tensor& dy) override {
     const auto [y] = saved<1>();
-    // Where nobody else holds dy, dx takes its place: half the memory, and half the traffic.
-    Tensor dx = dy.unique() ? dy : Tensor::empty(dy.shape(), dy.dtype(), dy.backend());
-    dy.backend().unary_backward(dy.dtype(), op, dy.numel(), nullptr, y.data(), dy.data(),
-                                dx.mutable_data());
-    return {dx};
+    return {activation_backward(op, y, dy)};
   }
   UnaryOp op;
 };
@@ -27,6 +31,10 @@ Tensor activate(UnaryOp op, const Tensor& x) {
 }
 
 }  // namespace
+
+Tensor relu_backward(const Tensor& y, const Tensor& dy) {
+  return activation_backward(UnaryOp::relu, y, dy);
+}
 
 Tensor relu(const Tensor& x) { return activate(UnaryOp::relu, x); }
 Tensor sigmoid(const Tensor& x) { return activate(UnaryOp::sigmoid, x); }

@@ -16,6 +16,10 @@ Tensor relu(const Tensor& x);
 Tensor sigmoid(const Tensor& x);
 Tensor tanh(const Tensor& x);
 
+// dy where y > 0, else 0: for the layers that end in a ReLU of their own (Module::forward_fused).
+// In place where nobody else holds dy.
+Tensor relu_backward(const Tensor& y, const Tensor& dy);
+
 class Activation : public Module {
  public:
   Tensor forward(const Tensor& x) override;

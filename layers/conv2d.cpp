@@ -4,6 +4,7 @@
 
 #include "core/autograd.h"
 #include "core/error.h"
+#include "layers/activation.h"
 #include "layers/walk.h"
 
 namespace limulus {
@@ -18,13 +19,15 @@ void check_groups(std::int64_t c, std::int64_t k, std::int64_t groups) {
           groups, channels, groups, channels / groups, channels % groups));
 }
 
+// y = conv(x, w) + b, or the ReLU of that: then y is saved too, as its zeros are where dy stops.
 struct Conv2dOp : Op {
   explicit Conv2dOp(const Conv2dShape& shape) : s(shape) {}
   const char* name() const override { return "conv2d"; }
 
   // The first layer's x is the image and needs no gradient: a third of its work is never done.
-  std::vector<Tensor> backward(const Tensor& dy) override {
-    const auto [x, w] = saved<2>();
+  std::vector<Tensor> backward(const Tensor& above) override {
+    const auto [x, w, y] = saved<3>();
+    const Tensor dy = s.relu ? relu_backward(y, above) : above;
     Backend& backend = dy.backend();
     std::vector<Tensor> d(input_count());
     const auto gradient = [&](std::size_t i) {
@@ -61,9 +64,11 @@ Conv2dShape conv2d_shape(const Shape& x, const Shape& w, const Conv2dOptions& op
   return {x[0], c, k, groups, make_window(x[2], x[3], window, "conv2d")};
 }
 
-Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2dOptions& options) {
-  check_same_place("conv2d", x, w);
-  const Conv2dShape s = conv2d_shape(x.shape(), w.shape(), options);
+namespace {
+
+// `packed`, if given, holds w as the kernel reads it.
+Tensor convolve(Conv2dShape s, const Tensor& x, const Tensor& w, const Tensor& b,
+                const Storage* packed) {
   if (b.defined()) {
     check_same_place("conv2d", x, b);
     if (b.shape() != Shape{s.k})
@@ -71,12 +76,22 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2dOpt
                                    b.shape().str(), s.k, s.k));
   }
   Tensor y = Tensor::empty({s.n, s.k, s.window.h.out, s.window.w.out}, x.dtype(), x.backend());
-  x.backend().conv2d_forward(x.dtype(), s, x.data(), w.data(), b.defined() ? b.data() : nullptr,
-                             y.mutable_data());
+  s.packed = packed != nullptr;
+  x.backend().conv2d_forward(x.dtype(), s, x.data(), packed ? packed->data : w.data(),
+                             b.defined() ? b.data() : nullptr, y.mutable_data());
   std::vector<Tensor> inputs = {x, w};
   if (b.defined()) inputs.push_back(b);
-  return record<Conv2dOp>(y, inputs,
-                          {w.requires_grad() ? x : Tensor(), x.requires_grad() ? w : Tensor()}, s);
+  return record<Conv2dOp>(
+      y, inputs,
+      {w.requires_grad() ? x : Tensor(), x.requires_grad() ? w : Tensor(), s.relu ? y : Tensor()},
+      s);
+}
+
+}  // namespace
+
+Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2dOptions& options) {
+  check_same_place("conv2d", x, w);
+  return convolve(conv2d_shape(x.shape(), w.shape(), options), x, w, b, nullptr);
 }
 
 Conv2d::Conv2d(std::int64_t in_channels, std::int64_t out_channels, const Conv2dOptions& o,
@@ -91,6 +106,22 @@ Conv2d::Conv2d(std::int64_t in_channels, std::int64_t out_channels, const Conv2d
                                                   options.kernel.h, options.kernel.w},
                                                  dtype, backend));
   if (options.bias) bias = add_parameter("bias", Tensor::zeros({out_channels}, dtype, backend));
+}
+
+Tensor Conv2d::forward(const Tensor& x) {
+  check_same_place("conv2d", x, weight);
+  const Conv2dShape s = conv2d_shape(x.shape(), weight.shape(), options);
+  const auto packed = packed_.of(weight, s);
+  return convolve(s, x, weight, bias, packed.get());
+}
+
+Tensor Conv2d::forward_fused(const Tensor& x, const Module& next) {
+  if (dynamic_cast<const ReLU*>(&next) == nullptr) return {};
+  check_same_place("conv2d", x, weight);
+  Conv2dShape s = conv2d_shape(x.shape(), weight.shape(), options);
+  s.relu = true;
+  const auto packed = packed_.of(weight, s);
+  return convolve(s, x, weight, bias, packed.get());
 }
 
 std::vector<WalkStep> Conv2d::walk(const Shape& in) const {

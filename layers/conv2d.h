@@ -14,6 +14,7 @@
 //   dw[k, c, fh, fw] = sum over n, oh, ow of  dy[n, k, oh, ow] x[n, c, oh S + fh D - P, ...]
 //   db[k]            = sum over n, oh, ow of  dy[n, k, oh, ow]
 #include "layers/module.h"
+#include "layers/packed_weight.h"
 
 namespace limulus {
 
@@ -40,11 +41,15 @@ class Conv2d : public Module {
   Conv2d(std::int64_t in_channels, std::int64_t out_channels, const Conv2dOptions& options,
          Backend& backend, DType dtype = DType::f32);
   const char* kind() const override { return "Conv2d"; }
-  Tensor forward(const Tensor& x) override { return conv2d(x, weight, bias, options); }
+  Tensor forward(const Tensor& x) override;
+  Tensor forward_fused(const Tensor& x, const Module& next) override;  // with ReLU
   std::vector<WalkStep> walk(const Shape& in) const override;
 
   const Conv2dOptions options;
   Tensor weight, bias;
+
+ private:
+  PackedWeight packed_;
 };
 
 }  // namespace limulus

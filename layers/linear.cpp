@@ -4,6 +4,7 @@
 
 #include "core/autograd.h"
 #include "core/error.h"
+#include "layers/activation.h"
 
 namespace limulus {
 namespace {
@@ -19,10 +20,13 @@ void check_sizes(const Shape& x, const Shape& w) {
                                  x[1], w.str(), w[1]));
 }
 
+// y = x w^T + b, or the ReLU of that: then y is saved too, as its zeros are where dy stops.
 struct LinearOp : Op {
+  explicit LinearOp(bool with_relu) : relu(with_relu) {}
   const char* name() const override { return "linear"; }
-  std::vector<Tensor> backward(const Tensor& dy) override {  // dy [N, out]
-    const auto [x, w] = saved<2>();
+  std::vector<Tensor> backward(const Tensor& above) override {  // [N, out]
+    const auto [x, w, y] = saved<3>();
+    const Tensor dy = relu ? relu_backward(y, above) : above;
     const std::int64_t n = dy.size(0), out = dy.size(1), in = input_shape(1)[1];
     Backend& backend = dy.backend();
     std::vector<Tensor> d(input_count());
@@ -39,29 +43,35 @@ struct LinearOp : Op {
       backend.reduce(dy.dtype(), ReduceOp::sum, 1, n, out, dy.data(), gradient(2).mutable_data());
     return d;
   }
+  const bool relu;
 };
 
-}  // namespace
-
-Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b) {
+Tensor multiply(const Tensor& x, const Tensor& w, const Tensor& b, bool relu) {
   check_same_place("linear", x, w);
   check_sizes(x.shape(), w.shape());
   const std::int64_t n = x.size(0), in = x.size(1), out = w.size(0);
   Backend& backend = x.backend();
   Tensor y = Tensor::empty({n, out}, x.dtype(), backend);
-  if (b.defined()) {  // y begins as N copies of b, and the product is added to it
+  if (b.defined()) {
     check_same_place("linear", x, b);
     if (b.shape() != Shape{out})
       throw ShapeError(fmt::format("linear: the bias is {} but {} outputs need [{}]",
                                    b.shape().str(), out, out));
-    backend.copy_block(x.dtype(), {n, out, 0, 0, 0, out}, b.data(), y.mutable_data());
   }
-  backend.gemm(x.dtype(), {n, out, in, false, true, in, in, out, b.defined() ? 1 : 0}, x.data(),
-               w.data(), y.mutable_data());
+  backend.linear_forward(x.dtype(), {n, in, out, relu}, x.data(), w.data(),
+                         b.defined() ? b.data() : nullptr, y.mutable_data());
   std::vector<Tensor> inputs = {x, w};
   if (b.defined()) inputs.push_back(b);
-  return record<LinearOp>(y, inputs,
-                          {w.requires_grad() ? x : Tensor(), x.requires_grad() ? w : Tensor()});
+  return record<LinearOp>(
+      y, inputs,
+      {w.requires_grad() ? x : Tensor(), x.requires_grad() ? w : Tensor(), relu ? y : Tensor()},
+      relu);
+}
+
+}  // namespace
+
+Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b) {
+  return multiply(x, w, b, false);
 }
 
 Linear::Linear(std::int64_t in_features, std::int64_t out_features, Backend& backend, DType dtype,
@@ -72,6 +82,11 @@ Linear::Linear(std::int64_t in_features, std::int64_t out_features, Backend& bac
                     in_features, out_features));
   weight = add_parameter("weight", Tensor::zeros({out_features, in_features}, dtype, backend));
   if (with_bias) bias = add_parameter("bias", Tensor::zeros({out_features}, dtype, backend));
+}
+
+Tensor Linear::forward_fused(const Tensor& x, const Module& next) {
+  if (dynamic_cast<const ReLU*>(&next) == nullptr) return {};
+  return multiply(x, weight, bias, true);
 }
 
 std::vector<WalkStep> Linear::walk(const Shape& in) const {

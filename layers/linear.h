@@ -19,6 +19,7 @@ class Linear : public Module {
          DType dtype = DType::f32, bool with_bias = true);
   const char* kind() const override { return "Linear"; }
   Tensor forward(const Tensor& x) override { return linear(x, weight, bias); }
+  Tensor forward_fused(const Tensor& x, const Module& next) override;  // with ReLU
   std::vector<WalkStep> walk(const Shape& in) const override;
 
   Tensor weight, bias;

@@ -4,6 +4,7 @@
 
 #include "core/autograd.h"
 #include "core/error.h"
+#include "layers/max_pool2d.h"
 
 namespace limulus {
 namespace {
@@ -22,6 +23,25 @@ struct LrnOp : Op {
   }
   LrnShape s;
   LrnRegion region;
+};
+
+// The maximum over windows of the normalized image, which is not stored: backward needs x, and where
+// the maxima stood.
+struct LrnMaxPoolOp : Op {
+  LrnMaxPoolOp(const LrnShape& shape, const Pool2dShape& p) : s(shape), pool(p) {}
+  const char* name() const override { return "local_response_norm+max_pool2d"; }
+  std::vector<Tensor> backward(const Tensor& dy) override {
+    const auto [x, argmax] = saved<2>();
+    Backend& backend = x.backend();
+    Tensor normalized = Tensor::empty(x.shape(), x.dtype(), backend);  // its gradient
+    backend.max_pool2d_backward(x.dtype(), pool, dy.data(), argmax.data(),
+                                normalized.mutable_data());
+    Tensor dx = Tensor::empty(x.shape(), x.dtype(), backend);
+    backend.lrn_across_backward(x.dtype(), s, x.data(), normalized.data(), dx.mutable_data());
+    return {dx};
+  }
+  LrnShape s;
+  Pool2dShape pool;
 };
 
 }  // namespace
@@ -53,6 +73,20 @@ Tensor local_response_norm(const Tensor& x, const LrnOptions& options) {
   else
     x.backend().lrn_within_forward(x.dtype(), s, x.data(), y.mutable_data());
   return record<LrnOp>(y, {x}, {x}, s, options.region);
+}
+
+Tensor LocalResponseNorm::forward_fused(const Tensor& x, const Module& next) {
+  const auto* max_pool = dynamic_cast<const MaxPool2d*>(&next);
+  if (max_pool == nullptr || options.region != LrnRegion::across_channels) return {};
+  check_floating("local_response_norm", x);
+  const LrnShape s = lrn_shape(x.shape(), options);
+  const Pool2dShape pool = pool2d_shape(x.shape(), max_pool->options, "max_pool2d");
+  Tensor y = Tensor::empty(pooled(pool), x.dtype(), x.backend());
+  Tensor argmax;  // only backward asks for it
+  if (must_record({x})) argmax = Tensor::empty(pooled(pool), DType::i32, x.backend());
+  x.backend().lrn_across_max_pool2d_forward(x.dtype(), s, pool, x.data(), y.mutable_data(),
+                                            argmax.defined() ? argmax.mutable_data() : nullptr);
+  return record<LrnMaxPoolOp>(y, {x}, {x, argmax}, s, pool);
 }
 
 std::vector<WalkStep> LocalResponseNorm::walk(const Shape& in) const {

@@ -43,6 +43,7 @@ class LocalResponseNorm : public Module {
   explicit LocalResponseNorm(const LrnOptions& o = {}) : options(o) {}
   const char* kind() const override { return "LocalResponseNorm"; }
   Tensor forward(const Tensor& x) override { return local_response_norm(x, options); }
+  Tensor forward_fused(const Tensor& x, const Module& next) override;  // across, with MaxPool2d
   std::vector<WalkStep> walk(const Shape& in) const override;
 
   const LrnOptions options;

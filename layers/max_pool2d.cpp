@@ -24,8 +24,10 @@ Tensor max_pool2d(const Tensor& x, const Pool2dOptions& options) {
   check_floating("max_pool2d", x);
   const Pool2dShape s = pool2d_shape(x.shape(), options, "max_pool2d");
   Tensor y = Tensor::empty(pooled(s), x.dtype(), x.backend());
-  Tensor argmax = Tensor::empty(pooled(s), DType::i32, x.backend());
-  x.backend().max_pool2d_forward(x.dtype(), s, x.data(), y.mutable_data(), argmax.mutable_data());
+  Tensor argmax;  // only backward asks for it
+  if (must_record({x})) argmax = Tensor::empty(pooled(s), DType::i32, x.backend());
+  x.backend().max_pool2d_forward(x.dtype(), s, x.data(), y.mutable_data(),
+                                 argmax.defined() ? argmax.mutable_data() : nullptr);
   return record<MaxPool2dOp>(y, {x}, {argmax}, s);
 }
 

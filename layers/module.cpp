@@ -1,5 +1,8 @@
 #include "layers/module.h"
 
+#include <cstdlib>
+#include <utility>
+
 #include "core/error.h"
 #include "core/trace.h"
 
@@ -7,6 +10,13 @@ namespace limulus {
 namespace {
 
 thread_local std::function<void(const std::string&, const Tensor&)> layer_observer;
+
+bool fuse_in_environment() {
+  const char* value = std::getenv("LIMULUS_FUSE");
+  return value == nullptr || std::string(value) != "0";
+}
+
+thread_local bool fusing = fuse_in_environment();
 
 std::string dotted(const std::string& prefix, const std::string& name) {
   if (prefix.empty()) return name;
@@ -72,6 +82,9 @@ WalkStep make_step(const Module& m, const Shape& in, const Shape& out) {
   return step;
 }
 
+NoFusion::NoFusion() : outer_(std::exchange(fusing, false)) {}
+NoFusion::~NoFusion() { fusing = outer_; }
+
 LayerObserver::LayerObserver(std::function<void(const std::string&, const Tensor&)> f)
     : outer_(std::exchange(layer_observer, std::move(f))) {}
 LayerObserver::~LayerObserver() { layer_observer = std::move(outer_); }
@@ -100,9 +113,20 @@ auto naming(const std::string& layer, F f) {
 
 Tensor Sequential::forward(const Tensor& x) {
   Tensor y = x;
-  for (const auto& child : children()) {
-    const TraceScope scope(dotted(TraceScope::current(), child.first));
-    y = naming(child.first, [&] { return child.second->forward(y); });
+  for (std::size_t i = 0; i < children().size(); ++i) {
+    const auto& [name, layer] = children()[i];
+    const TraceScope scope(dotted(TraceScope::current(), name));
+    if (fusing && !layer_observer && i + 1 < children().size()) {
+      const auto& [next_name, next] = children()[i + 1];
+      const Tensor both = naming(name + "+" + next_name,
+                                 [&, &l = layer, &n = next] { return l->forward_fused(y, *n); });
+      if (both.defined()) {  // its time is counted for the first of the two
+        y = both;
+        ++i;
+        continue;
+      }
+    }
+    y = naming(name, [&, &l = layer] { return l->forward(y); });
     if (layer_observer) layer_observer(TraceScope::current(), y);
   }
   return y;

@@ -38,6 +38,11 @@ class Module {
   virtual Tensor forward(const Tensor& x) = 0;
   Tensor operator()(const Tensor& x) { return forward(x); }
 
+  // What next(this(x)) would be, up to rounding, in one pass over memory, where these two layers have
+  // such a kernel (Conv2d or Linear with ReLU, LocalResponseNorm with MaxPool2d); else undefined.
+  // Sequential asks it of neighbours.
+  virtual Tensor forward_fused(const Tensor& /*x*/, const Module& /*next*/) { return {}; }
+
   // The sizes from this input on, step by step. ShapeError, with the arithmetic, where it cannot be
   // applied; nothing is computed. A layer returns one step named ""; Sequential prefixes names.
   virtual std::vector<WalkStep> walk(const Shape& in) const = 0;
@@ -98,8 +103,22 @@ class Sequential : public Module {
   std::vector<WalkStep> walk(const Shape& in) const override;
 };
 
+// While one lives, Sequential runs each layer on its own, on this thread, as it does everywhere with
+// LIMULUS_FUSE=0 in the environment: to compare, and to see every activation.
+class NoFusion {
+ public:
+  NoFusion();
+  ~NoFusion();
+  NoFusion(const NoFusion&) = delete;
+  NoFusion& operator=(const NoFusion&) = delete;
+
+ private:
+  bool outer_;
+};
+
 // While one lives, f is called on this thread after each layer of a Sequential, with the layer's
-// dotted name and its output: to look at activations, or to find where a NaN began.
+// dotted name and its output: to look at activations, or to find where a NaN began. No layers are
+// fused meanwhile.
 class LayerObserver {
  public:
   explicit LayerObserver(std::function<void(const std::string&, const Tensor&)> f);

@@ -47,7 +47,8 @@ struct Subject {
     for (auto& c : classes)
       c = static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(spec.classes)));
     labels = Tensor::from(classes, {a.batch}, backend);
-    optimizer = std::make_unique<Sgd>(model->parameters(), SgdOptions{.lr = 1e-6});
+    if (!a.inference)  // its velocities are as large as the weights
+      optimizer = std::make_unique<Sgd>(model->parameters(), SgdOptions{.lr = 1e-6});
   }
 
   void run(bool inference) {

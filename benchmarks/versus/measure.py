@@ -1,8 +1,8 @@
 """Running programs and telling whether anybody else used the processor meanwhile.
 
 Two kinds of programs are measured. A one-shot program does one piece of work, prints JSON and ends. A
-worker is a Python program that stays: it reads requests, one JSON document a line, and answers each
-with one line until its input ends.
+worker is a Python program that stays (worker.py): it reads requests, one JSON document a line, and
+answers each with one line until its input ends.
 
 A repetition is worth nothing when another program had the cores. All processors' busy time
 (/proc/stat) less the CPU time of the program under measurement is what others used; above a small
@@ -64,29 +64,47 @@ class Answer:
     values: dict        # what the program printed
     cpu_seconds: float  # what it used meanwhile
     memory_mb: float    # the most it ever held, of the whole process
+    seconds: float = 0  # from its start to its end, of a one-shot program
 
 
-def run_once(command, env=None):
-    """A one-shot program: its JSON, its CPU time and its memory."""
+def last_words(stderr, returncode):
+    """Why a program ended, in one line: an exception's message is the last thing it printed."""
+    stderr.seek(0)
+    lines = stderr.read().decode(errors="replace").strip().splitlines()
+    if returncode < 0:
+        return f"ended by signal {-returncode}"
+    return lines[-1].strip() if lines else f"exit status {returncode}"
+
+
+def run_once(command):
+    """A one-shot program: its JSON (null where it prints nothing), time, CPU time and memory."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = subprocess.Popen(command, stdout=out, stderr=err, env=env)
+        start = time.perf_counter()
+        try:
+            process = subprocess.Popen(command, stdout=out, stderr=err)
+        except OSError as e:
+            raise MeasurementError(str(e)) from e
         _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            raise MeasurementError(f"{os.path.basename(command[0])}: "
+                                   f"{last_words(err, process.returncode)}")
         out.seek(0)
-        err.seek(0)
-        text, complaint = out.read().decode(), err.read().decode()
-    if process.returncode != 0:
-        raise MeasurementError(f"{' '.join(command)}: exit status {process.returncode}\n{complaint}")
-    return Answer(json.loads(text), usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6)
+        values = json.loads(out.read() or "null")
+    return Answer(values, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6, seconds)
 
 
 class Worker:
     """A program that answers requests; see the top of this file."""
 
-    def __init__(self, command):
-        self.command = command
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        text=True)
+    def __init__(self, command, env=None):
+        self.stderr = tempfile.TemporaryFile()
+        try:
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                            stderr=self.stderr, env=env, text=True)
+        except OSError as e:
+            raise MeasurementError(str(e)) from e
 
     def ask(self, request):
         before = process_seconds(self.process.pid)
@@ -97,18 +115,18 @@ class Worker:
         except BrokenPipeError:
             line = ""
         if not line:
-            raise MeasurementError(f"{' '.join(self.command)}: ended (status {self.process.wait()}) "
-                                   f"at the request {request}; its message is above")
+            raise MeasurementError(last_words(self.stderr, self.process.wait()))
         return Answer(json.loads(line), process_seconds(self.process.pid) - before,
                       peak_memory_mb(self.process.pid))
 
     def close(self):
-        """Ends the program; the CPU time it used in all its life."""
-        self.process.stdin.close()
-        self.process.stdout.close()
-        _, status, usage = os.wait4(self.process.pid, 0)
-        self.process.returncode = os.waitstatus_to_exitcode(status)
-        return usage.ru_utime + usage.ru_stime
+        for pipe in (self.process.stdin, self.process.stdout):
+            try:
+                pipe.close()
+            except BrokenPipeError:  # it has ended, and the request was not read
+                pass
+        self.process.wait()
+        self.stderr.close()
 
 
 @dataclass
@@ -136,13 +154,25 @@ class Cell:
     """One number of the final table: what `action` measures, of which samples are collected."""
     action: object         # () -> Answer
     label: str
+    prepare: object = None  # () -> None, before anything is timed
     samples: list = field(default_factory=list)
+    failure: str = ""      # why there is no number
 
     def good(self):
         return [s for s in self.samples if not s.disturbed]
 
+    def attempt(self, do):
+        """One contender's failure is a row of the table, and not the end of the others' run."""
+        try:
+            return do()
+        except MeasurementError as e:
+            self.failure = str(e)
+            return None
+
     def summary(self, rounds):
         """The medians, over the undisturbed samples where there are enough of them."""
+        if self.failure:
+            return {"failure": self.failure}
         good = self.good()
         trusted = len(good) >= min(rounds, 3)
         chosen = good if trusted else self.samples
@@ -154,18 +184,28 @@ class Cell:
                              "foreign_share": round(s.foreign_share, 3)} for s in self.samples]}
 
 
+def show(text):
+    """The line that says what goes on, where somebody is looking."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
 def interleave(cells, rounds, patience):
     """Goes round and round: ours, theirs, ours, theirs ... so that whatever slowly changes, such as
     the clock frequency, meets all alike. A disturbed sample is taken again in a later round, for at
     most `patience` extra rounds."""
+    for cell in cells:
+        if cell.prepare:
+            show(f"  preparing: {cell.label}")
+            cell.attempt(cell.prepare)
     for number in range(rounds + patience):
-        waiting = [c for c in cells if number < rounds or len(c.good()) < rounds]
+        waiting = [c for c in cells
+                   if not c.failure and (number < rounds or len(c.good()) < rounds)]
         for i, cell in enumerate(waiting):
-            if sys.stderr.isatty():
-                print(f"\r\033[K  round {number + 1}, {i + 1} of {len(waiting)}: {cell.label}",
-                      end="", file=sys.stderr, flush=True)
+            show(f"  round {number + 1}, {i + 1} of {len(waiting)}: {cell.label}")
             if patience > 0:
                 wait_until_quiet(5)
-            cell.samples.append(sample(cell.action))
-    if sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr, flush=True)
+            taken = cell.attempt(lambda: sample(cell.action))
+            if taken:
+                cell.samples.append(taken)
+    show("")

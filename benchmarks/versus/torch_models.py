@@ -1,4 +1,5 @@
 """The networks of models/ in PyTorch: the same mathematics, with PyTorch's own layers."""
+import torch
 from torch import nn
 
 
@@ -19,6 +20,17 @@ def alexnet(classes=1000):
         nn.Linear(4096, 4096), nn.ReLU(), nn.Dropout(0.5),
         nn.Linear(4096, classes),
     )
+
+
+def random_alexnet(classes=1000):
+    """The same weights in each process. PyTorch's own initialization lets an image fade away on its
+    way down; twice as large, the weights keep it, and the logits tell how exactly it was computed."""
+    torch.manual_seed(1)
+    net = alexnet(classes)
+    with torch.no_grad():
+        for w in net.parameters():
+            w.mul_(2 if w.dim() > 1 else 1)
+    return net
 
 
 class TorchvisionAlexNet(nn.Module):

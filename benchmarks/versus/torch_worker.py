@@ -1,82 +1,76 @@
-"""PyTorch, eager, as a worker (measure.py): reads a request a line, answers with a line of JSON.
-
-    {"kind": "versions"}
-    {"kind": "gemm", "shape": "96x3025x363:nn", "threads": 2, "seconds": 0.3}
-    {"kind": "training" or "inference", "batch": 32, "threads": 2, "repeat": 5}
-
-Times are medians after one untimed step, as in `limulus bench` and gemm_bench.
-"""
+"""PyTorch as a worker (worker.py): eager, or compiled by its inductor, which needs g++."""
 import argparse
-import json
-import statistics
-import sys
-import time
 
 import torch
 from torch import nn
 
-from torch_models import alexnet
+from torch_models import random_alexnet
+from worker import check_single_precision, reference, serve, timed
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--fused", action="store_true", help="the optimizer's update in a single pass")
+parser.add_argument("--compile", action="store_true", help="torch.compile")
+options = parser.parse_args()
 
 
-def gemm(request):
-    """C[m, n] = A[m, k] B[k, n]; a letter t after the colon: that factor is stored transposed."""
-    sizes, _, layout = request["shape"].partition(":")
-    m, n, k = map(int, sizes.split("x"))
-    a = torch.rand(k, m).t() if layout[:1] == "t" else torch.rand(m, k)
-    b = torch.rand(n, k).t() if layout[1:] == "t" else torch.rand(k, n)
+def versions():
+    return {"torch": torch.__version__, "capability": torch.backends.cpu.get_cpu_capability()}
+
+
+def multiply(threads, sizes, transposed_a, transposed_b):
+    torch.set_num_threads(threads)
+    m, n, k = sizes
+    a = torch.rand(k, m).t() if transposed_a else torch.rand(m, k)
+    b = torch.rand(n, k).t() if transposed_b else torch.rand(k, n)
     c = torch.empty(m, n)
-    torch.mm(a, b, out=c)
-    times, end = [], time.perf_counter() + request["seconds"]
-    while not times or time.perf_counter() < end:
-        start = time.perf_counter()
-        torch.mm(a, b, out=c)
-        times.append(time.perf_counter() - start)
-    seconds = statistics.median(times)
-    return {"ms": 1e3 * seconds, "gflops": 2e-9 * m * n * k / seconds}
+    return lambda: torch.mm(a, b, out=c)
 
 
-def network(request, fused):
-    torch.manual_seed(1)
-    batch, training = request["batch"], request["kind"] == "training"
-    net = alexnet()
-    x, labels = torch.randn(batch, 3, 227, 227), torch.randint(1000, (batch,))
-    loss = nn.CrossEntropyLoss()
-    optimizer = torch.optim.SGD(net.parameters(), lr=1e-6, momentum=0.9, weight_decay=5e-4,
-                                **({"fused": True} if fused else {}))
+def prepare_inference(net, request):
+    image, expected = reference(request)
+    x = torch.from_numpy(image)
+    net.eval()
+    if options.compile:
+        from torch._inductor import config
+        config.freezing = True  # the weights are constants, and may be laid out anew
+        net = torch.compile(net, dynamic=False)
 
     def step():
-        if training:
-            loss(net(x), labels).backward()
-            optimizer.step()
-            optimizer.zero_grad()
-        else:
-            with torch.inference_mode():
-                net(x)
+        with torch.no_grad() if options.compile else torch.inference_mode():
+            return net(x)
 
-    net.train(training)
+    check_single_precision(step().numpy(), expected)
     step()
-    times = []
-    for _ in range(request["repeat"]):
-        start = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - start)
-    seconds = statistics.median(times)
-    return {"ms": 1e3 * seconds, "images_per_second": batch / seconds}
+    return timed(step)
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--fused", action="store_true", help="the optimizer's fused update")
-    fused = parser.parse_args().fused
-    for line in sys.stdin:
-        request = json.loads(line)
-        if request["kind"] == "versions":
-            answer = {"torch": torch.__version__, "capability": torch.backends.cpu.get_cpu_capability()}
-        else:
-            torch.set_num_threads(request["threads"])
-            answer = gemm(request) if request["kind"] == "gemm" else network(request, fused)
-        print(json.dumps(answer), flush=True)
+def prepare_training(net, request):
+    batch = request["batch"]
+    x, labels = torch.randn(batch, 3, 227, 227), torch.randint(1000, (batch,))
+    net.train()
+    cross_entropy = nn.CrossEntropyLoss()
+    optimizer = torch.optim.SGD(net.parameters(), lr=1e-6, momentum=0.9, weight_decay=5e-4,
+                                **({"fused": True} if options.fused else {}))
+
+    def forward(images, classes):
+        return cross_entropy(net(images), classes)
+
+    loss = torch.compile(forward, dynamic=False) if options.compile else forward
+
+    def step():
+        loss(x, labels).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    step()
+    return timed(step)
+
+
+def prepare(request):
+    torch.set_num_threads(request["threads"])
+    net = random_alexnet()
+    return (prepare_training if request["work"] == "training" else prepare_inference)(net, request)
 
 
 if __name__ == "__main__":
-    main()
+    serve(versions, prepare, multiply)
