@@ -51,7 +51,7 @@ Tensor make_input(const CaseInput& input, DType dtype, Backend& backend, Rng& rn
 const std::vector<OpCase>& op_cases() {
   static const std::vector<OpCase> all = [] {
     std::vector<OpCase> cases = algebra_cases();
-    for (auto part : {layer_cases, large_cases})
+    for (auto part : {layer_cases, fused_cases, large_cases})
       for (OpCase& c : part()) cases.push_back(std::move(c));
     return cases;
   }();

@@ -55,6 +55,7 @@ CaseResult run_case(const OpCase& c, DType dtype, Backend& backend);
 // The parts of the table, one file each.
 std::vector<OpCase> algebra_cases();
 std::vector<OpCase> layer_cases();
+std::vector<OpCase> fused_cases();
 std::vector<OpCase> large_cases();
 
 }  // namespace limulus
