@@ -55,7 +55,11 @@ void fill_values(const TensorImpl& t, double value) {
 // ---- storage --------------------------------------------------------------------------------
 
 Storage::Storage(Backend& b, std::size_t n) : backend(b), bytes(n), data(b.pool().take(n)) {}
-Storage::~Storage() { backend.pool().give(data, bytes); }
+Storage::Storage(Backend& b, std::size_t n, void* there, std::shared_ptr<const void> owner)
+    : backend(b), bytes(n), data(there), owner_(std::move(owner)) {}
+Storage::~Storage() {
+  if (owner_ == nullptr) backend.pool().give(data, bytes);
+}
 
 // ---- making one -----------------------------------------------------------------------------
 
@@ -84,6 +88,19 @@ Tensor Tensor::from_host(const void* values, std::int64_t count, DType dtype, co
   Tensor t = empty(shape, dtype, backend);
   backend.upload(t.impl_->storage->data, values, t.bytes());
   return t;
+}
+
+Tensor Tensor::on_memory(void* values, std::shared_ptr<const void> owner, DType dtype,
+                         const Shape& shape, Backend& backend) {
+  if (!backend.host_memory())
+    throw DeviceError("Tensor::on_memory: " + backend.name() +
+                      " computes in memory of its own; copy the values there with from_host");
+  auto impl = std::make_shared<TensorImpl>();
+  impl->storage =
+      std::make_shared<Storage>(backend, bytes_of(shape, dtype), values, std::move(owner));
+  impl->shape = shape;
+  impl->dtype = dtype;
+  return Tensor(std::move(impl));
 }
 
 // ---- what it is -----------------------------------------------------------------------------
@@ -158,6 +175,16 @@ Tensor& Tensor::copy_(const Tensor& source) {
                                  name_of(source.dtype()), source.shape().str(), name_of(dtype()),
                                  shape().str()));
   copy_values(source, *this);
+  return *this;
+}
+
+Tensor& Tensor::adopt_(const Tensor& source) {
+  refuse_change_of_recorded(get(), "adopt_");
+  check_same_place("adopt_", *this, source);
+  if (source.shape() != shape())
+    throw ShapeError(fmt::format("adopt_: source is {} but the target is {}", source.shape().str(),
+                                 shape().str()));
+  impl_->storage = source.impl_->storage;
   return *this;
 }
 

@@ -20,6 +20,8 @@ struct TensorImpl;
 // The memory under a tensor; views (reshape, detach) share it. `version` counts in-place changes.
 struct Storage {
   Storage(Backend& b, std::size_t n);  // takes n bytes from the backend's pool
+  // n bytes that are there already (a mapped file), and last as long as `owner` does.
+  Storage(Backend& b, std::size_t n, void* there, std::shared_ptr<const void> owner);
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
@@ -28,6 +30,9 @@ struct Storage {
   std::size_t bytes;
   void* data;
   std::uint64_t version = 0;
+
+ private:
+  std::shared_ptr<const void> owner_;  // null: the memory is the pool's
 };
 
 class Tensor {
@@ -48,6 +53,10 @@ class Tensor {
   }
   static Tensor from_host(const void* values, std::int64_t count, DType dtype, const Shape& shape,
                           Backend& backend);
+  // On memory that is there already, and lasts as long as `owner` does. DeviceError where the
+  // backend's buffers are not host memory.
+  static Tensor on_memory(void* values, std::shared_ptr<const void> owner, DType dtype,
+                          const Shape& shape, Backend& backend);
 
   // -- what it is --------------------------------------------------------------------------------
   bool defined() const { return impl_ != nullptr; }
@@ -75,6 +84,9 @@ class Tensor {
   // weights on purpose).
   Tensor& fill_(double value);
   Tensor& copy_(const Tensor& source);  // same shape and type, any backend
+  // From now on the values are those in `source`'s memory, for all handles on this tensor; nothing
+  // is copied. Same shape, type and backend.
+  Tensor& adopt_(const Tensor& source);
 
   // -- the same values, otherwise ----------------------------------------------------------------
   Tensor detach() const;                  // shares values, forgets history

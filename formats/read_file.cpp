@@ -73,7 +73,7 @@ std::vector<std::uint8_t> read_file(const std::filesystem::path& path) {
 MappedFile::MappedFile(const std::filesystem::path& path) {
   const OpenFile file(path);
   if (file.size == 0) return;  // nothing can be mapped, and nothing needs to be
-  void* at = ::mmap(nullptr, file.size, PROT_READ, MAP_PRIVATE, file.fd, 0);
+  void* at = ::mmap(nullptr, file.size, PROT_READ | PROT_WRITE, MAP_PRIVATE, file.fd, 0);
   if (at == MAP_FAILED) {
     throw FileError(fmt::format("{}: cannot map {} bytes into memory: {}", path.string(), file.size,
                                 std::strerror(errno)));

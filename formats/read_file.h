@@ -11,7 +11,8 @@ namespace limulus {
 // FileError names the file and gives the system's reason; a folder or a device is refused.
 std::vector<std::uint8_t> read_file(const std::filesystem::path& path);
 
-// The bytes of a file without a copy: pages are read when they are first touched. The file must not
+// The bytes of a file without a copy: pages are read when they are first touched. Whoever writes to
+// them gets a copy of the page for itself; the file stays as it is. The file must not
 // be cut while it is mapped; AtomicFile never does that, it puts a new file in the old one's place.
 class MappedFile {
  public:

@@ -156,9 +156,9 @@ std::int64_t SafetensorsEntry::numel() const {
 }
 
 SafetensorsFile::SafetensorsFile(std::filesystem::path path)
-    : path_(std::move(path)), file_(path_) {
+    : path_(std::move(path)), file_(std::make_shared<const MappedFile>(path_)) {
   const std::string file = path_.string();
-  const auto bytes = file_.bytes();
+  const auto bytes = file_->bytes();
   if (bytes.size() < 8) {
     throw FileError(
         fmt::format("{}: {} bytes: a safetensors file begins with 8 bytes that give "

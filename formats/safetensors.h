@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -40,6 +41,7 @@ class SafetensorsFile {
 
   const std::filesystem::path& path() const { return path_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  std::shared_ptr<const void> mapping() const { return file_; }  // keeps the entries' bytes
   const std::vector<SafetensorsEntry>& entries() const { return entries_; }  // in order of offsets
 
   const SafetensorsEntry* find(const std::string& name) const;  // null when there is none
@@ -53,7 +55,7 @@ class SafetensorsFile {
 
  private:
   std::filesystem::path path_;
-  MappedFile file_;
+  std::shared_ptr<const MappedFile> file_;
   std::map<std::string, std::string> metadata_;
   std::vector<SafetensorsEntry> entries_;
   std::map<std::string, std::size_t> index_;

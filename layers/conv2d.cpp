@@ -102,10 +102,10 @@ Conv2d::Conv2d(std::int64_t in_channels, std::int64_t out_channels, const Conv2d
         fmt::format("conv2d: {} input and {} output channels: there must be 1 or more of each",
                     in_channels, out_channels));
   check_groups(in_channels, out_channels, options.groups);
-  weight = add_parameter("weight", Tensor::zeros({out_channels, in_channels / options.groups,
+  weight = add_parameter("weight", new_parameter({out_channels, in_channels / options.groups,
                                                   options.kernel.h, options.kernel.w},
                                                  dtype, backend));
-  if (options.bias) bias = add_parameter("bias", Tensor::zeros({out_channels}, dtype, backend));
+  if (options.bias) bias = add_parameter("bias", new_parameter({out_channels}, dtype, backend));
 }
 
 Tensor Conv2d::forward(const Tensor& x) {
@@ -124,17 +124,27 @@ Tensor Conv2d::forward_fused(const Tensor& x, const Module& next) {
   return convolve(s, x, weight, bias, packed.get());
 }
 
-std::vector<WalkStep> Conv2d::walk(const Shape& in) const {
-  const Shape& w = weight.shape();
-  const Conv2dShape s = conv2d_shape(in, w, options);
+WalkStep conv2d_step(const Shape& x, const Shape& w, const Conv2dOptions& options) {
+  const Conv2dShape s = conv2d_shape(x, w, options);
   const std::int64_t places = s.window.h.out * s.window.w.out;
-  WalkStep step = make_step(*this, in, {s.n, s.k, s.window.h.out, s.window.w.out});
+  WalkStep step;
+  step.kind = "Conv2d";
   step.formula = formula_of(s.window);
   step.detail = fmt::format("{} kernels of {}x{}", s.k, w[1], describe_window(s.window));
   if (s.groups > 1) step.detail += fmt::format(", {} groups", s.groups);
+  step.in = x;
+  step.out = {s.n, s.k, s.window.h.out, s.window.w.out};
+  step.window = s.window;
+  step.groups = s.groups;
+  step.parameters = w.numel() + (options.bias ? s.k : 0);
   step.connections = step.parameters * places;
   step.multiply_adds = w.numel() * places;
-  return {step};
+  step.memory = step.out.numel() * static_cast<std::int64_t>(size_of(DType::f32));
+  return step;
+}
+
+std::vector<WalkStep> Conv2d::walk(const Shape& in) const {
+  return {conv2d_step(in, weight.shape(), options)};
 }
 
 }  // namespace limulus

@@ -80,8 +80,8 @@ Linear::Linear(std::int64_t in_features, std::int64_t out_features, Backend& bac
     throw ValueError(
         fmt::format("linear: {} inputs and {} outputs: there must be 1 or more of each",
                     in_features, out_features));
-  weight = add_parameter("weight", Tensor::zeros({out_features, in_features}, dtype, backend));
-  if (with_bias) bias = add_parameter("bias", Tensor::zeros({out_features}, dtype, backend));
+  weight = add_parameter("weight", new_parameter({out_features, in_features}, dtype, backend));
+  if (with_bias) bias = add_parameter("bias", new_parameter({out_features}, dtype, backend));
 }
 
 Tensor Linear::forward_fused(const Tensor& x, const Module& next) {

@@ -35,6 +35,7 @@ std::vector<WalkStep> MaxPool2d::walk(const Shape& in) const {
   const Pool2dShape s = pool2d_shape(in, options, "max_pool2d");
   WalkStep step = make_step(*this, in, pooled(s));
   step.formula = formula_of(s.window);
+  step.window = s.window;
   step.detail = "maximum of " + describe_window(s.window);
   return {step};
 }

@@ -17,6 +17,7 @@ bool fuse_in_environment() {
 }
 
 thread_local bool fusing = fuse_in_environment();
+thread_local bool filling = true;
 
 std::string dotted(const std::string& prefix, const std::string& name) {
   if (prefix.empty()) return name;
@@ -71,6 +72,13 @@ void Module::add_child(std::string name, std::shared_ptr<Module> child) {
       throw ValueError("Sequential: there is already a layer named '" + name + "'");
   children_.emplace_back(std::move(name), std::move(child));
 }
+
+Tensor new_parameter(const Shape& shape, DType dtype, Backend& backend) {
+  return filling ? Tensor::zeros(shape, dtype, backend) : Tensor::empty(shape, dtype, backend);
+}
+
+UnfilledParameters::UnfilledParameters() : outer_(std::exchange(filling, false)) {}
+UnfilledParameters::~UnfilledParameters() { filling = outer_; }
 
 WalkStep make_step(const Module& m, const Shape& in, const Shape& out) {
   WalkStep step;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +22,8 @@ struct WalkStep {
   std::string formula;  // output size with the numbers put in: "floor((227 - 11 + 2*0)/4) + 1 = 55"
   std::string detail;   // "96 kernels of 3x11x11, stride 4"
   Shape in, out;        // with the batch size given
+  std::optional<Window2d> window;  // of convolutions and pools
+  std::int64_t groups = 1;         // of convolutions
   std::int64_t parameters = 0;     // learned numbers
   std::int64_t connections = 0;    // weights times the places where each is used, for one image
   std::int64_t multiply_adds = 0;  // for one image, forward
@@ -80,6 +83,22 @@ class Module {
   std::vector<NamedTensor> parameters_, buffers_;
   std::vector<std::pair<std::string, std::shared_ptr<Module>>> children_;
   bool training_ = true;
+};
+
+// The memory of a parameter: zeros, for initialize() or a checkpoint to replace ...
+Tensor new_parameter(const Shape& shape, DType dtype, Backend& backend);
+
+// ... or, while one of these lives, memory that nothing was written to: for a network whose weights
+// are about to be loaded, to whom zeroing 244 MB would be the slowest part of its start.
+class UnfilledParameters {
+ public:
+  UnfilledParameters();
+  ~UnfilledParameters();
+  UnfilledParameters(const UnfilledParameters&) = delete;
+  UnfilledParameters& operator=(const UnfilledParameters&) = delete;
+
+ private:
+  bool outer_;
 };
 
 // A step with its shapes and memory filled in, for a layer's walk().

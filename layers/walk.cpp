@@ -135,6 +135,19 @@ std::string walk_markdown(const std::vector<WalkStep>& steps) {
   return text;
 }
 
+namespace {
+
+// Sizes of both axes, height first.
+nlohmann::ordered_json json_of(const Window2d& w) {
+  return {{"kernel", {w.h.kernel, w.w.kernel}},
+          {"stride", {w.h.stride, w.w.stride}},
+          {"padding", {w.h.pad, w.w.pad}},
+          {"dilation", {w.h.dilation, w.w.dilation}},
+          {"ceil", w.h.ceil}};
+}
+
+}  // namespace
+
 std::string walk_json(const std::vector<WalkStep>& steps) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (const WalkStep& s : steps) {
@@ -148,6 +161,8 @@ std::string walk_json(const std::vector<WalkStep>& steps) {
                     {"connections", s.connections},
                     {"multiply_adds", s.multiply_adds},
                     {"memory_bytes", s.memory}});
+    if (s.window) list.back()["window"] = json_of(*s.window);
+    if (s.kind == "Conv2d") list.back()["groups"] = s.groups;
   }
   const WalkTotals sum = totals(steps);
   nlohmann::ordered_json all;

@@ -6,6 +6,7 @@
 
 #include "backends/registry.h"
 #include "core/error.h"
+#include "core/pool.h"
 #include "layers/linear.h"
 #include "models/models.h"
 #include "temporary_folder.h"
@@ -74,6 +75,53 @@ TEST_CASE("weights and velocities come back, and the file before is kept") {
   set_values(*net, 4);
   save_checkpoint(path, *net, sgd, {});
   CHECK(get_bytes(path.string() + ".previous") == first);
+}
+
+TEST_CASE("weights used in place: nothing is copied, and the file is never written to") {
+  const TemporaryFolder folder;
+  const auto path = folder.path / "c.safetensors";
+  auto net = tiny_network();
+  set_values(*net, 3);
+  save_checkpoint(path, *net, Sgd(net->parameters(), {}), {});
+  const std::string whole = get_bytes(path);
+
+  const UnfilledParameters about_to_be_loaded;
+  auto mapped = tiny_network();
+  std::uint64_t allocations = 0;
+  {
+    const SafetensorsFile file(path);
+    allocations = device("cpu").pool().stats().allocations;
+    load_weights(file, *mapped, /*in_place=*/true);
+  }  // the mapping outlives the file's own handle on it
+  CHECK(device("cpu").pool().stats().allocations == allocations);
+  CHECK(values(*mapped) == values(*net));
+  set_values(*mapped, 7);
+  CHECK(values(*mapped) == std::vector<float>{7, 7, 7});
+  CHECK(get_bytes(path) == whole);
+}
+
+TEST_CASE("in place, a value that is no number is found wherever it stands") {
+  const TemporaryFolder folder;
+  const auto path = folder.path / "c.safetensors";
+  constexpr std::int64_t n = 10000;  // more than one run of the search
+  Linear layer(n, 1, device("cpu"), DType::f32, /*with_bias=*/false);
+  std::vector<float> w(n, 1);
+  for (const float bad :
+       {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()})
+    for (const std::size_t at : {0, 4095, 4096, 9999}) {
+      CAPTURE(at);
+      std::vector<float> damaged = w;
+      damaged[at] = bad;
+      damaged[9999] = bad;  // the first of two is the one to be named
+      write_safetensors(path, {{"weight", DType::f32, {1, n}, damaged.data()}});
+      CHECK_THROWS_WITH_AS(
+          load_weights(SafetensorsFile(path), layer, true),
+          doctest::Contains(("value " + std::to_string(at) + " of 'weight'").c_str()), FileError);
+    }
+  w[5] = std::numeric_limits<float>::max();  // large, and a number
+  write_safetensors(path, {{"weight", DType::f32, {1, n}, w.data()}});
+  load_weights(SafetensorsFile(path), layer, true);
+  CHECK(layer.weight.to_vector<float>() == w);
 }
 
 TEST_CASE("a checkpoint cut at any byte is refused, and the weights stay as they were") {

@@ -32,6 +32,53 @@ std::string some(const std::vector<std::string>& names) {
                      names.size() > shown ? fmt::format(" and {} more", names.size() - shown) : "");
 }
 
+// The first value that is infinite or no number, or n. A float is neither unless all bits of its
+// exponent are set; looking at bits lets the compiler test a vector of them at once.
+std::int64_t first_not_finite(const std::byte* floats, std::int64_t n) {
+  constexpr std::uint32_t exponent = 0x7f800000;
+  constexpr std::int64_t run = 4096;
+  std::int64_t first = n;
+#pragma omp parallel for reduction(min : first)
+  for (std::int64_t begin = 0; begin < n; begin += run) {
+    const std::int64_t end = std::min(n, begin + run);
+    int bad = 0;
+#pragma omp simd reduction(| : bad)
+    for (std::int64_t i = begin; i < end; ++i) {
+      std::uint32_t bits;
+      std::memcpy(&bits, floats + 4 * i, 4);
+      bad |= (bits & exponent) == exponent;
+    }
+    for (std::int64_t i = begin; bad != 0 && i < end; ++i) {
+      std::uint32_t bits;
+      std::memcpy(&bits, floats + 4 * i, 4);
+      if ((bits & exponent) == exponent) first = std::min(first, i);
+    }
+  }
+  return first;
+}
+
+FileError not_finite(const SafetensorsFile& file, const SafetensorsEntry& entry, std::int64_t i,
+                     double value) {
+  return FileError(
+      fmt::format("{}: value {} of '{}' is {}: the training that wrote this file had diverged; go "
+                  "back to an earlier checkpoint",
+                  file.path().string(), i, entry.name, value));
+}
+
+// The entry where the file has it, as a tensor of floats; undefined where that cannot be.
+Tensor in_place(const SafetensorsFile& file, const SafetensorsEntry& entry, Backend& backend) {
+  auto* values = const_cast<std::byte*>(entry.bytes.data());  // of a private mapping
+  const bool aligned = reinterpret_cast<std::uintptr_t>(values) % alignof(float) == 0;
+  if (entry.dtype != "F32" || !aligned || !backend.host_memory()) return {};
+  const std::int64_t n = entry.numel(), bad = first_not_finite(values, n);
+  if (bad < n) {
+    float value;
+    std::memcpy(&value, values + 4 * bad, 4);
+    throw not_finite(file, entry, bad, value);
+  }
+  return Tensor::on_memory(values, file.mapping(), DType::f32, Shape(entry.shape), backend);
+}
+
 // The entry's values as T (f32 or f64), checked: same number, all finite.
 template <class T>
 std::vector<T> values_of(const SafetensorsFile& file, const SafetensorsEntry& entry) {
@@ -46,11 +93,7 @@ std::vector<T> values_of(const SafetensorsFile& file, const SafetensorsEntry& en
   }
   for (std::size_t i = 0; i < values.size(); ++i)
     if (!std::isfinite(values[i]))
-      throw FileError(
-          fmt::format("{}: value {} of '{}' is {}: the training that wrote this file had diverged; "
-                      "go back to an "
-                      "earlier checkpoint",
-                      file.path().string(), i, entry.name, values[i]));
+      throw not_finite(file, entry, static_cast<std::int64_t>(i), static_cast<double>(values[i]));
   return values;
 }
 
@@ -63,20 +106,29 @@ Tensor read_like(const SafetensorsFile& file, const SafetensorsEntry& entry, DTy
 
 // Reads a replacement for every target before any of them is changed.
 void load_all(const SafetensorsFile& file, const std::vector<NamedTensor>& targets,
-              const std::string& prefix) {
+              const std::string& prefix, bool use_in_place = false) {
   std::vector<Tensor> loaded;
+  std::vector<bool> adopt;
   for (const auto& [name, target] : targets) {
     const SafetensorsEntry& entry = file.at(prefix + name);
     if (Shape(entry.shape) != target.shape())
       throw FileError(fmt::format("{}: '{}' has shape {} but the network needs {}",
                                   file.path().string(), entry.name, Shape(entry.shape).str(),
                                   target.shape().str()));
-    loaded.push_back(read_like(file, entry, target.dtype(), target.backend()));
+    Tensor there;
+    if (use_in_place && target.dtype() == DType::f32)
+      there = in_place(file, entry, target.backend());
+    adopt.push_back(there.defined());
+    loaded.push_back(there.defined() ? there
+                                     : read_like(file, entry, target.dtype(), target.backend()));
   }
   const NoGrad setting_values;
   for (std::size_t i = 0; i < targets.size(); ++i) {
     Tensor target = targets[i].second;
-    target.copy_(loaded[i]);
+    if (adopt[i])
+      target.adopt_(loaded[i]);
+    else
+      target.copy_(loaded[i]);
   }
 }
 
@@ -104,7 +156,7 @@ void save_checkpoint(const std::filesystem::path& path, const Module& model, con
   write_safetensors(path, std::move(items), metadata, {.keep_previous = true});
 }
 
-void load_weights(const SafetensorsFile& file, Module& model) {
+void load_weights(const SafetensorsFile& file, Module& model, bool in_place) {
   const std::vector<NamedTensor> targets = state_of(model);
   std::vector<std::string> missing, unknown;
   for (const auto& [name, t] : targets)
@@ -120,7 +172,7 @@ void load_weights(const SafetensorsFile& file, Module& model) {
         fmt::format("{}: these weights are for another network:{}{}", file.path().string(),
                     missing.empty() ? "" : fmt::format(" the file lacks {};", some(missing)),
                     unknown.empty() ? "" : fmt::format(" the network has no {}", some(unknown))));
-  load_all(file, targets, "");
+  load_all(file, targets, "", in_place);
 }
 
 void load_velocities(const SafetensorsFile& file, Sgd& optimizer) {

@@ -200,8 +200,9 @@ TrainedModel load_trained(const std::filesystem::path& path, const std::string& 
     t.classes = read_classes(file);
     t.normalization = read_normalization(file);
     const auto classes = static_cast<std::int64_t>(t.classes.size());
+    const UnfilledParameters about_to_be_loaded;
     t.model = build_model(t.config, classes, backend);
-    load_weights(file, *t.model);
+    load_weights(file, *t.model, /*in_place=*/true);
     const Augment& input = t.config.augment;
     try {
       t.model->walk({1, input.channels, input.crop, input.crop});

@@ -65,9 +65,7 @@ std::shared_ptr<Module> build_model(const TrainConfig& c, std::int64_t classes, 
   ModelOptions options;
   options.dropout = c.dropout;
   options.batch_norm = c.batch_norm;
-  auto model = make_model(c.model, classes, backend, DType::f32, options);
-  initialize(*model, c.recipe == "paper" ? Recipe::paper : Recipe::he, c.seed);
-  return model;
+  return make_model(c.model, classes, backend, DType::f32, options);
 }
 
 // ---- setting up -----------------------------------------------------------------------------
@@ -84,6 +82,7 @@ Trainer::Trainer(TrainConfig config, TrainerOptions options)
   normalization_ = make_normalization(pixels, config_.pixel_scale, config_.subtract_mean_image);
 
   model_ = build_model(config_, static_cast<std::int64_t>(data_.classes.size()), backend_);
+  initialize(*model_, config_.recipe == "paper" ? Recipe::paper : Recipe::he, config_.seed);
   model_->walk({config_.batch, config_.augment.channels, config_.augment.crop,
                 config_.augment.crop});  // a size that does not fit is an error here, not in step 1
   optimizer_ = std::make_unique<Sgd>(model_->parameters(), config_.sgd);

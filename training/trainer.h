@@ -107,7 +107,7 @@ class Trainer {
   Progress progress_;
 };
 
-// An initialized network as the configuration asks for it.
+// The network that the configuration asks for; its weights are still to be set.
 std::shared_ptr<Module> build_model(const TrainConfig& config, std::int64_t classes,
                                     Backend& backend);
 
