@@ -15,12 +15,11 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "backends/cpu/cpu_backend.h"
 #include "backends/registry.h"
-#include "benchmarks/fma_probe.h"
+#include "benchmarks/fma_peak.h"
 #include "core/error.h"
 #include "core/rng.h"
 #include "core/tensor.h"
@@ -36,36 +35,6 @@ double now() {
 double median(std::vector<double> v) {
   std::sort(v.begin(), v.end());
   return v[v.size() / 2];
-}
-
-// ---- the limit
-// -----------------------------------------------------------------------------------
-
-// Operations a second of `threads` threads together, for about `seconds`.
-double run_probe(cpu::FmaProbe probe, int threads, std::int64_t rounds) {
-  std::vector<double> operations(static_cast<std::size_t>(threads));
-  std::vector<float> sinks(operations.size());
-  std::vector<std::thread> team;
-  const double start = now();
-  for (std::size_t t = 0; t < operations.size(); ++t)
-    team.emplace_back([&, t] { operations[t] = probe(rounds, &sinks[t]); });
-  for (std::thread& t : team) t.join();
-  const double time = now() - start;
-  double all = 0;
-  for (const double o : operations) all += o;
-  return all / time;
-}
-
-// The best of some runs of 20 ms or more, long enough for starting threads not to count. A limit is
-// what is never exceeded, hence the best and not the median.
-double fma_peak(cpu::FmaProbe probe, int threads, double seconds) {
-  std::int64_t rounds = 1 << 16;
-  float sink = 0;
-  for (double start = now(); probe(rounds, &sink), now() - start < 0.02; start = now()) rounds *= 2;
-  double best = 0;
-  for (const double end = now() + seconds; now() < end;)
-    best = std::max(best, run_probe(probe, threads, rounds));
-  return best;
 }
 
 // ---- products
@@ -108,14 +77,17 @@ Product parse(const std::string& name, const std::string& text) {
 }
 
 // A convolution of one image (and one group) is a product: kernels [K, C*F*F] times all windows of
-// the image [C*F*F, OH*OW]. Fully connected layers are products with the batch, 32 here.
+// the image [C*F*F, OH*OW]. Fully connected layers are products with the batch: of one image the
+// weights are read for a single use, 32 is training's batch, 128 the paper's.
 std::vector<Product> alexnet_products() {
   return {parse("conv1", "96x3025x363"),
           parse("conv2, a group", "128x729x1200"),
           parse("conv3", "384x169x2304"),
           parse("conv4, a group", "192x169x1728"),
           parse("conv5, a group", "128x169x1728"),
+          parse("fc6 of one image", "1x4096x9216:nt"),
           parse("fc6 forward", "32x4096x9216:nt"),
+          parse("fc6 forward", "128x4096x9216:nt"),
           parse("fc6 weight gradient", "4096x9216x32:tn"),
           parse("square", "512x512x512"),
           parse("square", "1024x1024x1024"),
@@ -173,10 +145,7 @@ void run(const Arguments& a) {
 
   const std::string isa = cpu_instruction_set();
   double peak = 0;  // unknown
-  if (!isa.empty() && (a.peak || a.shapes.empty()))
-    peak = fma_peak(isa == "avx512" ? cpu::avx512::fma_probe : cpu::avx2::fma_probe, threads,
-                    a.seconds) /
-           1e9;
+  if (!isa.empty() && (a.peak || a.shapes.empty())) peak = fma_peak(isa, threads, a.seconds) / 1e9;
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
   if (!a.json) {
     fmt::print("{}\n", device("cpu").description());

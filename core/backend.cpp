@@ -1,5 +1,6 @@
 #include "core/backend.h"
 
+#include "core/error.h"
 #include "core/pool.h"
 
 namespace limulus {
@@ -25,6 +26,10 @@ Backend::~Backend() {
 // y begins as n copies of b, and the product is added to it.
 void Backend::linear_forward(DType dtype, const LinearShape& s, const void* x, const void* w,
                              const void* b, void* y) {
+  if (s.weights == DType::bf16)
+    throw DeviceError("linear: backend " + name() +
+                      " cannot read weights stored as bf16; use the device \"cpu\" on a processor "
+                      "with AVX2, or weights in f32");
   if (b != nullptr) copy_block(dtype, {s.n, s.out, 0, 0, 0, s.out}, b, y);
   gemm(dtype, {s.n, s.out, s.in, false, true, s.in, s.in, s.out, b != nullptr ? 1 : 0}, x, w, y);
   if (s.relu) unary(dtype, UnaryOp::relu, s.n * s.out, y, y);

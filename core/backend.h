@@ -45,7 +45,8 @@ struct GemmShape {
 // x [n, in], w [out, in], b [out], y [n, out].
 struct LinearShape {
   std::int64_t n = 0, in = 0, out = 0;
-  bool relu = false;  // y = max(0, y) before it is stored
+  bool relu = false;           // y = max(0, y) before it is stored
+  DType weights = DType::f32;  // bf16: w is stored so, and all else is f32; else w is of dtype
 };
 
 // x [n, c, h, w], w [k, c/groups, fh, fw], b [k], y [n, k, oh, ow].
@@ -128,6 +129,9 @@ class Backend {
   // pool(), which keeps freed ones and calls allocate only when it has none of the size.
   virtual void* allocate(std::size_t bytes) = 0;
   virtual void deallocate(void* buffer, std::size_t bytes) noexcept = 0;
+  // Whether a freed buffer of this size should go back to deallocate() at once, because allocate()
+  // and deallocate() are quick and reuse memory better than the pool's list of one size would.
+  virtual bool reuses(std::size_t /*bytes*/) const { return false; }
   virtual bool host_memory() const = 0;
   virtual void upload(void* dst, const void* host, std::size_t bytes) = 0;
   virtual void download(void* host, const void* src, std::size_t bytes) = 0;  // waits for kernels

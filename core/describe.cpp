@@ -12,8 +12,8 @@ std::string describe(const GemmShape& s) {
 }
 
 std::string describe(const LinearShape& s) {
-  return fmt::format("x[{}, {}] w[{}, {}] y[{}, {}]{}", s.n, s.in, s.out, s.in, s.n, s.out,
-                     s.relu ? " relu" : "");
+  return fmt::format("x[{}, {}] w[{}, {}]{} y[{}, {}]{}", s.n, s.in, s.out, s.in,
+                     s.weights == DType::bf16 ? " bf16" : "", s.n, s.out, s.relu ? " relu" : "");
 }
 
 std::string describe(const Conv2dShape& s) {

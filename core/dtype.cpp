@@ -10,6 +10,8 @@ std::size_t size_of(DType dtype) {
     case DType::f64:
     case DType::i64:
       return 8;
+    case DType::bf16:
+      return 2;
   }
   return 0;  // not reached: every enumerator has its case
 }
@@ -24,6 +26,8 @@ const char* name_of(DType dtype) {
       return "i64";
     case DType::i32:
       return "i32";
+    case DType::bf16:
+      return "bf16";
   }
   return "?";
 }

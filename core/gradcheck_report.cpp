@@ -30,6 +30,99 @@ GradcheckVerdict GradcheckReport::verdict() const {
   return worst;
 }
 
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// "1e-13: 7, 1e-12: 2, 1 or more: 1": how many entries have an error of that power of ten.
+std::string histogram_line(const GradcheckTensor& t) {
+  std::string out;
+  for (std::size_t b = 0; b < t.histogram.size(); ++b) {
+    if (t.histogram[b] == 0) continue;
+    const std::string bin = b == 0 ? "below 1e-16"
+                            : b + 1 == t.histogram.size()
+                                ? "1 or more"
+                                : fmt::format("1e{}", static_cast<int>(b) - 17);
+    out += fmt::format("{}{}: {}", out.empty() ? "" : ", ", bin, t.histogram[b]);
+  }
+  return out;
+}
+
+std::string axes_of(const GradcheckMap& m) {
+  return m.row_axis < 0 ? fmt::format("along axis {}", m.column_axis)
+                        : fmt::format("rows: axis {}, columns: axis {}", m.row_axis, m.column_axis);
+}
+
+// A picture of where the wrong entries are; nothing when they are everywhere.
+std::string map_lines(const GradcheckMap& m) {
+  std::int64_t all = 0;
+  for (std::size_t i = 0; i < m.wrong.size(); ++i) all += m.wrong[i] > 0;
+  if (all == m.rows * m.columns || m.rows * m.columns < 2) return "";
+  std::string out = fmt::format("  where ({}; # wrong, + partly, . right):\n", axes_of(m));
+  for (std::int64_t r = 0; r < m.rows; ++r) {
+    out += "    ";
+    for (std::int64_t c = 0; c < m.columns; ++c) {
+      const auto at = static_cast<std::size_t>(r * m.columns + c);
+      out += m.compared[at] == 0             ? '?'
+             : m.wrong[at] == 0              ? '.'
+             : m.wrong[at] == m.compared[at] ? '#'
+                                             : '+';
+    }
+    out += '\n';
+  }
+  return out;
+}
+
+std::string summary(const GradcheckTensor& t) {
+  std::string out =
+      fmt::format("{} {}: {} compared, {} wrong", t.name, t.shape.str(), t.compared, t.wrong);
+  if (t.skipped > 0) out += fmt::format(", {} skipped (no derivative there)", t.skipped);
+  if (t.together_error >= 0)
+    out += fmt::format("; all {} along one direction: error {:.1e}", t.shape.numel(),
+                       t.together_error);
+  if (!t.mistake.empty()) out += fmt::format(". {}", t.mistake);
+  if (!t.diagnosis.empty()) out += fmt::format("{} {}", t.mistake.empty() ? "." : ":", t.diagnosis);
+  out += '\n';
+  if (t.wrong == 0) return out;
+  out += fmt::format("  errors: {}\n", histogram_line(t));
+  for (const GradcheckMap& m : t.maps) out += map_lines(m);
+  return out;
+}
+
+Json json_of(const GradcheckEntry& e) {  // NaN becomes null
+  return {{"index", e.index},     {"analytic", e.analytic},
+          {"numeric", e.numeric}, {"uncertainty", e.uncertainty},
+          {"step", e.step},       {"relative_error", e.relative_error},
+          {"error", e.error},     {"wrong", e.wrong}};
+}
+
+Json json_of(const GradcheckMap& m) {
+  return {{"row_axis", m.row_axis}, {"column_axis", m.column_axis},
+          {"rows", m.rows},         {"columns", m.columns},
+          {"error", m.error},       {"compared", m.compared},
+          {"wrong", m.wrong}};
+}
+
+Json json_of(const GradcheckTensor& t) {
+  Json worst = Json::array(), maps = Json::array();
+  for (const GradcheckEntry& e : t.worst) worst.push_back(json_of(e));
+  for (const GradcheckMap& m : t.maps) maps.push_back(json_of(m));
+  Json json = {
+      {"name", t.name},           {"shape", t.shape.sizes()}, {"verdict", name_of(t.verdict)},
+      {"compared", t.compared},   {"skipped", t.skipped},     {"wrong", t.wrong},
+      {"mistake", t.mistake},     {"diagnosis", t.diagnosis}, {"worst", std::move(worst)},
+      {"histogram", t.histogram}, {"maps", std::move(maps)}};
+  if (t.together_error >= 0) json["together_error"] = t.together_error;
+  if (!t.curve.step.empty())
+    json["curve"] = {{"index", t.curve.index},
+                     {"step", t.curve.step},
+                     {"forward", t.curve.forward},
+                     {"central", t.curve.central}};
+  return json;
+}
+
+}  // namespace
+
 std::string GradcheckReport::text() const {
   // One row for a tensor that is right (its worst entry), several for one that is wrong.
   using Row = std::array<std::string, 6>;
@@ -56,38 +149,14 @@ std::string GradcheckReport::text() const {
       line += fmt::format("{:<{}}", row[c], width[c] + (c + 1 < row.size() ? 2 : 0));
     out += fmt::format("{}\n", line.substr(0, line.find_last_not_of(' ') + 1));
   }
-  for (const GradcheckTensor& t : tensors) {
-    out += fmt::format("{} {}: {} compared, {} wrong", t.name, t.shape.str(), t.compared, t.wrong);
-    if (t.skipped > 0) out += fmt::format(", {} skipped (no derivative there)", t.skipped);
-    if (!t.diagnosis.empty()) out += fmt::format(". {}", t.diagnosis);
-    out += '\n';
-  }
+  for (const GradcheckTensor& t : tensors) out += summary(t);
   out += fmt::format("gradcheck: {}\n", name_of(verdict()));
   return out;
 }
 
 std::string GradcheckReport::json() const {
-  nlohmann::ordered_json root;
-  root["verdict"] = name_of(verdict());
-  root["tensors"] = nlohmann::ordered_json::array();
-  for (const GradcheckTensor& t : tensors) {
-    nlohmann::ordered_json worst = nlohmann::ordered_json::array();
-    for (const GradcheckEntry& e : t.worst)  // NaN becomes null
-      worst.push_back({{"index", e.index},
-                       {"analytic", e.analytic},
-                       {"numeric", e.numeric},
-                       {"uncertainty", e.uncertainty},
-                       {"relative_error", e.relative_error},
-                       {"wrong", e.wrong}});
-    root["tensors"].push_back({{"name", t.name},
-                               {"shape", t.shape.sizes()},
-                               {"verdict", name_of(t.verdict)},
-                               {"compared", t.compared},
-                               {"skipped", t.skipped},
-                               {"wrong", t.wrong},
-                               {"diagnosis", t.diagnosis},
-                               {"worst", std::move(worst)}});
-  }
+  Json root = {{"verdict", name_of(verdict())}, {"tensors", Json::array()}};
+  for (const GradcheckTensor& t : tensors) root["tensors"].push_back(json_of(t));
   return root.dump(2);
 }
 

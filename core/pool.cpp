@@ -23,8 +23,12 @@ std::size_t Pool::size_class(std::size_t bytes) {
 // this is for pools that stand alone.
 Pool::~Pool() { trim(); }
 
+std::size_t Pool::size_of(std::size_t bytes) const {
+  return backend_.reuses(bytes) ? bytes : size_class(bytes);
+}
+
 void* Pool::take(std::size_t bytes) {
-  const std::size_t size = size_class(bytes);
+  const std::size_t size = size_of(bytes);
   {
     const std::lock_guard lock(mutex_);
     const auto waiting = free_.find(size);
@@ -53,9 +57,15 @@ void* Pool::take(std::size_t bytes) {
 
 void Pool::give(void* buffer, std::size_t bytes) noexcept {
   if (buffer == nullptr) return;
-  const std::size_t size = size_class(bytes);
+  const std::size_t size = size_of(bytes);
+  const bool at_once = backend_.reuses(bytes);
+  if (at_once) backend_.deallocate(buffer, size);
   const std::lock_guard lock(mutex_);
   stats_.live_bytes -= size;
+  if (at_once) {
+    stats_.held_bytes -= size;
+    return;
+  }
   try {
     free_[size].push_back(buffer);
   } catch (...) {  // no memory to remember it with

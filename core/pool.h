@@ -3,7 +3,8 @@
 //
 // Requests are rounded up to a size class (four per power of two, so at most a quarter is wasted)
 // and a freed buffer waits in its class for the next request of that class. A training step asks
-// for the same sizes as the step before it, so after the first step nothing is allocated.
+// for the same sizes as the step before it, so after the first step nothing is allocated. A backend
+// that reuses memory in a better way (Backend::reuses) is asked, and given back to, each time.
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -36,6 +37,7 @@ class Pool {
   static std::size_t size_class(std::size_t bytes);
 
  private:
+  std::size_t size_of(std::size_t bytes) const;  // what is asked of the backend
   Backend& backend_;
   mutable std::mutex mutex_;
   std::map<std::size_t, std::vector<void*>> free_;

@@ -63,7 +63,13 @@ void fill_with(Tensor& t, Draw draw) {
   check_floating("random fill", t);
   const NoGrad setting_values;
   const auto fill = [&]<class T>(T) {
-    std::vector<T> values(static_cast<std::size_t>(t.numel()));
+    const auto n = static_cast<std::size_t>(t.numel());
+    if (t.backend().host_memory()) {
+      T* values = static_cast<T*>(t.mutable_data());
+      for (std::size_t i = 0; i < n; ++i) values[i] = static_cast<T>(draw());
+      return;
+    }
+    std::vector<T> values(n);
     for (T& v : values) v = static_cast<T>(draw());
     t.backend().upload(t.mutable_data(), values.data(), t.bytes());
   };

@@ -14,7 +14,7 @@ namespace limulus {
 namespace {
 
 thread_local bool recording_on = true;
-thread_local bool poison_on = false;
+thread_local std::optional<double> poison;
 
 std::size_t bytes_of(const Shape& shape, DType dtype) {
   const auto count = static_cast<std::size_t>(shape.numel());
@@ -47,6 +47,8 @@ void fill_values(const TensorImpl& t, double value) {
       return upload(static_cast<std::int64_t>(value));
     case DType::i32:
       return upload(static_cast<std::int32_t>(value));
+    case DType::bf16:
+      return upload(round_to_bf16(static_cast<float>(value)));
   }
 }
 
@@ -68,9 +70,8 @@ Tensor Tensor::empty(const Shape& shape, DType dtype, Backend& backend) {
   impl->storage = std::make_shared<Storage>(backend, bytes_of(shape, dtype));
   impl->shape = shape;
   impl->dtype = dtype;
-  if (poison_on && (dtype == DType::f32 || dtype == DType::f64))
-    backend.fill(dtype, shape.numel(), std::numeric_limits<double>::quiet_NaN(),
-                 impl->storage->data);
+  if (poison && (dtype == DType::f32 || dtype == DType::f64))
+    backend.fill(dtype, shape.numel(), *poison, impl->storage->data);
   return Tensor(std::move(impl));
 }
 
@@ -150,6 +151,11 @@ std::vector<double> Tensor::to_doubles() const {
       return widen(to_vector<std::int64_t>());
     case DType::i32:
       return widen(to_vector<std::int32_t>());
+    case DType::bf16: {
+      std::vector<double> wide;
+      for (const Bf16 x : to_vector<Bf16>()) wide.push_back(limulus::widen(x));
+      return wide;
+    }
   }
   throw DTypeError("tensor: unknown type");
 }
@@ -185,6 +191,21 @@ Tensor& Tensor::adopt_(const Tensor& source) {
     throw ShapeError(fmt::format("adopt_: source is {} but the target is {}", source.shape().str(),
                                  shape().str()));
   impl_->storage = source.impl_->storage;
+  return *this;
+}
+
+Tensor& Tensor::store_as_bf16_() {
+  refuse_change_of_recorded(get(), "store_as_bf16_");
+  if (dtype() != DType::f32)
+    throw DTypeError(
+        fmt::format("store_as_bf16_: only f32 can be stored so, not {}", name_of(dtype())));
+  const std::vector<float> values = to_vector<float>();
+  std::vector<Bf16> rounded(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) rounded[i] = round_to_bf16(values[i]);
+  impl_->storage = from(rounded, shape(), backend()).impl_->storage;
+  impl_->dtype = DType::bf16;
+  impl_->requires_grad = false;
+  impl_->grad = Tensor();
   return *this;
 }
 
@@ -224,6 +245,11 @@ Tensor Tensor::to_dtype(DType wanted) const {
       return narrow(std::int64_t{});
     case DType::i32:
       return narrow(std::int32_t{});
+    case DType::bf16: {
+      std::vector<Bf16> rounded;
+      for (const double x : values) rounded.push_back(round_to_bf16(static_cast<float>(x)));
+      return from(rounded, shape(), backend());
+    }
   }
   throw DTypeError("to_dtype: unknown type");
 }
@@ -271,7 +297,7 @@ NoGrad::NoGrad() : outer_(std::exchange(recording_on, false)) {}
 NoGrad::~NoGrad() { recording_on = outer_; }
 bool NoGrad::recording() { return recording_on; }
 
-PoisonEmpty::PoisonEmpty() : outer_(std::exchange(poison_on, true)) {}
-PoisonEmpty::~PoisonEmpty() { poison_on = outer_; }
+PoisonEmpty::PoisonEmpty(double value) : outer_(std::exchange(poison, value)) {}
+PoisonEmpty::~PoisonEmpty() { poison = outer_; }
 
 }  // namespace limulus

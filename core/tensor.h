@@ -5,7 +5,9 @@
 // contiguous and row-major, images are [N, C, H, W]. Arithmetic lives in core/algebra.h, layers in
 // layers/; what happens in backward() is told in core/autograd.h.
 #include <cstdint>
+#include <limits>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "core/backend.h"
@@ -87,6 +89,9 @@ class Tensor {
   // From now on the values are those in `source`'s memory, for all handles on this tensor; nothing
   // is copied. Same shape, type and backend.
   Tensor& adopt_(const Tensor& source);
+  // From now on the values are stored as bf16, rounded, for all handles on this f32 tensor, and have
+  // no gradient: half the memory for a weight that is only read (Linear's, core/backend.h).
+  Tensor& store_as_bf16_();
 
   // -- the same values, otherwise ----------------------------------------------------------------
   Tensor detach() const;                  // shares values, forgets history
@@ -141,17 +146,17 @@ class NoGrad {
   bool outer_;
 };
 
-// While one lives, Tensor::empty fills floating-point tensors with NaN, so that an element which a
-// kernel forgets to write cannot go unnoticed. Used by the gradient checks.
+// While one lives, Tensor::empty fills floating-point tensors with NaN (or another value), so that
+// an element which a kernel forgets to write cannot go unnoticed. Used by the gradient checks.
 class PoisonEmpty {
  public:
-  PoisonEmpty();
+  explicit PoisonEmpty(double value = std::numeric_limits<double>::quiet_NaN());
   ~PoisonEmpty();
   PoisonEmpty(const PoisonEmpty&) = delete;
   PoisonEmpty& operator=(const PoisonEmpty&) = delete;
 
  private:
-  bool outer_;
+  std::optional<double> outer_;
 };
 
 }  // namespace limulus

@@ -42,11 +42,13 @@ const char* spelled(DType dtype) {
       return "I64";
     case DType::i32:
       return "I32";
+    case DType::bf16:
+      return "BF16";
   }
   throw DTypeError("write_safetensors: unknown element type");
 }
 
-std::uint64_t bytes_of(DType dtype) { return dtype == DType::f64 || dtype == DType::i64 ? 8 : 4; }
+std::uint64_t bytes_of(DType dtype) { return size_of(dtype); }
 
 // a x b, or nothing when it does not fit in 63 bits.
 bool multiply(std::uint64_t a, std::uint64_t b, std::uint64_t* product) {

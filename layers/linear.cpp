@@ -46,8 +46,27 @@ struct LinearOp : Op {
   const bool relu;
 };
 
+// Weights in bf16 are only read: they learn nothing, and no gradient passes through them.
+void check_stored(const Tensor& x, const Tensor& w, const Tensor& b) {
+  if (x.dtype() != DType::f32)
+    throw DTypeError(fmt::format("linear: weights stored as bf16 multiply inputs in f32, not in {}",
+                                 name_of(x.dtype())));
+  if (&x.backend() != &w.backend())
+    throw DeviceError(
+        fmt::format("linear: the input is on {} and the weight on {}; move one with to()",
+                    x.backend().name(), w.backend().name()));
+  if (must_record(b.defined() ? std::vector<Tensor>{x, b} : std::vector<Tensor>{x}))
+    throw GraphError(
+        "linear: the weight is stored as bf16, for inference: no gradient passes through it; train "
+        "with weights in f32, or run this under NoGrad");
+}
+
 Tensor multiply(const Tensor& x, const Tensor& w, const Tensor& b, bool relu) {
-  check_same_place("linear", x, w);
+  const bool stored = w.dtype() == DType::bf16;
+  if (stored)
+    check_stored(x, w, b);
+  else
+    check_same_place("linear", x, w);
   check_sizes(x.shape(), w.shape());
   const std::int64_t n = x.size(0), in = x.size(1), out = w.size(0);
   Backend& backend = x.backend();
@@ -58,8 +77,9 @@ Tensor multiply(const Tensor& x, const Tensor& w, const Tensor& b, bool relu) {
       throw ShapeError(fmt::format("linear: the bias is {} but {} outputs need [{}]",
                                    b.shape().str(), out, out));
   }
-  backend.linear_forward(x.dtype(), {n, in, out, relu}, x.data(), w.data(),
+  backend.linear_forward(x.dtype(), {n, in, out, relu, w.dtype()}, x.data(), w.data(),
                          b.defined() ? b.data() : nullptr, y.mutable_data());
+  if (stored) return y;
   std::vector<Tensor> inputs = {x, w};
   if (b.defined()) inputs.push_back(b);
   return record<LinearOp>(
@@ -87,6 +107,18 @@ Linear::Linear(std::int64_t in_features, std::int64_t out_features, Backend& bac
 Tensor Linear::forward_fused(const Tensor& x, const Module& next) {
   if (dynamic_cast<const ReLU*>(&next) == nullptr) return {};
   return multiply(x, weight, bias, true);
+}
+
+void store_linear_weights(Module& network, DType dtype) {
+  if (dtype == DType::f32) return;
+  if (dtype != DType::bf16)
+    throw DTypeError(fmt::format(
+        "store_linear_weights: weights can be stored as f32 or bf16, not {}", name_of(dtype)));
+  const NoGrad on_purpose;
+  network.visit([](const std::string&, Module& m) {
+    auto* layer = dynamic_cast<Linear*>(&m);
+    if (layer != nullptr && layer->weight.dtype() != DType::bf16) layer->weight.store_as_bf16_();
+  });
 }
 
 std::vector<WalkStep> Linear::walk(const Shape& in) const {

@@ -330,7 +330,7 @@ TEST_CASE("the report as text and as JSON") {
   CHECK(json["verdict"] == "WRONG");
   CHECK(json["tensors"][0]["name"] == "x");
   CHECK(json["tensors"][0]["shape"] == std::vector<int>{3, 4});
-  CHECK(json["tensors"][0]["worst"].size() == 5);
+  CHECK(json["tensors"][0]["worst"].size() == 10);
   CHECK(json["tensors"][0]["worst"][0]["wrong"] == true);
   CHECK(json["tensors"][1]["verdict"] == "OK");
 }

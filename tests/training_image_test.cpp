@@ -25,8 +25,9 @@ Bytes golden(const std::string& name) {
 
 Bytes bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
 
-std::string decode_error(const Bytes& bytes, const std::string& name = "photo.jpg") {
-  const std::string message = message_of<FileError>([&] { decode_image(bytes, name); });
+std::string decode_error(const Bytes& bytes, const std::string& name = "photo.jpg",
+                         int short_side = 0) {
+  const std::string message = message_of<FileError>([&] { decode_image(bytes, name, short_side); });
   CHECK_MESSAGE(message.rfind(name, 0) == 0, "begins with the file's name: ", message);
   return message;
 }
@@ -90,8 +91,8 @@ TEST_CASE("decode: a file cut at any byte is an error") {
     const Bytes whole = golden(name);
     for (std::size_t size = 0; size < whole.size(); ++size) {
       CAPTURE(size);
-      CHECK(decode_error({whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)},
-                         name) != "");
+      const Bytes cut = {whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size)};
+      for (const int short_side : {0, 3}) CHECK(decode_error(cut, name, short_side) != "");
     }
   }
   const Bytes jpeg = golden("rgb.jpg");
@@ -106,10 +107,12 @@ TEST_CASE("decode: a damaged file is decoded or refused, never more") {
       Bytes bytes = whole;
       const PhiloxWords w = philox_block({17, 0}, trial);
       for (std::uint32_t word : w.v) bytes[(word >> 8) % bytes.size()] ^= word & 255;
-      try {
-        decode_image(bytes, name);
-      } catch (const FileError&) {
-        ++refused;
+      for (const int short_side : {0, 3}) {
+        try {
+          decode_image(bytes, name, short_side);
+        } catch (const FileError&) {
+          ++refused;
+        }
       }
     }
     CHECK(refused > 0);
@@ -117,6 +120,50 @@ TEST_CASE("decode: a damaged file is decoded or refused, never more") {
   Bytes png = golden("rgb.png");
   png[png.size() - 20] ^= 1;
   CHECK(has(decode_error(png), "checksum"));
+}
+
+TEST_CASE("decode: a JPEG that is to be shrunk may come smaller") {
+  const Image whole = decode_image(golden("rgb.jpg"), "rgb.jpg");
+  for (const int enough : {12, 13, 1000}) {  // no larger than what is wanted: the same bits
+    CHECK(decode_image(golden("rgb.jpg"), "rgb.jpg", enough).rgb == whole.rgb);
+  }
+  // Larger, but less than twice 2 * 7: whole, by the other decoder where there is one.
+  CHECK(largest_difference(decode_image(golden("rgb.jpg"), "rgb.jpg", 7)) <= 4);
+  CHECK(decode_image(golden("cmyk.jpg"), "c", 3).width == 20);  // stb_image's
+  CHECK(decode_image(golden("rgb.png"), "p", 3).width == 20);
+  // Larger than that: half of the size, each pixel the mean of four.
+  const int part = decodes_scaled() ? 2 : 1;
+  for (const char* name : {"rgb.jpg", "progressive.jpg", "grey.jpg"}) {
+    CAPTURE(name);
+    const Image half = decode_image(golden(name), name, 3);
+    const Image expected = decode_image(golden(name), name);
+    REQUIRE(half.width == 20 / part);
+    REQUIRE(half.height == 12 / part);
+    int largest = 0;
+    for (int y = 0; y < half.height; ++y)
+      for (int x = 0; x < half.width; ++x)
+        for (int c = 0; c < 3; ++c) {
+          int sum = 0;
+          for (int dy = 0; dy < part; ++dy)
+            for (int dx = 0; dx < part; ++dx)
+              sum += expected.pixel(part * x + dx, part * y + dy)[c];
+          largest = std::max(largest, std::abs(half.pixel(x, y)[c] - sum / (part * part)));
+        }
+    CHECK(largest <= 14);  // progressive.jpg stores a quarter of the colours
+  }
+  CHECK(decode_image(golden("rgb.jpg"), "rgb.jpg", 1).height == (decodes_scaled() ? 3 : 12));
+}
+
+TEST_CASE("decode: damage within the picture is an error of the other decoder too") {
+  if (!decodes_scaled()) {
+    MESSAGE("skipped: built without libjpeg");
+    return;
+  }
+  // The compressed data ends early, and a marker stands in its middle.
+  const Bytes whole = golden("rgb.jpg");
+  Bytes bytes(whole.begin(), whole.end() - 40);
+  bytes.insert(bytes.end(), {0xFF, 0xD9});
+  CHECK(has(decode_error(bytes, "photo.jpg", 3), "cannot decode this JPEG"));
 }
 
 TEST_CASE("decode: a Huffman table of more codes than there are bytes") {

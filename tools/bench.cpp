@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -11,9 +10,12 @@
 #include "core/error.h"
 #include "core/pool.h"
 #include "core/rng.h"
+#include "formats/atomic_file.h"
 #include "layers/cross_entropy.h"
 #include "models/models.h"
+#include "tools/bench_svg.h"
 #include "tools/commands.h"
+#include "tools/roof.h"
 #include "training/profile.h"
 #include "training/sgd.h"
 
@@ -21,7 +23,7 @@ namespace limulus::tools {
 namespace {
 
 struct BenchArguments {
-  std::string model = "alexnet", device = "cpu", layer;
+  std::string model = "alexnet", device = "cpu", layer, svg;
   std::int64_t batch = 32;
   int repeat = 5, threads = 0;
   bool inference = false, json = false;
@@ -89,6 +91,74 @@ std::vector<LayerTime> medians(const std::vector<std::vector<LayerTime>>& runs) 
   return result;
 }
 
+// One direction of a layer beside the roof.
+struct Rated {
+  double seconds = 0, flops = 0, bytes = 0;
+  double share = 0;              // of the speed that the roof allows
+  bool bound_by_memory = false;  // which part of the roof that is
+
+  Rated(double time, double f, double b, const Roof& roof) : seconds(time), flops(f), bytes(b) {
+    const double compute = f / roof.flops, memory = b / roof.bytes;
+    bound_by_memory = memory > compute;
+    if (time > 0) share = std::max(compute, memory) / time;
+  }
+  bool known() const { return seconds > 0 && bytes > 0; }
+  // Worth a look: far from the roof, and more than one percent of the whole.
+  bool slow(double whole) const { return known() && share < 0.6 && seconds > 0.01 * whole; }
+  std::string rate() const {
+    if (!known()) return "-";
+    return bound_by_memory ? fmt::format("{:.1f} GB/s", bytes / seconds / 1e9)
+                           : fmt::format("{:.0f} GFLOP/s", flops / seconds / 1e9);
+  }
+  std::string percent(double whole) const {
+    return known() ? fmt::format("{:.0f} %{}", 100 * share, slow(whole) ? " <" : "  ") : "-  ";
+  }
+};
+
+constexpr const char* row_format = "{:<16} {:>9} {:>13} {:>8} {:>9} {:>13} {:>8}  {}\n";
+
+std::string both_methods(const LayerTime& t) {
+  if (t.backward_method.empty() || t.backward_method == t.forward_method) return t.forward_method;
+  return t.forward_method + "; backward " + t.backward_method;
+}
+
+void print_table(const BenchArguments& a, const std::vector<BenchedLayer>& layers, const Roof& roof,
+                 double whole) {
+  fmt::print(row_format, "layer", "forward", "", "of roof", a.inference ? "" : "backward", "",
+             a.inference ? "" : "of roof", "method");
+  const auto ms = [](double s) { return s > 0 ? fmt::format("{:.2f} ms", 1e3 * s) : ""; };
+  for (const BenchedLayer& l : layers) {
+    const Rated f(l.time.forward, l.work.forward_flops, l.work.forward_bytes, roof);
+    const Rated b(l.time.backward, l.work.backward_flops, l.work.backward_bytes, roof);
+    const bool back = l.time.backward > 0;
+    fmt::print(row_format, l.name, ms(f.seconds), f.rate(), f.percent(whole), ms(b.seconds),
+               back ? b.rate() : "", back ? b.percent(whole) : "", both_methods(l.time));
+  }
+  fmt::print(
+      "\nThe roof: {:.0f} GFLOP/s ({}) and {:.1f} GB/s (y = a x + b), whichever a layer meets\n"
+      "first, each array counted once. Winograd's method multiplies less than its operations, "
+      "which\n"
+      "are counted as the direct method's, so it can pass 100 %. \"<\" marks what is below 60 % "
+      "of\n"
+      "the roof and above 1 % of the time.\n",
+      roof.flops / 1e9,
+      roof.measured_by_product ? "the best product of matrices" : "multiply-adds in registers",
+      roof.bytes / 1e9);
+}
+
+void write_roofline(const BenchArguments& a, const std::vector<BenchedLayer>& layers,
+                    const Roof& roof) {
+  std::vector<RoofPoint> points;
+  for (const BenchedLayer& l : layers)  // those that multiply and add
+    if (l.work.forward_flops > 0 && l.time.forward > 0)
+      points.push_back({l.name.substr(0, l.name.find('+')),
+                        l.work.forward_flops / l.work.forward_bytes,
+                        l.work.forward_flops / l.time.forward});
+  write_file_atomically(
+      a.svg, roofline_svg(fmt::format("{}, forward, batch {}", a.model, a.batch), roof, points));
+  fmt::print(stderr, "The roofline as a picture: {}\n", a.svg);
+}
+
 void bench(const BenchArguments& a) {
   if (a.threads > 0) set_device_threads(a.threads);
   Subject subject(a);
@@ -107,53 +177,53 @@ void bench(const BenchArguments& a) {
     subject.run(a.inference);
     runs.push_back(profile.layers());
   }
-  const std::vector<LayerTime> layers = medians(runs);
   const double whole = median(seconds);
   const auto images = static_cast<double>(a.batch);
-  std::map<std::string, double> flops;  // of the forward pass
-  for (const WalkStep& s : subject.steps)
-    flops[s.name] = 2 * static_cast<double>(s.multiply_adds) * images;
-
-  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
-  const auto rate = [](double work, double time) { return time > 0 ? work / time / 1e9 : 0; };
+  const double megabytes = static_cast<double>(subject.backend.pool().stats().peak_bytes) / 1e6;
+  const Roof roof = measure_roof(subject.backend);
+  std::vector<BenchedLayer> layers = join(subject.steps, medians(runs));
+  if (!a.layer.empty()) {
+    std::erase_if(layers, [&](const BenchedLayer& l) {
+      return ("+" + l.name + "+").find("+" + a.layer + "+") == std::string::npos;
+    });
+    if (layers.empty()) throw ValueError("bench: this network has no layer '" + a.layer + "'");
+  }
+  if (!a.svg.empty()) write_roofline(a, layers, roof);
   if (!a.json) {
     fmt::print("{} on {}: {}, batch {}\n\n", a.model, subject.backend.description(),
                a.inference ? "inference" : "training step", a.batch);
-    fmt::print("{:<12} {:>11} {:>9} {:>12} {:>9}\n", "layer", "forward ms", "GFLOP/s",
-               "backward ms", "GFLOP/s");
-  }
-  for (const LayerTime& l : layers) {
-    if (!a.layer.empty() && l.layer != a.layer) continue;
-    // Backward computes two products of the forward's size; the first layer only one.
-    const bool first = l.layer == subject.steps[0].name;
-    const double forward_rate = rate(flops[l.layer], l.forward);
-    const double backward_rate = rate(flops[l.layer] * (first ? 1 : 2), l.backward);
-    rows.push_back({{"layer", l.layer},
-                    {"forward_ms", 1e3 * l.forward},
-                    {"backward_ms", 1e3 * l.backward},
-                    {"forward_gflops", forward_rate},
-                    {"backward_gflops", backward_rate}});
-    const auto shown = [](double r) { return r > 0 ? fmt::format("{:.1f}", r) : std::string("-"); };
-    if (!a.json)
-      fmt::print("{:<12} {:>11.2f} {:>9} {:>12.2f} {:>9}\n",
-                 l.layer.empty() ? "loss, update" : l.layer, 1e3 * l.forward, shown(forward_rate),
-                 1e3 * l.backward, shown(backward_rate));
-  }
-  if (rows.empty()) throw ValueError("bench: this network has no layer '" + a.layer + "'");
-  const double megabytes = static_cast<double>(subject.backend.pool().stats().peak_bytes) / 1e6;
-  if (a.json)
-    fmt::print("{}\n", nlohmann::ordered_json{{"model", a.model},
-                                              {"device", subject.backend.description()},
-                                              {"batch", a.batch},
-                                              {"training", !a.inference},
-                                              {"ms", 1e3 * whole},
-                                              {"images_per_second", images / whole},
-                                              {"peak_buffer_mb", megabytes},
-                                              {"layers", rows}}
-                           .dump(2));
-  else
+    print_table(a, layers, roof, whole);
     fmt::print("\n{:.1f} ms, {:.1f} images/s (median of {}); buffers at most {:.0f} MB\n",
                1e3 * whole, images / whole, a.repeat, megabytes);
+    return;
+  }
+  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+  for (const BenchedLayer& l : layers) {
+    const Rated f(l.time.forward, l.work.forward_flops, l.work.forward_bytes, roof);
+    const Rated b(l.time.backward, l.work.backward_flops, l.work.backward_bytes, roof);
+    rows.push_back({{"layer", l.name},
+                    {"forward_ms", 1e3 * f.seconds},
+                    {"forward_flops", f.flops},
+                    {"forward_bytes", f.bytes},
+                    {"forward_share", f.share},
+                    {"forward_method", l.time.forward_method},
+                    {"backward_ms", 1e3 * b.seconds},
+                    {"backward_flops", b.flops},
+                    {"backward_bytes", b.bytes},
+                    {"backward_share", b.share},
+                    {"backward_method", l.time.backward_method}});
+  }
+  fmt::print("{}\n", nlohmann::ordered_json{{"model", a.model},
+                                            {"device", subject.backend.description()},
+                                            {"batch", a.batch},
+                                            {"training", !a.inference},
+                                            {"ms", 1e3 * whole},
+                                            {"images_per_second", images / whole},
+                                            {"peak_buffer_mb", megabytes},
+                                            {"roof_gflops", roof.flops / 1e9},
+                                            {"roof_gbytes", roof.bytes / 1e9},
+                                            {"layers", rows}}
+                         .dump(2));
 }
 
 }  // namespace
@@ -163,7 +233,8 @@ void add_bench(CLI::App& app) {
   CLI::App* c = app.add_subcommand("bench", "Time a network, layer by layer");
   c->footer(
       "Example: limulus bench --model alexnet --batch 32\n"
-      "         limulus bench --inference --batch 1 --threads 1");
+      "         limulus bench --inference --batch 1 --threads 1\n"
+      "         limulus bench ladder");
   c->add_option("--model", a->model, "Network")->capture_default_str();
   c->add_option("--batch", a->batch, "Images at a time")
       ->check(CLI::Range(1, 65536))
@@ -175,8 +246,12 @@ void add_bench(CLI::App& app) {
       ->capture_default_str();
   c->add_option("--device", a->device, "limulus devices lists them")->capture_default_str();
   c->add_option("--threads", a->threads, "Threads of the cpu device")->check(CLI::Range(1, 1024));
+  c->add_option("--svg", a->svg, "Also draw the roofline, into this file");
   c->add_flag("--json", a->json, "As JSON");
-  c->callback([a] { bench(*a); });
+  add_bench_ladder(*c);
+  c->callback([a, c] {
+    if (c->get_subcommands().empty()) bench(*a);
+  });
 }
 
 }  // namespace limulus::tools

@@ -11,6 +11,7 @@ void add_evaluate(CLI::App& app);
 void add_predict(CLI::App& app);
 void add_gradcheck(CLI::App& app);
 void add_bench(CLI::App& app);
+void add_bench_ladder(CLI::App& bench);
 void add_devices(CLI::App& app);
 void add_convert(CLI::App& app);
 

@@ -1,14 +1,21 @@
-// limulus explain: a network's output sizes, shapes, parameters and multiply-adds, as arithmetic.
+// limulus explain: a network's output sizes, shapes, parameters and multiply-adds, as arithmetic; the
+// same of one convolution or pool of any size; and one element of a layer, number by number.
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <charconv>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "backends/registry.h"
 #include "core/error.h"
+#include "layers/avg_pool2d.h"
+#include "layers/conv2d.h"
+#include "layers/max_pool2d.h"
 #include "layers/walk.h"
 #include "models/models.h"
 #include "tools/commands.h"
+#include "tools/explain_element.h"
 
 namespace limulus::tools {
 namespace {
@@ -17,6 +24,11 @@ struct ExplainArguments {
   std::string model = "alexnet", layer;
   std::int64_t classes = 0, batch = 1, size = 0;
   bool list = false, json = false, markdown = false;
+  // Of a single convolution or pool:
+  std::string input = "3x227x227";
+  std::int64_t kernel = 3, stride = 1, padding = 0, dilation = 1, groups = 1, channels = 0;
+  bool ceil = false, without_bias = false;
+  ElementArguments element;
 };
 
 void print_list(bool as_json) {
@@ -48,8 +60,70 @@ std::vector<WalkStep> only(const std::vector<WalkStep>& steps, const std::string
   return chosen;
 }
 
+// "3x227x227" -> [1, 3, 227, 227]; a single number is height and width.
+Shape input_from(const std::string& text, std::int64_t batch) {
+  std::vector<std::int64_t> sizes = {batch};
+  const char *p = text.data(), *end = p + text.size();
+  for (;; ++p) {
+    std::int64_t value = 0;
+    const auto [after, error] = std::from_chars(p, end, value);
+    if (error == std::errc{} && value >= 0) sizes.push_back(value);
+    p = after;
+    if (error != std::errc{} || value < 0 || p == end || *p != 'x' || sizes.size() > 3) break;
+  }
+  if (p != end || sizes.size() != 4)
+    throw ValueError(fmt::format(
+        "explain: --input is '{}'; it takes channels x height x width such as 3x227x227", text));
+  return Shape(sizes);
+}
+
+bool is_single(const std::string& name) {
+  return name == "conv2d" || name == "max_pool2d" || name == "avg_pool2d";
+}
+
+WalkStep single_step(const ExplainArguments& a) {
+  const Shape in = input_from(a.input, a.batch);
+  if (a.model == "conv2d") {
+    const Conv2dOptions options = {.stride = a.stride,
+                                   .pad = a.padding,
+                                   .dilation = a.dilation,
+                                   .groups = a.groups,
+                                   .bias = !a.without_bias};
+    if (a.ceil)
+      throw ValueError("explain: conv2d has no --ceil: only pools round up, and only if asked to");
+    const std::int64_t channels = a.channels > 0 ? a.channels : in[1];
+    // The channels that a kernel sees; conv2d_step refuses groups that do not divide them.
+    const std::int64_t seen = a.groups > 0 ? in[1] / a.groups : in[1];
+    return conv2d_step(in, {channels, seen, a.kernel, a.kernel}, options);
+  }
+  if (a.dilation != 1 || a.groups != 1)
+    throw ValueError(fmt::format("explain: {} has no --dilation and no --groups", a.model));
+  const Pool2dOptions options = {
+      .kernel = a.kernel, .stride = Size2d(a.stride), .pad = a.padding, .ceil = a.ceil};
+  return a.model == "max_pool2d" ? MaxPool2d(options).walk(in)[0] : AvgPool2d(options).walk(in)[0];
+}
+
 void explain(const ExplainArguments& a) {
   if (a.list) return print_list(a.json);
+  if (!a.element.element.empty()) {
+    ElementArguments e = a.element;
+    e.model = a.model;
+    e.layer = a.layer;
+    e.size = a.size;
+    e.classes = a.classes;
+    e.json = a.json;
+    if (e.layer.empty()) throw ValueError("explain: --element needs --layer: an element of which?");
+    return explain_element(e);
+  }
+  if (a.element.backward) throw ValueError("explain: --backward needs --element, as 5,10,10");
+  if (is_single(a.model)) {
+    WalkStep step = single_step(a);
+    step.name = a.model;
+    fmt::print("{}\n", a.json       ? walk_json({step})
+                       : a.markdown ? walk_markdown({step})
+                                    : walk_text({step}));
+    return;
+  }
   const ModelSpec& spec = model_spec(a.model);
   const std::int64_t side = a.size > 0 ? a.size : spec.input[-1];
   const auto model = make_model(a.model, a.classes, device("reference"));
@@ -60,13 +134,68 @@ void explain(const ExplainArguments& a) {
                                   : walk_text(steps));
 }
 
+constexpr std::int64_t most = 65536;
+
+void add_single_options(CLI::App& c, ExplainArguments& a) {
+  const char* group = "One convolution or pool";
+  const auto number = [&](const char* name, std::int64_t& value, const char* help) {
+    c.add_option(name, value, help)
+        ->check(CLI::Range(std::int64_t{0}, most))
+        ->capture_default_str()
+        ->group(group);
+  };
+  c.add_option("--input", a.input, "Channels x height x width")
+      ->capture_default_str()
+      ->group(group);
+  number("--kernel", a.kernel, "Height and width of the window");
+  number("--stride", a.stride, "Steps of the window");
+  number("--padding", a.padding, "Zeros at each end");
+  number("--dilation", a.dilation, "Distance of the window's taps");
+  number("--groups", a.groups, "Blocks of channels that do not see each other");
+  c.add_option("--channels", a.channels, "Kernels (default: as many as the input has channels)")
+      ->check(CLI::Range(std::int64_t{1}, most))
+      ->group(group);
+  c.add_flag("--ceil", a.ceil, "Round up: a last window may hang over the end (pools)")
+      ->group(group);
+  c.add_flag("--no-bias", a.without_bias, "Without a bias")->group(group);
+}
+
+void add_element_options(CLI::App& c, ElementArguments& e) {
+  const char* group = "One element, number by number";
+  c.add_option("--element", e.element, "Which one: channel,row,column, or a class")->group(group);
+  c.add_flag("--backward", e.backward, "Of the gradient instead, with the loss of --label")
+      ->group(group);
+  c.add_option("--of", e.of, "The gradient of the layer's input, weight or bias")
+      ->check(CLI::IsMember({"input", "weight", "bias"}))
+      ->capture_default_str()
+      ->group(group);
+  c.add_option("--label", e.label, "The right class")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str()
+      ->group(group);
+  c.add_option("--image", e.image, "JPEG or PNG (default: random numbers)")->group(group);
+  c.add_option("--checkpoint", e.checkpoint, "Weights (default: drawn with --seed)")->group(group);
+  c.add_option("--seed", e.seed, "Of the weights and the random input")
+      ->capture_default_str()
+      ->group(group);
+  c.add_option("--terms", e.terms, "How many terms to show")
+      ->check(CLI::Range(std::int64_t{0}, std::int64_t{1000000}))
+      ->capture_default_str()
+      ->group(group);
+}
+
 }  // namespace
 
 void add_explain(CLI::App& app) {
   auto a = std::make_shared<ExplainArguments>();
   CLI::App* c = app.add_subcommand("explain", "Walk through a network's sizes, layer by layer");
-  c->footer("Example: limulus explain alexnet\n         limulus explain lenet5 --json");
-  c->add_option("model", a->model, "Network")->capture_default_str();
+  c->footer(
+      "Example: limulus explain alexnet\n"
+      "         limulus explain lenet5 --json\n"
+      "         limulus explain conv2d --input 3x224x224 --kernel 11 --stride 4 --padding 2\n"
+      "         limulus explain alexnet --layer conv2 --element 5,10,10 --backward");
+  c->add_option("model", a->model, "Network; or conv2d, max_pool2d, avg_pool2d")
+      ->capture_default_str();
   c->add_flag("--list", a->list, "List the networks");
   c->add_option("--layer", a->layer, "Only this layer: conv2");
   c->add_option("--classes", a->classes, "Number of classes (default: the network's own)")
@@ -78,6 +207,8 @@ void add_explain(CLI::App& app) {
       ->check(CLI::Range(1, 65536));
   c->add_flag("--json", a->json, "As JSON");
   c->add_flag("--markdown", a->markdown, "As a Markdown table")->excludes("--json");
+  add_single_options(*c, *a);
+  add_element_options(*c, a->element);
   c->callback([a] { explain(*a); });
 }
 

@@ -8,6 +8,7 @@
 #include "backends/registry.h"
 #include "core/error.h"
 #include "formats/read_file.h"
+#include "layers/linear.h"
 #include "tools/commands.h"
 #include "tools/terminal.h"
 #include "training/trainer.h"
@@ -16,7 +17,7 @@ namespace limulus::tools {
 namespace {
 
 struct PredictArguments {
-  std::string checkpoint, device = "cpu";
+  std::string checkpoint, device = "cpu", weights = "f32";
   std::vector<std::string> images;
   int top = 5, threads = 0;
   bool ten_crop = false, json = false;
@@ -32,6 +33,7 @@ void complain(const std::string& what, const std::string& path, nlohmann::ordere
 void predict(const PredictArguments& a) {
   if (a.threads > 0) set_device_threads(a.threads);
   const TrainedModel t = load_trained(a.checkpoint, a.device);
+  store_linear_weights(*t.model, a.weights == "bf16" ? DType::bf16 : DType::f32);
   std::size_t width = 0;
   for (const std::string& name : t.classes) width = std::max(width, name.size());
 
@@ -39,7 +41,7 @@ void predict(const PredictArguments& a) {
   for (const std::string& path : a.images) {
     std::vector<float> p;
     try {
-      p = classify(t, decode_image(read_file(path), path), a.ten_crop);
+      p = classify(t, decode_image(read_file(path), path, t.config.prepare.short_side), a.ten_crop);
     } catch (const ShapeError& e) {  // smaller than the network's input
       complain(fmt::format("{}: {}", path, e.what()), path, &all);
       continue;
@@ -75,6 +77,10 @@ void add_predict(CLI::App& app) {
   c->add_flag("--ten-crop", a->ten_crop, "Average over ten crops, as in the paper");
   c->add_option("--device", a->device, "limulus devices lists them")->capture_default_str();
   c->add_option("--threads", a->threads, "Threads of the cpu device")->check(CLI::Range(1, 1024));
+  c->add_option("--weights", a->weights,
+                "How the fully connected layers' weights are kept: bf16 halves their memory")
+      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->capture_default_str();
   c->add_flag("--json", a->json, "As JSON");
   c->callback([a] { predict(*a); });
 }

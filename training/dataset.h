@@ -25,7 +25,8 @@ class ImageSet {
   std::int64_t size() const { return static_cast<std::int64_t>(labels_.size()); }
   std::int64_t label(std::int64_t i) const { return labels_.at(static_cast<std::size_t>(i)); }
   std::string name(std::int64_t i) const;  // the file, or the file and the number within it
-  Image load(std::int64_t i) const;        // FileError, naming the file, when it cannot be decoded
+  // FileError, naming the file, when it cannot be decoded; short_side as in decode_image
+  Image load(std::int64_t i, int short_side = 0) const;
   bool in_memory() const { return pixels_ != nullptr; }
 
   void add_file(const std::filesystem::path& path, std::int64_t label);

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "core/error.h"
+#include "training/jpeg_scaled.h"
 
 // The only place where stb_image is compiled: JPEG and PNG, from memory, and its names stay private
 // to this file, so that a program may bring its own copy.
@@ -192,7 +193,7 @@ void check_png(Bytes b, const std::string& name) {
 
 }  // namespace
 
-Image decode_image(std::span<const std::uint8_t> bytes, const std::string& name) {
+Image decode_image(std::span<const std::uint8_t> bytes, const std::string& name, int short_side) {
   const bool jpeg = begins(bytes, "\xFF\xD8\xFF");
   if (jpeg) {
     check_jpeg(bytes, name);
@@ -202,6 +203,7 @@ Image decode_image(std::span<const std::uint8_t> bytes, const std::string& name)
     throw FileError(fmt::format("{}: not a JPEG or PNG: {}", name, describe(bytes)));
   }
   if (bytes.size() > INT32_MAX) throw FileError(fmt::format("{}: larger than 2 GiB", name));
+  if (Image scaled; jpeg && decode_jpeg_scaled(bytes, name, short_side, &scaled)) return scaled;
 
   int width = 0, height = 0, channels = 0;
   const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(

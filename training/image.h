@@ -32,7 +32,16 @@ inline constexpr std::int64_t kMaxPixels = 100'000'000;
 //   animated PNG the default image
 // A rotation noted in EXIF is not applied. FileError for anything else, for a file that was cut at
 // any byte, and for a PNG chunk whose checksum is wrong.
-Image decode_image(std::span<const std::uint8_t> bytes, const std::string& name);
+//
+// short_side > 0: the caller is going to shrink the picture to that shorter side. A JPEG that is
+// larger may then come smaller than it is stored, its shorter side at least twice short_side, and
+// from another decoder (jpeg_scaled.h). After the resize, pixels differ from those of the whole
+// picture by 1 of 255 on average; a picture of that size or smaller comes out the same bit for bit.
+Image decode_image(std::span<const std::uint8_t> bytes, const std::string& name,
+                   int short_side = 0);
+
+// Whether this build has that other decoder; without it, pictures are always decoded whole.
+bool decodes_scaled();
 
 // Part of an image, in pixels; a resize may begin and end between two.
 struct Box {

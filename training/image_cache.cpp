@@ -15,7 +15,7 @@ std::shared_ptr<const Image> ImageCache::get(std::int64_t i) {
     if (const auto& kept = kept_.at(static_cast<std::size_t>(i))) return kept;
   }
   // Two threads may decode one image at the same time; the result is the same.
-  auto image = std::make_shared<const Image>(prepare(set_.load(i), prepare_));
+  auto image = std::make_shared<const Image>(prepare(set_.load(i, prepare_.short_side), prepare_));
   const std::size_t size = image->rgb.size();
   const std::lock_guard lock(mutex_);
   auto& kept = kept_[static_cast<std::size_t>(i)];

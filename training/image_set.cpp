@@ -56,11 +56,11 @@ std::string ImageSet::name(std::int64_t i) const {
   return in_memory() ? fmt::format("{}, image {}", name_, position_.at(at)) : paths_.at(at);
 }
 
-Image ImageSet::load(std::int64_t i) const {
+Image ImageSet::load(std::int64_t i, int short_side) const {
   const auto at = static_cast<std::size_t>(i);
   if (!in_memory()) {
     const std::string& path = paths_.at(at);
-    return decode_image(read_file(path), path);
+    return decode_image(read_file(path), path, short_side);
   }
   const std::size_t area = static_cast<std::size_t>(height_) * width_;
   const std::uint8_t* planes = pixels_->data() + position_.at(at) * channels_ * area;

@@ -3,6 +3,7 @@
 #include <ctime>
 #include <fstream>
 
+#include "training/image.h"
 #include "training/report.h"
 
 namespace limulus {
@@ -32,6 +33,7 @@ std::vector<std::pair<std::string, std::string>> build_provenance() {
           {"limulus", LIMULUS_VERSION ", commit " LIMULUS_COMMIT},
           {"compiler", LIMULUS_COMPILER},
           {"flags", LIMULUS_FLAGS},
+          {"large JPEGs", decodes_scaled() ? "libjpeg" : "stb_image"},
           {"date", today()}};
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "backends/cpu/arena.h"
 #include "backends/cpu/kernels/kernels.h"
 #include "core/backend.h"
 
@@ -35,6 +36,7 @@ class CpuBackend final : public Backend {
 
   void* allocate(std::size_t bytes) override;
   void deallocate(void* buffer, std::size_t bytes) noexcept override;
+  bool reuses(std::size_t bytes) const override;
   bool host_memory() const override { return true; }
   void upload(void* dst, const void* host, std::size_t bytes) override;
   void download(void* host, const void* src, std::size_t bytes) override;
@@ -100,6 +102,7 @@ class CpuBackend final : public Backend {
   void run(DType dtype, const char* primitive, const S& shape, F kernel);
 
   std::string name_, instruction_set_;
+  cpu::Arena arena_;
   cpu::Context context_;
   const cpu::Kernels<float>* f32_ = nullptr;
   const cpu::Kernels<double>* f64_ = nullptr;

@@ -46,8 +46,11 @@ void CpuBackend::gemm(DType dtype, const GemmShape& s, const void* a, const void
 
 void CpuBackend::linear_forward(DType dtype, const LinearShape& s, const void* x, const void* w,
                                 const void* b, void* y) {
+  if (s.weights == DType::bf16 && dtype != DType::f32)
+    throw DTypeError(std::string("linear: weights stored as bf16 multiply inputs in f32, not in ") +
+                     name_of(dtype));
   run(dtype, "linear_forward", s, [&]<class T>(const cpu::Kernels<T>& k, const cpu::Context& ctx) {
-    k.linear_forward(ctx, s, in<T>(x), in<T>(w), in<T>(b), out<T>(y));
+    k.linear_forward(ctx, s, in<T>(x), w, in<T>(b), out<T>(y));
   });
 }
 

@@ -26,6 +26,8 @@ std::uint64_t bits_of(DType dtype, double value) {
       return bits(static_cast<std::int64_t>(value));
     case DType::i32:
       return bits(static_cast<std::int32_t>(value));
+    case DType::bf16:
+      return bits(round_to_bf16(static_cast<float>(value)));
   }
   return 0;
 }

@@ -26,6 +26,7 @@ void dispatch(DType dtype, F&& f) {
       return f.template operator()<double>();
     case DType::i64:
     case DType::i32:
+    case DType::bf16:
       break;
   }
   throw DTypeError(std::string("reference: arithmetic is done in f32 or f64, not in ") +
@@ -40,6 +41,8 @@ void dispatch_any(DType dtype, F&& f) {
       return f.template operator()<std::int64_t>();
     case DType::i32:
       return f.template operator()<std::int32_t>();
+    case DType::bf16:
+      return f.template operator()<Bf16>();
     case DType::f32:
     case DType::f64:
       return dispatch(dtype, f);

@@ -28,7 +28,7 @@ def with_onnxruntime(folder, threads, image):
     import onnxruntime
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(os.path.join(folder, "small.onnx"), options,
+    session = onnxruntime.InferenceSession(os.path.join(folder, "small-plain-lrn.onnx"), options,
                                            providers=["CPUExecutionProvider"])
     return session.run(None, {"image": image})[0]
 

@@ -1,29 +1,31 @@
 """Who takes part. A contender knows how to do a piece of work on a number of threads:
 
-    measure(work, threads, effort) -> Answer with "ms", and "gflops" or "images_per_second"
-    versions() -> {"torch": "2.15.0"}
+    prepare(work, threads)                  what is not timed
+    measure(work, threads, effort)          -> Answer with "ms", and "gflops" or "images_per_second"
+    release()                               ends what prepare() started
+    versions()                              -> {"torch": "2.15.0"}
 
-To add one that is a Python package: write NAME_worker.py after the pattern of torch_worker.py, add the
-package to requirements.txt, and add a line to FRAMEWORKS.
+To add one that is a Python package: write NAME_worker.py after the pattern of onnxruntime_worker.py,
+add the package to requirements.txt, and add an entry to FRAMEWORKS.
 """
+import json
 import os
+import shutil
+import subprocess
+import tempfile
 from dataclasses import dataclass
 
+from environment import HERE, ROOT
 from measure import Worker, run_once
-
-HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 @dataclass(frozen=True)
 class Work:
-    kind: str        # "peak", "gemm", "training", "inference"
+    kind: str        # "peak", "gemm", "training", "inference", "start", "data"
     name: str        # for the table
     shape: str = ""  # of a product: "32x4096x9216:nt"
     batch: int = 0   # of a network
-
-    @property
-    def rate(self):
-        return "gflops" if self.kind in ("gemm", "peak") else "images_per_second"
+    folder: str = ""  # of photographs
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,12 @@ class Effort:
 
 class Limulus:
     name = "limulus"
-    kinds = ("peak", "gemm", "training", "inference")
+    kinds = ("peak", "gemm", "training", "inference", "start", "data")
 
     def __init__(self, build):
         self.program = os.path.join(build, "limulus")
         self.gemm_bench = os.path.join(build, "benchmarks", "gemm_bench")
+        self.folder = tempfile.mkdtemp(prefix="limulus-versus-")  # of the checkpoint
 
     def command(self, work, threads, effort):
         common = ["--json", "--threads", str(threads)]
@@ -52,19 +55,68 @@ class Limulus:
             return [self.gemm_bench, *common, "--peak", "--seconds", str(effort.gemm_seconds)]
         if work.kind == "gemm":
             return [self.gemm_bench, *common, "--seconds", str(effort.gemm_seconds), work.shape]
+        if work.kind == "start":
+            return [self.program, "predict", *common, self.checkpoint(), self.photograph()]
+        if work.kind == "data":
+            return [self.program, "train", "--threads", str(threads), "--data", work.folder,
+                    "--model", "alexnet", "--epochs", "2", "--batch", str(work.batch),
+                    "--out", os.path.join(self.folder, "data-run")]
         return [self.program, "bench", *common, "--model", "alexnet", "--batch", str(work.batch),
                 "--repeat", str(effort.repeat(work)),
                 *(["--inference"] if work.kind == "inference" else [])]
 
+    def prepare(self, work, threads):
+        """An AlexNet of 5 classes to predict with, trained for one step on two photographs a class:
+        what it says does not matter here."""
+        if work.kind != "start" or os.path.exists(self.checkpoint()):
+            return
+        for part in ("train", "test"):
+            for label in FLOWERS:
+                source = os.path.join(ROOT, "data", "flowers5", part, label)
+                target = os.path.join(self.folder, "data", part, label)
+                os.makedirs(target, exist_ok=True)
+                for file in sorted(os.listdir(source))[:2]:
+                    shutil.copy(os.path.join(source, file), target)
+        subprocess.run([self.program, "train", "--data", os.path.join(self.folder, "data"),
+                        "--model", "alexnet", "--epochs", "1", "--batch", "10",
+                        "--out", os.path.join(self.folder, "run")],
+                       check=True, stdout=subprocess.DEVNULL)
+
+    def checkpoint(self):
+        return os.path.join(self.folder, "run", "checkpoint.safetensors")
+
+    def photograph(self):
+        folder = os.path.join(ROOT, "data", "flowers5", "test", FLOWERS[0])
+        return os.path.join(folder, sorted(os.listdir(folder))[0])
+
     def measure(self, work, threads, effort):
+        if work.kind == "data":
+            return self.measure_data(work, threads, effort)
         answer = run_once(self.command(work, threads, effort))
         v = answer.values
         if work.kind == "peak":
             answer.values = {"gflops": v.get("peak_gflops", 0)}
         elif work.kind == "gemm":
             answer.values = {k: v["products"][0][k] for k in ("ms", "gflops")}
+        elif work.kind == "start":
+            answer.values = {"ms": 1e3 * answer.seconds}
         else:
             answer.values = {k: v[k] for k in ("ms", "images_per_second", "layers")}
+        return answer
+
+    def measure_data(self, work, threads, effort):
+        """Two epochs of training from files. The checkpoint tells how long the steps took, and how
+        much of that they waited for a batch."""
+        answer = run_once(self.command(work, threads, effort), reads_json=False)
+        run = os.path.join(self.folder, "data-run")
+        with open(os.path.join(run, "checkpoint.safetensors"), "rb") as f:
+            header = json.loads(f.read(int.from_bytes(f.read(8), "little")))
+        shutil.rmtree(run)
+        epochs = json.loads(header["__metadata__"]["state"])["epochs"]
+        seconds, waiting = zip(*((e[7], e[9]) for e in epochs))
+        rate = len(epochs) / sum(1 / e[8] for e in epochs)
+        answer.values = {"ms": 1e3 * work.batch / rate, "images_per_second": rate,
+                         "waiting": sum(s * w for s, w in zip(seconds, waiting)) / sum(seconds)}
         return answer
 
     def products(self):
@@ -75,51 +127,87 @@ class Limulus:
                    for d in run_once([self.program, "devices", "--json"]).values}
         return {"device": devices.get("cpu", "no cpu device")}
 
-    def close(self):
+    def release(self):
         pass
+
+    def close(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class PythonWorker:
-    """A framework with a worker program. Products are asked of one worker that stays: it loads the
-    framework once. A network gets a fresh one each time: so its peak memory is its own."""
+    """A framework with a worker program. A network has a worker of its own, which is prepared once and
+    stays for all rounds: so its peak memory is its own, and nothing is compiled twice. Products are
+    asked of one worker for each number of threads."""
 
-    def __init__(self, name, python, script, options=(), kinds=("gemm", "training", "inference")):
-        self.name, self.kinds = name, kinds
+    def __init__(self, name, python, files, script, options=(), kinds=("inference",), start=""):
+        self.name, self.kinds = name, (*kinds, "start") if start else kinds
+        self.python, self.files, self.start = python, files, start
         self.command = [python, os.path.join(HERE, script), *options]
-        self.resident = None
+        self.workers = {}
+
+    def environment(self, threads):
+        """OpenBLAS is told its threads here. What chooses its kernels, or changes the precision of
+        oneDNN's, is left to the processor and the library, whatever the caller's shell says."""
+        kept = {k: v for k, v in os.environ.items()
+                if not k.startswith(("OPENBLAS_", "ONEDNN_", "DNNL_", "MKL_", "OMP_"))}
+        return {**kept, "OPENBLAS_NUM_THREADS": str(threads)}
+
+    def worker(self, key, threads):
+        if key not in self.workers:
+            self.workers[key] = Worker(self.command, self.environment(threads))
+        return self.workers[key]
+
+    def prepare(self, work, threads):
+        if work.kind in ("training", "inference"):
+            self.worker((work, threads), threads).ask(
+                {"kind": "prepare", "work": work.kind, "batch": work.batch, "threads": threads,
+                 "files": self.files})
 
     def measure(self, work, threads, effort):
         if work.kind == "gemm":
-            return self.stay().ask({"kind": "gemm", "shape": work.shape, "threads": threads,
-                                    "seconds": effort.gemm_seconds})
-        worker = Worker(self.command)
-        answer = worker.ask({"kind": work.kind, "batch": work.batch, "threads": threads,
-                             "repeat": effort.repeat(work)})
-        answer.cpu_seconds = worker.close()
-        return answer
-
-    def stay(self):
-        if self.resident is None:
-            self.resident = Worker(self.command)
-        return self.resident
+            return self.worker(threads, threads).ask(
+                {"kind": "gemm", "shape": work.shape, "threads": threads,
+                 "seconds": effort.gemm_seconds})
+        if work.kind == "start":
+            answer = run_once([self.python, os.path.join(HERE, "cold_start.py"), self.start,
+                               self.files, str(threads)])
+            answer.values = {"ms": 1e3 * answer.seconds}
+            return answer
+        return self.worker((work, threads), threads).ask(
+            {"kind": "run", "repeat": effort.repeat(work)})
 
     def versions(self):
-        return self.stay().ask({"kind": "versions"}).values
+        try:
+            return self.worker("versions", 1).ask({"kind": "versions"}).values
+        finally:
+            self.release()
 
-    def close(self):
-        if self.resident is not None:
-            self.resident.close()
-            self.resident = None
+    def release(self):
+        for worker in self.workers.values():
+            worker.close()
+        self.workers = {}
+
+    close = release
 
 
-def make_contenders(names, build, python):
+def make_contenders(names, build, python, files):
     """Limulus first, then the frameworks asked for by name."""
-    return [Limulus(build), *(PythonWorker(n, python, *FRAMEWORKS[n]) for n in names)]
+    return [Limulus(build), *(PythonWorker(n, python, files, **FRAMEWORKS[n]) for n in names)]
 
 
-# name: worker program, its options, and what of the work it takes part in (default: all but "peak")
+FLOWERS = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
+
+# name: worker program, its options, what of the work it takes part in, and what cold_start.py calls it
+# (one name for each package: its other ways take the same time to start)
 FRAMEWORKS = {
-    "torch": ("torch_worker.py",),
+    "torch": {"script": "torch_worker.py", "kinds": ("gemm", "training", "inference"),
+              "start": "torch"},
     # The same with the optimizer's single-pass update, which one has to ask for.
-    "torch-fused": ("torch_worker.py", ("--fused",), ("training",)),
+    "torch-fused": {"script": "torch_worker.py", "options": ("--fused",), "kinds": ("training",)},
+    "torch-compile": {"script": "torch_worker.py", "options": ("--fused", "--compile"),
+                      "kinds": ("training", "inference")},
+    "onnxruntime": {"script": "onnxruntime_worker.py", "start": "onnxruntime"},
+    "openvino": {"script": "openvino_worker.py", "start": "openvino"},
+    "openvino-throughput": {"script": "openvino_worker.py", "options": ("--mode", "THROUGHPUT")},
+    "openblas": {"script": "numpy_worker.py", "kinds": ("gemm",)},
 }

@@ -38,8 +38,8 @@ def make_python():
             if f.read() == wanted:
                 return python
     print(f"Making {venv}: the frameworks to compare with, kept apart from the system's Python.\n"
-          "pip installs PyTorch, NumPy and safetensors into it. PyTorch's usual package brings its GPU\n"
-          "libraries along (some gigabytes); to use a Python that has these three, give --python PATH.",
+          "pip installs what requirements.txt lists. PyTorch's usual package brings its GPU libraries\n"
+          "along (some gigabytes); to use a Python that has these packages, give --python PATH.",
           flush=True)
     try:
         subprocess.run([sys.executable, "-m", "venv", venv], check=True)
@@ -55,15 +55,37 @@ def make_python():
 
 
 def check_python(python):
+    """That it runs; a framework that it lacks becomes a line of the table."""
     try:
-        subprocess.run([python, "-c", "import numpy, safetensors.torch, torch"], check=True,
-                       capture_output=True, text=True)
+        subprocess.run([python, "-c", "import numpy"], check=True, capture_output=True, text=True)
     except OSError as e:
         stop(f"--python {python}: {e}")
     except subprocess.CalledProcessError as e:
         stop(f"{python} lacks a package: {e.stderr.strip().splitlines()[-1]}\n"
              f"Leave --python out, or: {python} -m pip install -r {HERE}/requirements.txt")
     return python
+
+
+def make_files(python, folder):
+    """What files.py writes, made on the first run and whenever that program changed."""
+    wanted = hashlib.sha256()
+    for name in ("files.py", "torch_models.py"):
+        with open(os.path.join(HERE, name), "rb") as f:
+            wanted.update(f.read())
+    stamp = os.path.join(folder, "made-by.sha256")
+    if os.path.exists(stamp):
+        with open(stamp) as f:
+            if f.read() == wanted.hexdigest():
+                return
+    print(f"Making {folder}: AlexNet with random weights for each framework", flush=True)
+    done = subprocess.run([python, os.path.join(HERE, "files.py"), folder], capture_output=True,
+                          text=True)
+    if done.returncode != 0:
+        print("It failed, so others' inference cannot be measured: "
+              + (done.stderr.strip().splitlines() or ["no message"])[-1], flush=True)
+        return
+    with open(stamp, "w") as f:
+        f.write(wanted.hexdigest())
 
 
 def from_cpuinfo(key):

@@ -76,8 +76,8 @@ def last_words(stderr, returncode):
     return lines[-1].strip() if lines else f"exit status {returncode}"
 
 
-def run_once(command):
-    """A one-shot program: its JSON (null where it prints nothing), time, CPU time and memory."""
+def run_once(command, reads_json=True):
+    """A one-shot program: its JSON, time, CPU time and memory."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         start = time.perf_counter()
         try:
@@ -91,7 +91,7 @@ def run_once(command):
             raise MeasurementError(f"{os.path.basename(command[0])}: "
                                    f"{last_words(err, process.returncode)}")
         out.seek(0)
-        values = json.loads(out.read() or "null")
+        values = json.loads(out.read()) if reads_json else {}
     return Answer(values, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6, seconds)
 
 
@@ -165,7 +165,7 @@ class Cell:
         """One contender's failure is a row of the table, and not the end of the others' run."""
         try:
             return do()
-        except MeasurementError as e:
+        except (MeasurementError, OSError, subprocess.CalledProcessError) as e:
             self.failure = str(e)
             return None
 
@@ -204,7 +204,7 @@ def interleave(cells, rounds, patience):
         for i, cell in enumerate(waiting):
             show(f"  round {number + 1}, {i + 1} of {len(waiting)}: {cell.label}")
             if patience > 0:
-                wait_until_quiet(5)
+                wait_until_quiet(3)
             taken = cell.attempt(lambda: sample(cell.action))
             if taken:
                 cell.samples.append(taken)

@@ -4,10 +4,11 @@
     python3 benchmarks/versus/run.py                      all, on 1 and 2 threads
     python3 benchmarks/versus/run.py --quick --only gemm  a first look
 
-Measured are products of matrices of AlexNet's sizes, against the processor's peak, and AlexNet's
-training step and inference; and the weights of a state dict are carried over. Limulus has to be built
-(this says how, when it is not). Results go to the screen and to build/versus.json. README.md in the
-folder above explains what is compared.
+Measured are products of matrices of AlexNet's sizes, against the processor's peak; AlexNet's training
+step and inference, with their peak memory; how both grow with threads and the batch; a whole process
+that classifies one image; what reading photographs costs; and the weights of a state dict are carried over. Limulus has to be built
+(this says how, when it is not). Results go to the screen, to build/versus.json and build/versus-*.svg.
+README.md in the folder above explains what is compared.
 """
 import argparse
 import json
@@ -18,9 +19,11 @@ import sys
 import environment
 from contenders import FRAMEWORKS, Effort, Work, make_contenders
 from measure import DISTURBED_SHARE, Cell, MeasurementError, interleave
+from plots import write_plots
 from table import print_results
 
-PARTS = ("gemm", "training", "inference", "torchvision")
+PARTS = ("gemm", "training", "inference", "scaling", "start", "data", "torchvision")
+SWEEP = [1, 2, 4, 8, 16, 32, 64, 128, 256]  # batches of the curve
 
 
 def parse_arguments():
@@ -32,95 +35,139 @@ def parse_arguments():
     p.add_argument("--quick", action="store_true", help="few short repetitions: to see that it works")
     p.add_argument("--only", type=lambda t: t.split(","), default=list(PARTS),
                    help="parts, of: " + ",".join(PARTS))
-    p.add_argument("--with", dest="frameworks", type=lambda t: t.split(","), default=["torch"],
-                   help="frameworks, of: " + ",".join(FRAMEWORKS))
-    p.add_argument("--training", type=numbers, default=[32], help="batches to train (default: 32)")
-    p.add_argument("--inference", type=numbers, default=[1, 32], help="batches (default: 1,32)")
-    p.add_argument("--rounds", type=int, help="undisturbed repetitions to collect (default: 5)")
+    p.add_argument("--with", dest="frameworks", type=lambda t: t.split(","), default=list(FRAMEWORKS),
+                   help="frameworks, of (default: all): " + ",".join(FRAMEWORKS))
+    p.add_argument("--training", type=numbers, help="batches to train (default: 32,128)")
+    p.add_argument("--inference", type=numbers, help="batches (default: 1,32,128)")
+    p.add_argument("--photographs", default=os.path.join(environment.ROOT, "data", "flowers5"),
+                   help="folder to train from, for the waiting for data (default: data/flowers5)")
+    p.add_argument("--rounds", type=int, help="undisturbed repetitions to collect (default: 3)")
     p.add_argument("--build", default=os.path.join(environment.ROOT, "build"),
                    help="folder in which Limulus was built (default: build)")
     p.add_argument("--python", help="a Python with the frameworks, instead of build/versus-venv")
-    p.add_argument("--output", help="JSON (default: build/versus.json)")
+    p.add_argument("--output", help="JSON (default: build/versus.json); the plots lie beside it")
     a = p.parse_args()
     for given, known in ((a.only, PARTS), (a.frameworks, FRAMEWORKS)):
         for name in given:
             if name not in known:
                 p.error(f"unknown: {name}; there are: {', '.join(known)}")
+    a.training = a.training or ([32] if a.quick else [32, 128])
+    a.inference = a.inference or ([1, 32] if a.quick else [1, 32, 128])
     if min(*a.threads, *a.training, *a.inference, a.rounds or 1, 1) < 1:
         p.error("threads, batches and rounds are 1 or more")
+    a.sweep = [1, 8, 32] if a.quick else SWEEP
     a.build = os.path.abspath(a.build)
-    a.rounds = a.rounds or (2 if a.quick else 5)
+    a.rounds = a.rounds or (1 if a.quick else 3)
     a.patience = 0 if a.quick else 2 * a.rounds
-    a.effort = Effort(gemm_seconds=0.1, steps=1) if a.quick else Effort(gemm_seconds=0.3, steps=3)
-    a.output = a.output or os.path.join(environment.ROOT, "build", "versus.json")
+    a.effort = Effort(gemm_seconds=0.05, steps=1) if a.quick else Effort(gemm_seconds=0.2, steps=3)
+    a.output = os.path.abspath(a.output or os.path.join(environment.ROOT, "build", "versus.json"))
     return a
 
 
-def groups_of_work(parts, training, inference, products):
-    """What is measured together, round by round."""
-    if "gemm" in parts:
-        yield [Work("peak", "peak"),
-               *(Work("gemm", p["name"], shape=p["shape"]) for p in products)]
-    if "training" in parts:
-        for batch in training:
-            yield [Work("training", f"training step, batch {batch}", batch=batch)]
-    if "inference" in parts:
-        for batch in inference:
-            yield [Work("inference", f"inference, batch {batch}", batch=batch)]
+def groups_of_work(a, products):
+    """What is measured together, round by round: (part, title, works, thread counts, who)."""
+    everybody, ours = None, ("limulus",)
+    most = max(a.threads)
+    training = {b: Work("training", f"training step, batch {b}", batch=b) for b in a.training}
+    inference = {b: Work("inference", f"inference, batch {b}", batch=b)
+                 for b in {*a.inference, *a.sweep}}
+    for n in a.threads:
+        if "gemm" in a.only:
+            yield ("gemm", "products of matrices",
+                   [Work("peak", "peak"),
+                    *(Work("gemm", p["name"], shape=p["shape"]) for p in products)], [n], everybody)
+        if "training" in a.only:
+            for work in training.values():
+                yield "training", work.name, [work], [n], everybody
+        if "inference" in a.only:
+            for batch in a.inference:
+                yield "inference", inference[batch].name, [inference[batch]], [n], everybody
+        if "start" in a.only:
+            yield "start", "a whole process", [Work("start", "a whole process")], [n], everybody
+    if "data" in a.only:  # beside the step alone, from memory
+        yield ("data", "training from files",
+               [Work("data", "from files", batch=32, folder=os.path.abspath(a.photographs)),
+                Work("training", "the step alone", batch=32)], [most], ours)
+    if "scaling" in a.only:  # all numbers of threads in turns: their ratio is what matters
+        yield "scaling", "threads", list(training.values()), a.threads, ours
+        yield "scaling", "batches", [inference[b] for b in a.sweep], a.threads, ours
 
 
-def measure_group(group, contenders, threads, a):
+def measure_group(group, contenders, a):
+    part, _, works, thread_counts, who = group
     cells = {}
-    for work in group:
+    for work in works:
+        for threads in thread_counts:
+            for c in contenders:
+                if work.kind in c.kinds and (who is None or c.name in who):
+                    cells[work, threads, c.name] = Cell(
+                        lambda c=c, w=work, n=threads: c.measure(w, n, a.effort),
+                        f"{work.name}, {threads} threads, {c.name}",
+                        lambda c=c, w=work, n=threads: c.prepare(w, n))
+    try:
+        interleave(list(cells.values()), a.rounds, a.patience)
+    finally:
         for c in contenders:
-            if work.kind in c.kinds:
-                cells[work, c.name] = Cell(
-                    lambda c=c, work=work: c.measure(work, threads, a.effort),
-                    f"{work.name}, {threads} threads, {c.name}")
-    interleave(list(cells.values()), a.rounds, a.patience)
-    for work in group:
-        yield {"work": work.name, "kind": work.kind, "threads": threads, "shape": work.shape,
-               "batch": work.batch,
-               "contenders": {name: cell.summary(a.rounds) for (w, name), cell in cells.items()
-                              if w == work}}
+            c.release()
+    for work in works:
+        for threads in thread_counts:
+            yield {"part": part, "work": work.name, "kind": work.kind, "threads": threads,
+                   "shape": work.shape, "batch": work.batch,
+                   "contenders": {name: cell.summary(a.rounds)
+                                  for (w, n, name), cell in cells.items() if (w, n) == (work, threads)}}
 
 
 def check_state_dict(python, build):
     script = os.path.join(environment.HERE, "torchvision_alexnet.py")
     done = subprocess.run([python, script, "--json", "--build", build], stdout=subprocess.PIPE,
-                          text=True)
+                          stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
-        raise MeasurementError(f"{script}: exit status {done.returncode}")
+        return {"failure": (done.stderr.strip().splitlines() or ["no message"])[-1]}
     return json.loads(done.stdout)
+
+
+def introduce(contenders):
+    """The versions of those who can take part; why the others cannot."""
+    versions = {}
+    for c in contenders:
+        try:
+            versions[c.name] = c.versions()
+        except MeasurementError as e:
+            versions[c.name] = {"failure": str(e)}
+    return versions
 
 
 def main():
     a = parse_arguments()
     environment.check_build(a.build)
     python = environment.check_python(a.python) if a.python else environment.make_python()
-    contenders = make_contenders(a.frameworks, a.build, python)
+    folder = os.path.join(environment.ROOT, "build", "versus-files")
+    everybody = make_contenders(a.frameworks, a.build, python, folder)
     document = {"provenance": environment.provenance(),
-                "contenders": {c.name: c.versions() for c in contenders},
                 "settings": {"threads": a.threads, "rounds": a.rounds, "quick": a.quick,
                              "gemm_seconds": a.effort.gemm_seconds, "steps": a.effort.steps,
                              "disturbed_share": DISTURBED_SHARE},
                 "results": []}
     try:
-        for threads in a.threads:
-            for group in groups_of_work(a.only, a.training, a.inference, contenders[0].products()):
-                print(f"measuring on {threads} thread{'s' * (threads > 1)}: "
-                      f"{'products of matrices' if len(group) > 1 else group[0].name}", flush=True)
-                document["results"] += measure_group(group, contenders, threads, a)
+        document["contenders"] = introduce(everybody)
+        contenders = [c for c in everybody if "failure" not in document["contenders"][c.name]]
+        if {"inference", "start"} & {*a.only}:
+            environment.make_files(python, folder)
+        for group in groups_of_work(a, everybody[0].products()):
+            part, title, _, thread_counts, _ = group
+            print(f"measuring {part}: {title}, on {' and '.join(map(str, thread_counts))} "
+                  f"thread{'s' * (max(thread_counts) > 1)}", flush=True)
+            document["results"] += measure_group(group, contenders, a)
         if "torchvision" in a.only:
             document["torchvision"] = check_state_dict(python, a.build)
     finally:
-        for c in contenders:
+        for c in everybody:
             c.close()
-    os.makedirs(os.path.dirname(os.path.abspath(a.output)), exist_ok=True)
+    os.makedirs(os.path.dirname(a.output), exist_ok=True)
     with open(a.output, "w") as f:
         json.dump(document, f, indent=1)
     print_results(document)
-    print(f"Everything: {a.output}")
+    print("Everything:", ", ".join([a.output, *write_plots(document, os.path.splitext(a.output)[0])]))
 
 
 if __name__ == "__main__":

@@ -45,11 +45,11 @@ void conv2d_forward(const Context& ctx, const Conv2dShape& s, const T* x, const 
   if (use_winograd(s)) {
     ctx.use("winograd F(4x4,3x3)");
     conv2d_winograd<T>(ctx, s, x, w, false, b, y);
+    if (s.relu) unary<T>(ctx, UnaryOp::relu, s.n * s.k * s.window.h.out * s.window.w.out, y, y);
   } else {
     ctx.use("direct");
     conv2d_forward_direct<T>(ctx, s, x, w, b, y);
   }
-  if (s.relu) unary<T>(ctx, UnaryOp::relu, s.n * s.k * s.window.h.out * s.window.w.out, y, y);
 }
 
 template <class T>
@@ -63,6 +63,13 @@ void conv2d_backward_input(const Context& ctx, const Conv2dShape& s, const T* dy
     ctx.use("direct");
     conv2d_backward_input_direct<T>(ctx, s, dy, w, dx);
   }
+}
+
+template <class T>
+void conv2d_backward_weight(const Context& ctx, const Conv2dShape& s, const T* x, const T* dy,
+                            T* dw) {
+  ctx.use("direct");
+  conv2d_backward_weight_direct<T>(ctx, s, x, dy, dw);
 }
 
 // No method reads weights that were laid out before.
@@ -85,5 +92,9 @@ template void conv2d_backward_input<float>(const Context&, const Conv2dShape&, c
                                            const float*, float*);
 template void conv2d_backward_input<double>(const Context&, const Conv2dShape&, const double*,
                                             const double*, double*);
+template void conv2d_backward_weight<float>(const Context&, const Conv2dShape&, const float*,
+                                            const float*, float*);
+template void conv2d_backward_weight<double>(const Context&, const Conv2dShape&, const double*,
+                                             const double*, double*);
 
 }  // namespace limulus::cpu::LIMULUS_ISA

@@ -34,6 +34,7 @@ void as_convolution(const Context& ctx, const Conv2dShape& s, const T* dy, const
   Conv2dShape t = s;
   t.c = s.k;
   t.k = s.c;
+  t.relu = false;
   for (Window1d* axis : {&t.window.h, &t.window.w}) {
     const Window1d forward = *axis;
     axis->in = forward.out;

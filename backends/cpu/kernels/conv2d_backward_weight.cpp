@@ -64,8 +64,8 @@ struct GradientB {
 }  // namespace
 
 template <class T>
-void conv2d_backward_weight(const Context& ctx, const Conv2dShape& s, const T* x, const T* dy,
-                            T* dw) {
+void conv2d_backward_weight_direct(const Context& ctx, const Conv2dShape& s, const T* x,
+                                   const T* dy, T* dw) {
   const Window1d &wh = s.window.h, &ww = s.window.w;
   const std::int64_t positions = wh.out * ww.out, pixels = wh.in * ww.in;
   const std::int64_t group_c = s.c / s.groups, group_k = s.k / s.groups;
@@ -159,10 +159,10 @@ void conv2d_backward_bias(const Context& ctx, const Conv2dShape& s, const T* dy,
   });
 }
 
-template void conv2d_backward_weight<float>(const Context&, const Conv2dShape&, const float*,
-                                            const float*, float*);
-template void conv2d_backward_weight<double>(const Context&, const Conv2dShape&, const double*,
-                                             const double*, double*);
+template void conv2d_backward_weight_direct<float>(const Context&, const Conv2dShape&, const float*,
+                                                   const float*, float*);
+template void conv2d_backward_weight_direct<double>(const Context&, const Conv2dShape&,
+                                                    const double*, const double*, double*);
 template void conv2d_backward_bias<float>(const Context&, const Conv2dShape&, const float*, float*);
 template void conv2d_backward_bias<double>(const Context&, const Conv2dShape&, const double*,
                                            double*);

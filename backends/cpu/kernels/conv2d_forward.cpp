@@ -54,15 +54,17 @@ template <class T>
 struct ImageC {
   T* y;  // the strip's first position in the group's first channel of the first image
   const T* bias;
+  bool relu;
   std::int64_t per_image, image_stride, channel_stride;
 
   void put(int rows, std::int64_t depth, const T* a, const T* b, std::int64_t i, std::int64_t j,
-           int cols, bool add) {
+           int cols, bool add, bool last) {
     const std::int64_t image = j / per_image, rest = j % per_image;
     T* c = y + image * image_stride + i * channel_stride + rest;
     const T* shift = bias && !add ? bias + i : nullptr;
     if (rest + cols <= per_image)
-      return multiply_tile<T>(rows, depth, a, b, {c, channel_stride, cols, add, shift});
+      return multiply_tile<T>(rows, depth, a, b,
+                              {c, channel_stride, cols, add, shift, false, relu && last});
     // A tile that holds the seam between two images is formed aside.
     alignas(64) T tile[Blocking<T>::rows * Blocking<T>::cols];
     multiply_tile<T>(rows, depth, a, b, {tile, Blocking<T>::cols, cols, false, nullptr});
@@ -73,7 +75,7 @@ struct ImageC {
         T sum = from[q];
         if (add) sum = sum + *to;
         if (shift) sum = sum + shift[r];
-        *to = sum;
+        *to = relu && last && sum < 0 ? T(0) : sum;
         if (++place == per_image) place = 0, ++n;
       }
     }
@@ -103,6 +105,7 @@ void conv2d_forward_direct(const Context& ctx, const Conv2dShape& s, const T* x,
 
   const std::int64_t tasks = plan.strips_n * plan.strips_oh * s.groups * plan.parts;
   const std::int64_t work = s.n * s.k * positions * taps / 4;
+  const bool relu = s.relu;
   const StripLayout* l = &layout;
   parallel_for(ctx, tasks, work, [=](std::int64_t task, int thread) {
     const std::int64_t part = task % plan.parts, group = task / plan.parts % s.groups;
@@ -120,7 +123,11 @@ void conv2d_forward_direct(const Context& ctx, const Conv2dShape& s, const T* x,
     StoredA<T> from_a{w + group * group_k * taps, taps, false};
     ImageB<T> from_b{strip};
     ImageC<T> to{y + (n * s.k + group * group_k) * positions + oh * ww.out,
-                 b ? b + group * group_k : nullptr, rows * ww.out, s.k * positions, positions};
+                 b ? b + group * group_k : nullptr,
+                 relu,
+                 rows * ww.out,
+                 s.k * positions,
+                 positions};
     multiply_block<T>(from_a, from_b, to, k, channels, 0, images * rows * ww.out, taps, false,
                       Panels<T>(mine));
   });

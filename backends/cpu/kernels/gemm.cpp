@@ -1,12 +1,8 @@
 // C = op(A) op(B) + beta C: which way to go, and how C is cut into blocks for the threads.
 //
-//     dot       few rows on one side, and rows of both run along k: gemm_dot.cpp reads the big
-//               matrix once, where it lies. A Linear layer with a batch of 1.
-//     turned    few rows of A, B transposed: compute C^T = op(B)^T op(A)^T, so that the big matrix
-//     is
-//               packed by plain copies (as the left operand) and not by transposing. A Linear layer
-//               with a batch of 32: its weight [out, in] is read along its rows.
-//     plain     all else
+//     rows      few rows of A, and B transposed, as in a Linear layer whose weight [out, in] is B:
+//               B is read where it lies (rows_dot.cpp, rows_in_place.cpp)
+//     plain     all else: both are packed (gemm.h)
 //
 // The blocks of C are cut by the sizes of the problem. Each element's sum is formed by one thread
 // in the order of k, in passes whose depth depends on k alone, so that neither the cut nor the
@@ -72,31 +68,6 @@ void gemm_plain(const Context& ctx, const GemmShape& s, const T* a, const T* b, 
   });
 }
 
-// The block of C^T [n, m] is summed in a workspace, and turned over as it goes to C.
-template <class T>
-void gemm_turned(const Context& ctx, const GemmShape& s, const T* a, const T* b, T* c) {
-  const Cut blocks = cut<T>(s.n, s.m, s.k);
-  const std::int64_t panel_bytes = Panels<T>::bytes(blocks.n);
-  const std::int64_t bytes = panel_bytes + bytes_of<T>(blocks.m * blocks.n);
-  const Scratch scratch(ctx, ctx.threads * bytes);
-  char* memory = scratch.as<char>();
-  const std::int64_t work = s.m * s.n * s.k / 4;
-  parallel_for(ctx, blocks.rows * blocks.cols, work, [=](std::int64_t task, int thread) {
-    const std::int64_t i = task / blocks.cols * blocks.m, j = task % blocks.cols * blocks.n;
-    const std::int64_t rows = smaller(blocks.m, s.n - i), cols = smaller(blocks.n, s.m - j);
-    char* mine = memory + thread * bytes;
-    T* block = reinterpret_cast<T*>(mine + panel_bytes);  // [rows, cols] of C^T
-    StoredA<T> from_a{b + (s.trans_b ? i * s.ldb : i), s.ldb, !s.trans_b};
-    StoredB<T> from_b{a + (s.trans_a ? j : j * s.lda), s.lda, !s.trans_a};
-    StoredC<T> to{block, cols};
-    multiply_block<T>(from_a, from_b, to, 0, rows, 0, cols, s.k, false, Panels<T>(mine));
-    T* out = c + j * s.ldc + i;
-    if (s.beta == 0) return transpose(rows, cols, block, cols, out, s.ldc);
-    for (std::int64_t q = 0; q < cols; ++q)
-      for (std::int64_t r = 0; r < rows; ++r) out[q * s.ldc + r] += block[r * cols + q];
-  });
-}
-
 }  // namespace
 
 template <class T>
@@ -112,8 +83,16 @@ void gemm(const Context& ctx, const GemmShape& s, const T* a, const T* b, T* c) 
   if (s.trans_a && s.m == 1 && s.lda == 1) t.trans_a = false, t.lda = s.k;
   if (!s.trans_b && s.n == 1 && s.ldb == 1) t.trans_b = true, t.ldb = s.k;
 
-  if (!t.trans_a && t.trans_b && smaller(t.m, t.n) <= 4) return gemm_dot<T>(ctx, t, a, b, c);
-  if (t.trans_b && t.m <= 128 && t.m < t.n) return gemm_turned<T>(ctx, t, a, b, c);
+  if (!t.trans_a && t.trans_b) {
+    const bool add = t.beta != 0;
+    const RowProducts<T> rows = {t.m, t.k, t.n, a, t.lda, t.ldb, c, t.ldc, 1, nullptr, add};
+    if (t.n <= few_rows && t.m > t.n) {  // the same of C^T
+      const RowProducts<T> columns = {t.n, t.k, t.m, b, t.ldb, t.lda, c, 1, t.ldc, nullptr, add};
+      return rows_dot<T, T>(ctx, columns, a);
+    }
+    if (t.m <= few_rows) return rows_dot<T, T>(ctx, rows, b);
+    if (t.m <= in_place_rows && t.m < t.n) return rows_in_place<T, T>(ctx, rows, b);
+  }
   gemm_plain<T>(ctx, t, a, b, c);
 }
 

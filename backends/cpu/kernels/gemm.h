@@ -50,11 +50,13 @@ struct StoredC {
   std::int64_t ldc;
   const T* bias = nullptr;  // one per row of C
   bool stream = false;  // tiles are written around the caches: c and its rows aligned to 64 bytes
+  bool relu = false;    // cut off below 0, at last
 
   void put(int rows, std::int64_t depth, const T* a, const T* b, std::int64_t i, std::int64_t j,
-           int cols, bool add) {
-    multiply_tile<T>(rows, depth, a, b,
-                     {c + i * ldc + j, ldc, cols, add, bias && !add ? bias + i : nullptr, stream});
+           int cols, bool add, bool last) {
+    multiply_tile<T>(
+        rows, depth, a, b,
+        {c + i * ldc + j, ldc, cols, add, bias && !add ? bias + i : nullptr, stream, relu && last});
   }
 };
 
@@ -78,7 +80,7 @@ void multiply_block(A& a, B& b, C& c, std::int64_t i0, std::int64_t m, std::int6
         for (std::int64_t r = 0; r < rows; r += height)
           c.put(static_cast<int>(smaller(height, rows - r)), steps,
                 panels.a + r * Block::row_stride, panels.b + j * steps, i0 + i + r, j0 + j,
-                static_cast<int>(smaller(Block::cols, n - j)), add || p > 0);
+                static_cast<int>(smaller(Block::cols, n - j)), add || p > 0, p + steps == k);
     }
   }
 }

@@ -32,7 +32,7 @@ template <class T>
 struct Kernels {
   void (*gemm)(const Context&, const GemmShape&, const T* a, const T* b, T* c);
 
-  void (*linear_forward)(const Context&, const LinearShape&, const T* x, const T* w, const T* b,
+  void (*linear_forward)(const Context&, const LinearShape&, const T* x, const void* w, const T* b,
                          T* y);
 
   std::size_t (*conv2d_packed_bytes)(const Conv2dShape&);

@@ -27,6 +27,7 @@
 //
 // s^-3/4 is two square roots and a division (simd_math.h); another beta goes through exp and log,
 // which takes twice as long.
+#include "backends/cpu/kernels/lrn_five.h"
 #include "backends/cpu/kernels/memory_kernels.h"
 #include "backends/cpu/kernels/parallel.h"
 #include "backends/cpu/kernels/simd_math.h"
@@ -169,16 +170,106 @@ void backward(const Context& ctx, const LrnShape& s, const T* x, const T* dy, T*
   });
 }
 
+// ---- the paper's window and beta: the loops of lrn_five.h ---------------------------------------
+
+template <class T>
+constexpr std::int64_t paper_row = 2048 / sizeof(T);  // pixels of a block
+
+// Results go to `y` where they belong or, if they are to be streamed, to a small stage first: four
+// channels begin at four different places in their cache lines, and streaming wants whole lines.
+template <class T>
+struct Stage {
+  T* rows;  // [4, paper_row]
+  bool stream;
+  LIMULUS_INLINE T* place(T* y, std::int64_t t, bool exists) const {
+    return stream || !exists ? rows + t * paper_row<T> : y;
+  }
+  LIMULUS_INLINE void finish(T* y, std::int64_t t, std::int64_t count) const {
+    const T* from = rows + t * paper_row<T>;
+    if (stream) for_lanes_to(y, 0, count, true, [=](auto at) { at.store(y, at.load(from)); });
+  }
+};
+
+template <class T>
+void paper_forward(const Context& ctx, const LrnShape& s, const T* x, T* y) {
+  constexpr std::int64_t row = paper_row<T>, item = static_cast<std::int64_t>(sizeof(T));
+  const std::int64_t plane = s.h * s.w, channels = s.c, blocks = ceil_div(plane, row);
+  const std::int64_t bytes = s.n * channels * plane * item;
+  const bool stream = bytes >= stream_bytes;
+  const LrnFactors<T> factors(s);
+  const std::int64_t per_thread = 5 * row;  // a stage and a row of zeros
+  const Scratch scratch(ctx, ctx.threads * per_thread * item);
+  T* all = scratch.template as<T>();
+
+  parallel_for(ctx, s.n * blocks, 2 * bytes, [=](std::int64_t task, int thread) {
+    const std::int64_t begin = task % blocks * row, count = smaller(row, plane - begin);
+    const T* image = x + task / blocks * channels * plane;
+    T* out = y + task / blocks * channels * plane + begin;
+    const Stage<T> stage{all + thread * per_thread, stream};
+    T* zeros = stage.rows + 4 * row;
+    for_lanes<T>(0, count, [=](auto at) { at.store(zeros, Vec<T>::zero()); });
+    for (std::int64_t i = 0; i < channels; i += 4) {
+      T* to[4];
+      for (std::int64_t t = 0; t < 4; ++t)
+        to[t] = stage.place(out + (i + t) * plane, t, i + t < channels);
+      normalize_group(image, plane, channels, i, begin, count, factors, zeros, to);
+      for (std::int64_t t = 0; t < smaller(4, channels - i); ++t)
+        stage.finish(out + (i + t) * plane, t, count);
+    }
+    stream_done(stream);
+  });
+}
+
+template <class T>
+void paper_backward(const Context& ctx, const LrnShape& s, const T* x, const T* dy, T* dx) {
+  constexpr std::int64_t row = paper_row<T>, item = static_cast<std::int64_t>(sizeof(T));
+  const std::int64_t plane = s.h * s.w, channels = s.c, blocks = ceil_div(plane, row);
+  const std::int64_t bytes = s.n * channels * plane * item;
+  const bool stream = bytes >= stream_bytes;
+  const LrnFactors<T> factors(s);
+  const std::int64_t per_thread = 11 * row;  // a stage, a row of zeros, six rows carried over
+  const Scratch scratch(ctx, ctx.threads * per_thread * item);
+  T* all = scratch.template as<T>();
+
+  parallel_for(ctx, s.n * blocks, 3 * bytes, [=](std::int64_t task, int thread) {
+    const std::int64_t begin = task % blocks * row, count = smaller(row, plane - begin);
+    const std::int64_t offset = task / blocks * channels * plane + begin;
+    const Stage<T> stage{all + thread * per_thread, stream};
+    T* zeros = stage.rows + 4 * row;
+    const Carried<T> carried{zeros + row, zeros + 5 * row, row};
+    for_lanes<T>(0, 7 * row, [=](auto at) { at.store(zeros, Vec<T>::zero()); });
+    // The group before the first has no channels: it makes what the first needs carried over.
+    for (std::int64_t i = -4; i < channels; i += 4) {
+      const T *xi = x + offset + i * plane, *dyi = dy + offset + (i + 2) * plane;
+      T* to[4];
+      for (std::int64_t t = 0; t < 4; ++t)
+        to[t] = stage.place(dx + offset + (i + t) * plane, t, i >= 0 && i + t < channels);
+      if (i >= 0 && i + 12 <= channels)
+        gradient_of_four(Channels<T>{xi, plane}, Channels<T>{dyi, plane}, count, factors, carried,
+                         to[0], to[1], to[2], to[3]);
+      else
+        gradient_of_four(EdgeChannels<T>(xi, plane, i, channels, zeros),
+                         EdgeChannels<T>(dyi, plane, i + 2, channels, zeros), count, factors,
+                         carried, to[0], to[1], to[2], to[3]);
+      for (std::int64_t t = 0; i >= 0 && t < smaller(4, channels - i); ++t)
+        stage.finish(dx + offset + (i + t) * plane, t, count);
+    }
+    stream_done(stream);
+  });
+}
+
 }  // namespace
 
 template <class T>
 void lrn_across_forward(const Context& ctx, const LrnShape& s, const T* x, T* y) {
+  if (is_paper_lrn(s)) return paper_forward(ctx, s, x, y);
   if (s.beta == 0.75) return forward(ctx, s, x, y, ThreeQuarters<T>{});
   forward(ctx, s, x, y, AnyBeta<T>{Vec<T>::set(static_cast<T>(s.beta))});
 }
 
 template <class T>
 void lrn_across_backward(const Context& ctx, const LrnShape& s, const T* x, const T* dy, T* dx) {
+  if (is_paper_lrn(s)) return paper_backward(ctx, s, x, dy, dx);
   if (s.beta == 0.75) return backward(ctx, s, x, dy, dx, ThreeQuarters<T>{});
   backward(ctx, s, x, dy, dx, AnyBeta<T>{Vec<T>::set(static_cast<T>(s.beta))});
 }

@@ -9,13 +9,30 @@ namespace limulus::cpu::LIMULUS_ISA {
 template <class T>
 void gemm(const Context& ctx, const GemmShape& s, const T* a, const T* b, T* c);
 
-// gemm_dot.cpp: for gemm, where A has rows of k, B^T too, and one of them has few rows
+// Inner products of rows: y[q, o] = sum over i of x[q, i] w[o, i], + bias[o], or + y[q, o] with
+// `add`, and cut off below 0 with `relu`. It is what a Linear layer does, and a product A B^T.
 template <class T>
-void gemm_dot(const Context& ctx, const GemmShape& s, const T* a, const T* b, T* c);
+struct RowProducts {
+  std::int64_t n, in, out;  // rows of x, their length, rows of w
+  const T* x;
+  std::int64_t ldx, ldw;
+  T* y;
+  std::int64_t ldy, step = 1;  // y[q, o] lies at q * ldy + o * step
+  const T* bias = nullptr;
+  bool add = false, relu = false;
+};
+// w is of T, or of Bf16 where T is float.
+// rows_dot.cpp: for a few rows of x, or any number. rows_in_place.cpp: for tens of rows, where
+// packing w would not pay; step is 1.
+constexpr std::int64_t few_rows = 4, in_place_rows = 256;
+template <class T, class W>
+void rows_dot(const Context& ctx, const RowProducts<T>& s, const W* w);
+template <class T, class W>
+void rows_in_place(const Context& ctx, const RowProducts<T>& s, const W* w);
 
-// linear.cpp
+// linear.cpp: w is of T, or, if s.weights says so and T is float, of Bf16
 template <class T>
-void linear_forward(const Context& ctx, const LinearShape& s, const T* x, const T* w, const T* b,
+void linear_forward(const Context& ctx, const LinearShape& s, const T* x, const void* w, const T* b,
                     T* y);
 
 // conv2d.cpp: chooses among those below
@@ -29,6 +46,9 @@ void conv2d_forward(const Context& ctx, const Conv2dShape& s, const T* x, const 
 template <class T>
 void conv2d_backward_input(const Context& ctx, const Conv2dShape& s, const T* dy, const T* w,
                            T* dx);
+template <class T>
+void conv2d_backward_weight(const Context& ctx, const Conv2dShape& s, const T* x, const T* dy,
+                            T* dw);
 
 // conv2d_forward.cpp, conv2d_backward_input.cpp: for every shape
 template <class T>
@@ -47,8 +67,8 @@ void conv2d_winograd(const Context& ctx, const Conv2dShape& s, const T* x, const
 
 // conv2d_backward_weight.cpp
 template <class T>
-void conv2d_backward_weight(const Context& ctx, const Conv2dShape& s, const T* x, const T* dy,
-                            T* dw);
+void conv2d_backward_weight_direct(const Context& ctx, const Conv2dShape& s, const T* x,
+                                   const T* dy, T* dw);
 template <class T>
 void conv2d_backward_bias(const Context& ctx, const Conv2dShape& s, const T* dy, T* db);
 

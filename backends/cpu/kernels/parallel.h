@@ -38,8 +38,8 @@ inline void parallel_for(const Context& ctx, std::int64_t tasks, std::int64_t by
 struct Full {
   std::int64_t i;
   template <class T>
-  LIMULUS_INLINE Vec<T> load(const T* p) const {
-    return Vec<T>::load(p + i);
+  LIMULUS_INLINE auto load(const T* p) const {
+    return widen(p + i);
   }
   template <class T>
   LIMULUS_INLINE void store(T* p, Vec<T> v) const {
@@ -56,8 +56,8 @@ struct Part {
   std::int64_t i;
   int n;
   template <class T>
-  LIMULUS_INLINE Vec<T> load(const T* p) const {
-    return Vec<T>::load_n(p + i, n);
+  LIMULUS_INLINE auto load(const T* p) const {
+    return widen_n(p + i, n);
   }
   template <class T>
   LIMULUS_INLINE void store(T* p, Vec<T> v) const {

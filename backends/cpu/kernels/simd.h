@@ -17,6 +17,8 @@
 
 #include <cstdint>
 
+#include "core/dtype.h"
+
 #define LIMULUS_INLINE inline __attribute__((always_inline))
 
 namespace limulus::cpu::LIMULUS_ISA {
@@ -176,6 +178,31 @@ LIMULUS_INLINE Vec<double> select(Vec<double>::Mask m, Vec<double> a, Vec<double
 }
 
 #endif
+
+// A number of 16 bits is widened as it is loaded: bfloat16 is the upper half of a float.
+LIMULUS_INLINE Vec<float> widen(const Bf16* p) {
+#ifdef __AVX512F__
+  const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
+#else
+  const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16))};
+#endif
+}
+LIMULUS_INLINE Vec<float> widen_n(const Bf16* p, int n) {
+  Bf16 part[Vec<float>::width] = {};
+  for (int i = 0; i < n; ++i) part[i] = p[i];
+  return widen(part);
+}
+// For code that is written once for both: what is wide already is only loaded.
+template <class T>
+LIMULUS_INLINE Vec<T> widen(const T* p) {
+  return Vec<T>::load(p);
+}
+template <class T>
+LIMULUS_INLINE Vec<T> widen_n(const T* p, int n) {
+  return Vec<T>::load_n(p, n);
+}
 
 // The larger of a and b; b when they are equal or either is NaN.
 template <class T>

@@ -47,7 +47,7 @@ struct Blocking {
 };
 
 // Where a tile goes. The first pass over k stores (plus the bias of each row, if there is one), the
-// others add.
+// others add; the last one may cut off below 0.
 template <class T>
 struct Target {
   T* c;
@@ -56,9 +56,12 @@ struct Target {
   bool add;
   const T* bias;  // one per row, or null
   bool stream = false;
+  bool relu = false;
 };
 
-template <class T, int Rows, int Vectors>
+// `Turned`: a is stored the other way round, each step's rows together, the steps row_stride apart.
+// Such a step is a new cache line, too far from the last to be foreseen: it is asked for in advance.
+template <class T, int Rows, int Vectors, bool Turned>
 void multiply_tile(std::int64_t depth, const T* a, const T* b, const Target<T>& to) {
   using V = Vec<T>;
   constexpr int stride_a = Blocking<T>::row_stride, stride_b = Blocking<T>::cols;
@@ -79,11 +82,12 @@ void multiply_tile(std::int64_t depth, const T* a, const T* b, const Target<T>& 
 #pragma GCC unroll 2
   for (std::int64_t p = 0; p < depth; ++p) {
     V row_b[Vectors];
+    if (Turned) __builtin_prefetch(a + (p + 16) * stride_a);
 #pragma GCC unroll 2
     for (int v = 0; v < Vectors; ++v) row_b[v] = V::load(b + p * stride_b + v * V::width);
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r) {
-      const V x = V::set(a[r * stride_a + p]);
+      const V x = V::set(a[Turned ? p * stride_a + r : r * stride_a + p]);
 #pragma GCC unroll 2
       for (int v = 0; v < Vectors; ++v) acc[r][v] = fma(x, row_b[v], acc[r][v]);
     }
@@ -100,6 +104,7 @@ void multiply_tile(std::int64_t depth, const T* a, const T* b, const Target<T>& 
       if (lanes == V::width) {
         if (to.add) sum = sum + V::load(c);
         if (to.bias) sum = sum + V::set(to.bias[r]);
+        if (to.relu) sum = select(V::zero() > sum, V::zero(), sum);  // NaN stays
         if (to.stream)
           sum.stream(c);
         else
@@ -107,6 +112,7 @@ void multiply_tile(std::int64_t depth, const T* a, const T* b, const Target<T>& 
       } else {
         if (to.add) sum = sum + V::load_n(c, lanes);
         if (to.bias) sum = sum + V::set(to.bias[r]);
+        if (to.relu) sum = select(V::zero() > sum, V::zero(), sum);
         sum.store_n(c, lanes);
       }
     }
@@ -115,15 +121,15 @@ void multiply_tile(std::int64_t depth, const T* a, const T* b, const Target<T>& 
 
 // The tile of the right height: the last panel of a matrix may have fewer rows. Its sums are formed
 // in the same order, so that where a matrix is cut does not show in the result.
-template <class T, int Rows = Blocking<T>::rows>
+template <class T, bool Turned = false, int Rows = Blocking<T>::rows>
 LIMULUS_INLINE void multiply_tile(int rows, std::int64_t depth, const T* a, const T* b,
                                   const Target<T>& to) {
   if constexpr (Rows > 0) {
-    if (rows != Rows) return multiply_tile<T, Rows - 1>(rows, depth, a, b, to);
+    if (rows != Rows) return multiply_tile<T, Turned, Rows - 1>(rows, depth, a, b, to);
     if (to.cols > Blocking<T>::width)
-      multiply_tile<T, Rows, 2>(depth, a, b, to);
+      multiply_tile<T, Rows, 2, Turned>(depth, a, b, to);
     else
-      multiply_tile<T, Rows, 1>(depth, a, b, to);
+      multiply_tile<T, Rows, 1, Turned>(depth, a, b, to);
   }
 }
 

@@ -1,0 +1,32 @@
+#pragma once
+// How fast the processor moves bytes when there is nothing to compute: the limit that a pass over
+// memory is measured against.
+#include <cstdint>
+
+namespace limulus::cpu {
+
+// One array of a pass. update: every value is read, and written back where it stood.
+enum class Role { read, write, update };
+struct StreamArray {
+  float* data = nullptr;
+  std::int64_t n = 0;
+  Role role = Role::read;
+};
+
+// Goes once through all arrays together, the long and the short ones side by side, on `threads`
+// threads: what a kernel that reads and writes these arrays must do at least. Arrays of role `write`
+// are written with ordinary stores, or around the caches. They are full of ones afterwards; the
+// others are unchanged. Adds something read to *sink, so that no read can be left out.
+using StreamProbe = void (*)(int threads, const StreamArray* arrays, int count, bool around_caches,
+                             float* sink);
+
+namespace avx2 {
+void stream_probe(int threads, const StreamArray* arrays, int count, bool around_caches,
+                  float* sink);
+}
+namespace avx512 {
+void stream_probe(int threads, const StreamArray* arrays, int count, bool around_caches,
+                  float* sink);
+}
+
+}  // namespace limulus::cpu

@@ -1,0 +1,21 @@
+#pragma once
+// The part of a gradient check that judges: one tensor's gradient against differences.
+#include <vector>
+
+#include "core/finite_differences.h"
+#include "core/gradcheck.h"
+#include "core/rng.h"
+
+namespace limulus {
+
+// Fills in everything of `t` but its diagnosis, and returns all entries that were compared.
+std::vector<GradcheckEntry> compare_gradient(GradcheckTensor& t, const Tensor& x,
+                                             const std::vector<double>& gradient,
+                                             const FiniteDifferences& differences,
+                                             const GradcheckOptions& options, Rng& rng);
+
+// The place of an element in a row-major array, as an index per axis and as one number.
+std::vector<std::int64_t> index_of(std::int64_t flat, const Shape& shape);
+std::int64_t flat_of(const std::vector<std::int64_t>& index, const Shape& shape);
+
+}  // namespace limulus

@@ -1,0 +1,66 @@
+#pragma once
+// Which well-known mistake would make a gradient look like this?
+//
+// A diagnosis is a guess, tested: each known mistake says what the analytic gradient would be if it
+// had been made, computed from numbers that owe nothing to backward (the inputs, the results, the
+// cotangent, the numeric gradient, the numeric Jacobian). With a = analytic, n = numeric and
+// p = predicted, the share of the error that a guess leaves unexplained is
+//
+//     |a - p| / |a - n|          (norms over the entries that the guess speaks about)
+//
+// and the first guess that leaves less than a thousandth of it is given as the diagnosis. Guesses
+// stand in the order from particular to general.
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/shape.h"
+
+namespace limulus {
+
+// What is known of one tensor whose gradient is wrong.
+struct GradcheckEvidence {
+  Shape x_shape, y_shape;
+  std::vector<double> x, y, v;   // input, result, cotangent
+  std::vector<std::int64_t> at;  // the entries that were compared, as flat indices, ascending
+  std::vector<double> analytic, numeric;  // dL/dx at these entries
+  std::vector<char> wrong;                // 1 or 0, for each of them
+  // Of each of these entries, dy_k/dx_i for all results k; empty where that is too much to compute.
+  std::vector<std::vector<double>> jacobian;
+
+  std::size_t size() const { return at.size(); }
+  bool complete() const { return static_cast<std::int64_t>(at.size()) == x_shape.numel(); }
+};
+
+struct GradcheckGuess {
+  std::string mistake;            // "factor", "transposed": the name in docs/gradcheck.md
+  std::string text;               // the same in a sentence
+  std::vector<double> predicted;  // one for each entry; NaN where the guess says nothing
+};
+
+using GradcheckGuesses = std::vector<GradcheckGuess>;
+using GradcheckExpert = GradcheckGuesses (*)(const GradcheckEvidence&);
+
+struct GradcheckDiagnosis {
+  std::string mistake, text;  // empty where nothing fits
+};
+GradcheckDiagnosis diagnose(const GradcheckEvidence& evidence);
+
+// The experts, by what they look at.
+GradcheckGuesses guess_factor(const GradcheckEvidence& e);     // gradcheck_diagnosis.cpp
+GradcheckGuesses guess_layout(const GradcheckEvidence& e);     // gradcheck_layout.cpp
+GradcheckGuesses guess_group(const GradcheckEvidence& e);      //   (the numeric gradient, moved)
+GradcheckGuesses guess_pointwise(const GradcheckEvidence& e);  // gradcheck_terms.cpp
+GradcheckGuesses guess_terms(const GradcheckEvidence& e);  //   (the Jacobian's diagonal, and rest)
+GradcheckGuesses guess_channel(const GradcheckEvidence& e);
+GradcheckGuesses guess_sums(const GradcheckEvidence& e);     // gradcheck_sums.cpp
+GradcheckGuesses guess_windows(const GradcheckEvidence& e);  //   (which results were added up)
+
+// Where the wrong entries are, in words; the last resort.
+GradcheckDiagnosis locate(const GradcheckEvidence& e);
+
+// The share of the error that a prediction leaves unexplained; 1 or more when it speaks about too
+// little, or is no better than the numeric gradient.
+double unexplained(const GradcheckEvidence& e, const std::vector<double>& predicted);
+
+}  // namespace limulus

@@ -1,0 +1,210 @@
+"""Drawings to scale, as SVG in the page's own colours. Sizes come from `limulus explain --json`."""
+
+import html
+import math
+
+from page_numbers import explain, layers, written
+
+
+class Svg:
+    """A picture, `width` CSS pixels wide where there is room, else as wide as there is."""
+
+    def __init__(self, width: float, height: float, title: str):
+        self.width, self.height, self.title, self.parts = width, height, title, []
+
+    def rect(self, x, y, w, h, kind):
+        self.parts.append(f'<rect class="{kind}" x="{x:.2f}" y="{y:.2f}" width="{w:.2f}" '
+                          f'height="{h:.2f}"/>')
+
+    def line(self, x1, y1, x2, y2, kind="d-line"):
+        self.parts.append(f'<line class="{kind}" x1="{x1:.2f}" y1="{y1:.2f}" x2="{x2:.2f}" '
+                          f'y2="{y2:.2f}"/>')
+
+    def text(self, x, y, words, anchor="middle", kind="d-text"):
+        self.parts.append(f'<text class="{kind}" x="{x:.2f}" y="{y:.2f}" text-anchor="{anchor}">'
+                          f"{html.escape(str(words))}</text>")
+
+    def path(self, points, kind):
+        d = " ".join(f"{'M' if i == 0 else 'L'}{x:.2f},{y:.2f}" for i, (x, y) in enumerate(points))
+        self.parts.append(f'<path class="{kind}" d="{d}"/>')
+
+    def measure(self, x1, x2, y, words):
+        """A dimension line with its length below it."""
+        self.line(x1, y, x2, y)
+        for x in (x1, x2):
+            self.line(x, y - 3, x, y + 3)
+        self.text((x1 + x2) / 2, y + 14, words)
+
+    def done(self) -> str:
+        return (f'<svg class="drawing" role="img" viewBox="0 0 {self.width:.0f} {self.height:.0f}" '
+                f'style="width:{self.width:.0f}px"><title>{html.escape(self.title)}</title>'
+                + "".join(self.parts) + "</svg>")
+
+
+def figure(svgs: list[str], caption: str) -> str:
+    return (f'<figure class="drawings"><div>{"".join(svgs)}</div>'
+            f"<figcaption>{caption}</figcaption></figure>")
+
+
+def step_of(model: str, layer: str) -> dict:
+    return next(s for s in explain(model)["steps"] if s["name"] == layer)
+
+
+def whole(step: dict, side: float = 250) -> str:
+    """The input with its padding and the first, second and last window; beside it the output."""
+    n, out = step["in"][3], step["out"][3]
+    f, s, p = (step["window"][key][0] for key in ("kernel", "stride", "padding"))
+    unit = side / (n + 2 * p)
+    svg = Svg(side + 30 + out * unit + 30, side + 40, f"{step['name']}: input and output to scale")
+    x0, y0 = 10, 6
+    if p:
+        svg.rect(x0, y0, (n + 2 * p) * unit, (n + 2 * p) * unit, "d-pad")
+    svg.rect(x0 + p * unit, y0 + p * unit, n * unit, n * unit, "d-image")
+    last = (out - 1) * s
+    for place, kind in ((0, "d-first"), (s, "d-second"), (last, "d-last")):
+        svg.rect(x0 + place * unit, y0 + (last if kind == "d-last" else 0) * unit, f * unit,
+                 f * unit, kind)
+    svg.measure(x0 + p * unit, x0 + (p + n) * unit, y0 + side + 8, f"{n}")
+    xo = x0 + side + 20
+    svg.rect(xo, y0, out * unit, out * unit, "d-image")
+    for place, kind in ((0, "d-first"), (1, "d-second"), (out - 1, "d-last")):
+        svg.rect(xo + place * unit, y0 + (place if kind == "d-last" else 0) * unit, unit, unit, kind)
+    svg.measure(xo, xo + out * unit, y0 + out * unit + 8, f"{out}")
+    return svg.done()
+
+
+def corner(step: dict, side: float = 250) -> str:
+    """The upper left corner, magnified: one cell is one value."""
+    f, s, p = (step["window"][key][0] for key in ("kernel", "stride", "padding"))
+    cells = min(f + 2 * s + 1, step["in"][3] + 2 * p)
+    unit = side / cells
+    svg = Svg(side + 20, side + 78, f"{step['name']}: the first windows, magnified")
+    x0, y0 = 10, 22
+    for row in range(cells):
+        for column in range(cells):
+            kind = "d-cell-pad" if row < p or column < p else "d-cell"
+            svg.rect(x0 + column * unit, y0 + row * unit, unit, unit, kind)
+    svg.rect(x0 + s * unit, y0, f * unit, f * unit, "d-second")
+    svg.rect(x0, y0, f * unit, f * unit, "d-first")
+    if f > s:
+        svg.rect(x0 + s * unit, y0, (f - s) * unit, f * unit, "d-overlap")
+    svg.line(x0, y0 - 8, x0 + s * unit, y0 - 8)
+    for x in (x0, x0 + s * unit):
+        svg.line(x, y0 - 11, x, y0 - 5)
+    svg.text(x0 + s * unit + 4, y0 - 5, f"stride {s}", "start")
+    svg.measure(x0, x0 + f * unit, y0 + side + 8, f"window {f}")
+    if f > s:
+        svg.measure(x0 + s * unit, x0 + f * unit, y0 + side + 28, f"shared {f - s}")
+    if p:
+        svg.text(x0 + side, y0 + side + 22, f"padding {p}", "end")
+    return svg.done()
+
+
+def window(model: str, layer: str) -> str:
+    step = step_of(model, layer)
+    n, out = step["in"][3], step["out"][3]
+    f, s, p = (step["window"][key][0] for key in ("kernel", "stride", "padding"))
+    last = (out - 1) * s - p
+    unused = n + p - (last + f)
+    words = (f"First: the {n} x {n} input and the {out} x {out} output, to one scale, with the first, "
+             f"the second and the last window. The last begins at {last} and ends at {last + f - 1}"
+             + (f" (padding ends at {n + p - 1})" if p else "")
+             + ("; nothing is left over. " if unused == 0 else f"; {unused} left over. ")
+             + f"Second: the corner, magnified; neighbouring windows share {max(0, f - s)} of {f} "
+             "columns.")
+    return figure([whole(step), corner(step)], words)
+
+
+def crops() -> str:
+    """256 x 256 and where its 227 x 227 parts may lie."""
+    big, small = 256, layers("alexnet")["input"]["width"]
+    svgs = []
+    for words, offset in (("first corner", 0), ("the middle", (big - small) // 2),
+                          ("last corner", big - small)):
+        svg = Svg(190, 215, f"crop of {small} from {big}: {words}")
+        unit = 170 / big
+        svg.rect(10, 6, 170, 170, "d-pad")
+        svg.rect(10 + offset * unit, 6 + offset * unit, small * unit, small * unit, "d-first")
+        svg.text(95, 196, f"{words}: {offset} ... {offset + small - 1}")
+        svgs.append(svg.done())
+    return figure(svgs, f"A {small} x {small} part of {big} x {big} pixels, to scale: its upper left "
+                  f"corner can be at {big - small + 1} x {big - small + 1} places.")
+
+
+def channels(model: str, size: str) -> str:
+    """LRN's windows over channels: one in the middle, and the clipped ones at both ends."""
+    size, count = int(size), layers(model)["lrn1"]["in_channels"]
+    svg = Svg(620, 118, f"windows of {size} over {count} channels")
+    unit = 600 / count
+    for row, i in enumerate((0, count // 2, count - 1)):
+        y = 8 + row * 28
+        first, last = max(0, i - size // 2), min(count - 1, i - size // 2 + size - 1)
+        for c in range(count):
+            kind = "d-first" if c == i else "d-second" if first <= c <= last else "d-cell"
+            svg.rect(10 + c * unit, y, unit, 14, kind)
+        side = "start" if i == 0 else "end" if i == count - 1 else "middle"
+        svg.text(10 + (i + 0.5) * unit, y + 25, f"{first} ... {last}", side)
+    return figure([svg.done()], f"The {count} channels at one place. The channel that is normalized, "
+                  f"and its window of {size}: clipped at both ends.")
+
+
+def areas(model: str) -> str:
+    """Parameters as areas: a square for each layer, all to one scale."""
+    steps = [s for s in explain(model)["steps"] if s["parameters"]]
+    largest = max(s["parameters"] for s in steps)
+    unit = 220 / largest**0.5
+    svg, x = Svg(640, 262, "parameters as areas"), 6.0
+    for i, s in enumerate(steps):
+        side = s["parameters"] ** 0.5 * unit
+        svg.rect(x, 226 - side, side, side, "d-first" if s["kind"] == "Linear" else "d-last")
+        svg.text(x + side / 2, 242, s["name"])
+        if side > 100:
+            svg.text(x + side / 2, 226 - side / 2, written(s["parameters"]), kind="d-inside")
+        x += max(side, 34) + 8
+    svg.width = x + 6
+    return figure([svg.done()], "Parameters as areas, to one scale.")
+
+
+def curve(svg, f, x_range, y_range, box, kind):
+    """f over x_range, as far as it is in y_range, in box = (x, y, width, height)."""
+    (x0, x1), (y0, y1), (bx, by, bw, bh) = x_range, y_range, box
+    points = []
+    for i in range(121):
+        x = x0 + (x1 - x0) * i / 120
+        y = f(x)
+        if y0 <= y <= y1:
+            points.append((bx + (x - x0) / (x1 - x0) * bw, by + (y1 - y) / (y1 - y0) * bh))
+    svg.path(points, kind)
+
+
+def nonlinearities() -> str:
+    """ReLU, tanh and sigmoid, and their derivatives."""
+    def sigmoid(x):
+        return 1 / (1 + math.exp(-x))
+
+    functions = {
+        "ReLU": (lambda x: max(0, x), lambda x: 1 if x > 0 else 0),
+        "tanh": (math.tanh, lambda x: 1 - math.tanh(x) ** 2),
+        "sigmoid": (sigmoid, lambda x: sigmoid(x) * (1 - sigmoid(x))),
+    }
+    svgs = []
+    for name, (f, df) in functions.items():
+        svg = Svg(200, 190, f"{name} and its derivative")
+        box, xs, ys = (15, 10, 170, 140), (-4, 4), (-1.2, 2.2)
+        zero = box[1] + ys[1] / (ys[1] - ys[0]) * box[3]
+        svg.line(box[0], zero, box[0] + box[2], zero)
+        svg.line(box[0] + box[2] / 2, box[1], box[0] + box[2] / 2, box[1] + box[3])
+        curve(svg, f, xs, ys, box, "d-curve")
+        curve(svg, df, xs, ys, box, "d-derivative")
+        svg.text(100, 176, name)
+        svgs.append(svg.done())
+    return figure(svgs, "The function (solid) and its derivative (dashed), for x from -4 to 4.")
+
+
+DRAWINGS = {"window": window, "crops": crops, "channels": channels, "areas": areas,
+            "nonlinearities": nonlinearities}
+
+
+def drawing(words: str) -> str:
+    name, *arguments = words.split()
+    return DRAWINGS[name](*arguments)

@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+"""Checks the pages of the site without building it: only Python's standard library is used.
+
+    docs/check_pages.py PROGRAM [--update] [PAGE ...]
+
+  * every {num} and {calc}, in a line or as a block, is computed from `PROGRAM explain --json`;
+  * every function that is shown by {excerpt} is where it is said to be;
+  * every ```console block is run, in the repository's root, and what it prints is compared; "..." in
+    the page stands for anything within a line, and a line of "..." for any lines;
+  * a number of three digits or more, or with a decimal point, that stands in the text without one of
+    the roles is a finding: nobody would notice when it becomes wrong. A number that is given, such as
+    the 256 pixels of a prepared photograph, is written as mathematics, $256$.
+
+With --update the output of console blocks that differ is put into the pages; look at the difference
+before you believe it. Prints what is wrong and ends with 1, or says how much was checked.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "docs" / "_ext"))
+
+import excerpts  # noqa: E402
+import page_numbers  # noqa: E402
+
+ROLE = re.compile(r"\{(num|calc|quoted)\}`([^`]*)`")
+FENCE = re.compile(r"^\s*(`{3,}|:{3,})(\{?[\w-]*\}?)\s*(.*)$")
+LOOSE = re.compile(r"(?<![\w.,/-])\d[\d,]*\.?\d*(?![\w/])")
+YEAR = re.compile(r"^(19|20)\d\d$")
+TIME_LIMIT = 300  # seconds a command may take, on a machine that is busy
+
+
+class Page:
+    def __init__(self, path: Path):
+        self.path, self.findings, self.checked = path, [], 0
+        self.fresh: dict[int, tuple[int, str]] = {}  # outputs that differ: line -> (lines, text)
+        self.walk = path.parent.name == "walk"
+
+    def wrong(self, line: int, what: str):
+        self.findings.append(f"{self.path.relative_to(ROOT)}:{line}: {what}")
+
+    def verify(self, line: int, check, *arguments):
+        self.checked += 1
+        try:
+            check(*arguments)
+        except (page_numbers.NumberError, excerpts.ExcerptError) as error:
+            self.wrong(line, str(error))
+
+    def roles(self, line: int, text: str):
+        for kind, content in ROLE.findall(text):
+            if kind == "num":
+                self.verify(line, page_numbers.number, content)
+            elif kind == "calc":
+                self.verify(line, page_numbers.calculation, content)
+
+    def loose_numbers(self, line: int, text: str):
+        text = ROLE.sub("", text)
+        text = re.sub(r"`[^`]*`|\$[^$]*\$|\]\([^)]*\)|^#.*|^:::.*", "", text)
+        for found in LOOSE.findall(text):
+            digits = found.replace(",", "").rstrip(".")
+            if ("." in digits or len(digits) >= 3) and not YEAR.match(digits):
+                self.wrong(line, f"{found} stands in the text as it is; use num, calc or quoted")
+
+    def run(self):
+        """Reads the page line by line; blocks of a kind that is checked are collected."""
+        lines = self.path.read_text(encoding="utf-8").splitlines()
+        kind, block, fence, start, in_math = "", [], "", 0, False
+        for number, line in enumerate(lines, 1):
+            mark = FENCE.match(line)
+            if kind:
+                if mark and mark[1] == fence and not mark[2]:
+                    self.block(kind, start, block)
+                    kind = ""
+                else:
+                    block.append(line)
+                continue
+            if line.strip() == "$$" or (line.startswith("$$") and line.count("$$") == 1):
+                in_math = not in_math
+            if mark and mark[2] in ("{details}",):
+                continue  # its text is text
+            if mark and mark[2] and not mark[1].startswith(":::"):
+                kind, block, fence, start = mark[2], [], mark[1], number
+                if kind == "{excerpt}":
+                    self.verify(number, excerpts.excerpt, *mark[3].split())
+                continue
+            self.roles(number, line)
+            if self.walk and not in_math and not line.startswith("$$"):
+                self.loose_numbers(number, line)
+        if kind:
+            self.wrong(start, f"the block {kind} has no end")
+
+    def block(self, kind: str, line: int, block: list[str]):
+        if kind == "{calc}":
+            for i, text in enumerate(block, 1):
+                if text.strip():
+                    self.verify(line + i, page_numbers.calculation, text)
+        elif kind == "console":
+            self.console(line, block)
+        elif self.walk and not kind.startswith("{"):
+            self.wrong(line, f"a block of {kind} that nobody checks; use excerpt or console")
+
+    def console(self, line: int, block: list[str]):
+        indent = len(block[0]) - len(block[0].lstrip())
+        block = [text[indent:] for text in block]
+        if not block[0].startswith("$ "):
+            return self.wrong(line, "a console block begins with '$ ' and a command")
+        self.checked += 1
+        wanted = "\n".join(block[1:]).rstrip()
+        got = output_of(block[0][2:])
+        if not re.fullmatch(as_pattern(wanted), got):
+            self.fresh[line + 1] = (len(block) - 1, textwrap.indent(got, " " * indent))
+            self.wrong(line, f"{block[0][2:]}\n  prints\n{shown(got)}\n  and not\n{shown(wanted)}")
+
+
+    def update(self):
+        lines = self.path.read_text(encoding="utf-8").splitlines()
+        for line, (count, text) in sorted(self.fresh.items(), reverse=True):
+            lines[line : line + count] = text.splitlines()
+        self.path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def output_of(command: str) -> str:
+    environment = dict(os.environ)
+    words = command.split()
+    while "=" in words[0]:  # LIMULUS_FUSE=0 limulus ...
+        name, _, value = words.pop(0).partition("=")
+        environment[name] = value
+    if words[0] == "limulus":
+        words[0] = page_numbers.program()
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT,
+                              env=environment, timeout=TIME_LIMIT)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"({error})"
+    return "\n".join(text.rstrip() for text in (done.stdout + done.stderr).splitlines()).rstrip()
+
+
+def as_pattern(wanted: str) -> str:
+    pattern = []
+    for line in wanted.splitlines():
+        if line.strip() == "...":
+            pattern.append(r"(?:.*\n?)*?")
+        else:
+            pattern.append(r".*?".join(map(re.escape, line.split("..."))) + r"\n?")
+    return "".join(pattern)
+
+
+def shown(text: str) -> str:
+    return "\n".join("    | " + line for line in text.splitlines())
+
+
+def pages_of(arguments: list[str]) -> list[Path]:
+    if arguments:
+        return [Path(a).resolve() for a in arguments]
+    skipped = ("_ext", "_static")
+    return [p for p in sorted((ROOT / "docs").rglob("*.md")) if p.parent.name not in skipped]
+
+
+def main() -> int:
+    if len(sys.argv) < 2:
+        print(__doc__)
+        return 2
+    os.environ["LIMULUS"] = str(Path(sys.argv[1]).resolve())
+    arguments = sys.argv[2:]
+    update = "--update" in arguments
+    findings, checked = [], 0
+    for path in pages_of([a for a in arguments if a != "--update"]):
+        page = Page(path)
+        page.run()
+        if update and page.fresh:
+            page.update()
+        findings += page.findings
+        checked += page.checked
+    print("\n".join(findings) or f"{checked} numbers, calculations, excerpts and commands are right")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,32 @@
+"""How the site is made; docs/README.md tells how to run it. Sources are read from the repository's root,
+so that the folders' READMEs are pages, and code is included from where it is."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+project = "Limulus"
+author = "the authors of Limulus"
+html_title = "Limulus"
+
+root_doc = "docs/index"
+include_patterns = ["README.md", "*/README.md", "*/*/README.md", "*/*/*/README.md", "docs/**.md",
+                    "examples/**.md"]
+exclude_patterns = ["build*", "runs", ".*", "**/.*"]
+
+extensions = ["myst_parser", "limulus_pages"]
+myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
+myst_heading_anchors = 3
+html_math_renderer = "mathml"
+
+html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["limulus.css"]
+html_copy_source = False
+html_show_sphinx = False
+html_show_copyright = False
+templates_path = []
+# The theme's default follows the reader's system: light or dark.
+pygments_style = "default"
+pygments_dark_style = "github-dark"

@@ -1,0 +1,202 @@
+// limulus bench ladder: from a formula to the library's kernel, each rung timed and checked.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "backends/cpu/cpu_backend.h"
+#include "benchmarks/fma_peak.h"
+#include "benchmarks/ladder/ladder.h"
+#include "core/error.h"
+#include "core/pool.h"
+#include "core/rng.h"
+#include "core/tensor.h"
+#include "formats/atomic_file.h"
+#include "tools/bench_svg.h"
+#include "tools/commands.h"
+#include "tools/roof.h"
+
+namespace limulus::tools {
+namespace {
+
+struct LadderArguments {
+  std::string svg;
+  int threads = 0;
+  double seconds = 1;
+  bool json = false;
+};
+
+struct Climbed {
+  std::string name;
+  int threads = 1;
+  double seconds = 0, error = 0;
+};
+
+std::vector<float> random_values(std::int64_t n, Rng& rng) {
+  std::vector<float> v(static_cast<std::size_t>(n));
+  for (float& x : v) x = static_cast<float>(rng.normal());
+  return v;
+}
+
+// Runs each rung for about `seconds`, at least once; takes the shortest time. The error is the
+// largest difference from the first rung's result, beside the largest value of that.
+template <class Rung, class Run>
+std::vector<Climbed> climb(const cpu::Ladder<Rung>& ladder, CpuBackend& backend, double seconds,
+                           std::size_t outputs, Run run) {
+  using Clock = std::chrono::steady_clock;
+  std::vector<float> first, y(outputs);
+  std::vector<Climbed> climbed;
+  for (int i = 0; i < ladder.count; ++i) {
+    const Rung& rung = ladder.rungs[i];
+    const cpu::Context context{rung.all_threads ? backend.threads() : 1, &backend.pool()};
+    Climbed c{rung.name, context.threads, 1e30, 0};
+    std::fill(y.begin(), y.end(), std::nanf(""));  // so that a forgotten element shows
+    double spent = 0;
+    do {
+      const auto start = Clock::now();
+      run(rung, context, y.data());
+      const double time = std::chrono::duration<double>(Clock::now() - start).count();
+      c.seconds = std::min(c.seconds, time);
+      spent += time;
+    } while (spent < seconds);
+    if (first.empty()) first = y;
+    double largest = 0;
+    for (std::size_t j = 0; j < outputs; ++j) {
+      const double difference = std::abs(static_cast<double>(y[j]) - first[j]);
+      c.error = std::isnan(difference) ? difference : std::max(c.error, difference);
+      largest = std::max(largest, std::abs(static_cast<double>(first[j])));
+      if (std::isnan(c.error)) break;
+    }
+    c.error /= largest;
+    if (!(c.error < 1e-4))
+      throw ValueError(
+          fmt::format("bench ladder: '{}' differs from the first rung by {:.2g} of its "
+                      "largest value: this kernel is wrong",
+                      rung.name, c.error));
+    climbed.push_back(std::move(c));
+  }
+  return climbed;
+}
+
+struct Climb {
+  std::string title, unit;
+  double work = 0;                      // operations or bytes of one run
+  double limit_one = 0, limit_all = 0;  // the same a second, at most
+  std::vector<Climbed> rungs;
+};
+
+void print(const Climb& c) {
+  fmt::print("{}\n\n{:<34} {:>8} {:>10} {:>9} {:>9} {:>8} {:>8}\n", c.title, "", "threads", "ms",
+             c.unit, "of limit", "faster", "error");
+  double below = 0;
+  for (const Climbed& r : c.rungs) {
+    const double rate = c.work / r.seconds, limit = r.threads == 1 ? c.limit_one : c.limit_all;
+    fmt::print("{:<34} {:>8} {:>10.2f} {:>9.1f} {:>7.0f} % {:>8} {:>8.0e}\n", r.name, r.threads,
+               1e3 * r.seconds, rate / 1e9, 100 * rate / limit,
+               below == 0 ? "" : fmt::format("{:.1f} x", below / r.seconds), r.error);
+    below = r.seconds;
+  }
+  fmt::print("\n");
+}
+
+nlohmann::ordered_json to_json(const Climb& c) {
+  nlohmann::ordered_json rungs = nlohmann::ordered_json::array();
+  for (const Climbed& r : c.rungs)
+    rungs.push_back({{"name", r.name},
+                     {"threads", r.threads},
+                     {"ms", 1e3 * r.seconds},
+                     {"rate", c.work / r.seconds / 1e9},
+                     {"share", c.work / r.seconds / (r.threads == 1 ? c.limit_one : c.limit_all)},
+                     {"error", r.error}});
+  return {{"title", c.title}, {"unit", c.unit}, {"rungs", rungs}};
+}
+
+void run_ladder(const LadderArguments& a) {
+  const std::string isa = cpu_instruction_set();
+  if (isa.empty())
+    throw DeviceError("bench ladder: its kernels need AVX2, which this processor does not have");
+  CpuBackend backend(a.threads);
+  const bool wide = isa == "avx512";
+  const auto convolutions = wide ? cpu::avx512::conv_ladder() : cpu::avx2::conv_ladder();
+  const auto products = wide ? cpu::avx512::vector_ladder() : cpu::avx2::vector_ladder();
+  const Roof all = measure_roof(backend);
+  CpuBackend single(1);
+  const Roof one = measure_roof(single);
+
+  Rng rng(1);
+  Climb conv{"AlexNet's conv3, four images: 384 kernels of 256 x 3 x 3 on 13 x 13",
+             "GFLOP/s",
+             0,
+             one.flops,
+             all.flops,
+             {}};
+  {
+    const Conv2dShape s{4, 256, 384, 1, make_window(13, 13, {.kernel = 3, .pad = 1}, "conv2d")};
+    conv.work = 2.0 * 4 * 384 * 169 * 256 * 9;
+    const auto x = random_values(4 * 256 * 169, rng), w = random_values(384 * 256 * 9, rng),
+               b = random_values(384, rng);
+    conv.rungs = climb(convolutions, backend, a.seconds, 4 * 384 * 169,
+                       [&](const cpu::ConvRung& rung, const cpu::Context& context, float* y) {
+                         rung.run(context, s, x.data(), w.data(), b.data(), y);
+                       });
+  }
+  Climb fc{"AlexNet's fc6, one image: 4096 x 9216 weights, each used once",
+           "GB/s",
+           0,
+           one.bytes,
+           all.bytes,
+           {}};
+  {
+    const LinearShape s{.n = 1, .in = 9216, .out = 4096};
+    fc.work = 4.0 * 9216 * 4096;
+    const auto x = random_values(s.in, rng), w = random_values(s.in * s.out, rng),
+               b = random_values(s.out, rng);
+    fc.rungs = climb(products, backend, a.seconds, 4096,
+                     [&](const cpu::VectorRung& rung, const cpu::Context& context, float* y) {
+                       rung.run(context, s, x.data(), w.data(), b.data(), y);
+                     });
+  }
+  if (a.json) {
+    fmt::print("{}\n", nlohmann::ordered_json{{"device", backend.description()},
+                                              {"peak_gflops", one.flops / 1e9},
+                                              {"bandwidth_gbytes", one.bytes / 1e9},
+                                              {"ladders", {to_json(conv), to_json(fc)}}}
+                           .dump(2));
+  } else {
+    fmt::print("{}\n\n", backend.description());
+    print(conv);
+    print(fc);
+    fmt::print(
+        "The limits, of one thread and of {}: {:.0f} and {:.0f} GFLOP/s (multiply-adds in "
+        "registers), "
+        "{:.1f} and\n{:.1f} GB/s (y = a x + b; a loop that only reads can be faster). Error: the "
+        "largest difference from the first rung.\n",
+        backend.threads(), one.flops / 1e9, all.flops / 1e9, one.bytes / 1e9, all.bytes / 1e9);
+  }
+  if (!a.svg.empty()) {
+    std::vector<Bar> bars;
+    for (const Climbed& r : conv.rungs) bars.push_back({r.name, conv.work / r.seconds / 1e9});
+    write_file_atomically(a.svg, bars_svg(conv.title, conv.unit, bars));
+    fmt::print(stderr, "The convolution's ladder as a picture: {}\n", a.svg);
+  }
+}
+
+}  // namespace
+
+void add_bench_ladder(CLI::App& bench) {
+  auto a = std::make_shared<LadderArguments>();
+  CLI::App* c = bench.add_subcommand(
+      "ladder", "From a formula to the fastest kernel, rung by rung (docs/performance)");
+  c->add_option("--threads", a->threads, "Of the last rungs (default: all)")
+      ->check(CLI::Range(1, 1024));
+  c->add_option("--seconds", a->seconds, "For each rung, which runs at least once")
+      ->check(CLI::Range(0.0, 3600.0))
+      ->capture_default_str();
+  c->add_option("--svg", a->svg, "Also as a picture, into this file");
+  c->add_flag("--json", a->json, "As JSON");
+  c->callback([a] { run_ladder(*a); });
+}
+
+}  // namespace limulus::tools

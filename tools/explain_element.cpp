@@ -1,0 +1,302 @@
+// limulus explain --element: runs a network on one image and tells how one of its numbers was made.
+// Everything is in double, on the cpu device: what is added up here by textbook loops and what the
+// kernels computed agree to about fifteen digits.
+#include "tools/explain_element.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cmath>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "backends/registry.h"
+#include "core/error.h"
+#include "core/rng.h"
+#include "formats/read_file.h"
+#include "layers/cross_entropy.h"
+#include "layers/softmax.h"
+#include "models/models.h"
+#include "training/trainer.h"
+
+namespace limulus::tools {
+
+// ---- indices and values -----------------------------------------------------------------------
+
+std::string at(const std::string& tensor, const Index& index) {
+  return fmt::format("{}[{}]", tensor, fmt::join(index, ", "));
+}
+
+std::size_t Values::place(const Index& index) const {
+  std::int64_t place = 0;
+  for (std::size_t axis = 0; axis < index.size(); ++axis)
+    place = place * shape[static_cast<int>(axis)] + index[axis];
+  return static_cast<std::size_t>(place);
+}
+
+void check_index(const std::string& tensor, const Shape& shape, const Index& index) {
+  bool inside = static_cast<int>(index.size()) == shape.rank();
+  for (std::size_t axis = 0; inside && axis < index.size(); ++axis)
+    inside = 0 <= index[axis] && index[axis] < shape[static_cast<int>(axis)];
+  if (!inside)
+    throw ShapeError(fmt::format("explain: {} has the shape {}, which has no element [{}]", tensor,
+                                 shape.str(), fmt::join(index, ", ")));
+}
+
+double sum_of(const std::vector<Term>& terms) {
+  double sum = 0;
+  for (const Term& t : terms) sum += t.value;
+  return sum;
+}
+
+namespace {
+
+Index index_from(const std::string& text) {
+  Index index;
+  const char *p = text.data(), *end = p + text.size();
+  while (true) {
+    std::int64_t value = 0;
+    const auto [after, error] = std::from_chars(p, end, value);
+    if (error != std::errc{} || (after != end && *after != ','))
+      throw ValueError(
+          fmt::format("explain: --element is '{}'; it takes numbers such as 5,10,10", text));
+    index.push_back(value);
+    if (after == end) return index;
+    p = after + 1;
+  }
+}
+
+Values values_of(const Tensor& t, bool without_batch) {
+  if (!t.defined()) return {};
+  auto sizes = t.shape().sizes();
+  if (without_batch) sizes.erase(sizes.begin());
+  return {Shape(sizes), t.to_doubles()};
+}
+
+// ---- the network and its image ----------------------------------------------------------------
+
+struct Subject {
+  std::string origin;  // "alexnet, weights drawn with seed 1, image daisy.jpg"
+  std::shared_ptr<Module> model;
+  Tensor image;  // [1, C, H, W]
+  std::shared_ptr<Softmax> softmax = std::make_shared<Softmax>();
+};
+
+void copy_in_double(std::vector<NamedTensor> from, std::vector<NamedTensor> to) {
+  const NoGrad setting_values;
+  for (std::size_t i = 0; i < from.size(); ++i)
+    to[i].second.copy_(from[i].second.detach().to_dtype(DType::f64));
+}
+
+Tensor read_image(const std::string& path, const TrainConfig& config, const Normalization& n,
+                  Backend& backend) {
+  Augment options = config.augment;
+  options.random = options.ten_crop = false;
+  check(options, n);
+  const std::int64_t side = options.crop;
+  std::vector<float> pixels(static_cast<std::size_t>(options.channels * side * side));
+  augment(prepare(decode_image(read_file(path), path), config.prepare), {}, options, n,
+          pixels.data());
+  return Tensor::from(pixels, {1, options.channels, side, side}, backend).to_dtype(DType::f64);
+}
+
+Subject make_subject(const ElementArguments& a) {
+  Backend& cpu = device("cpu");
+  Subject s;
+  TrainConfig config;
+  Normalization normalization;
+  std::string model = a.model;
+  if (a.checkpoint.empty()) {
+    config = default_config(model, "default");
+    config.augment.crop = static_cast<int>(a.size > 0 ? a.size : config.augment.crop);
+    normalization.mean = {128, 128, 128};
+    normalization.scale.fill(config.pixel_scale);
+    s.model = make_model(model, a.classes, cpu, DType::f64);
+    initialize(*s.model, Recipe::he, a.seed);
+    s.origin = fmt::format("{}, weights drawn with seed {}", model, a.seed);
+  } else {
+    const TrainedModel trained = load_trained(a.checkpoint, "cpu");
+    config = trained.config;
+    normalization = trained.normalization;
+    model = config.model;
+    const ModelOptions options = {.dropout = config.dropout, .batch_norm = config.batch_norm};
+    s.model = make_model(model, static_cast<std::int64_t>(trained.classes.size()), cpu, DType::f64,
+                         options);
+    copy_in_double(trained.model->parameters(), s.model->parameters());
+    copy_in_double(trained.model->buffers(), s.model->buffers());
+    s.origin = fmt::format("{}, weights of {}", model, a.checkpoint);
+  }
+  s.model->eval();
+  if (!a.image.empty()) {
+    s.image = read_image(a.image, config, normalization, cpu);
+    s.origin += ", image " + a.image.substr(a.image.rfind('/') + 1);
+  } else {
+    const ModelSpec& spec = model_spec(model);
+    const std::int64_t side = a.size > 0 ? a.size : spec.input[-1];
+    s.image = Tensor::empty({1, spec.input[0], side, side}, DType::f64, cpu);
+    Rng rng(a.seed, stream_of("explain"));
+    fill_normal(s.image, 0, 1, rng);
+    s.origin += ", input drawn from N(0, 1)";
+  }
+  return s;
+}
+
+// The layers that compute, in the order in which they run, and softmax as the last.
+std::vector<std::pair<std::string, Module*>> layers_of(Module& model, Module& softmax) {
+  std::vector<std::pair<std::string, Module*>> layers;
+  model.visit([&](const std::string& name, Module& m) {
+    if (std::string(m.kind()) == "AlexNetTowers")
+      throw ValueError(
+          "explain: the layers of alexnet-towers do not follow one another; alexnet is the same "
+          "function, and has the same elements");
+    if (std::string(m.kind()) != "Sequential") layers.emplace_back(name, &m);
+  });
+  layers.emplace_back("softmax", &softmax);
+  return layers;
+}
+
+// ---- running it -------------------------------------------------------------------------------
+
+Tensor parameter(const Module& m, const std::string& name) {
+  for (const auto& [key, t] : m.parameters())
+    if (key == name) return t;
+  return {};
+}
+
+// Fills in the gradients of layer `which`: what follows it is run once more, from y on, up to the
+// loss, and dy goes through the layer alone.
+void add_gradients(const std::vector<std::pair<std::string, Module*>>& layers, std::size_t which,
+                   const Tensor& x, const Tensor& y, LayerRun& run) {
+  const Tensor label = Tensor::from(std::vector<std::int64_t>{run.label}, {1}, x.backend());
+  Tensor in = x.detach().set_requires_grad();
+  if (which + 1 == layers.size()) {  // softmax: one with the loss
+    cross_entropy(in, label).backward();
+    run.dx = values_of(in.grad(), true);
+    return;
+  }
+  Tensor from_y = y.detach().set_requires_grad(), logits = from_y;
+  for (std::size_t i = which + 1; i + 1 < layers.size(); ++i)
+    logits = layers[i].second->forward(logits);
+  cross_entropy(logits, label).backward();
+  run.dy = values_of(from_y.grad(), true);
+  layers[which].second->forward(in).backward(from_y.grad());
+  run.dx = values_of(in.grad(), true);
+  for (const auto& [name, gradient] : {std::pair{"weight", &run.dweight}, {"bias", &run.dbias}}) {
+    const Tensor p = parameter(*layers[which].second, name);
+    if (p.defined()) *gradient = values_of(p.grad(), false);
+  }
+}
+
+LayerRun run_to(const Subject& s, const ElementArguments& a) {
+  const auto layers = layers_of(*s.model, *s.softmax);
+  std::size_t which = 0;
+  std::string names;
+  for (const auto& [name, m] : layers) names += (names.empty() ? "" : ", ") + name;
+  while (which < layers.size() && layers[which].first != a.layer) ++which;
+  if (which == layers.size())
+    throw ValueError(
+        fmt::format("explain: this network has no layer '{}'; its layers are {}", a.layer, names));
+  Tensor x = s.image;
+  {
+    const NoGrad only_looking;
+    for (std::size_t i = 0; i < which; ++i) x = layers[i].second->forward(x);
+  }
+  for (auto& [name, p] : s.model->parameters()) p.zero_grad();
+  const Module& layer = *layers[which].second;
+  Tensor y;
+  {
+    const NoGrad only_looking;
+    y = layers[which].second->forward(x);
+  }
+  LayerRun run;
+  run.name = a.layer;
+  run.layer = &layer;
+  run.in = x.shape();
+  run.x = values_of(x, true);
+  run.y = values_of(y, true);
+  run.weight = values_of(parameter(layer, "weight"), false);
+  run.bias = values_of(parameter(layer, "bias"), false);
+  run.label = a.label;
+  if (a.backward) add_gradients(layers, which, x, y, run);
+  return run;
+}
+
+// ---- printing ---------------------------------------------------------------------------------
+
+void print_terms(const Explanation& e, std::int64_t shown) {
+  const auto count = static_cast<std::int64_t>(e.terms.size());
+  const std::int64_t head = count <= shown + 1 ? count : shown / 2 + shown % 2,
+                     tail = count <= shown + 1 ? 0 : shown / 2;
+  std::size_t what = 4, numbers = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    if (i >= head && i < count - tail) continue;
+    const Term& t = e.terms[static_cast<std::size_t>(i)];
+    what = std::max(what, t.what.size());
+    numbers = std::max(numbers, t.numbers.size());
+  }
+  const std::size_t label = std::max<std::size_t>(4, std::to_string(count).size());
+  fmt::print("{:>{}}  {:<{}}  {:>{}}  {:>13}{}\n", "term", label, "", what, "", numbers, "value",
+             e.maximum ? "" : fmt::format("  {:>13}", "sum so far"));
+  double sum = 0;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const Term& t = e.terms[static_cast<std::size_t>(i)];
+    sum += t.value;
+    if (i == head && i < count - tail)
+      fmt::print("{:>{}}  {} more terms\n", "...", label, count - head - tail);
+    if (i >= head && i < count - tail) continue;
+    fmt::print("{:>{}}  {:<{}}  {:>{}}  {:>13.6g}{}\n", i + 1, label, t.what, what, t.numbers,
+               numbers, t.value + 0.0, e.maximum ? "" : fmt::format("  {:>13.6g}", sum));
+  }
+}
+
+void print(const Explanation& e, const std::string& title, const ElementArguments& a) {
+  fmt::print("{}\n\n{} = {}\n", title, e.element, e.formula);
+  for (const std::string& note : e.notes) fmt::print("{}\n", note);
+  if (!e.terms.empty()) {
+    fmt::print("\n");
+    print_terms(e, a.terms);
+    std::int64_t zeros = 0;
+    for (const Term& t : e.terms) zeros += t.value == 0 ? 1 : 0;
+    fmt::print("\n{} term{}{}; {} {:.10g}\n", e.terms.size(), e.terms.size() == 1 ? "" : "s",
+               zeros > 0 ? fmt::format(", {} of them 0", zeros) : "",
+               e.maximum ? "the largest is" : "their sum is",
+               e.maximum ? e.value : sum_of(e.terms));
+  } else {
+    fmt::print("\n");
+  }
+  for (const std::string& line : e.then) fmt::print("{}\n", line);
+  fmt::print("{} = {:.10g}; the layer's kernel computed {:.10g}\n", e.element, e.value, e.tensor);
+}
+
+void print_json(const Explanation& e, const std::string& origin, const ElementArguments& a) {
+  nlohmann::ordered_json terms = nlohmann::ordered_json::array();
+  for (const Term& t : e.terms) terms.push_back({{"what", t.what}, {"value", t.value}});
+  fmt::print("{}\n", nlohmann::ordered_json{{"layer", a.layer},
+                                            {"origin", origin},
+                                            {"element", e.element},
+                                            {"formula", e.formula},
+                                            {"notes", e.notes},
+                                            {"then", e.then},
+                                            {"value", e.value},
+                                            {"tensor", e.tensor},
+                                            {"terms", terms}}
+                         .dump(2));
+}
+
+}  // namespace
+
+void explain_element(const ElementArguments& a) {
+  const Index index = index_from(a.element);
+  const Subject subject = make_subject(a);
+  const LayerRun run = run_to(subject, a);
+  const Explanation e =
+      a.backward ? explain_backward(run, a.of, index) : explain_forward(run, index);
+  if (a.json) return print_json(e, subject.origin, a);
+  std::string title = fmt::format("{} of {}", a.layer, subject.origin);
+  if (a.backward)
+    title += fmt::format("\nthe loss is -log of the probability of class {}; no dropout", a.label);
+  print(e, title, a);
+}
+
+}  // namespace limulus::tools

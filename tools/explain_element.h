@@ -1,0 +1,75 @@
+#pragma once
+// One element of one layer, as arithmetic with real numbers: what `limulus explain --element` and
+// `--backward` print.
+//
+//   explain_element.cpp    makes the network and the image, runs them, prints
+//   explain_forward.cpp    an element of a layer's output, term by term
+//   explain_backward.cpp   an element of the gradient of its input, weight or bias
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "layers/module.h"
+
+namespace limulus::tools {
+
+// ---- what is asked ----------------------------------------------------------------------------
+
+struct ElementArguments {
+  std::string model = "alexnet", layer, element;  // element: "5,10,10"
+  std::string checkpoint, image;                  // or seed, and noise
+  std::string of = "input";                       // with backward: input, weight, bias
+  std::uint64_t seed = 1;
+  std::int64_t size = 0, classes = 0, label = 0, terms = 8;
+  bool backward = false, json = false;
+};
+void explain_element(const ElementArguments& a);
+
+// ---- what is answered -------------------------------------------------------------------------
+
+using Index = std::vector<std::int64_t>;
+std::string at(const std::string& tensor, const Index& index);  // "x[5, 10, 10]"
+
+// A tensor's values on the host, without the axis of the batch, which holds one image.
+struct Values {
+  Shape shape;
+  std::vector<double> data;
+  std::size_t place(const Index& index) const;  // row-major
+  double operator[](const Index& index) const { return data[place(index)]; }
+};
+
+// A layer, and everything that went through it.
+struct LayerRun {
+  std::string name;  // "conv2"
+  const Module* layer = nullptr;
+  Shape in;                       // with the batch
+  Values x, y, weight, bias;      // what a layer does not have stays empty
+  Values dy, dx, dweight, dbias;  // with backward
+  std::int64_t label = 0;         // the class whose loss is differentiated
+};
+
+struct Term {
+  std::string what;     // "x[0, 8, 8] w[5, 0, 0, 0]"
+  std::string numbers;  // "0.12 * -0.03"
+  double value = 0;
+};
+
+struct Explanation {
+  std::string element;             // "y[5, 10, 10]"
+  std::string formula;             // with the layer's sizes put in
+  std::vector<std::string> notes;  // which part of the input is looked at
+  bool maximum = false;            // the terms' maximum is taken, not their sum
+  std::vector<Term> terms;
+  std::vector<std::string> then;  // what is done with the sum, line by line
+  double value = 0;               // of the element, from the terms
+  double tensor = 0;              // of the element, as the layer's kernel computed it
+};
+
+// ValueError for layers without an explanation; ShapeError for an index outside of the tensor.
+Explanation explain_forward(const LayerRun& run, const Index& index);
+Explanation explain_backward(const LayerRun& run, const std::string& of, const Index& index);
+
+void check_index(const std::string& tensor, const Shape& shape, const Index& index);
+double sum_of(const std::vector<Term>& terms);
+
+}  // namespace limulus::tools
