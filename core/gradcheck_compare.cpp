@@ -76,24 +76,41 @@ double relative(double a, double b, double least) {
                        : std::abs(a - b) / size;
 }
 
+double median(Values v) {
+  if (v.empty()) return 0;
+  const auto middle = v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2);
+  std::nth_element(v.begin(), middle, v.end());
+  return *middle;
+}
+
 // The median of the slopes that are not zero: entries below it are judged by it, so that a slope
 // which is almost zero is not held to a relative precision that it cannot have.
 double typical_size(const std::vector<NumericSlope>& numeric) {
   Values sizes;
   for (const NumericSlope& n : numeric)
     if (std::isfinite(n.value) && std::abs(n.value) > n.noise) sizes.push_back(std::abs(n.value));
-  if (sizes.empty()) return 0;
-  const auto middle = sizes.begin() + static_cast<std::ptrdiff_t>(sizes.size() / 2);
-  std::nth_element(sizes.begin(), middle, sizes.end());
-  return *middle;
+  return median(sizes);
+}
+
+// Rounding is much the same for all entries, but what shows of it is a matter of luck: an entry's
+// own estimate counts where it is above the median.
+void share_rounding(std::vector<NumericSlope>& numeric) {
+  Values rounding;  // of y
+  for (const NumericSlope& n : numeric)
+    if (std::isfinite(n.noise)) rounding.push_back(n.noise * n.step);
+  const double typical = median(rounding);
+  for (NumericSlope& n : numeric) n.noise = std::max(n.noise, typical / n.step);
 }
 
 // Measures at smaller and smaller steps until the slope is one: a kink that is only near is left
 // outside of [x - h, x + h]. Returns whether there is a slope at all.
 template <class Measure>
 bool settle(NumericSlope& n, double scale, double tolerance, Measure measure) {
-  for (int attempt = 0; attempt < 3 && !n.smooth(tolerance, scale); ++attempt)
+  for (int attempt = 0; attempt < 3 && !n.smooth(tolerance, scale); ++attempt) {
+    const double rounding = n.noise * n.step;  // of y; it does not get less where y changes less
     n = measure(n.step / 32);
+    n.noise = std::max(n.noise, rounding / n.step);
+  }
   return n.smooth(tolerance, scale);
 }
 
@@ -197,6 +214,7 @@ std::vector<GradcheckEntry> compare_gradient(GradcheckTensor& t, const Tensor& x
     numeric.push_back(
         measure(i, options.step * std::max(1.0, std::abs(values[static_cast<std::size_t>(i)]))));
   const double scale = typical_size(numeric);
+  share_rounding(numeric);
 
   std::vector<GradcheckEntry> entries;
   double largest = 0, noise = 0;

@@ -35,7 +35,8 @@ TEST_CASE("1,000 random configurations are right") {
       static_cast<long long>(count), layers.size(), static_cast<long long>(compared),
       static_cast<long long>(skipped));
   CHECK(layers.size() >= 25);
-  CHECK(skipped * 100 < compared);
+  CHECK(skipped > 0);  // there are ties among the values
+  CHECK(skipped * 20 < compared);
 }
 
 TEST_CASE("a configuration is the same for the same numbers") {

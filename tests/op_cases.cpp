@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "core/rng.h"
@@ -27,6 +28,9 @@ std::vector<double> draw(const CaseInput& input, Rng& rng) {
         break;
       case Fill::distinct:
         v[i] = (static_cast<double>(i) - static_cast<double>(v.size() / 2)) / 64;
+        break;
+      case Fill::coarse:
+        v[i] = std::round(16 * rng.normal()) / 16;
         break;
       case Fill::labels:
         v[i] = static_cast<double>(rng.below(static_cast<std::uint64_t>(input.classes)));

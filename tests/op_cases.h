@@ -16,6 +16,7 @@ enum class Fill {
   positive,  // uniform in [0.3, 2]
   nonzero,   // like positive, with a random sign
   distinct,  // all values different by at least 1/numel: no two can tie for a maximum
+  coarse,    // normal, in steps of 1/16: some are 0, and some tie
   labels     // i64, uniform in [0, classes)
 };
 

@@ -45,11 +45,17 @@ OpCase conv_case(const Conv& v) {
       {{"x", x}, {"w", w}},
       [o](const In& in) { return conv2d(in[0], in[1], in.size() > 2 ? in[2] : Tensor(), o); }};
   if (v.bias) c.inputs.push_back({"b", {v.k}});
-  // Winograd's transforms (3 x 3, stride 1) add large terms that cancel: up to 108 roundings of a
-  // result's typical size were measured on AlexNet's layers, and 15 for the plain sum.
-  if (v.kernel.h == 3 && v.kernel.w == 3 && v.stride.h == 1 && v.stride.w == 1 &&
-      v.dilation.h == 1 && v.dilation.w == 1)
-    c.condition = 4;
+  // Winograd's transforms (of windows of 3 x 3 and 5 x 5 with stride 1, and of 3 x 3 where a stride
+  // makes them of a wider one) add large terms that cancel: up to 270 roundings of a result's typical
+  // size were measured on AlexNet's layers, and 20 for the plain sum.
+  const auto three_steps = [](std::int64_t kernel, std::int64_t stride) {
+    return kernel > 2 * stride && kernel <= 3 * stride;
+  };
+  const bool square = v.kernel.h == v.kernel.w && v.stride.h == 1 && v.stride.w == 1;
+  if (v.dilation.h == 1 && v.dilation.w == 1) {
+    if (three_steps(v.kernel.h, v.stride.h) && three_steps(v.kernel.w, v.stride.w)) c.condition = 4;
+    if (square && (v.kernel.h == 3 || v.kernel.h == 5)) c.condition = 8;
+  }
   return c;
 }
 
@@ -79,9 +85,21 @@ void conv_cases(std::vector<OpCase>& out) {
       {1, 4, 9, 9, 4, 3, 2, 1, 2, 2},  // groups, stride, padding and dilation
       {3, 2, 5, 5, 3, 3, 1, 1, 1, 1, false},
       {1, 4, 5, 5, 4, 3, 1, 0, 1, 4, false},
-      {1, 17, 3, 3, 33, 3, 1, 1},      // more channels than a vector
-      {1, 3, 19, 19, 7, 11, 4},        // AlexNet's first layer, small
-      {1, 4, 7, 7, 6, 5, 1, 2, 1, 2},  // AlexNet's second layer, small
+      {1, 17, 3, 3, 33, 3, 1, 1},   // more channels than a vector
+      {1, 3, 19, 19, 7, 11, 4},     // AlexNet's first layer, small
+      {2, 1, 33, 21, 5, 11, 4, 2},  // a ragged edge, padding, one channel
+      {1, 2, 14, 13, 3, {5, 6}, 2, {2, 1}},
+      {1, 3, 16, 12, 2, {9, 5}, {4, 2}, {0, 3}},  // two strides
+      {1, 2, 11, 13, 4, 7, 2, 3},                 // wider than three strides
+      {1, 4, 15, 15, 4, 5, 2, 1, 1, 2},           // groups
+      {1, 4, 7, 7, 6, 5, 1, 2, 1, 2},             // AlexNet's second layer, small
+      // Winograd's tiles, of 3 x 3 outputs for 5 x 5 windows and of 5 x 5 for 3 x 3
+      {1, 2, 8, 7, 5, 5},         // a ragged edge
+      {2, 3, 1, 9, 4, 5, 1, 2},   // one row
+      {1, 2, 3, 2, 3, 5, 1, 4},   // more padding than image
+      {1, 17, 4, 4, 2, 5, 1, 1},  // fewer outputs than a tile
+      {2, 2, 11, 6, 3, 3, 1, 2},  // 13 x 8
+      {1, 3, 6, 4, 9, 5, 1, 3, 1, 3},
   };
   for (const Conv& row : rows) out.push_back(conv_case(row));
 }
@@ -277,8 +295,13 @@ std::vector<OpCase> large_cases() {
                      [=](const In& in) { return matmul(in[0], in[1], ta, tb); }});
   out.push_back(conv_case({5, 96, 13, 13, 128, 3, 1, 1, 1, 2}));  // AlexNet's last ones
   out.push_back(conv_case({1, 3, 67, 67, 96, 11, 4}));            // its first: 15 x 15
+  out.push_back(conv_case({5, 3, 74, 99, 33, 11, 4, 2}));         // 17 x 24
+  out.push_back(conv_case({3, 3, 40, 37, 20, 5, 2, 2}));          // 20 x 19
   out.push_back(conv_case({3, 32, 15, 15, 64, 5, 1, 2, 1, 2}));   // its second
   out.push_back(conv_case({2, 20, 17, 23, 33, {3, 5}, {2, 1}, {1, 2}, {1, 2}}));
+  out.push_back(conv_case({1, 394, 9, 7, 34, 3, 1, 1}));  // more channels than a pass takes
+  out.push_back(conv_case({41, 33, 8, 11, 40, 3}));       // several blocks of tiles
+  out.push_back(conv_case({2, 34, 31, 16, 70, 5, 1, 2, 1, 2}));
   out.push_back(conv_case({9, 64, 1, 1, 65, 1}));
   out.push_back(linear_case(67, 515, 129, true));
   out.push_back(linear_case(1, 1030, 70, true));

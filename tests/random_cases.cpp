@@ -61,9 +61,9 @@ RandomCase make(const char* layer, Json settings, std::vector<CaseInput> inputs,
 
 // ---- one function for each layer ------------------------------------------------------------------
 
-// An axis long enough for one window, and a bit.
+// An axis so long that the last tap of the first window lies on it, and a bit.
 std::int64_t length(Draw& d, std::int64_t kernel, std::int64_t pad, std::int64_t dilation) {
-  return std::max<std::int64_t>(dilation * (kernel - 1) + 1 - 2 * pad, 1) + d.whole(0, 4);
+  return std::max<std::int64_t>(dilation * (kernel - 1) + 1 - pad, 1) + d.whole(0, 4);
 }
 
 RandomCase conv(Draw& d, bool with_relu) {
@@ -71,15 +71,18 @@ RandomCase conv(Draw& d, bool with_relu) {
   o.kernel = d.size(1, 4);
   o.stride = d.size(1, 3);
   o.dilation = with_relu ? Size2d(1) : d.size(1, 2);
-  o.pad = d.size(0, 2);
+  o.pad = Size2d(d.whole(0, std::min<std::int64_t>(o.kernel.h - 1, 2)),
+                 d.whole(0, std::min<std::int64_t>(o.kernel.w - 1, 2)));
   o.groups = d.whole(1, 3);
   o.bias = d.coin();
-  const std::int64_t n = d.whole(1, 2), c = o.groups * d.whole(1, 2), k = o.groups * d.whole(1, 3);
-  const Shape x = {n, c, length(d, o.kernel.h, o.pad.h, o.dilation.h),
-                   length(d, o.kernel.w, o.pad.w, o.dilation.w)};
+  const std::int64_t n = d.whole(1, 2), c = o.groups * d.whole(1, 2),
+                     k = o.groups * d.whole(with_relu ? 2 : 1, 3);
+  const std::int64_t more = with_relu ? 4 : 0;  // so many results that they are not all below 0
+  const Shape x = {n, c, length(d, o.kernel.h, o.pad.h, o.dilation.h) + more,
+                   length(d, o.kernel.w, o.pad.w, o.dilation.w) + more};
   const Shape w = {k, c / o.groups, o.kernel.h, o.kernel.w};
   std::vector<CaseInput> inputs = {{"x", x}, {"w", w}};
-  if (o.bias) inputs.push_back({"b", {k}});
+  if (o.bias) inputs.push_back({"b", {k}, with_relu ? Fill::positive : Fill::normal});
   const Json settings = {{"stride", pair(o.stride)},
                          {"pad", pair(o.pad)},
                          {"dilation", pair(o.dilation)},
@@ -111,7 +114,7 @@ RandomCase pool(Draw& d, bool max) {
                {"pad", pair(o.pad)},
                {"ceil", o.ceil},
                {"count_include_pad", o.count_include_pad}},
-              {{"x", x}},
+              {{"x", x, max ? Fill::coarse : Fill::normal}},
               [=](const In& in) { return max ? max_pool2d(in[0], o) : avg_pool2d(in[0], o); });
 }
 
@@ -139,7 +142,7 @@ RandomCase function(Draw& d) {
   const bool positive = op == UnaryOp::log || op == UnaryOp::sqrt;
   const double scale = d.one_of({1e-3, 1.0, 1.0, 4.0});
   return make(name_of(op), {{"scale", scale}},
-              {{"x", {d.whole(2, 5), d.whole(7, 19)}, positive ? Fill::positive : Fill::normal}},
+              {{"x", {d.whole(2, 5), d.whole(7, 19)}, positive ? Fill::positive : Fill::coarse}},
               [=](const In& in) { return unary(op, in[0] * scale); });
 }
 
@@ -152,9 +155,9 @@ RandomCase arithmetic(Draw& d) {
       d.one_of<Row>({{"add", add}, {"sub", sub}, {"mul", mul}, {"div", div}, {"maximum", maximum}});
   std::vector<std::int64_t> a, b;
   for (int axis = 0; axis < 3; ++axis) {
-    const std::int64_t size = d.whole(2, 5);
+    const std::int64_t size = d.whole(axis < 2 ? 2 : 5, 7);
     a.push_back(size);
-    b.push_back(d.coin() ? size : 1);  // broadcast
+    b.push_back(axis < 2 && d.coin() ? 1 : size);  // broadcast
   }
   const bool divides = std::string(row.name) == "div";
   return make(row.name, {},

@@ -44,7 +44,10 @@ std::string text(double x, double y, const std::string& words, const char* ancho
                      style, x, y, anchor, escaped(words));
 }
 
-std::string short_number(double v) { return fmt::format("{:.3g}", v); }
+// Three digits, and never an exponent: "0.12", "1.4", "173", "1000".
+std::string short_number(double v) {
+  return v >= 100 ? fmt::format("{:.0f}", v) : fmt::format("{:.3g}", v);
+}
 
 }  // namespace
 
@@ -101,7 +104,7 @@ std::string roofline_svg(const std::string& title, const Roof& roof,
         text(left - 8, y(std::pow(10, e)) + 4, short_number(std::pow(10, e - 9)), "end", "muted");
   }
   svg += text(right, bottom + 36, "operations per byte", "end", "muted");
-  svg += text(12, top - 6, "GFLOP/s", "start", "muted");
+  svg += text(left + 6, top + 14, "GFLOP/s", "start", "muted");
   // The roof: a slope, where bytes are the limit, up to the ridge, and level from there.
   const double ridge = roof.flops / roof.bytes;
   const double start = std::max(std::pow(10, x0), std::pow(10, y0) / roof.bytes);

@@ -3,77 +3,147 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
 #include "backends/registry.h"
 #include "core/error.h"
 #include "core/gradcheck.h"
+#include "formats/atomic_file.h"
+#include "tests/mutations.h"
 #include "tests/op_cases.h"
+#include "tests/random_cases.h"
 #include "tools/commands.h"
+#include "tools/gradcheck_export.h"
 #include "tools/terminal.h"
+#include "training/gradcheck_page.h"
 
 namespace limulus::tools {
 namespace {
 
 struct GradcheckArguments {
-  std::string layer, backend = "cpu";
+  std::string layer, backend = "cpu", html, json, mutation, folder;
   std::uint64_t seed = 1;
-  bool list = false, json = false, all = false;
+  std::int64_t random = 0;
+  bool list = false, all = false, mutations = false, json_wanted = false;
+
+  bool json_on_stdout() const { return json_wanted && json.empty(); }
+  bool curves() const { return json_wanted || !html.empty(); }
 };
 
-std::vector<const OpCase*> chosen_cases(const std::string& layer) {
-  std::vector<const OpCase*> chosen;
+// ---- what to check ------------------------------------------------------------------------------
+
+std::vector<OpCase> chosen_cases(const GradcheckArguments& a) {
+  std::vector<OpCase> chosen;
+  for (std::int64_t i = 0; i < a.random; ++i) chosen.push_back(random_case(a.seed, i).c);
+  if (a.random > 0) return chosen;
   std::set<std::string> names;
   for (const OpCase& c : op_cases()) {
     if (c.large) continue;
     names.insert(c.op);
-    if (layer.empty() || c.op == layer) chosen.push_back(&c);
+    if (a.layer.empty() || c.op == a.layer) chosen.push_back(c);
   }
   if (chosen.empty())
     throw ValueError(fmt::format("gradcheck: there is no layer or operation '{}'; there are {}",
-                                 layer, fmt::join(names, ", ")));
+                                 a.layer, fmt::join(names, ", ")));
   return chosen;
 }
 
-GradcheckReport check(const OpCase& c, Backend& backend, std::uint64_t seed) {
+std::vector<std::string> chosen_backends(const std::string& name) {
+  if (name != "all") return {name};
+  std::vector<std::string> names;
+  for (const DeviceInfo& info : list_devices()) names.push_back(info.name);
+  return names;
+}
+
+GradcheckReport check(const OpCase& c, Backend& backend, const GradcheckArguments& a) {
   std::vector<std::pair<std::string, Tensor>> inputs;
   const std::vector<Tensor> values = make_inputs(c, DType::f64, backend);
   for (std::size_t i = 0; i < values.size(); ++i) inputs.emplace_back(c.inputs[i].name, values[i]);
   GradcheckOptions options;
-  options.seed = seed;
+  options.seed = a.seed;
+  options.curves = a.curves();
   return gradcheck(c.f, inputs, options);
 }
 
-void run_gradcheck(const GradcheckArguments& a) {
-  const std::vector<const OpCase*> cases = chosen_cases(a.layer);
-  if (a.list) {
-    for (const OpCase* c : cases) fmt::print("{}\n", c->name);
-    return;
-  }
-  Backend& backend = device(a.backend);
+// ---- what comes out -----------------------------------------------------------------------------
+
+void write_results(const GradcheckArguments& a, const CheckedRun& run) {
+  if (!a.html.empty()) write_gradcheck_page(a.html, run);
+  if (!a.json_wanted) return;
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
+  for (const CheckedCase& c : run.cases)
+    all.push_back({{"case", c.name},
+                   {"backend", c.backend},
+                   {"report", nlohmann::ordered_json::parse(c.report.json())}});
+  if (a.json_on_stdout())
+    fmt::print("{}\n", json_text(all));
+  else
+    write_file_atomically(a.json, json_text(all) + "\n");
+}
+
+bool run_backend(const GradcheckArguments& a, const std::vector<OpCase>& cases,
+                 const std::string& name, CheckedRun& run) {
+  Backend& backend = device(name);
+  if (run.machine.empty()) run.machine = backend.description();
   std::size_t good = 0;
   StatusLine line;
-  for (const OpCase* c : cases) {
-    line.draw(c->name);
-    const GradcheckReport report = check(*c, backend, a.seed);
+  for (const OpCase& c : cases) {
+    line.draw(fmt::format("{} on {}", c.name, name));
+    GradcheckReport report = check(c, backend, a);
     good += report.ok() ? 1 : 0;
     line.clear();
-    if (a.json) {
-      auto entry = nlohmann::ordered_json::parse(report.json());
-      all.push_back({{"case", c->name}, {"backend", a.backend}, {"report", std::move(entry)}});
-    } else if (!a.layer.empty() || a.all || !report.ok()) {
-      fmt::print("{}\n{}\n", bold(c->name), report.text());
-    }
+    if (!a.json_on_stdout() && (!a.layer.empty() || a.all || !report.ok()))
+      fmt::print("{}\n{}\n", bold(c.name), report.text());
+    if (a.curves()) run.cases.push_back({c.name, c.op, name, std::move(report)});
   }
-  if (a.json)
-    fmt::print("{}\n", all.dump(2));
-  else
-    fmt::print("{} of {} cases have the right gradient on {} ({})\n", good, cases.size(), a.backend,
+  if (!a.json_on_stdout())
+    fmt::print("{} of {} cases have the right gradient on {} ({})\n", good, cases.size(), name,
                backend.description());
-  if (good != cases.size()) set_exit_status(1);
+  return good == cases.size();
+}
+
+void run_mutation(const GradcheckArguments& a) {
+  std::vector<std::string> names;
+  for (const Mutation& m : mutations()) {
+    names.push_back(m.name);
+    if (m.name != a.mutation) continue;
+    const GradcheckReport report = check_mutation(m, a.curves());
+    if (!a.json_on_stdout()) fmt::print("{}: {}\n{}", bold(m.name), m.what, report.text());
+    write_results(a, {m.name,
+                      "the reference, with a mistake",
+                      0,
+                      {{m.name + ": " + m.what, m.layer.op, "mutant", report}}});
+    return;
+  }
+  throw ValueError(fmt::format("gradcheck: there is no mistake '{}' in the bank; there are {}",
+                               a.mutation, fmt::join(names, ", ")));
+}
+
+void run_gradcheck(const GradcheckArguments& a) {
+  if (a.mutations) return fmt::print("{}", mutation_table());
+  if (!a.mutation.empty()) return run_mutation(a);
+  if (!a.folder.empty()) {
+    const std::int64_t count = a.random > 0 ? a.random : 300;
+    export_gradients(a.folder, count, a.seed, device(a.backend));
+    return fmt::print("{} configurations are in {}\n", count, a.folder);
+  }
+  const std::vector<OpCase> cases = chosen_cases(a);
+  if (a.list) {
+    for (const OpCase& c : cases) fmt::print("{}\n", c.name);
+    return;
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  CheckedRun run{.title = a.layer.empty() ? "Gradients of all layers" : "Gradients of " + a.layer};
+  bool good = true;
+  for (const std::string& name : chosen_backends(a.backend))
+    good = run_backend(a, cases, name, run) && good;
+  run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  write_results(a, run);
+  if (!good) set_exit_status(1);
 }
 
 }  // namespace
@@ -83,16 +153,32 @@ void add_gradcheck(CLI::App& app) {
   CLI::App* c = app.add_subcommand("gradcheck", "Check the gradients of layers and operations");
   c->footer(
       "Example: limulus gradcheck --layer conv2d --backend cpu\n"
-      "         limulus gradcheck            (all of them; only wrong ones are shown)");
-  c->add_option("--layer", a->layer, "Only this one: conv2d, lrn_across, max_pool2d ...");
-  c->add_option("--backend,--device", a->backend, "limulus devices lists them")
+      "         limulus gradcheck            (all of them; only wrong ones are shown)\n"
+      "         limulus gradcheck --backend all --html gradients.html\n"
+      "         limulus gradcheck --mutation conv2d-w-flipped   (what a mistake looks like)");
+  c->add_option("--layer", a->layer, "Only this one: conv2d, lrn, max_pool2d ...");
+  c->add_option("--backend,--device", a->backend, "limulus devices lists them; all: each of them")
       ->capture_default_str();
-  c->add_option("--seed", a->seed, "Of the cotangent and of the entries that are compared")
+  c->add_option("--seed", a->seed,
+                "Of the cotangent, of the entries that are compared, of --random")
       ->capture_default_str();
+  c->add_option("--random", a->random,
+                "So many random configurations instead of the table of cases")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000000}));
   c->add_flag("--all", a->all, "Show the tables of right gradients too");
   c->add_flag("--list", a->list, "List the cases");
-  c->add_flag("--json", a->json, "As JSON");
-  c->callback([a] { run_gradcheck(*a); });
+  c->add_option("--html", a->html, "Write a page with pictures to this file");
+  CLI::Option* json =
+      c->add_option("--json", a->json, "As JSON, to this file or, without one, to stdout")
+          ->expected(0, 1);
+  c->add_flag("--mutations", a->mutations, "Check the checker: a table of wrong gradients");
+  c->add_option("--mutation", a->mutation, "One of them, in detail");
+  c->add_option("--export", a->folder,
+                "Write random configurations with their gradients into this folder");
+  c->callback([a, json] {
+    a->json_wanted = json->count() > 0;
+    run_gradcheck(*a);
+  });
 }
 
 }  // namespace limulus::tools

@@ -11,7 +11,7 @@ namespace limulus {
 struct LayerTime {
   std::string layer;  // "" collects what ran outside of any layer: the loss, the update
   double forward = 0, backward = 0;  // seconds
-  // By which methods, where a primitive has several: "winograd F(4x4,3x3)"; each is named once.
+  // By which methods, where a primitive has several: "winograd F(5x5,3x3)"; each is named once.
   std::string forward_method = {}, backward_method = {};
 };
 

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "backends/registry.h"
 #include "core/algebra.h"
@@ -78,7 +79,9 @@ Trainer::Trainer(TrainConfig config, TrainerOptions options)
   prepare_folder();
   auto cache = std::make_shared<ImageCache>(data_.train, config_.prepare);
   test_images_ = std::make_shared<ImageCache>(data_.test, config_.prepare);
-  const PixelStatistics pixels = measure_pixels(*cache, 10000, std::max(1, options_.workers));
+  // Decodes what the cache will keep; nothing else runs yet, so on all cores.
+  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  const PixelStatistics pixels = measure_pixels(*cache, 10000, std::max(cores, options_.workers));
   normalization_ = make_normalization(pixels, config_.pixel_scale, config_.subtract_mean_image);
 
   model_ = build_model(config_, static_cast<std::int64_t>(data_.classes.size()), backend_);

@@ -1,135 +1,218 @@
-// Convolution on the device: spread images out, multiply, gather. kernels/conv2d.cl has the
-// formulas. The batch is taken in chunks whose columns fit the last cache.
+// Convolution on the device by one of two methods: directly (kernels/conv2d.cl has the formulas), or
+// by Winograd's products where those pay (winograd.cpp).
+#include "backends/opencl/convolution.h"
+
 #include <algorithm>
 
 #include "backends/opencl/matrix.h"
 
 namespace limulus {
 namespace opencl {
+
+Group::Group(const Conv2dShape& s)
+    : channels(s.c / s.groups),
+      filters(s.k / s.groups),
+      taps(channels * s.window.h.kernel * s.window.w.kernel),
+      inputs(s.window.h.in * s.window.w.in),
+      outputs(s.window.h.out * s.window.w.out) {}
+
+Conv2dShape input_gradient(const Conv2dShape& s) {
+  Conv2dShape t = s;
+  std::swap(t.c, t.k);
+  t.relu = false;
+  for (Window1d* a : {&t.window.h, &t.window.w}) {
+    std::swap(a->in, a->out);
+    a->pad = a->dilation * (a->kernel - 1) - a->pad;
+  }
+  return t;
+}
+
+void spread(Runtime& r, DType dtype, const Spread& s, std::int64_t planes, const void* x,
+            void* to) {
+  r.launch("conv2d", dtype, "spread",
+           {ceil_div(s.pitch, r.tuning().run), s.rows, planes * s.sh * s.sw}, x, s, to);
+}
+
+std::int64_t spread_size(const Spread& s, std::int64_t planes) {
+  return planes * s.sh * s.sw * s.rows * s.pitch + s.tail;
+}
+
 namespace {
 
-struct Image {  // the same as in kernels/conv2d.cl
-  cl_long channels, h, w, fh, fw, oh, ow, sh, sw, ph, pw, dh, dw, image_step, offset;
+// The copy of x that a convolution reads: so many rows and columns that each tap finds its own.
+// `past`: how far the last group of positions may read beyond the end.
+Spread spread_of(const Conv2dShape& s, std::int64_t past) {
+  const Window1d &h = s.window.h, &w = s.window.w;
+  return {h.in,
+          w.in,
+          h.stride,
+          w.stride,
+          h.pad,
+          w.pad,
+          h.out + (h.kernel - 1) * h.dilation / h.stride,
+          w.out + (w.kernel - 1) * w.dilation / w.stride,
+          past};
+}
+
+// From the first output to the last, in rows of the spread image.
+std::int64_t positions(const Conv2dShape& s, const Spread& x) {
+  return (s.window.h.out - 1) * x.pitch + s.window.w.out;
+}
+
+void tap_offsets(Runtime& r, DType dtype, const Conv2dShape& s, const Spread& x, void* table) {
+  const Window1d &h = s.window.h, &w = s.window.w;
+  const std::int64_t taps = Group(s).taps;
+  r.launch("conv2d", dtype, "tap_offsets", {ceil_div(taps, r.tuning().run), 1, 1}, taps, h.kernel,
+           w.kernel, h.dilation, w.dilation, x, table);
+}
+
+// y = conv(x, w) + b. Turned, the filters are w [c of this call, k/groups, fh, fw], by half a turn.
+void convolve(Runtime& r, DType dtype, const Conv2dShape& s, bool turned, const void* x,
+              const void* w, const void* b, void* y, Pool& pool) {
+  if (winograd_pays(s)) return winograd_convolve(r, dtype, s, turned, x, w, b, y, pool);
+  const Group z(s);
+  const Spread spread_x = spread_of(s, r.panel_b(dtype));
+  const std::int64_t fhw = s.window.h.kernel * s.window.w.kernel;
+  const std::int64_t plane = spread_size(spread_x, 1) - spread_x.tail;
+  const Workspace table(pool, bytes_of(DType::i32, z.taps));
+  const Workspace copy(pool, bytes_of(dtype, spread_size(spread_x, s.n * s.c)));
+  const Workspace filters(pool, bytes_of(dtype, packed_a(r, dtype, z.filters, z.taps)));
+  tap_offsets(r, dtype, s, spread_x, table.data());
+  spread(r, dtype, spread_x, s.n * s.c, x, copy.data());
+  for (std::int64_t g = 0; g < s.groups; ++g) {
+    Operand a = {w, g * z.filters * z.taps, z.filters, z.taps, z.taps, 1};
+    if (turned) {  // tap (k, fh, fw) of channel c stands at (k channels + c) fhw + fhw - 1 - (fh, fw)
+      a.offset += fhw - 1;
+      a.line_step = fhw;
+      a.step = -1;
+      a.piece = fhw;
+      a.piece_step = z.filters * fhw;
+    }
+    pack_a(r, dtype, a, filters.data());
+    r.launch_groups(
+        "conv2d", dtype, "conv_tile",
+        {ceil_div(z.filters, r.panel_a()), ceil_div(positions(s, spread_x), r.panel_b(dtype)), s.n},
+        filters.data(), copy.data(), g * z.channels * plane, s.c * plane, table.data(), z.taps,
+        spread_x, y, g * z.filters * z.outputs, s.k * z.outputs, z.filters, s.window.h.out,
+        s.window.w.out, b, g * z.filters, s.relu ? 1 : 0);
+  }
+}
+
+struct Columns {  // the same as in kernels/conv2d.cl
+  cl_long channels, h, w, fh, fw, oh, ow, sh, sw, ph, pw, dh, dw, offset, image_step;
 };
 
-// Sizes of one group of a convolution, and of a chunk of the batch.
-struct Group {
-  std::int64_t channels, filters, taps, inputs, outputs;  // taps: c fh fw; outputs: oh ow
-  std::int64_t x_image, y_image;                          // from one image to the next
-  std::int64_t chunk;                                     // images at a time
-  DType dtype;
-
-  Group(const Conv2dShape& s, DType type)
-      : channels(s.c / s.groups),
-        filters(s.k / s.groups),
-        taps(channels * s.window.h.kernel * s.window.w.kernel),
-        inputs(s.window.h.in * s.window.w.in),
-        outputs(s.window.h.out * s.window.w.out),
-        x_image(s.c * inputs),
-        y_image(s.k * outputs),
-        dtype(type) {
-    constexpr std::int64_t columns_bytes = 12 << 20;
-    const std::int64_t image = taps * outputs * static_cast<std::int64_t>(size_of(type));
-    chunk = std::clamp<std::int64_t>(columns_bytes / std::max<std::int64_t>(image, 1), 1,
-                                     std::max<std::int64_t>(s.n, 1));
+// dx by way of columns, for strides above 1: a chunk of images at a time, as columns are large.
+void input_by_columns(Runtime& r, DType dtype, const Conv2dShape& s, const void* dy, const void* w,
+                      void* dx, Pool& pool) {
+  constexpr std::int64_t chunk_elements = 3 << 20;
+  const Group z(s);
+  const Window1d &h = s.window.h, &v = s.window.w;
+  const std::int64_t chunk = std::clamp<std::int64_t>(
+      chunk_elements / std::max<std::int64_t>(z.taps * z.outputs, 1), 1, s.n);
+  const std::int64_t b_size = packed_b(r, dtype, z.outputs, z.filters);
+  const Workspace a(pool, bytes_of(dtype, packed_a(r, dtype, z.taps, z.filters)));
+  const Workspace b(pool, bytes_of(dtype, chunk * b_size));
+  const Workspace columns(pool, bytes_of(dtype, chunk * z.taps * z.outputs));
+  for (std::int64_t g = 0; g < s.groups; ++g) {
+    pack_a(r, dtype, {w, g * z.filters * z.taps, z.taps, 1, z.filters, z.taps}, a.data());
+    for (std::int64_t first = 0; first < s.n; first += chunk) {
+      const std::int64_t count = std::min(chunk, s.n - first);
+      pack_b(r, dtype,
+             {dy, (first * s.k + g * z.filters) * z.outputs, z.outputs, 1, z.filters, z.outputs,
+              count, s.k * z.outputs},
+             b.data());
+      multiply(
+          r, dtype,
+          {z.taps, z.outputs, z.filters, z.outputs, false, 0, count, 0, b_size, z.taps * z.outputs},
+          a.data(), b.data(), columns.data());
+      const Columns c = {z.channels,    h.in,
+                         v.in,          h.kernel,
+                         v.kernel,      h.out,
+                         v.out,         h.stride,
+                         v.stride,      h.pad,
+                         v.pad,         h.dilation,
+                         v.dilation,    (first * s.c + g * z.channels) * z.inputs,
+                         s.c * z.inputs};
+      r.launch("conv2d", dtype, "col2im", {z.channels, h.in, count}, columns.data(), c, dx);
+    }
   }
+}
 
-  // The images from `first` on, at group g.
-  Image image(const Conv2dShape& s, std::int64_t g, std::int64_t first) const {
-    const Window1d &h = s.window.h, &w = s.window.w;
-    return {channels, h.in,       w.in,       h.kernel, w.kernel,
-            h.out,    w.out,      h.stride,   w.stride, h.pad,
-            w.pad,    h.dilation, w.dilation, x_image,  first * x_image + g * channels * inputs};
-  }
-  std::int64_t y_offset(std::int64_t g, std::int64_t first) const {
-    return first * y_image + g * filters * outputs;
-  }
-};
+// How many parts the batch is cut into, so that there are enough groups for a whole device.
+std::int64_t parts_of(const Runtime& r, std::int64_t groups, std::int64_t images) {
+  if (r.tuning().processor || images == 0) return 1;
+  constexpr std::int64_t wanted = 512;
+  const std::int64_t parts =
+      std::clamp<std::int64_t>(wanted / std::max<std::int64_t>(groups, 1), 1, images);
+  return ceil_div(images, ceil_div(images, parts));
+}
 
-std::size_t bytes(std::int64_t n) { return static_cast<std::size_t>(n); }
+void weight_gradient(Runtime& r, DType dtype, const Conv2dShape& s, const void* x, const void* dy,
+                     void* dw, Pool& pool) {
+  if (winograd_pays(s)) return winograd_weight_gradient(r, dtype, s, x, dy, dw, pool);
+  const Group z(s);
+  const Spread spread_x = spread_of(s, r.panel_b(dtype));
+  const std::int64_t count = round_up(positions(s, spread_x), r.vec(dtype));
+  const Window1d &h = s.window.h, &v = s.window.w;
+  const Spread spread_dy = {h.out,          v.out, 1, 1, 0, 0, ceil_div(count, spread_x.pitch),
+                            spread_x.pitch, 0};
+  const std::int64_t plane = spread_size(spread_x, 1) - spread_x.tail,
+                     dy_plane = spread_size(spread_dy, 1);
+  const std::int64_t tile_filters = r.tuning().processor ? 4 : r.panel_a();  // conv2d.cl: WF
+  const std::int64_t tile_taps = r.tuning().processor ? r.tuning().taps_run : r.panel_b(dtype);
+  const std::int64_t tiles_k = ceil_div(z.filters, tile_filters);
+  const std::int64_t tiles_t = ceil_div(z.taps, tile_taps);
+  const std::int64_t parts = parts_of(r, tiles_k * tiles_t * s.groups, s.n);
+  const std::int64_t weights = s.k * z.taps;
+
+  const Workspace table(pool, bytes_of(DType::i32, z.taps));
+  const Workspace copy(pool, bytes_of(dtype, spread_size(spread_x, s.n * s.c)));
+  const Workspace dy_copy(pool, bytes_of(dtype, spread_size(spread_dy, s.n * s.k)));
+  const Workspace partial(pool, bytes_of(dtype, parts > 1 ? parts * weights : 0));
+  tap_offsets(r, dtype, s, spread_x, table.data());
+  spread(r, dtype, spread_x, s.n * s.c, x, copy.data());
+  spread(r, dtype, spread_dy, s.n * s.k, dy, dy_copy.data());
+  for (std::int64_t g = 0; g < s.groups; ++g)
+    r.launch_groups("conv2d", dtype, "conv_weight", {tiles_k, tiles_t, parts}, copy.data(),
+                    g * z.channels * plane, s.c * plane, table.data(), z.taps, dy_copy.data(),
+                    g * z.filters * dy_plane, s.k * dy_plane, dy_plane, count, z.filters, s.n,
+                    ceil_div(s.n, parts), parts > 1 ? partial.data() : dw, g * z.filters * z.taps,
+                    weights);
+  if (parts > 1)
+    r.launch("reduce", dtype, "sum_across", {ceil_div(weights, r.tuning().run_across), 1, 1},
+             partial.data(), dw, parts, weights);
+}
 
 }  // namespace
 }  // namespace opencl
 
-// y [filters, n outputs] = w [filters, taps] columns [taps, n outputs] + b
 void OpenClBackend::conv2d_forward(DType dtype, const Conv2dShape& s, const void* x, const void* w,
                                    const void* b, void* y) {
   using namespace opencl;
   run(dtype, "conv2d_forward", s, [&](Runtime& r) {
     if (s.n * s.k == 0) return;
-    const Group z(s, dtype);
-    const Workspace pa(pool(), bytes(packed_bytes(r, dtype, true, z.filters, z.taps)));
-    const Workspace pb(pool(), bytes(packed_bytes(r, dtype, false, z.chunk * z.outputs, z.taps)));
-    for (std::int64_t g = 0; g < s.groups; ++g) {
-      pack(r, dtype, true, w, g * z.filters * z.taps, plain(z.filters, z.taps), plain(z.taps, 1),
-           pa.data());
-      for (std::int64_t first = 0; first < s.n; first += z.chunk) {
-        const std::int64_t count = std::min(z.chunk, s.n - first);
-        r.launch("conv2d", dtype, "im2col_positions",
-                 {ceil_div(count * z.outputs, 2 * r.vec(dtype)), z.channels, 1}, x,
-                 z.image(s, g, first), count, pb.data());
-        multiply(r, dtype, z.filters, count * z.outputs, z.taps, pa.data(), pb.data(),
-                 {y, z.y_offset(g, first), z.outputs, images(count, z.outputs, z.y_image),
-                  b == nullptr ? Start::zero : Start::bias, b, g * z.filters});
-      }
-    }
+    convolve(r, dtype, s, false, x, w, b, y, pool());
   });
-  if (s.relu) unary(dtype, UnaryOp::relu, s.n * s.k * s.window.h.out * s.window.w.out, y, y);
 }
 
-// dcolumns [taps, n outputs] = w^T [taps, filters] dy [filters, n outputs]; dx gathers from it
 void OpenClBackend::conv2d_backward_input(DType dtype, const Conv2dShape& s, const void* dy,
                                           const void* w, void* dx) {
   using namespace opencl;
   run(dtype, "conv2d_backward_input", s, [&](Runtime& r) {
     if (s.n * s.c == 0) return;
-    const Group z(s, dtype);
-    const std::int64_t columns = z.chunk * z.outputs,
-                       real = static_cast<std::int64_t>(size_of(dtype));
-    const Workspace pa(pool(), bytes(packed_bytes(r, dtype, true, z.taps, z.filters)));
-    const Workspace pb(pool(), bytes(packed_bytes(r, dtype, false, columns, z.filters)));
-    const Workspace dcolumns(pool(), bytes(z.taps * columns * real));
-    for (std::int64_t g = 0; g < s.groups; ++g) {
-      pack(r, dtype, true, w, g * z.filters * z.taps, plain(z.taps, 1), plain(z.filters, z.taps),
-           pa.data());
-      for (std::int64_t first = 0; first < s.n; first += z.chunk) {
-        const std::int64_t count = std::min(z.chunk, s.n - first), n = count * z.outputs;
-        pack(r, dtype, false, dy, z.y_offset(g, first), images(count, z.outputs, z.y_image),
-             plain(z.filters, z.outputs), pb.data());
-        multiply(r, dtype, z.taps, n, z.filters, pa.data(), pb.data(),
-                 {dcolumns.data(), 0, n, plain(n, 1)});
-        r.launch("conv2d", dtype, "col2im", {z.channels, s.window.h.in, count}, dcolumns.data(),
-                 z.image(s, g, first), count, dx);
-      }
-    }
+    if (s.window.h.stride == 1 && s.window.w.stride == 1)
+      convolve(r, dtype, input_gradient(s), true, dy, w, nullptr, dx, pool());
+    else
+      input_by_columns(r, dtype, s, dy, w, dx, pool());
   });
 }
 
-// dw [filters, taps] = dy [filters, n outputs] columns^T [n outputs, taps], chunk after chunk
 void OpenClBackend::conv2d_backward_weight(DType dtype, const Conv2dShape& s, const void* x,
                                            const void* dy, void* dw) {
   using namespace opencl;
-  run(dtype, "conv2d_backward_weight", s, [&](Runtime& r) {
-    const Group z(s, dtype);
-    const std::int64_t columns = z.chunk * z.outputs;
-    const Workspace pa(pool(), bytes(packed_bytes(r, dtype, true, z.filters, columns)));
-    const Workspace pb(pool(), bytes(packed_bytes(r, dtype, false, z.taps, columns)));
-    for (std::int64_t g = 0; g < s.groups; ++g) {
-      std::int64_t first = 0;
-      do {  // an empty batch has a gradient, too: zero
-        const std::int64_t count = std::min(z.chunk, s.n - first), n = count * z.outputs;
-        pack(r, dtype, true, dy, z.y_offset(g, first), plain(z.filters, z.outputs),
-             images(count, z.outputs, z.y_image), pa.data());
-        r.launch("conv2d", dtype, "im2col_taps",
-                 {ceil_div(z.taps, 2 * r.vec(dtype)), count * s.window.h.out, 1}, x,
-                 z.image(s, g, first), count, pb.data());
-        multiply(r, dtype, z.filters, z.taps, n, pa.data(), pb.data(),
-                 {dw, g * z.filters * z.taps, z.taps, plain(z.taps, 1),
-                  first == 0 ? Start::zero : Start::c});
-        first += z.chunk;
-      } while (first < s.n);
-    }
-  });
+  run(dtype, "conv2d_backward_weight", s,
+      [&](Runtime& r) { weight_gradient(r, dtype, s, x, dy, dw, pool()); });
 }
 
 // db[k] = sum over n, oh, ow of dy: a row of dy after the other, then over the images
@@ -138,7 +221,7 @@ void OpenClBackend::conv2d_backward_bias(DType dtype, const Conv2dShape& s, cons
   using namespace opencl;
   run(dtype, "conv2d_backward_bias", s, [&](Runtime& r) {
     const std::int64_t outputs = s.window.h.out * s.window.w.out;
-    const Workspace rows(pool(), bytes(s.n * s.k) * size_of(dtype));
+    const Workspace rows(pool(), bytes_of(dtype, s.n * s.k));
     r.launch("reduce", dtype, "sum_rows", {s.n * s.k, 1, 1}, dy, rows.data(), s.n * s.k, outputs,
              outputs);
     r.launch("reduce", dtype, "sum_across", {ceil_div(s.k, r.tuning().run_across), 1, 1},

@@ -6,77 +6,101 @@ namespace limulus {
 namespace opencl {
 namespace {
 
-std::int64_t panel_width(const Runtime& r, DType dtype, bool is_a) {
-  return is_a ? r.tuning().tile_rows : 2 * r.vec(dtype);
+std::int64_t a_row(const Runtime& r, DType dtype) { return r.tuning().k_block + r.vec(dtype); }
+
+void pack(Runtime& r, DType dtype, const char* kernel, const Items& items, const Operand& s,
+          void* packed) {
+  const std::int64_t piece = s.piece == 0 ? s.k : s.piece;
+  r.launch("gemm", dtype, kernel, items, s.data, s.offset, s.batch_step, s.lines, s.line_step, s.k,
+           piece, s.piece_step, s.step, packed);
 }
 
 }  // namespace
 
-std::int64_t packed_bytes(const Runtime& r, DType dtype, bool is_a, std::int64_t lines,
-                          std::int64_t k) {
-  const std::int64_t width = panel_width(r, dtype, is_a);
-  return ceil_div(lines, width) * width * k * static_cast<std::int64_t>(size_of(dtype));
+std::int64_t packed_a(const Runtime& r, DType dtype, std::int64_t lines, std::int64_t k) {
+  return round_up(lines, r.panel_a()) * ceil_div(k, r.tuning().k_block) * a_row(r, dtype);
 }
 
-void pack(Runtime& r, DType dtype, bool is_a, const void* source, std::int64_t offset, Axis lines,
-          Axis k, void* packed) {
-  const Items items = {ceil_div(k.size, r.tuning().pack_run),
-                       ceil_div(lines.size, panel_width(r, dtype, is_a)), 1};
-  r.launch("gemm", dtype, is_a ? "pack_a" : "pack_b", items, source, offset, lines.size,
-           lines.per_image, lines.image_step, lines.step, k.size, k.per_image, k.image_step, k.step,
-           packed);
+std::int64_t packed_b(const Runtime& r, DType dtype, std::int64_t lines, std::int64_t k) {
+  return round_up(lines, r.panel_b(dtype)) * k;
 }
 
-void multiply(Runtime& r, DType dtype, std::int64_t m, std::int64_t n, std::int64_t k,
-              const void* packed_a, const void* b, std::int64_t b_panel_step, std::int64_t b_step,
-              const Target& to) {
-  const Items tiles = {ceil_div(m, panel_width(r, dtype, true)),
-                       ceil_div(n, panel_width(r, dtype, false)), 1};
-  Start start = to.start;
+void pack_a(Runtime& r, DType dtype, const Operand& from, void* packed) {
+  const std::int64_t panels = ceil_div(from.lines, r.panel_a());
+  pack(r, dtype, "pack_a",
+       r.tuning().processor ? Items{ceil_div(from.k, r.tuning().k_block), panels, from.batch}
+                            : Items{from.k, panels * r.panel_a(), from.batch},
+       from, packed);
+}
+
+void pack_b(Runtime& r, DType dtype, const Operand& from, void* packed) {
+  const std::int64_t panels = ceil_div(from.lines, r.panel_b(dtype));
+  pack(r, dtype, "pack_b",
+       r.tuning().processor ? Items{ceil_div(from.k, r.tuning().k_block), panels, from.batch}
+                            : Items{panels * r.panel_b(dtype), from.k, from.batch},
+       from, packed);
+}
+
+void multiply(Runtime& r, DType dtype, const Product& s, const void* a, const void* b, void* c) {
+  const std::int64_t width = r.panel_b(dtype);
+  const Items groups = {ceil_div(s.m, r.panel_a()), ceil_div(s.n, width), s.batch};
+  const std::int64_t b_panel = s.b_step == 0 ? width * s.k : width;
+  const std::int64_t b_step = s.b_step == 0 ? width : s.b_step;
   std::int64_t k0 = 0;
-  do {  // k = 0 needs a pass, too: C becomes zero or the bias
-    const std::int64_t k1 = std::min(k, k0 + r.tuning().k_block);
-    r.launch("gemm", dtype, "gemm_tile", tiles, packed_a, b, b_panel_step, b_step, k, k0, k1, to.c,
-             to.offset, m, n, to.ldc, to.columns.per_image, to.columns.image_step,
-             static_cast<int>(start), to.bias, to.bias_offset);
-    start = Start::c;
+  do {  // k = 0 needs a pass, too: C becomes zero
+    const std::int64_t k1 = std::min<std::int64_t>(s.k, k0 + r.tuning().k_pass);
+    r.launch_groups("gemm", dtype, "gemm_tile", groups, a, s.a_batch, b, b_panel, b_step, s.b_batch,
+                    s.k, k0, k1, c, s.c_batch, s.m, s.n, s.ldc, s.add || k0 > 0 ? 1 : 0);
     k0 = k1;
-  } while (k0 < k);
+  } while (k0 < s.k);
 }
 
-void multiply(Runtime& r, DType dtype, std::int64_t m, std::int64_t n, std::int64_t k,
-              const void* packed_a, const void* packed_b, const Target& to) {
-  const std::int64_t width = panel_width(r, dtype, false);
-  multiply(r, dtype, m, n, k, packed_a, packed_b, width * k, width, to);
+namespace {
+
+// y[j, i] = b[i] + sum over p of x[j, p] w[i, p], or added to y: few rows of x, many of w.
+void few_rows(Runtime& r, DType dtype, const LinearShape& s, const void* x, std::int64_t ldx,
+              const void* w, std::int64_t ldw, const void* b, void* y, std::int64_t ldy, bool add,
+              Pool& pool) {
+  constexpr std::int64_t very_few = 4;  // gemm.cl: DM and DN
+  if (s.n <= very_few)
+    return r.launch("gemm", dtype, "linear_dot", {ceil_div(s.out, very_few), 1, 1}, x, ldx, w, ldw,
+                    s.in, y, s.n, s.out, ldy, add ? 1 : 0, b, s.relu ? 1 : 0);
+  const Workspace packed(pool, bytes_of(dtype, packed_b(r, dtype, s.n, s.in)));
+  pack_b(r, dtype, {x, 0, s.n, ldx, s.in, 1}, packed.data());
+  r.launch_groups("gemm", dtype, "linear_tile",
+                  {ceil_div(s.n, r.panel_b(dtype)), ceil_div(s.out, r.panel_a()), 1}, w, ldw,
+                  packed.data(), s.in, y, s.n, s.out, ldy, add ? 1 : 0, b, s.relu ? 1 : 0);
 }
 
+constexpr std::int64_t few = 160;  // rows for which the other operand is read where it is
+
+}  // namespace
 }  // namespace opencl
 
 void OpenClBackend::gemm(DType dtype, const GemmShape& s, const void* a, const void* b, void* c) {
   using namespace opencl;
   run(dtype, "gemm", s, [&](Runtime& r) {
-    constexpr std::int64_t few_rows = 64, dot_rows = 4, dot_columns = 4;  // gemm.cl: DM, DN
-    const auto start = s.beta == 0 ? Start::zero : Start::c;
-    if (s.trans_b && !s.trans_a && s.m <= few_rows) {
-      const Items tiles = {ceil_div(s.m, dot_rows), ceil_div(s.n, dot_columns), 1};
-      return r.launch("gemm", dtype, "gemm_dot", tiles, a, s.lda, b, s.ldb, s.k, c, s.m, s.n, s.ldc,
-                      static_cast<int>(start));
+    if (s.trans_b && !s.trans_a && s.m <= few)
+      return few_rows(r, dtype, {s.m, s.k, s.n}, a, s.lda, b, s.ldb, nullptr, c, s.ldc, s.beta != 0,
+                      pool());
+    const Workspace pa(pool(), bytes_of(dtype, packed_a(r, dtype, s.m, s.k)));
+    pack_a(r, dtype, {a, 0, s.m, s.trans_a ? 1 : s.lda, s.k, s.trans_a ? s.lda : 1}, pa.data());
+    Product product = {s.m, s.n, s.k, s.ldc, s.beta != 0};
+    if (!s.trans_b && s.m <= few && s.n % r.panel_b(dtype) == 0) {
+      product.b_step = s.ldb;
+      return multiply(r, dtype, product, pa.data(), b, c);
     }
-    const auto bytes = [&](bool is_a) {
-      return static_cast<std::size_t>(packed_bytes(r, dtype, is_a, is_a ? s.m : s.n, s.k));
-    };
-    const Workspace packed_a(pool(), bytes(true));
-    pack(r, dtype, true, a, 0, plain(s.m, s.trans_a ? 1 : s.lda), plain(s.k, s.trans_a ? s.lda : 1),
-         packed_a.data());
-    const Target to = {c, 0, s.ldc, plain(s.n, 1), start};
-    // Few rows of A use B too few times to earn its packing: the tile reads its rows where they are.
-    const std::int64_t width = panel_width(r, dtype, false);
-    if (!s.trans_b && s.m <= few_rows && s.n % width == 0)
-      return multiply(r, dtype, s.m, s.n, s.k, packed_a.data(), b, width, s.ldb, to);
-    const Workspace packed_b(pool(), bytes(false));
-    pack(r, dtype, false, b, 0, plain(s.n, s.trans_b ? s.ldb : 1),
-         plain(s.k, s.trans_b ? 1 : s.ldb), packed_b.data());
-    multiply(r, dtype, s.m, s.n, s.k, packed_a.data(), packed_b.data(), to);
+    const Workspace pb(pool(), bytes_of(dtype, packed_b(r, dtype, s.n, s.k)));
+    pack_b(r, dtype, {b, 0, s.n, s.trans_b ? s.ldb : 1, s.k, s.trans_b ? 1 : s.ldb}, pb.data());
+    multiply(r, dtype, product, pa.data(), pb.data(), c);
+  });
+}
+
+void OpenClBackend::linear_forward(DType dtype, const LinearShape& s, const void* x, const void* w,
+                                   const void* b, void* y) {
+  if (s.n > opencl::few) return Backend::linear_forward(dtype, s, x, w, b, y);
+  run(dtype, "linear_forward", s, [&](opencl::Runtime& r) {
+    opencl::few_rows(r, dtype, s, x, s.in, w, s.in, b, y, s.out, false, pool());
   });
 }
 

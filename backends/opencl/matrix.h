@@ -6,44 +6,31 @@
 
 namespace limulus::opencl {
 
-// One axis of an operand: index i stands at i / per_image * image_step + i % per_image * step.
-struct Axis {
-  std::int64_t size, step;
-  std::int64_t per_image, image_step;
-};
-inline Axis plain(std::int64_t size, std::int64_t step) {  // one image: i stands at i * step
-  return {size, step, size > 0 ? size : 1, 0};
-}
-inline Axis images(std::int64_t count, std::int64_t per_image, std::int64_t image_step) {
-  return {count * per_image, 1, per_image, image_step};
-}
-
-std::int64_t packed_bytes(const Runtime& r, DType dtype, bool is_a, std::int64_t lines,
-                          std::int64_t k);
-
-// A [lines, k] of element (i, p) at offset + place(i) + place(p), in panels of MR rows; or B, whose
-// columns are the lines, in panels of NR.
-void pack(Runtime& r, DType dtype, bool is_a, const void* source, std::int64_t offset, Axis lines,
-          Axis k, void* packed);
-
-enum class Start : int { zero = 0, c = 1, bias = 2 };
-
-struct Target {  // C[i, j] at offset + i ldc + place(j)
-  void* c;
-  std::int64_t offset, ldc;
-  Axis columns;
-  Start start = Start::zero;
-  const void* bias = nullptr;
-  std::int64_t bias_offset = 0;
+// Element (line, p) of an operand, a line being a row of A or a column of B, at
+//     offset + batch * batch_step + line * line_step + p / piece * piece_step + p % piece * step.
+struct Operand {
+  const void* data;
+  std::int64_t offset, lines, line_step, k, step;
+  std::int64_t batch = 1, batch_step = 0;
+  std::int64_t piece = 0, piece_step = 0;  // 0: p runs straight through
 };
 
-// b_step and b_panel_step are NR and NR k for a packed B, or ldb and NR for rows of B as they are.
-void multiply(Runtime& r, DType dtype, std::int64_t m, std::int64_t n, std::int64_t k,
-              const void* packed_a, const void* b, std::int64_t b_panel_step, std::int64_t b_step,
-              const Target& to);
+// Numbers in the packed form of one matrix.
+std::int64_t packed_a(const Runtime& r, DType dtype, std::int64_t lines, std::int64_t k);
+std::int64_t packed_b(const Runtime& r, DType dtype, std::int64_t lines, std::int64_t k);
 
-// The same with a packed B.
-void multiply(Runtime& r, DType dtype, std::int64_t m, std::int64_t n, std::int64_t k,
-              const void* packed_a, const void* packed_b, const Target& to);
+// A in panels of panel_a() rows, or B in panels of panel_b() columns.
+void pack_a(Runtime& r, DType dtype, const Operand& from, void* packed);
+void pack_b(Runtime& r, DType dtype, const Operand& from, void* packed);
+
+// C[i, j] at batch * c_batch + i ldc + j. A and B are packed; or b_step is not 0, and step p of B is
+// a row at p * b_step, n being a multiple of panel_b().
+struct Product {
+  std::int64_t m, n, k, ldc;
+  bool add = false;
+  std::int64_t b_step = 0;
+  std::int64_t batch = 1, a_batch = 0, b_batch = 0, c_batch = 0;
+};
+void multiply(Runtime& r, DType dtype, const Product& s, const void* a, const void* b, void* c);
 
 }  // namespace limulus::opencl

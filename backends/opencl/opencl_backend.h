@@ -39,6 +39,8 @@ class OpenClBackend final : public Backend {
 
   // matrix.cpp
   void gemm(DType dtype, const GemmShape& s, const void* a, const void* b, void* c) override;
+  void linear_forward(DType dtype, const LinearShape& s, const void* x, const void* w,
+                      const void* b, void* y) override;
   // convolution.cpp
   void conv2d_forward(DType dtype, const Conv2dShape& s, const void* x, const void* w,
                       const void* b, void* y) override;

@@ -13,11 +13,24 @@
 namespace limulus::opencl {
 namespace {
 
-// Both files under their own names, so that the compiler's messages count their lines.
+// The files under their own names, so that the compiler's messages count their lines. A line
+// #include "tile.cl" is replaced by that file here: an OpenCL compiler has no folder to look in.
+std::string with_includes(const std::string& name) {
+  std::string text = fmt::format("#line 1 \"{}.cl\"\n", name), line;
+  std::istringstream lines(source_text(name));
+  static const std::regex include(R"re(#include "(\w+)\.cl")re");
+  std::smatch match;
+  for (int number = 1; std::getline(lines, line); ++number) {
+    if (std::regex_match(line, match, include))
+      text += fmt::format("{}#line {} \"{}.cl\"\n", with_includes(match[1]), number + 1, name);
+    else
+      text += line + "\n";
+  }
+  return text;
+}
+
 std::string whole_text(const std::string& family) {
-  const std::string common = source_text("common");
-  return fmt::format("#line 1 \"common.cl\"\n{}\n#line 1 \"{}.cl\"\n{}", common, family,
-                     source_text(family));
+  return with_includes("common") + with_includes(family);
 }
 
 // The lines around the first error that the log names: "gemm.cl:12:5: error: ..." as clang says it,
@@ -27,7 +40,9 @@ std::string excerpt(const std::string& log, const std::string& family) {
       after(R"(([^:\n]*):(\d{1,6}):(\d+:)? *(fatal )?error)");
   std::smatch match;
   if (!std::regex_search(log, match, before) && !std::regex_search(log, match, after)) return "";
-  const std::string name = match[1].str().ends_with("common.cl") ? "common" : family;
+  std::string name = family;
+  for (const KernelSource& source : embedded_sources())
+    if (match[1].str().ends_with(std::string(source.name) + ".cl")) name = source.name;
   const int wanted = std::stoi(match[2]);
   std::istringstream lines(source_text(name));
   std::string text = fmt::format("{}.cl:\n", name), line;

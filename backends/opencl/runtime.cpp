@@ -43,10 +43,12 @@ Runtime::Runtime(std::string name, const cl::Device& device)
 // vectors.
 std::string Runtime::options(DType dtype) const {
   const bool wide = dtype == DType::f64;
+  const Tuning& t = tuning_;
   return fmt::format(
-      "-cl-std=CL1.2 -DREAL={}{} -DVEC={} -DMR={} -DRUN={} -DRUN_ACROSS={} -DPACK_RUN={} -w",
-      wide ? "double" : "float", wide ? " -DREAL_IS_DOUBLE" : "", vec(dtype), tuning_.tile_rows,
-      tuning_.run, tuning_.run_across, tuning_.pack_run);
+      "-cl-std=CL1.2 -DREAL={}{} -DVEC={} -DMR={} -DGROUP_A={} -DGROUP_B={} -DSLICE={} "
+      "-DK_BLOCK={} -DRUN={} -DRUN_ACROSS={} -DTAPS_RUN={} -w",
+      wide ? "double -DREAL_IS_DOUBLE" : "float", t.processor ? " -DPROCESSOR" : "", vec(dtype),
+      t.tile_rows, t.group_a, t.group_b, t.slice, t.k_block, t.run, t.run_across, t.taps_run);
 }
 
 cl::Kernel& Runtime::find(const char* family, DType dtype, const char* kernel) {

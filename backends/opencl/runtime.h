@@ -40,6 +40,9 @@ class Runtime {
   cl::CommandQueue& queue() { return queue_; }
   const Tuning& tuning() const { return tuning_; }
   int vec(DType dtype) const { return dtype == DType::f64 ? tuning_.vec_f64 : tuning_.vec_f32; }
+  // Rows and columns of a product that belong to one work-group (kernels/tile.cl).
+  int panel_a() const { return tuning_.tile_rows * tuning_.group_a; }
+  int panel_b(DType dtype) const { return 2 * vec(dtype) * tuning_.group_b; }
   bool has_double() const { return has_double_; }
 
   // Runs kernel `kernel` of kernels/<family>.cl, built for `dtype`. The first axis is rounded up to
@@ -48,20 +51,33 @@ class Runtime {
   template <class... Args>
   void launch(const char* family, DType dtype, const char* kernel, const Items& items,
               const Args&... args) {
-    if (items[0] <= 0 || items[1] <= 0 || items[2] <= 0) return;
+    const std::int64_t group = tuning_.group;
+    enqueue(family, dtype, kernel, {(items[0] + group - 1) / group, items[1], items[2]}, group,
+            args...);
+  }
+
+  // The same for kernels whose work-groups share tiles: along the first axis, whole groups.
+  template <class... Args>
+  void launch_groups(const char* family, DType dtype, const char* kernel, const Items& groups,
+                     const Args&... args) {
+    enqueue(family, dtype, kernel, groups, tuning_.group_a * tuning_.group_b, args...);
+  }
+
+ private:
+  template <class... Args>
+  void enqueue(const char* family, DType dtype, const char* kernel, const Items& groups,
+               std::int64_t group, const Args&... args) {
+    if (groups[0] <= 0 || groups[1] <= 0 || groups[2] <= 0) return;
     const std::lock_guard lock(mutex_);  // arguments belong to the kernel: one caller at a time
     cl::Kernel& k = find(family, dtype, kernel);
     cl_uint index = 0;
     (set(k, dtype, index++, args), ...);
-    const std::size_t group = tuning_.group, first = static_cast<std::size_t>(items[0]);
+    const auto size = [](std::int64_t n) { return static_cast<std::size_t>(n); };
     queue_.enqueueNDRangeKernel(
-        k, cl::NullRange,
-        cl::NDRange((first + group - 1) / group * group, static_cast<std::size_t>(items[1]),
-                    static_cast<std::size_t>(items[2])),
-        cl::NDRange(group, 1, 1));
+        k, cl::NullRange, cl::NDRange(size(groups[0] * group), size(groups[1]), size(groups[2])),
+        cl::NDRange(size(group), 1, 1));
   }
 
- private:
   cl::Kernel& find(const char* family, DType dtype, const char* kernel);
   std::string options(DType dtype) const;
 

@@ -1,29 +1,38 @@
 #pragma once
 // Sizes that make a kernel fast on one kind of device, and that no kernel's text fixes: they reach it
 // as -D options.
+#include <cstddef>
 #include <cstdint>
 
 namespace limulus::opencl {
 
 struct Tuning {
-  int vec_f32, vec_f64;  // VEC: numbers in a vector register
-  int tile_rows;         // MR: rows of the register tile of gemm; it is 2 VEC wide
+  bool processor;        // PROCESSOR: items are long loops, and groups are one item
+  int vec_f32, vec_f64;  // VEC: numbers in a vector
+  int tile_rows;         // MR: rows of an item's tile (tile.cl); it is 2 VEC wide
+  int group_a, group_b;  // GROUP_A x GROUP_B: tiles of a group that share local memory
+  int slice;             // SLICE: steps that they fetch at a time
+  int k_block;           // K_BLOCK: steps of A that are packed together
+  int k_pass;            // steps of gemm in one pass over C, a multiple of k_block
   int run;               // RUN: elements of one item in a simple loop
   int run_across;        // RUN_ACROSS: pixels or results of one item that walks an outer axis
-  int pack_run;          // PACK_RUN: steps that one item packs
-  std::int64_t k_block;  // steps of gemm in one pass
-  std::size_t group;     // items in a work-group along the first axis
+  int taps_run;          // TAPS_RUN: taps of one item of conv_weight
+  std::int64_t winograd_bytes;  // of Winograd's transformed arrays at a time
+  int group;  // items in a work-group along the first axis, where nothing is shared
 };
 
 // A processor: an item is a loop over much work, and a group is an item. 12 x 32 floats is the tile
 // for 32 registers of 16 floats (AVX-512), 6 x 16 that for 16 registers of 8 (AVX2).
 constexpr Tuning processor(int native_f32) {
-  if (native_f32 >= 16) return {16, 8, 12, 4096, 128, 64, 384, 1};
-  if (native_f32 >= 8) return {8, 4, 6, 4096, 128, 64, 256, 1};
-  return {4, 2, 6, 4096, 128, 64, 256, 1};
+  Tuning t = {true, 16, 8, 12, 1, 1, 1, 384, 384, 4096, 128, 24, 24 << 20, 1};
+  if (native_f32 >= 16) return t;
+  t.vec_f32 = native_f32 >= 8 ? 8 : 4;
+  t.vec_f64 = t.vec_f32 / 2;
+  t.tile_rows = 6;
+  return t;
 }
 
 // A GPU: many items with little work each; neighbouring items touch neighbouring elements.
-constexpr Tuning gpu() { return {4, 2, 4, 1, 1, 1, 4096, 64}; }
+constexpr Tuning gpu() { return {false, 4, 2, 4, 16, 16, 16, 1024, 1 << 30, 1, 1, 1, 1 << 30, 64}; }
 
 }  // namespace limulus::opencl

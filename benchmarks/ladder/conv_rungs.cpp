@@ -8,7 +8,6 @@
 namespace limulus::cpu::LIMULUS_ISA {
 namespace {
 
-// docs: rung 1
 // The formula as it is written: seven loops. Each multiply-add waits for the addition before it, and
 // asks first whether its pixel lies in the image.
 void formula(const Context&, const Conv2dShape& s, const float* x, const float* w, const float* b,
@@ -30,9 +29,7 @@ void formula(const Context&, const Conv2dShape& s, const float* x, const float* 
           y[((n * s.k + k) * h.out + oh) * v.out + ow] = sum;
         }
 }
-// docs: end
 
-// docs: rung 2
 // The same sums in another order: a weight is taken once and its product with a whole row of the
 // image added to a row of the result. Neighbours in a row wait for nobody, the compiler makes vectors
 // of them, and the question about the edge is asked once per row.
@@ -59,7 +56,6 @@ void rows(const Context&, const Conv2dShape& s, const float* x, const float* w, 
           }
     }
 }
-// docs: end
 
 // columns [c fh fw, oh ow]: under each place of the output the pixels that its window sees
 void spread_out(const Conv2dShape& s, const float* image, float* columns) {
@@ -75,7 +71,6 @@ void spread_out(const Conv2dShape& s, const float* image, float* columns) {
           }
 }
 
-// docs: rung 3
 // im2col: windows are written out as columns, and the convolution is a product of matrices,
 // y [k, places] = w [k, taps] columns [taps, places]. Its inner loop is as long as a map and has no
 // edges. But for each multiply-add it loads one number and loads and stores another.
@@ -98,9 +93,7 @@ void columns_times_rows(const Context& ctx, const Conv2dShape& s, const float* x
     }
   }
 }
-// docs: end
 
-// docs: rung 4
 // A tile of the result stays in registers for the whole sum: 6 rows x 2 vectors. A step loads two
 // vectors and six weights, and does twelve vector multiply-adds; nothing is stored until the end.
 // Rows of `columns` are as far apart as the map is large, so each step touches other cache lines.
@@ -153,7 +146,6 @@ void register_tile(const Context& ctx, const Conv2dShape& s, const float* x, con
     }
   }
 }
-// docs: end
 
 }  // namespace
 

@@ -7,7 +7,6 @@
 namespace limulus::cpu::LIMULUS_ISA {
 namespace {
 
-// docs: rung 1
 // A dot product after the other. Each addition waits four cycles for the one before it, and the
 // compiler may not change that: another order of additions rounds otherwise.
 void one_chain(const Context&, const LinearShape& s, const float* x, const void* weights,
@@ -19,7 +18,6 @@ void one_chain(const Context&, const LinearShape& s, const float* x, const void*
     y[o] = sum;
   }
 }
-// docs: end
 
 // `Chains` vectors of partial sums, which wait for nobody but themselves
 template <int Chains>

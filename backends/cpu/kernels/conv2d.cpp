@@ -1,9 +1,9 @@
-// Which way a convolution goes: by Winograd's products (winograd.h), or directly.
+// Which way a convolution goes: by Winograd's products (winograd_seven.h), or directly.
 //
-// Winograd's 36 multiplications per tile and pair of channels are fewer than the 9 per output unless
-// a map is so small that most of its tiles lie beyond its edge. They must also pay for transforms:
-// 36 numbers in and out per tile and channel, each of which is used once per channel of the other
-// side. With few channels the direct method is as fast, and more accurate.
+// Winograd's method serves windows of 3 x 3 and 5 x 5 that move by one pixel. It multiplies a fifth
+// to a third as often, but brings images, filters and outputs to seven points and back, which only
+// pays if each of them is used often: an image once for each output channel, a filter once for each
+// tile. `winograd_pays` counts both, in multiply-adds that the register tile would do meanwhile.
 #include "backends/cpu/kernels/matrix_kernels.h"
 #include "backends/cpu/kernels/memory_kernels.h"
 #include "backends/cpu/kernels/parallel.h"
@@ -11,16 +11,27 @@
 namespace limulus::cpu::LIMULUS_ISA {
 namespace {
 
+bool winograd_pays(const Conv2dShape& s) {
+  const Window1d &h = s.window.h, &w = s.window.w;
+  const std::int64_t out = 8 - h.kernel, c = s.c / s.groups, k = s.k / s.groups;
+  const std::int64_t tiles = ceil_div(h.out, out) * ceil_div(w.out, out);
+  const std::int64_t direct = s.n * h.out * w.out * c * k * h.kernel * w.kernel;
+  const std::int64_t products = s.n * tiles * 49 * c * k;
+  const std::int64_t transforms = 500 * s.n * tiles * (c + k) + 300 * c * k;
+  return 5 * (products + transforms) < 4 * direct;
+}
+
 bool use_winograd(const Conv2dShape& s) {
   const Window1d &h = s.window.h, &w = s.window.w;
   for (const Window1d* a : {&h, &w})
-    if (a->kernel != 3 || a->stride != 1 || a->dilation != 1 || a->pad < 0) return false;
-  if (s.n == 0 || s.c == 0 || s.k == 0) return false;
+    if ((a->kernel != 3 && a->kernel != 5) || a->stride != 1 || a->dilation != 1) return false;
+  if (h.kernel != w.kernel || s.n * s.c * s.k * h.out * w.out == 0) return false;
   const ConvMethod method = conv_method();
-  if (method != ConvMethod::automatic) return method == ConvMethod::winograd;
-  const std::int64_t tiles_h = ceil_div(h.out, 4), tiles_w = ceil_div(w.out, 4);
-  return smaller(s.c, s.k) / s.groups >= 32 && tiles_w <= 256 && s.n * tiles_h * tiles_w >= 12 &&
-         4 * 36 * tiles_h * tiles_w <= 3 * 9 * h.out * w.out;
+  return method == ConvMethod::automatic ? winograd_pays(s) : method == ConvMethod::winograd;
+}
+
+void use_winograd_name(const Context& ctx, const Conv2dShape& s) {
+  ctx.use(s.window.h.kernel == 3 ? "winograd F(5x5,3x3)" : "winograd F(3x3,5x5)");
 }
 
 // The convolution, of dy, that dx is where the stride is 1: channels exchanged, padding F - 1 - P.
@@ -28,6 +39,7 @@ Conv2dShape gradient(const Conv2dShape& s) {
   Conv2dShape t = s;
   t.c = s.k;
   t.k = s.c;
+  t.relu = t.packed = false;
   for (Window1d* a : {&t.window.h, &t.window.w}) {
     const std::int64_t in = a->in;
     a->in = a->out;
@@ -43,9 +55,11 @@ template <class T>
 void conv2d_forward(const Context& ctx, const Conv2dShape& s, const T* x, const T* w, const T* b,
                     T* y) {
   if (use_winograd(s)) {
-    ctx.use("winograd F(4x4,3x3)");
+    use_winograd_name(ctx, s);
     conv2d_winograd<T>(ctx, s, x, w, false, b, y);
-    if (s.relu) unary<T>(ctx, UnaryOp::relu, s.n * s.k * s.window.h.out * s.window.w.out, y, y);
+  } else if (use_strided(s)) {
+    ctx.use("dealt, winograd F(4x4,3x3)");
+    conv2d_forward_strided<T>(ctx, s, x, w, b, y);
   } else {
     ctx.use("direct");
     conv2d_forward_direct<T>(ctx, s, x, w, b, y);
@@ -57,7 +71,7 @@ void conv2d_backward_input(const Context& ctx, const Conv2dShape& s, const T* dy
                            T* dx) {
   const Conv2dShape t = gradient(s);
   if (use_winograd(t)) {
-    ctx.use("winograd F(4x4,3x3)");
+    use_winograd_name(ctx, s);
     conv2d_winograd<T>(ctx, t, dy, w, true, nullptr, dx);
   } else {
     ctx.use("direct");
@@ -68,17 +82,32 @@ void conv2d_backward_input(const Context& ctx, const Conv2dShape& s, const T* dy
 template <class T>
 void conv2d_backward_weight(const Context& ctx, const Conv2dShape& s, const T* x, const T* dy,
                             T* dw) {
-  ctx.use("direct");
-  conv2d_backward_weight_direct<T>(ctx, s, x, dy, dw);
+  if (use_winograd(s)) {
+    use_winograd_name(ctx, s);
+    conv2d_backward_weight_winograd<T>(ctx, s, x, dy, dw);
+  } else if (use_strided(s)) {
+    ctx.use("dealt, winograd F(4x4,3x3)");
+    conv2d_backward_weight_strided<T>(ctx, s, x, dy, dw);
+  } else {
+    ctx.use("direct");
+    conv2d_backward_weight_direct<T>(ctx, s, x, dy, dw);
+  }
 }
 
-// No method reads weights that were laid out before.
+// The direct method reads weights as they are. Winograd's is spared turning them over, which shows
+// where there are few tiles for each filter: for an image or two.
 template <class T>
-std::size_t conv2d_packed_bytes(const Conv2dShape&) {
-  return 0;
+std::size_t conv2d_packed_bytes(const Conv2dShape& s) {
+  if (use_winograd(s)) return s.n <= 2 ? conv2d_winograd_packed_bytes<T>(s) : 0;
+  return use_strided(s) ? conv2d_strided_packed_bytes<T>(s) : 0;
 }
 template <class T>
-void conv2d_pack(const Context&, const Conv2dShape&, const T*, T*) {}
+void conv2d_pack(const Context& ctx, const Conv2dShape& s, const T* w, T* packed) {
+  if (use_winograd(s))
+    conv2d_winograd_pack<T>(ctx, s, w, packed);
+  else
+    conv2d_strided_pack<T>(ctx, s, w, packed);
+}
 
 template std::size_t conv2d_packed_bytes<float>(const Conv2dShape&);
 template std::size_t conv2d_packed_bytes<double>(const Conv2dShape&);

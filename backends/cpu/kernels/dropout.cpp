@@ -27,7 +27,10 @@ struct Lanes {
 };
 LIMULUS_INLINE Lanes all(std::uint64_t a) { return {_mm512_set1_epi64(static_cast<long long>(a))}; }
 LIMULUS_INLINE Lanes operator+(Lanes a, Lanes b) { return {_mm512_add_epi64(a.v, b.v)}; }
-LIMULUS_INLINE Lanes operator^(Lanes a, Lanes b) { return {_mm512_xor_si512(a.v, b.v)}; }
+// a ^ b ^ c, which AVX-512 does at once
+LIMULUS_INLINE Lanes mix(Lanes a, Lanes b, Lanes c) {
+  return {_mm512_ternarylogic_epi64(a.v, b.v, c.v, 0b10010110)};
+}
 LIMULUS_INLINE Lanes multiply(Lanes a, Lanes b) { return {_mm512_mul_epu32(a.v, b.v)}; }
 LIMULUS_INLINE Lanes high(Lanes a) { return {_mm512_srli_epi64(a.v, 32)}; }
 // Blocks are spread over the lanes so that `unpack` below leaves them in order.
@@ -39,6 +42,17 @@ LIMULUS_INLINE void store_words(Lanes w01, Lanes w23, std::uint32_t* words) {
   _mm512_storeu_si512(words, _mm512_unpacklo_epi64(w01.v, w23.v));
   _mm512_storeu_si512(words + 16, _mm512_unpackhi_epi64(w01.v, w23.v));
 }
+// v where the word is at or above the threshold, else 0
+LIMULUS_INLINE Vec<float> kept(const std::uint32_t* words, std::uint32_t threshold, Vec<float> v) {
+  const __m512i least = _mm512_set1_epi32(static_cast<int>(threshold));
+  return {_mm512_maskz_mov_ps(_mm512_cmpge_epu32_mask(_mm512_loadu_si512(words), least), v.v)};
+}
+LIMULUS_INLINE Vec<double> kept(const std::uint32_t* words, std::uint32_t threshold,
+                                Vec<double> v) {
+  const __m256i w = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words));
+  const __m256i least = _mm256_set1_epi32(static_cast<int>(threshold));
+  return {_mm512_maskz_mov_pd(_mm256_cmpge_epu32_mask(w, least), v.v)};
+}
 #else
 constexpr int blocks_per_pass = 4;
 struct Lanes {
@@ -48,7 +62,9 @@ LIMULUS_INLINE Lanes all(std::uint64_t a) {
   return {_mm256_set1_epi64x(static_cast<long long>(a))};
 }
 LIMULUS_INLINE Lanes operator+(Lanes a, Lanes b) { return {_mm256_add_epi64(a.v, b.v)}; }
-LIMULUS_INLINE Lanes operator^(Lanes a, Lanes b) { return {_mm256_xor_si256(a.v, b.v)}; }
+LIMULUS_INLINE Lanes mix(Lanes a, Lanes b, Lanes c) {
+  return {_mm256_xor_si256(a.v, _mm256_xor_si256(b.v, c.v))};
+}
 LIMULUS_INLINE Lanes multiply(Lanes a, Lanes b) { return {_mm256_mul_epu32(a.v, b.v)}; }
 LIMULUS_INLINE Lanes high(Lanes a) { return {_mm256_srli_epi64(a.v, 32)}; }
 LIMULUS_INLINE Lanes block_order() { return {_mm256_setr_epi64x(0, 2, 1, 3)}; }
@@ -59,6 +75,20 @@ LIMULUS_INLINE void store_words(Lanes w01, Lanes w23, std::uint32_t* words) {
   __m256i* out = reinterpret_cast<__m256i*>(words);
   _mm256_storeu_si256(out, _mm256_unpacklo_epi64(w01.v, w23.v));
   _mm256_storeu_si256(out + 1, _mm256_unpackhi_epi64(w01.v, w23.v));
+}
+// AVX2 compares signed integers only; but w >= t is max(w, t) = w.
+LIMULUS_INLINE Vec<float> kept(const std::uint32_t* words, std::uint32_t threshold, Vec<float> v) {
+  const __m256i w = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words));
+  const __m256i least = _mm256_set1_epi32(static_cast<int>(threshold));
+  const __m256i keep = _mm256_cmpeq_epi32(_mm256_max_epu32(w, least), w);
+  return {_mm256_and_ps(_mm256_castsi256_ps(keep), v.v)};
+}
+LIMULUS_INLINE Vec<double> kept(const std::uint32_t* words, std::uint32_t threshold,
+                                Vec<double> v) {
+  const __m128i w = _mm_loadu_si128(reinterpret_cast<const __m128i*>(words));
+  const __m128i least = _mm_set1_epi32(static_cast<int>(threshold));
+  const __m256i keep = _mm256_cvtepi32_epi64(_mm_cmpeq_epi32(_mm_max_epu32(w, least), w));
+  return {_mm256_and_pd(_mm256_castsi256_pd(keep), v.v)};
 }
 #endif
 
@@ -86,8 +116,8 @@ LIMULUS_INLINE void philox_pass(const Rounds& rounds, std::uint64_t first, std::
 #pragma GCC unroll 10
   for (int round = 0; round < 10; ++round) {
     const Lanes p0 = multiply(c0, m0), p1 = multiply(c2, m1);
-    c0 = high(p1) ^ c1 ^ rounds.k0[round];
-    c2 = high(p0) ^ c3 ^ rounds.k1[round];
+    c0 = mix(high(p1), c1, rounds.k0[round]);
+    c2 = mix(high(p0), c3, rounds.k1[round]);
     c1 = p1;
     c3 = p0;
   }
@@ -101,7 +131,7 @@ void dropout(const Context& ctx, std::int64_t n, double p, PhiloxKey key, const 
   constexpr std::int64_t pass = 4 * blocks_per_pass, batch = 16 * pass;  // words
   constexpr std::int64_t chunk = 16 * 1024;
   const std::uint32_t threshold = dropout_threshold(p);
-  const T scale = static_cast<T>(1 / (1 - p));
+  const Vec<T> factor = Vec<T>::set(static_cast<T>(1 / (1 - p)));
   const std::int64_t bytes = 2 * n * static_cast<std::int64_t>(sizeof(T));
   // The words count as traffic, so that the work of making them is shared sooner.
   parallel_for(ctx, ceil_div(n, chunk), bytes + 8 * n, [=](std::int64_t task, int) {
@@ -114,10 +144,10 @@ void dropout(const Context& ctx, std::int64_t n, double p, PhiloxKey key, const 
       const T* xi = x + i;
       T* yi = y + i;
       const std::int64_t m = smaller(batch, end - i);
-      for (std::int64_t j = 0; j < m; ++j) {  // the compiler turns this into registers
-        const T scaled = xi[j] * scale;
-        yi[j] = words[j] >= threshold ? scaled : T(0);
-      }
+      const std::uint32_t* drawn = words;
+      for_lanes<T>(0, m, [=](auto at) {
+        at.store(yi, kept(drawn + at.i, threshold, at.load(xi) * factor));
+      });
     }
   });
 }

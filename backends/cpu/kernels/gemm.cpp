@@ -4,9 +4,8 @@
 //               B is read where it lies (rows_dot.cpp, rows_in_place.cpp)
 //     plain     all else: both are packed (gemm.h)
 //
-// The blocks of C are cut by the sizes of the problem. Each element's sum is formed by one thread
-// in the order of k, in passes whose depth depends on k alone, so that neither the cut nor the
-// number of threads shows in a single bit of the result.
+// Each element's sum is formed by one thread in the order of k, in passes whose depth depends on k
+// alone. So neither where C is cut nor the number of threads shows in a single bit of the result.
 #include "backends/cpu/kernels/gemm.h"
 
 #include "backends/cpu/kernels/matrix_kernels.h"
@@ -14,18 +13,18 @@
 namespace limulus::cpu::LIMULUS_ISA {
 namespace {
 
-// Blocks of C: large, since what is packed for a block is used over its whole width or height, but
-// not so large that a machine with many cores has nothing to share. (1024 x 1024 x 1024 on one
-// core, AVX-512: 250 GFLOP/s in 4 or 8 blocks, 232 in 16.)
+// Blocks of C: large, since what is packed for a block is used over its whole width or height. One
+// thread has no use for more than the caches ask for; more threads need some to share, and in long
+// products enough for those to go on that others leave behind. (Zen 5, AVX-512, one core: 512 x 512
+// x 512 runs at 256 GFLOP/s in one block, 248 in 8.)
 struct Cut {
   std::int64_t m, n;        // of a block
   std::int64_t rows, cols;  // how many blocks there are
 };
 
 template <class T>
-Cut cut(std::int64_t m, std::int64_t n, std::int64_t k) {
-  // Multiply-adds of a block: of 8 blocks, 20 us as opposed to 2 for handing out a task; of more, 4
-  // ms.
+Cut cut(int threads, std::int64_t m, std::int64_t n, std::int64_t k) {
+  // In multiply-adds: 20 us as opposed to 2 for handing out a task, and 4 ms.
   constexpr std::int64_t small_block = 1 << 21, large_block = 1 << 29;
   std::int64_t parts_m = ceil_div(m, 1024), parts_n = ceil_div(n, 512);
   const auto blocks = [&] {
@@ -34,9 +33,11 @@ Cut cut(std::int64_t m, std::int64_t n, std::int64_t k) {
     return Cut{height, width, ceil_div(m, height), ceil_div(n, width)};
   };
   Cut c = blocks();
-  while (c.m > 96 || c.n > 96) {
+  while (threads > 1 && (c.m > 96 || c.n > 96)) {
     const std::int64_t count = c.rows * c.cols, work = c.m * c.n * k;
-    if (!(count < 8 && work > small_block) && !(count < 32 && work > large_block)) break;
+    if (!(count < 2 * threads && work > small_block) &&
+        !(count < 16 * threads && work > large_block))
+      break;
     ++(c.m > c.n ? parts_m : parts_n);
     c = blocks();
   }
@@ -45,7 +46,7 @@ Cut cut(std::int64_t m, std::int64_t n, std::int64_t k) {
 
 template <class T>
 void gemm_plain(const Context& ctx, const GemmShape& s, const T* a, const T* b, T* c) {
-  const Cut blocks = cut<T>(s.m, s.n, s.k);
+  const Cut blocks = cut<T>(ctx.threads, s.m, s.n, s.k);
   const std::int64_t bytes = Panels<T>::bytes(blocks.n);
   const Scratch scratch(ctx, ctx.threads * bytes);
   char* memory = scratch.as<char>();

@@ -18,10 +18,12 @@
 
 namespace limulus::cpu::LIMULUS_ISA {
 
-// Whether these loops serve. s = 0 (k = 0) and tiny s are left to the general ones.
-LIMULUS_INLINE bool is_paper_lrn(const LrnShape& s) {
-  return s.size == 5 && s.beta == 0.75 && s.alpha >= 0 && s.k > 1e-30;
+// Whether paper_powers serve: s = 0 (k = 0) and tiny s are left to the general loops.
+LIMULUS_INLINE bool has_paper_powers(const LrnShape& s) {
+  return s.beta == 0.75 && s.alpha >= 0 && s.k > 1e-30;
 }
+// Whether these loops serve.
+LIMULUS_INLINE bool is_paper_lrn(const LrnShape& s) { return s.size == 5 && has_paper_powers(s); }
 
 // Gradient checks in double want all digits.
 LIMULUS_INLINE Powers<float> paper_powers(Vec<float> s) { return minus_three_quarters_quick(s); }

@@ -15,6 +15,7 @@
 //
 // A task is one plane; what it keeps between the passes (two planes per thread) fits the L2 cache
 // for the planes of AlexNet (55 x 55 floats are 12 KB).
+#include "backends/cpu/kernels/lrn_five.h"
 #include "backends/cpu/kernels/memory_kernels.h"
 #include "backends/cpu/kernels/parallel.h"
 #include "backends/cpu/kernels/simd_math.h"
@@ -72,14 +73,16 @@ LIMULUS_INLINE void sum_down_columns(const Box& box, const T* rows, std::int64_t
 
 template <class T>
 struct Parameters {
-  bool three_quarters;
+  bool quick, three_quarters;
   Vec<T> alpha, beta, k;
   explicit Parameters(const LrnShape& s)
-      : three_quarters(s.beta == 0.75),
+      : quick(has_paper_powers(s)),
+        three_quarters(s.beta == 0.75),
         alpha(Vec<T>::set(static_cast<T>(s.alpha))),
         beta(Vec<T>::set(static_cast<T>(s.beta))),
         k(Vec<T>::set(static_cast<T>(s.k))) {}
   LIMULUS_INLINE Powers<T> power(Vec<T> s) const {
+    if (quick) return paper_powers(s);
     return three_quarters ? minus_three_quarters(s) : minus_power(s, beta);
   }
 };

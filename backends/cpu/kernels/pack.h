@@ -108,6 +108,12 @@ struct StoredB {
   std::int64_t ldb;
   bool trans;
 
+  // Whether a panel that is full can be read by its first tile (tile.h), and from where.
+  bool has_rows() const { return !trans; }
+  StoredRows<T> rows(std::int64_t p, std::int64_t j, T* panel) const {
+    return {b + p * ldb + j, ldb, panel};
+  }
+
   // Steps p .. p + depth, columns j .. j + n  ->  panels of Blocking::cols columns, each depth
   // long. The columns beyond n of the last panel are left as they are: their sums are never stored.
   void pack(std::int64_t p, std::int64_t depth, std::int64_t j, std::int64_t n, T* dst) {

@@ -40,7 +40,36 @@ LIMULUS_INLINE Vec<double> merge_even(Vec<double> a, Vec<double> b) {
   const __m512i pick = _mm512_setr_epi64(0, 2, 4, 6, 9, 11, 13, 15);
   return {_mm512_permutex2var_pd(a.v, pick, b.v)};
 }
+// The even and the odd places of a and b, one after the other.
+LIMULUS_INLINE Vec<float> even_places(Vec<float> a, Vec<float> b) {
+  const __m512i pick = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+  return {_mm512_permutex2var_ps(a.v, pick, b.v)};
+}
+LIMULUS_INLINE Vec<double> even_places(Vec<double> a, Vec<double> b) {
+  return {_mm512_permutex2var_pd(a.v, _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14), b.v)};
+}
+LIMULUS_INLINE Vec<float> odd_places(Vec<float> a, Vec<float> b) {
+  const __m512i pick = _mm512_setr_epi32(1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+  return {_mm512_permutex2var_ps(a.v, pick, b.v)};
+}
+LIMULUS_INLINE Vec<double> odd_places(Vec<double> a, Vec<double> b) {
+  return {_mm512_permutex2var_pd(a.v, _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15), b.v)};
+}
 #else
+LIMULUS_INLINE Vec<float> even_places(Vec<float> a, Vec<float> b) {  // a0 a2 b0 b2 | a4 a6 b4 b6
+  const __m256 mixed = _mm256_shuffle_ps(a.v, b.v, 0b10001000);
+  return {_mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(mixed), 0b11011000))};
+}
+LIMULUS_INLINE Vec<double> even_places(Vec<double> a, Vec<double> b) {  // a0 b0 | a2 b2
+  return {_mm256_permute4x64_pd(_mm256_shuffle_pd(a.v, b.v, 0b0000), 0b11011000)};
+}
+LIMULUS_INLINE Vec<float> odd_places(Vec<float> a, Vec<float> b) {
+  const __m256 mixed = _mm256_shuffle_ps(a.v, b.v, 0b11011101);
+  return {_mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(mixed), 0b11011000))};
+}
+LIMULUS_INLINE Vec<double> odd_places(Vec<double> a, Vec<double> b) {
+  return {_mm256_permute4x64_pd(_mm256_shuffle_pd(a.v, b.v, 0b1111), 0b11011000)};
+}
 LIMULUS_INLINE Vec<float> merge_even(Vec<float> a, Vec<float> b) {  // a0 a2 b1 b3 | a4 a6 b5 b7
   const __m256 mixed = _mm256_shuffle_ps(a.v, b.v, 0b11011000);
   return {_mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(mixed), 0b11011000))};

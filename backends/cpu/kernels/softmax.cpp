@@ -10,7 +10,7 @@
 // probability, which may have become 0.
 //
 // A row (1000 classes are 4 KB) stays in the L1 cache for its three passes: maximum, exponentials
-// with their sum, division. A task is as many rows as make 16 K elements.
+// with their sum, multiplication by 1/S. A task is as many rows as make 16 K elements.
 #include "backends/cpu/kernels/memory_kernels.h"
 #include "backends/cpu/kernels/row_reduce.h"
 
@@ -40,8 +40,8 @@ LIMULUS_INLINE RowSums<T> softmax_row(const T* x, std::int64_t cols, T* y) {
   const Vec<T> m = Vec<T>::set(largest);
   for_lanes<T>(0, cols, [=](auto at) { at.store(y, exp(at.load(x) - m)); });
   const T total = reduce_row(Add{}, y, cols);
-  const Vec<T> s = Vec<T>::set(total);
-  for_lanes<T>(0, cols, [=](auto at) { at.store(y, at.load(y) / s); });
+  const Vec<T> share = Vec<T>::set(1 / total);  // one division for the row
+  for_lanes<T>(0, cols, [=](auto at) { at.store(y, at.load(y) * share); });
   return {largest, total};
 }
 

@@ -59,12 +59,42 @@ struct Target {
   bool relu = false;
 };
 
+// Where a step of B comes from: a packed panel ...
+template <class T>
+struct PackedB {
+  const T* panel;
+
+  LIMULUS_INLINE Vec<T> load(std::int64_t p, int v) const {
+    return Vec<T>::load(panel + p * Blocking<T>::cols + v * Vec<T>::width);
+  }
+};
+
+// ... or the rows of a matrix in memory, `ld` apart. The first tile that needs a panel reads it so,
+// and leaves it packed for the others: two more stores a step, where packing beforehand would read
+// all of it, and wait for memory, with nothing to multiply meanwhile. Rows are asked for well before
+// they are needed: a step takes 14 cycles, memory some 400.
+template <class T>
+struct StoredRows {
+  static constexpr std::int64_t ahead = 32;
+  const T* b;
+  std::int64_t ld;
+  T* panel;
+
+  LIMULUS_INLINE Vec<T> load(std::int64_t p, int v) const {
+    const T* from = b + p * ld + v * Vec<T>::width;
+    __builtin_prefetch(from + ahead * ld);
+    const Vec<T> x = Vec<T>::load(from);
+    x.store(panel + p * Blocking<T>::cols + v * Vec<T>::width);
+    return x;
+  }
+};
+
 // `Turned`: a is stored the other way round, each step's rows together, the steps row_stride apart.
 // Such a step is a new cache line, too far from the last to be foreseen: it is asked for in advance.
-template <class T, int Rows, int Vectors, bool Turned>
-void multiply_tile(std::int64_t depth, const T* a, const T* b, const Target<T>& to) {
+template <class T, int Rows, int Vectors, bool Turned, class B>
+void multiply_tile(std::int64_t depth, const T* a, const B b, const Target<T>& to) {
   using V = Vec<T>;
-  constexpr int stride_a = Blocking<T>::row_stride, stride_b = Blocking<T>::cols;
+  constexpr int stride_a = Blocking<T>::row_stride;
   V acc[Rows][Vectors];
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r)
@@ -84,7 +114,7 @@ void multiply_tile(std::int64_t depth, const T* a, const T* b, const Target<T>& 
     V row_b[Vectors];
     if (Turned) __builtin_prefetch(a + (p + 16) * stride_a);
 #pragma GCC unroll 2
-    for (int v = 0; v < Vectors; ++v) row_b[v] = V::load(b + p * stride_b + v * V::width);
+    for (int v = 0; v < Vectors; ++v) row_b[v] = b.load(p, v);
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r) {
       const V x = V::set(a[Turned ? p * stride_a + r : r * stride_a + p]);
@@ -121,8 +151,8 @@ void multiply_tile(std::int64_t depth, const T* a, const T* b, const Target<T>& 
 
 // The tile of the right height: the last panel of a matrix may have fewer rows. Its sums are formed
 // in the same order, so that where a matrix is cut does not show in the result.
-template <class T, bool Turned = false, int Rows = Blocking<T>::rows>
-LIMULUS_INLINE void multiply_tile(int rows, std::int64_t depth, const T* a, const T* b,
+template <class T, bool Turned = false, int Rows = Blocking<T>::rows, class B>
+LIMULUS_INLINE void multiply_tile(int rows, std::int64_t depth, const T* a, const B& b,
                                   const Target<T>& to) {
   if constexpr (Rows > 0) {
     if (rows != Rows) return multiply_tile<T, Turned, Rows - 1>(rows, depth, a, b, to);
@@ -131,6 +161,11 @@ LIMULUS_INLINE void multiply_tile(int rows, std::int64_t depth, const T* a, cons
     else
       multiply_tile<T, Rows, 1, Turned>(depth, a, b, to);
   }
+}
+template <class T, bool Turned = false>
+LIMULUS_INLINE void multiply_tile(int rows, std::int64_t depth, const T* a, const T* b,
+                                  const Target<T>& to) {
+  multiply_tile<T, Turned>(rows, depth, a, PackedB<T>{b}, to);
 }
 
 }  // namespace limulus::cpu::LIMULUS_ISA

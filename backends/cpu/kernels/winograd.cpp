@@ -1,175 +1,197 @@
-// Convolution by Winograd's products (winograd.h says what they are): transforms the filters, then,
-// block of tiles by block of tiles, the image; multiplies; transforms the results back.
+// Convolution, and its gradient by the input, by Winograd's products (winograd_seven.h says what they
+// are).
 //
-// All transforms have channels in the lanes of a register: a tile's 36 pixels are 36 registers, no
-// lane is idle at a ragged edge, and a pixel beyond it is a register of zeros. Since an image has
-// its channels far apart, a strip of it is turned over first ([channel, pixel] to [pixel, channel]),
-// and so are the outputs at the end: about a quarter of a cycle per number.
+// For each block of strips (winograd_tiles.h):
+//   1. the images' tiles are brought to the seven points, for all channels: v, in L3 (conv3, 32
+//      images: all of it, 15 MB);
+//   2. a task takes 32 output channels and some strips. It brings its filters to the points: u,
+//      5.4 (2) times as large as 3 x 3 (5 x 5) filters, which is why it is not kept. Then, for about
+//      54 tiles at a time, it multiplies, 49 products [tiles, c] x [c, 32], into m, which is small
+//      enough for L2, and takes m back to outputs, adding the bias and cutting off below 0 meanwhile.
+// Thus only v, and each filter and output once, pass through memory.
 //
-// The transformed tiles are written where the register tile reads: as packed rows of its left
-// operand, one tile a row, and the filters as packed panels of its right one. For conv3 and a block
-// of 112 tiles (7 maps) one product's tiles are 115 KB and its filters 393 KB, in L2; all 36 of the
-// block are 4 MB, and the products 6 MB, which pass through L3 once on the way in and out. Blocks of
-// 56 to 256 tiles were equally fast within the noise. The transforms take about a fifth of
-// conv5's time (perf), less with more channels.
+// With few tiles (one image) the filters are the larger side: then they are brought to the points
+// 64 channels at a time, so that u stays in L2.
 //
-// Each output is a sum over channels in order, in passes whose depth depends on their number alone:
-// neither blocks nor threads show in the result.
-#include "backends/cpu/kernels/winograd.h"
-
+// Each output is a sum over channels in order, in steps that depend on the shape alone: neither
+// blocks nor threads show in the result.
 #include "backends/cpu/kernels/matrix_kernels.h"
+#include "backends/cpu/kernels/winograd_tiles.h"
 
 namespace limulus::cpu::LIMULUS_ISA {
 namespace {
 
-// Sizes of a call, one group of channels at a time, and what lies where.
+// What a task of the second phase needs to know.
 template <class T>
 struct Plan {
-  static constexpr int width = Vec<T>::width, cols = Blocking<T>::cols, depth = Blocking<T>::depth;
-  std::int64_t c, k, panels;     // channels of a group; panels of `cols` output channels
-  std::int64_t tiles_w;          // tiles in a row of tiles
-  std::int64_t rows_image;       // rows of tiles in an image
-  std::int64_t rows, blocks;     // rows of tiles in a block (they may belong to several images)
-  std::int64_t strip;            // rows of tiles of one image that are laid out together
-  std::int64_t tiles;            // of a block
-  std::int64_t u_plane, u_size;  // transformed filters: one product's, and a group's
-  std::int64_t v_plane, m_plane, ldm;
-  std::int64_t pitch;  // pixels in a row of a padded strip
+  static constexpr int cols = Blocking<T>::cols, width = Vec<T>::width;
+  std::int64_t k,
+      panels;                  // output channels of a group, and panels of `cols` of them
+  std::int64_t strips, parts;  // strips of a task, and tasks for a panel's block
+  std::int64_t sub;            // strips multiplied at a time
+  std::int64_t steps;          // input channels multiplied at a time
+  std::int64_t u_plane,
+      u_size;           // one product's filters, and those of `steps` channels
+  bool keep;            // u holds all channels
+  std::int64_t m_tile;  // from a tile's products to the next tile's
 
-  explicit Plan(const Conv2dShape& s) {
-    c = s.c / s.groups;
+  Plan(const Conv2dShape& s, const Tiling<T>& t) {
+    constexpr std::int64_t line = Tiling<T>::line;
     k = s.k / s.groups;
     panels = ceil_div(k, cols);
-    tiles_w = ceil_div(s.window.w.out, winograd_out);
-    rows_image = ceil_div(s.window.h.out, winograd_out);
-    const std::int64_t all = s.n * rows_image;
-    std::int64_t target = 112;
-    while (target > 4 * Blocking<T>::rows && ceil_div(all * tiles_w, target) * s.groups < 16)
-      target -= Blocking<T>::rows;
-    rows = smaller(all, larger(1, target / tiles_w));
-    blocks = ceil_div(all, rows);
-    rows = ceil_div(all, blocks);
-    blocks = ceil_div(all, rows);
-    tiles = rows * tiles_w;
-    strip = smaller(rows_image, larger(1, 32 / tiles_w));
-    pitch = winograd_out * tiles_w + 2;
-    // One product's share ends with an odd number of cache lines, so that the 36 do not meet in the
-    // same sets of the cache.
-    constexpr std::int64_t line = 64 / sizeof(T);
-    u_plane = panels * cols * smaller(c, depth) + line;
-    u_size = ceil_div(c, depth) * winograd_products * u_plane;
-    v_plane = tiles * Blocking<T>::row_stride + line;
-    ldm = panels * cols;
-    m_plane = tiles * ldm + line;
+    sub = smaller(t.block, larger(1, 4 * Blocking<T>::rows / t.tiles));
+    const std::int64_t wanted = larger(1, 8 / (s.groups * panels));
+    strips = round_up(ceil_div(t.block, smaller(wanted, ceil_div(t.block, sub))), sub);
+    parts = ceil_div(t.block, strips);
+    keep = t.block > sub;
+    steps = smaller(t.c, keep ? Tiling<T>::depth : 64);
+    u_plane = steps * cols + line;
+    u_size = tile_products * u_plane;
+    m_tile = tile_products * cols + line;
   }
-  std::int64_t v_size() const { return winograd_products * v_plane; }
-  std::int64_t m_size() const { return winograd_products * m_plane; }
-  std::int64_t flat_size(const Conv2dShape& s) const {
-    const std::int64_t in = smaller(s.window.h.in, winograd_out * strip + 2) * s.window.w.in;
-    return larger(in, winograd_out * strip * s.window.w.out) * width;
-  }
-  std::int64_t padded_size() const { return (winograd_out * strip + 2) * pitch * width; }
+  std::int64_t u_count(std::int64_t c) const { return keep ? ceil_div(c, steps) * u_size : u_size; }
 };
 
-// u[pass, product, panel, c, k of the panel] = (G w G^T)[k, c]. A filter [k, c] lies at
-// k * stride_k + c * stride_c. Lanes are output channels.
-template <class T>
-void transform_filters(const Plan<T>& plan, std::int64_t panel, const T* w, std::int64_t stride_k,
-                       std::int64_t stride_c, bool turned, T* u) {
-  constexpr int cols = Plan<T>::cols, width = Plan<T>::width, depth = Plan<T>::depth;
-  alignas(64) T taps[9 * cols];
-  for (int i = 0; i < 9 * cols; ++i) taps[i] = 0;
-  const std::int64_t first = panel * cols, count = smaller(cols, plan.k - first);
-  w += first * stride_k;
-  for (std::int64_t p = 0; p < plan.c; p += depth) {
-    const std::int64_t steps = smaller(depth, plan.c - p);
-    T* to = u + p / depth * winograd_products * plan.u_plane + panel * steps * cols;
-    for (std::int64_t s = 0; s < steps; ++s, to += cols) {
-      transpose(count, 9, w + (p + s) * stride_c, stride_k, taps, cols);
-      for (int v = 0; v < cols; v += width)
-        filter_tile<T>(taps + v, cols, turned, to + v, plan.u_plane);
+// The filters, [k, c, taps, taps] or, turned, [c, k, taps, taps] to be read with their taps turned
+// by half a circle; or packed, [group, panel, c, taps, taps, k of the panel].
+template <class T, int Taps>
+struct Filters {
+  static constexpr int cols = Blocking<T>::cols, area = Taps * Taps, some = 8;
+  const T* w;  // of a group
+  std::int64_t k, c;
+  bool turned, packed;
+
+  // to[channel, tap, k of the panel] for channels [begin, begin + count)
+  void gather(std::int64_t panel, std::int64_t begin, std::int64_t count, T* to) const {
+    const std::int64_t first = panel * cols, rows = smaller(cols, k - first);
+    if (rows < cols)
+      for (std::int64_t i = 0; i < count * area * cols; ++i) to[i] = 0;
+    if (!turned)
+      return transpose(rows, count * area, w + (first * c + begin) * area, c * area, to, cols);
+    for (std::int64_t i = 0; i < count; ++i)
+      transpose(rows, area, w + ((begin + i) * k + first) * area, area, to + i * area * cols, cols);
+  }
+
+  // u[product, channel, k of the panel] = G g G^T for channels [begin, begin + count)
+  void transform(std::int64_t panel, std::int64_t begin, std::int64_t count, std::int64_t u_plane,
+                 T* u) const {
+    using V = Vec<T>;
+    alignas(64) T buffer[some * area * cols];
+    for (std::int64_t i = 0; i < count; i += some) {
+      const T* taps = w + (panel * c + begin + i) * area * cols;
+      if (!packed) gather(panel, begin + i, smaller(some, count - i), buffer);
+      if (!packed) taps = buffer;
+      for (std::int64_t j = 0; j < smaller(some, count - i); ++j, taps += area * cols)
+        for (int v = 0; v < cols; v += V::width) {
+          const T* from = turned ? taps + v + (area - 1) * cols : taps + v;
+          const std::int64_t step = turned ? -cols : cols;
+          T* to = u + (i + j) * cols + v;
+          both_axes<T, Taps, tile_in>(
+              [](const V* g, V* out) { values<Taps, T>(g, out); },
+              [=](int a, int b) { return V::load(from + (Taps * a + b) * step); },
+              [=](int a, int b, V value) { value.store(to + (7 * a + b) * u_plane); });
+        }
     }
   }
-}
-
-// A run of rows of tiles within one image, and in the block: rows [row, row + count) of tiles.
-struct StripOfTiles {
-  std::int64_t n, row, count, first_tile;
 };
 
-template <class T, class F>
-LIMULUS_INLINE void for_strips(const Plan<T>& plan, std::int64_t begin, std::int64_t end, F f) {
-  for (std::int64_t at = begin; at < end;) {
-    const std::int64_t row = at % plan.rows_image;
-    const std::int64_t count = smaller(smaller(plan.strip, plan.rows_image - row), end - at);
-    f(StripOfTiles{at / plan.rows_image, row, count, (at - begin) * plan.tiles_w});
-    at += count;
-  }
-}
-
-// v[product, tile, channel] = (B^T d B)[channel] for `channels` channels (at most a pass) from x
+// m[tile, product, k of the panel] = or += v[product, tile, c] u[product, c, k of the panel]
 template <class T>
-void transform_input(const Plan<T>& plan, const Conv2dShape& s, const StripOfTiles& strip,
-                     const T* x, std::int64_t channels, T* flat, T* padded, T* v) {
-  constexpr int width = Plan<T>::width;
-  const Window1d &wh = s.window.h, &ww = s.window.w;
-  const std::int64_t pixels = wh.in * ww.in, pitch = plan.pitch * width;
-  const std::int64_t top = strip.row * winograd_out - wh.pad;
-  const std::int64_t in_rows = winograd_out * strip.count + 2;
-  const std::int64_t begin = smaller(larger(0, -top), in_rows);
-  const std::int64_t end = larger(begin, smaller(in_rows, wh.in - top));
-  const std::int64_t left = smaller(ww.pad, plan.pitch);
-  const std::int64_t inside = smaller(ww.in, plan.pitch - left);
-  for (std::int64_t i = 0; i < in_rows * pitch; ++i) padded[i] = 0;
-  for (std::int64_t c = 0; c < channels; c += width) {
-    transpose(smaller(width, channels - c), (end - begin) * ww.in,
-              x + c * pixels + (top + begin) * ww.in, pixels, flat, width);
-    for (std::int64_t i = begin; i < end; ++i)
-      copy_row(inside * width, flat + (i - begin) * ww.in * width,
-               padded + i * pitch + left * width);
-    T* to = v + strip.first_tile * Blocking<T>::row_stride + c;
-    for (std::int64_t row = 0; row < strip.count; ++row)
-      for (std::int64_t t = 0; t < plan.tiles_w; ++t, to += Blocking<T>::row_stride)
-        input_tile<T>(padded + winograd_out * (row * pitch + t * width), pitch, to, plan.v_plane);
-  }
-}
-
-// m[product] [tiles, k] = v[product] [tiles, c] u[product] [c, k], or += with `add`
-template <class T>
-void multiply(const Plan<T>& plan, std::int64_t tiles, std::int64_t steps, const T* v, const T* u,
-              bool add, T* m) {
-  constexpr int cols = Plan<T>::cols, stride = Blocking<T>::row_stride;
+void multiply(const Tiling<T>& t, const Plan<T>& plan, std::int64_t tiles, std::int64_t steps,
+              int cols, const T* v, const T* u, bool add, T* m) {
   const std::int64_t height = ceil_div(tiles, ceil_div(tiles, Blocking<T>::rows));
-  for (int p = 0; p < winograd_products;
-       ++p, v += plan.v_plane, u += plan.u_plane, m += plan.m_plane)
-    for (std::int64_t k = 0; k < plan.k; k += cols)
-      for (std::int64_t t = 0; t < tiles; t += height)
-        multiply_tile<T>(static_cast<int>(smaller(height, tiles - t)), steps, v + t * stride,
-                         u + k * steps,
-                         {m + t * plan.ldm + k, plan.ldm,
-                          static_cast<int>(smaller(cols, plan.k - k)), add, nullptr});
+  for (int p = 0; p < tile_products; ++p)
+    for (std::int64_t i = 0; i < tiles; i += height)
+      multiply_tile<T>(static_cast<int>(smaller(height, tiles - i)), steps,
+                       v + t.offset[p] + i * Tiling<T>::stride, u + p * plan.u_plane,
+                       {m + i * plan.m_tile + p * Plan<T>::cols, plan.m_tile, cols, add, nullptr});
 }
 
-// y[k, oh, ow] = b[k] + (A^T m A)[oh, ow]
-template <class T>
-void transform_output(const Plan<T>& plan, const Conv2dShape& s, const StripOfTiles& strip,
+// y[k, oh, ow] = b[k] + (A^T m A)[oh, ow] for a strip of tiles and `count` channels from y's first
+template <class T, int Taps>
+void transform_output(const Tiling<T>& t, const Plan<T>& plan, std::int64_t row, std::int64_t count,
                       const T* m, const T* b, T* flat, T* y) {
   using V = Vec<T>;
-  constexpr int width = Plan<T>::width;
-  const Window1d &wh = s.window.h, &ww = s.window.w;
-  const std::int64_t positions = wh.out * ww.out, pitch = ww.out * width;
-  const std::int64_t oh = strip.row * winograd_out;
-  const std::int64_t rows = smaller(winograd_out * strip.count, wh.out - oh);
-  for (std::int64_t k = 0; k < plan.k; k += width) {
-    const std::int64_t count = smaller(width, plan.k - k);
-    const V bias = b ? V::load_n(b + k, static_cast<int>(count)) : V::zero();
-    const T* from = m + strip.first_tile * plan.ldm + k;
-    for (std::int64_t i = 0; i < rows; i += winograd_out)
-      for (std::int64_t j = 0; j < ww.out; j += winograd_out, from += plan.ldm)
-        output_tile<T>(from, plan.m_plane, bias, static_cast<int>(smaller(winograd_out, rows - i)),
-                       static_cast<int>(smaller(winograd_out, ww.out - j)),
-                       flat + i * pitch + j * width, pitch);
-    transpose(rows * ww.out, count, flat, width, y + k * positions + oh * ww.out, positions);
+  constexpr int out = tile_out<Taps>, width = V::width;
+  const std::int64_t oh_end = t.s.window.h.out, ow_end = t.s.window.w.out, oh = row * out;
+  const std::int64_t rows = smaller(out * t.rows, oh_end - oh), pitch = ow_end * width;
+  for (std::int64_t k = 0; k < count; k += width) {
+    const int lanes = static_cast<int>(smaller(width, count - k));
+    const V bias = b ? V::load_n(b + k, lanes) : V::zero();
+    const T* from = m + k;
+    for (std::int64_t i = 0; i < t.rows * out; i += out)
+      for (std::int64_t j = 0; j < ow_end; j += out, from += plan.m_tile) {
+        T* to = flat + i * pitch + j * width;
+        const std::int64_t inside_h = rows - i, inside_w = ow_end - j;
+        both_axes<T, tile_in, out>(
+            [](const V* p, V* sums) { powers<out, T>(p, sums); },
+            [=](int p, int q) { return V::load(from + (7 * p + q) * Plan<T>::cols); },
+            [=, relu = t.s.relu](int p, int q, V value) {
+              if (p >= inside_h || q >= inside_w) return;
+              value = value + bias;
+              if (relu) value = select(V::zero() > value, V::zero(), value);  // NaN stays
+              value.store(to + p * pitch + q * width);
+            });
+      }
+    transpose(rows * ow_end, lanes, flat, width, y + k * oh_end * ow_end + oh * ow_end,
+              oh_end * ow_end);
+  }
+}
+
+template <class T, int Taps>
+void convolve(const Context& ctx, const Conv2dShape& s, const T* x, const T* w, bool turned,
+              const T* b, T* y) {
+  constexpr std::int64_t v_bytes_most = 8 << 20;
+  const Tiling<T> tiling(s, INT64_MAX, v_bytes_most);
+  const Plan<T> plan(s, tiling);
+  const std::int64_t v_bytes = bytes_of<T>(tiling.size());
+  const std::int64_t u_bytes = bytes_of<T>(plan.u_count(tiling.c));
+  const std::int64_t m_bytes = bytes_of<T>(plan.sub * tiling.tiles * plan.m_tile);
+  const std::int64_t rest =
+      bytes_of<T>(tiling.padded_size() + tiling.flat_size() + 2 * Tiling<T>::line);
+  const std::int64_t bytes = u_bytes + m_bytes + rest;
+  const Scratch scratch(ctx, v_bytes + ctx.threads * bytes);
+  T* v = scratch.as<T>();
+  char* memory = scratch.as<char>() + v_bytes;
+
+  const std::int64_t positions = s.window.h.out * s.window.w.out;
+  const std::int64_t work = s.n * s.k * positions * tiling.c;
+  const std::int64_t panel_size =
+      tiling.c * Taps * Taps * (s.packed ? round_up(plan.k, Plan<T>::cols) : plan.k);
+  const Tiling<T>* t = &tiling;
+  const Plan<T>* p = &plan;
+  for (std::int64_t begin = 0; begin < t->all; begin += t->block) {
+    const std::int64_t end = smaller(begin + t->block, t->all);
+    transform_block(ctx, tiling, x, begin, end, memory, bytes, v);
+    parallel_for(
+        ctx, s.groups * p->panels * p->parts, work, [=, &s](std::int64_t task, int thread) {
+          const std::int64_t part = task % p->parts, panel = task / p->parts % p->panels;
+          const std::int64_t group = task / p->parts / p->panels;
+          const Filters<T, Taps> filters{w + group * panel_size, p->k, t->c, turned, s.packed};
+          char* mine = memory + thread * bytes;
+          T* u = reinterpret_cast<T*>(mine);
+          T* m = reinterpret_cast<T*>(mine + u_bytes);
+          T* flat = reinterpret_cast<T*>(mine + u_bytes + m_bytes);
+          const std::int64_t k = panel * Plan<T>::cols, channels = smaller(Plan<T>::cols, p->k - k);
+          const std::int64_t first = begin + part * p->strips,
+                             last = smaller(end, first + p->strips);
+          for (std::int64_t strip = first; strip < last; strip += p->sub) {
+            const std::int64_t some = smaller(p->sub, last - strip);
+            for (std::int64_t c = 0; c < t->c; c += p->steps) {
+              const std::int64_t steps = smaller(p->steps, t->c - c);
+              T* some_u = p->keep ? u + c / p->steps * p->u_size : u;
+              if (strip == first) filters.transform(panel, c, steps, p->u_plane, some_u);
+              multiply(*t, *p, some * t->tiles, steps, static_cast<int>(channels),
+                       v + group * t->group_size + t->at((strip - begin) * t->tiles, c), some_u,
+                       c > 0, m);
+            }
+            for (std::int64_t i = 0; i < some; ++i)
+              transform_output<T, Taps>(
+                  *t, *p, (strip + i) % t->per_image * t->rows, channels,
+                  m + i * t->tiles * p->m_tile, b ? b + group * p->k + k : nullptr, flat,
+                  y + ((strip + i) / t->per_image * s.k + group * p->k + k) * positions);
+          }
+        });
   }
 }
 
@@ -178,50 +200,32 @@ void transform_output(const Plan<T>& plan, const Conv2dShape& s, const StripOfTi
 template <class T>
 void conv2d_winograd(const Context& ctx, const Conv2dShape& s, const T* x, const T* w, bool turned,
                      const T* b, T* y) {
-  const Window1d &wh = s.window.h, &ww = s.window.w;
-  if (s.n * s.k * wh.out * ww.out == 0) return;
-  const Plan<T> plan(s);
-  const std::int64_t u_bytes = bytes_of<T>(s.groups * plan.u_size);
-  const std::int64_t v_bytes = bytes_of<T>(plan.v_size()), m_bytes = bytes_of<T>(plan.m_size());
-  const std::int64_t flat_bytes = bytes_of<T>(plan.flat_size(s));
-  const std::int64_t bytes = v_bytes + m_bytes + flat_bytes + bytes_of<T>(plan.padded_size());
-  const Scratch scratch(ctx, u_bytes + ctx.threads * bytes);
-  T* u = scratch.as<T>();
-  char* memory = scratch.as<char>() + u_bytes;
+  if (s.n * s.k * s.window.h.out * s.window.w.out == 0) return;
+  if (s.window.h.kernel == 3)
+    convolve<T, 3>(ctx, s, x, w, turned, b, y);
+  else
+    convolve<T, 5>(ctx, s, x, w, turned, b, y);
+}
 
-  // Turned, w is [c of this call, k/groups, 3, 3].
-  const std::int64_t stride_k = turned ? 9 : plan.c * 9, stride_c = turned ? plan.k * 9 : 9;
-  const Plan<T>* p = &plan;
-  parallel_for(ctx, s.groups * plan.panels, u_bytes, [=](std::int64_t task, int) {
-    const std::int64_t group = task / p->panels;
-    transform_filters(*p, task % p->panels, w + group * p->k * p->c * 9, stride_k, stride_c, turned,
-                      u + group * p->u_size);
-  });
+template <class T>
+std::size_t conv2d_winograd_packed_bytes(const Conv2dShape& s) {
+  const std::int64_t k = s.groups * round_up(s.k / s.groups, Blocking<T>::cols);
+  return static_cast<std::size_t>(k * (s.c / s.groups) * s.window.h.kernel * s.window.w.kernel) *
+         sizeof(T);
+}
 
-  const std::int64_t work = s.n * s.k * wh.out * ww.out * plan.c;
-  parallel_for(ctx, plan.blocks * s.groups, work, [=, &s](std::int64_t task, int thread) {
-    const std::int64_t group = task % s.groups, begin = task / s.groups * p->rows;
-    const std::int64_t end = smaller(begin + p->rows, s.n * p->rows_image);
-    char* mine = memory + thread * bytes;
-    T* v = reinterpret_cast<T*>(mine);
-    T* m = reinterpret_cast<T*>(mine + v_bytes);
-    T* flat = reinterpret_cast<T*>(mine + v_bytes + m_bytes);
-    T* padded = reinterpret_cast<T*>(mine + v_bytes + m_bytes + flat_bytes);
-    const std::int64_t in = s.window.h.in * s.window.w.in, out = s.window.h.out * s.window.w.out;
-    for (std::int64_t c = 0; c < p->c; c += Plan<T>::depth) {
-      const std::int64_t steps = smaller(Plan<T>::depth, p->c - c);
-      for_strips(*p, begin, end, [=, &s](const StripOfTiles& strip) {
-        transform_input(*p, s, strip, x + (strip.n * s.c + group * p->c + c) * in, steps, flat,
-                        padded, v);
-      });
-      multiply(*p, (end - begin) * p->tiles_w, steps, v,
-               u + group * p->u_size + c / Plan<T>::depth * winograd_products * p->u_plane, c > 0,
-               m);
-    }
-    for_strips(*p, begin, end, [=, &s](const StripOfTiles& strip) {
-      transform_output(*p, s, strip, m, b ? b + group * p->k : nullptr, flat,
-                       y + (strip.n * s.k + group * p->k) * out);
-    });
+template <class T>
+void conv2d_winograd_pack(const Context& ctx, const Conv2dShape& s, const T* w, T* packed) {
+  const std::int64_t c = s.c / s.groups, k = s.k / s.groups;
+  const std::int64_t panels = ceil_div(k, Blocking<T>::cols),
+                     area = s.window.h.kernel * s.window.w.kernel;
+  const std::int64_t size = c * area * Blocking<T>::cols;
+  parallel_for(ctx, s.groups * panels, s.k * c * area * 8, [=](std::int64_t task, int) {
+    const T* from = w + task / panels * k * c * area;
+    if (area == 9)
+      Filters<T, 3>{from, k, c, false, false}.gather(task % panels, 0, c, packed + task * size);
+    else
+      Filters<T, 5>{from, k, c, false, false}.gather(task % panels, 0, c, packed + task * size);
   });
 }
 
@@ -229,5 +233,10 @@ template void conv2d_winograd<float>(const Context&, const Conv2dShape&, const f
                                      bool, const float*, float*);
 template void conv2d_winograd<double>(const Context&, const Conv2dShape&, const double*,
                                       const double*, bool, const double*, double*);
+template std::size_t conv2d_winograd_packed_bytes<float>(const Conv2dShape&);
+template std::size_t conv2d_winograd_packed_bytes<double>(const Conv2dShape&);
+template void conv2d_winograd_pack<float>(const Context&, const Conv2dShape&, const float*, float*);
+template void conv2d_winograd_pack<double>(const Context&, const Conv2dShape&, const double*,
+                                           double*);
 
 }  // namespace limulus::cpu::LIMULUS_ISA

@@ -18,6 +18,15 @@ typedef JOIN(REAL, VEC) REALV;      // float16, double8 ...
 #define LOADV(p) JOIN(vload, VEC)(0, p)
 #define STOREV(v, p) JOIN(vstore, VEC)(v, 0, p)
 
+// The lanes of a vector added up, always in the same order.
+REAL sum_of(REALV v) {
+  REAL lane[VEC];
+  STOREV(v, lane);
+  for (int step = VEC / 2; step > 0; step /= 2)
+    for (int l = 0; l < step; ++l) lane[l] += lane[l + step];
+  return lane[0];
+}
+
 // The elements of this item: i of [0, n). Each element is handled for itself, so that a compiler
 // may use vectors even where arrays are the same array (in place); this pragma says so to those
 // that know it.

@@ -1,81 +1,229 @@
-// Convolution becomes a product of matrices (gemm.cl) once the image is spread out: a column for
-// each output position, with all the numbers that its filter sees ("im2col").
+// Convolution as a product of matrices (tile.cl), of which one is never written down.
 //
 //     y[n, k, oh, ow]  = b[k] + sum over c, fh, fw of  x[n, c, ih, iw] w[k, c, fh, fw]
 //     ih = oh SH + fh DH - PH,   iw = ow SW + fw DW - PW,   x = 0 outside of the image
 //
-//     y  [K, n oh ow]  = w [K, c fh fw]           times columns [c fh fw, n oh ow]
-//     dw [K, c fh fw]  = dy [K, n oh ow]          times columns^T
-//     dcolumns         = w^T [c fh fw, K]         times dy [K, n oh ow];  dx gathers from dcolumns
-//
 //     n image   c channel of the group   k filter   fh, fw tap   oh, ow output   ih, iw input
 //
-// The columns are written in the packed form that gemm_tile reads, and never as a plain matrix: one
-// pass over memory less.
-#define NR (2 * VEC)
+// Seen as a product, A is w [k, (c fh fw)], and column (oh, ow) of B holds what the filters see from
+// there. To write B down ("im2col") is to copy each pixel once for each tap, and to ask each time
+// whether it lies inside. Here the image is copied once instead, with zeros around it, and so that
+// each row of B is a piece of the copy as it lies in memory. With a stride of 1 and rows of Q pixels,
+//
+//     position j = oh Q + ow,     B[(c, fh, fw), j] = copy[offset(c, fh, fw) + j],
+//     offset = c plane + fh DH Q + fw DW.
+//
+// Positions whose ow is past the end of a row are computed, too, and not stored. With larger strides
+// the pixels that one tap sees lie SW apart; so the copy is dealt out to SH SW smaller images, by
+// the remainders of row and column ("phases"), in each of which that distance is 1.
+//
+//     x [4 x 4], stride 2, to four phases of 2 x 2:    a b a b
+//                                                      c d c d    aa bb cc dd
+//                                                      a b a b -> aa bb cc dd
+//                                                      c d c d
+#include "tile.cl"
 
-typedef struct {  // the same as Image in convolution.cpp
-  long channels, h, w, fh, fw, oh, ow, sh, sw, ph, pw, dh, dw;
-  long image_step;  // from one image of the batch to the next
-  long offset;      // of the group's first channel
-} Image;
+// One image for each of `planes` planes of [h, w], and each phase of it:
+//     to[plane, a, b, row, q] = x[plane, a + sh row - ph, b + sw q - pw]
+// of `rows` rows of `pitch` numbers each, and `tail` zeros after the last.
+typedef struct {  // the same as Spread in convolution.cpp
+  long h, w, sh, sw, ph, pw, rows, pitch, tail;
+} Spread;
 
-// A number of the image, or the zero around it.
-REAL pixel(global const REAL* plane, long ih, long iw, const Image* s) {
-  return 0 <= ih && ih < s->h && 0 <= iw && iw < s->w ? plane[ih * s->w + iw] : (REAL)0;
+// Items: (run of q, row, plane and phase).
+kernel void spread(global const REAL* restrict x, Spread s, global REAL* restrict to) {
+  const long image = get_global_id(2), phases = s.sh * s.sw, phase = image % phases;
+  const long row = get_global_id(1), ih = phase / s.sw + s.sh * row - s.ph;
+  const long shift = phase % s.sw - s.pw;  // iw = q sw + shift
+  x += (image / phases * s.h + ih) * s.w + shift;
+  to += (image * s.rows + row) * s.pitch;
+  // q of [begin, end) are inside the image
+  long begin = shift >= 0 ? 0 : min(s.pitch, (-shift + s.sw - 1) / s.sw);
+  long end = shift >= s.w ? 0 : min(s.pitch, (s.w - 1 - shift) / s.sw + 1);
+  if (ih < 0 || ih >= s.h) begin = end = s.pitch;
+#ifdef PROCESSOR
+  for (long q = 0; q < begin; ++q) to[q] = 0;
+  if (s.sw == 1)
+    for (long q = begin; q < end; ++q) to[q] = x[q];
+  else
+    for (long q = begin; q < end; ++q) to[q] = x[q * s.sw];
+  for (long q = max(begin, end); q < s.pitch; ++q) to[q] = 0;
+#else
+  const long mine = get_global_id(0);
+  if (mine < s.pitch) to[mine] = begin <= mine && mine < end ? x[mine * s.sw] : (REAL)0;
+#endif
+  if (row == s.rows - 1 && image == (long)get_global_size(2) - 1 && get_global_id(0) == 0)
+    for (long q = s.pitch; q < s.pitch + s.tail; ++q) to[q] = 0;
 }
 
-// The product's B is columns: panels of NR output positions, [ceil(n oh ow / NR)][c fh fw][NR].
-// Items: (panel, channel).
-kernel void im2col_positions(global const REAL* x, Image s, long images, global REAL* packed) {
-  const long panel = get_global_id(0), c = get_global_id(1), positions = s.oh * s.ow;
-  const long columns = images * positions, taps = s.channels * s.fh * s.fw;
-  if (panel * NR >= columns) return;
-  global const REAL* plane[NR];  // of this channel, in the image of each column
-  int ih0[NR], iw0[NR];          // the input under the first tap
-  for (int r = 0; r < NR; ++r) {
-    const long j = min(panel * NR + r, columns - 1);  // columns past the end repeat the last one
-    const long n = j / positions, oh = j % positions / s.ow, ow = j % positions % s.ow;
-    plane[r] = x + (s.offset + n * s.image_step + c * s.h * s.w);
-    ih0[r] = oh * s.sh - s.ph;
-    iw0[r] = ow * s.sw - s.pw;
+// table[(c, fh, fw)] = where that tap's row of B begins, in the spread images of the group.
+kernel void tap_offsets(long taps, long fh, long fw, long dh, long dw, Spread s,
+                        global int* table) {
+  FOR_MY_ELEMENTS(t, taps) {
+    const long c = t / (fh * fw), down = t / fw % fh * dh, right = t % fw * dw;
+    const long image = (c * s.sh + down % s.sh) * s.sw + right % s.sw;
+    table[t] = (int)((image * s.rows + down / s.sh) * s.pitch + right / s.sw);
   }
-  global REAL* to = packed + (panel * taps + c * s.fh * s.fw) * NR;
-  for (long fh = 0; fh < s.fh; ++fh)
-    for (long fw = 0; fw < s.fw; ++fw) {
-      for (int r = 0; r < NR; ++r)
-        to[r] = pixel(plane[r], ih0[r] + fh * s.dh, iw0[r] + fw * s.dw, &s);
-      to += NR;
+}
+
+// y = w x + b. Groups: (panel of filters, panel of positions, image).
+kernel void conv_tile(global const REAL* w, global const REAL* x, long x_offset, long x_image,
+                      global const int* table, long taps, Spread s, global REAL* y, long y_offset,
+                      long y_image, long filters, long oh, long ow, global const REAL* bias,
+                      long bias_offset, int relu) {
+  SLICES
+  const long i0 = get_group_id(0) * PANEL_A, j0 = get_group_id(1) * PANEL_B;
+  const long blocks = (taps + K_BLOCK - 1) / K_BLOCK;
+  REALV acc[MR][2];
+  CLEAR(acc)
+  add_packed(w + i0 * blocks * A_ROW, x + (x_offset + get_group_id(2) * x_image + j0), 0, table, 0,
+             taps, acc SLICE_ARGUMENTS);
+  const long k0 = i0 + ROW;
+#pragma unroll
+  for (int i = 0; i < MR; ++i) {
+    const REALV b = (REALV)(bias ? bias[bias_offset + min(k0 + i, filters - 1)] : (REAL)0);
+#pragma unroll
+    for (int v = 0; v < 2; ++v) {
+      acc[i][v] += b;
+      if (relu) acc[i][v] = acc[i][v] < 0 ? (REALV)0 : acc[i][v];  // a NaN stays one
     }
+  }
+  y += y_offset + get_group_id(2) * y_image + k0 * oh * ow;
+#pragma unroll
+  for (int v = 0; v < 2; ++v) {
+    const long j = j0 + COLUMN(v), row = j / s.pitch, column = j % s.pitch;
+    if (row < oh && column + VEC <= ow) {
+#pragma unroll
+      for (int i = 0; i < MR; ++i)
+        if (k0 + i < filters) STOREV(acc[i][v], y + (i * oh + row) * ow + column);
+      continue;
+    }
+    // Pieces of one, two or more rows of y, with gaps between them.
+#pragma unroll
+    for (int i = 0; i < MR; ++i) {
+      REAL lane[VEC];
+      STOREV(acc[i][v], lane);
+      long r = row, q = column;
+      for (int l = 0; l < VEC; ++l) {
+        if (r < oh && q < ow && k0 + i < filters) y[(i * oh + r) * ow + q] = lane[l];
+        if (++q == s.pitch) {
+          ++r;
+          q = 0;
+        }
+      }
+    }
+  }
 }
 
-// The product's B is columns^T: panels of NR taps, [ceil(c fh fw / NR)][n oh ow][NR].
-// Items: (panel, output row of an image).
-kernel void im2col_taps(global const REAL* x, Image s, long images, global REAL* packed) {
-  const long panel = get_global_id(0), n = get_global_id(1) / s.oh, oh = get_global_id(1) % s.oh;
-  const long taps = s.channels * s.fh * s.fw;
-  if (panel * NR >= taps) return;
-  global const REAL* plane[NR];
-  int ih[NR], iw0[NR];
-  for (int r = 0; r < NR; ++r) {
-    const long t = min(panel * NR + r, taps - 1);
-    const long c = t / (s.fh * s.fw), fh = t / s.fw % s.fh, fw = t % s.fw;
-    plane[r] = x + (s.offset + n * s.image_step + c * s.h * s.w);
-    ih[r] = oh * s.sh + fh * s.dh - s.ph;
-    iw0[r] = fw * s.dw - s.pw;
-  }
-  global REAL* to = packed + (panel * images * s.oh * s.ow + (n * s.oh + oh) * s.ow) * NR;
-  for (long ow = 0; ow < s.ow; ++ow) {
-    for (int r = 0; r < NR; ++r) to[r] = pixel(plane[r], ih[r], iw0[r] + ow * s.sw, &s);
-    to += NR;
-  }
+// The gradient of the weights,
+//     dw[k, (c, fh, fw)] = sum over n, j of dy[n, k, j] x[n, offset(c, fh, fw) + j],
+// dy being spread to the same positions, with zeros where ow is past the end of a row. Now both
+// factors lie along the sum, in memory as they are.
+//
+// On a processor lanes run along j, and a tile of WF filters x WT taps holds a vector of sums each
+// (24 registers), to be added up across at the end. A block of WB positions is used for all TAPS_RUN
+// taps of an item while it is in the first cache. On a GPU the slices of tile.cl do it.
+// Items or groups: (tile of filters, run of taps, part of the images); parts are added up afterwards.
+#define WF 4
+#define WT 6
+#define WB 512
+#ifdef PROCESSOR
+#define WEIGHT_FILTERS WF
+#define WEIGHT_TAPS TAPS_RUN
+#else
+#define WEIGHT_FILTERS PANEL_A
+#define WEIGHT_TAPS PANEL_B
+#endif
+kernel void conv_weight(global const REAL* x, long x_offset, long x_image, global const int* table,
+                        long taps, global const REAL* dy, long dy_offset, long dy_image,
+                        long dy_plane, long positions, long filters, long images,
+                        long images_of_part, global REAL* dw, long dw_offset, long dw_part) {
+  SLICES
+  const long k0 = get_group_id(0) * WEIGHT_FILTERS, t0 = get_group_id(1) * WEIGHT_TAPS;
+  const long begin = get_group_id(2) * images_of_part, end = min(images, begin + images_of_part);
+  x += x_offset;
+  dy += dy_offset + k0 * dy_plane;
+  dw += dw_offset + get_group_id(2) * dw_part;
+  const int last = (int)min(WEIGHT_FILTERS - 1L, filters - 1 - k0);
+#ifdef PROCESSOR
+  REALV total[TAPS_RUN][WF];
+  for (int t = 0; t < TAPS_RUN; ++t)
+    for (int f = 0; f < WF; ++f) total[t][f] = (REALV)0;
+  for (long n = begin; n < end; ++n)
+    for (long j0 = 0; j0 < positions; j0 += WB) {
+      const long count = min((long)WB, positions - j0);  // a multiple of VEC
+      global const REAL* d[WF];
+#pragma unroll
+      for (int f = 0; f < WF; ++f) d[f] = dy + n * dy_image + min(f, last) * dy_plane + j0;
+      for (int t = 0; t < TAPS_RUN && t0 + t < taps; t += WT) {
+        global const REAL* from[WT];
+#pragma unroll
+        for (int u = 0; u < WT; ++u)
+          from[u] = x + n * x_image + table[min(t0 + t + u, taps - 1)] + j0;
+        REALV acc[WT][WF];
+#pragma unroll
+        for (int u = 0; u < WT; ++u)
+#pragma unroll
+          for (int f = 0; f < WF; ++f) acc[u][f] = total[t + u][f];
+        for (long j = 0; j < count; j += VEC) {
+          REALV dv[WF];
+#pragma unroll
+          for (int f = 0; f < WF; ++f) dv[f] = LOADV(d[f] + j);
+#pragma unroll
+          for (int u = 0; u < WT; ++u) {
+            const REALV xv = LOADV(from[u] + j);
+#pragma unroll
+            for (int f = 0; f < WF; ++f) acc[u][f] += xv * dv[f];
+          }
+        }
+#pragma unroll
+        for (int u = 0; u < WT; ++u)
+#pragma unroll
+          for (int f = 0; f < WF; ++f) total[t + u][f] = acc[u][f];
+      }
+    }
+  for (int t = 0; t < TAPS_RUN && t0 + t < taps; ++t)
+    for (int f = 0; f <= last; ++f) dw[(k0 + f) * taps + t0 + t] = sum_of(total[t][f]);
+#else
+  REALV acc[MR][2];
+  CLEAR(acc)
+  for (long n = begin; n < end; ++n)
+    for (long j = 0; j < positions; j += SLICE) {
+      barrier(CLK_LOCAL_MEM_FENCE);
+      fetch_rows(dy + n * dy_image + j, dy_plane, last, positions - j, slice_a);
+      for (int e = get_local_id(0); e < SLICE * PANEL_B; e += GROUP_A * GROUP_B) {
+        const int t = e / SLICE, p = e % SLICE;
+        slice_b[p * PANEL_B + t] = x[n * x_image + table[min(t0 + t, taps - 1)] + j + p];
+      }
+      barrier(CLK_LOCAL_MEM_FENCE);
+      add_slice(acc, slice_a, slice_b);
+    }
+#pragma unroll
+  for (int i = 0; i < MR; ++i)
+#pragma unroll
+    for (int v = 0; v < 2; ++v) {
+      REAL lane[VEC];
+      STOREV(acc[i][v], lane);
+      const long t = t0 + COLUMN(v);
+      if (ROW + i <= last)
+        for (int l = 0; l < VEC && t + l < taps; ++l) dw[(k0 + ROW + i) * taps + t + l] = lane[l];
+    }
+#endif
 }
 
-// dx[n, c, ih, iw] = sum over fh, fw of dcolumns[c fh fw, n oh ow], where (oh, ow) is the output
-// whose tap (fh, fw) lies on (ih, iw), if there is one. One row of dx belongs to one item, which
-// asks for what it needs: nobody else writes there, so there is nothing to lock, and the order of
-// additions is always the same. Items: (channel, row, image).
-kernel void col2im(global const REAL* dcolumns, Image s, long images, global REAL* dx) {
+// The gradient of the input, where a stride is larger than 1, goes by columns:
+//     dcolumns [n, (c fh fw), oh ow] = w^T [(c fh fw), k] dy [n, k, oh ow]
+//     dx[n, c, ih, iw] = sum over fh, fw of dcolumns[n, (c fh fw), oh, ow]
+// where (oh, ow) is the output whose tap (fh, fw) lies on (ih, iw), if there is one. One row of dx
+// belongs to one item, which asks for what it needs: nobody else writes there, so there is nothing to
+// lock, and the order of additions is always the same. Items: (channel, row, image).
+// (With a stride of 1 it is a convolution of dy, by filters turned by half a turn.)
+typedef struct {  // the same as Columns in convolution.cpp
+  long channels, h, w, fh, fw, oh, ow, sh, sw, ph, pw, dh, dw;
+  long offset, image_step;  // of the group's first channel; from one image to the next
+} Columns;
+
+kernel void col2im(global const REAL* dcolumns, Columns s, global REAL* dx) {
   const long c = get_global_id(0), ih = get_global_id(1), n = get_global_id(2);
   if (c >= s.channels) return;
   global REAL* row = dx + (s.offset + n * s.image_step + (c * s.h + ih) * s.w);
@@ -84,14 +232,12 @@ kernel void col2im(global const REAL* dcolumns, Image s, long images, global REA
     const long down = ih + s.ph - fh * s.dh;  // = oh SH
     if (down < 0 || down % s.sh != 0 || down / s.sh >= s.oh) continue;
     for (long fw = 0; fw < s.fw; ++fw) {
-      const long t = (c * s.fh + fh) * s.fw + fw, shift = fw * s.dw - s.pw;  // iw = ow SW + shift
-      global const REAL* from = dcolumns + ((t * images + n) * s.oh + down / s.sh) * s.ow;
+      const long t = ((n * s.channels + c) * s.fh + fh) * s.fw + fw;
+      const long shift = fw * s.dw - s.pw;  // iw = ow SW + shift
+      global const REAL* from = dcolumns + (t * s.oh + down / s.sh) * s.ow;
       const long begin = shift < 0 ? (-shift + s.sw - 1) / s.sw : 0;
       const long end = shift >= s.w ? 0 : min(s.ow, (s.w - 1 - shift) / s.sw + 1);
-      if (s.sw == 1)
-        for (long ow = begin; ow < end; ++ow) row[ow + shift] += from[ow];
-      else
-        for (long ow = begin; ow < end; ++ow) row[ow * s.sw + shift] += from[ow];
+      for (long ow = begin; ow < end; ++ow) row[ow * s.sw + shift] += from[ow];
     }
   }
 }

@@ -1,176 +1,244 @@
-// C[i, j] = start + sum over p of A[i, p] B[p, j]          i < m,  j < n,  k0 <= p < k1
+// The matrix product: packing, the tile (tile.cl), and two forms for fully connected layers.
 //
-// Why packing, and why a tile of registers. Each element of A takes part in n products and each of
-// B in m, but a processor does two vector FMAs in a cycle and reads two vectors at most: it is at
-// its peak only where what was read is used several times. A work-item therefore holds a tile of C,
-// MR rows by NR = 2 VEC columns, in registers. One step p reads NR numbers of B and MR of A, and
-// does MR NR multiply-adds with them:
-//
-//              B[p, j .. j + NR)
-//              [ b0    | b1    ]           12 x 32 (AVX-512): 24 registers of sums, 2 for B;
-//     A[i,p]   [ acc00 | acc01 ]           each A[i, p] is repeated to a vector as it is read.
-//     A[i+1,p] [ acc10 | acc11 ]           6 x 16 (AVX2): 12 of sums in the 16 that there are.
-//       ...          ...
-//
-// Both operands are first copied ("packed") so that these reads walk straight through memory:
-//
-//     A -> [ceil(m / MR)][k][MR]      panel, step, row in the panel
-//     B -> [ceil(n / NR)][k][NR]      panel, step, column in the panel
-//
-// filled up with zeros: the tile has no edge but where it is stored. That costs O(mk + kn) moves
-// beside O(mnk) products. k is cut into blocks [k0, k1), so that a panel of B stays in the first
-// cache while all panels of A (dimension 0, which runs fastest) pass by.
-//
-// sum += a * b is one FMA each: OpenCL C contracts it.
-#define NR (2 * VEC)
+//     C[i, j] = sum over p of A[i, p] B[p, j]          i < m,  j < n,  p < k
+#include "tile.cl"
 
-// An index that runs through several images: i = image * per_image + rest stands at
-// image * image_step + rest * step. A plain matrix is one "image".
-long place(long i, long per_image, long image_step, long step) {
-  return i / per_image * image_step + i % per_image * step;
+// ---- packing ------------------------------------------------------------------------------------
+// Element (line, p) of the source, a row of A or a column of B being a line, stands at
+//     offset + batch * batch_step + line * line_step + place(p)
+// where p may run through pieces: a plain axis is one piece.
+long place(long p, long per_piece, long piece_step, long step) {
+  return p / per_piece * piece_step + p % per_piece * step;
 }
 
-// Items: (run of PACK_RUN steps, panel). `lines` are the rows of A or the columns of B.
-#define PACK_KERNEL(NAME, WIDTH)                                                                  \
-  kernel void NAME(global const REAL* source, long offset, long lines, long line_per_image,       \
-                   long line_image_step, long line_step, long k, long k_per_image,                \
-                   long k_image_step, long k_step, global REAL* packed) {                         \
-    const long panel = get_global_id(1), first = panel * WIDTH;                                   \
-    const long begin = get_global_id(0) * PACK_RUN, end = min(k, begin + PACK_RUN);               \
-    if (begin >= k) return;                                                                       \
-    global REAL* to = packed + panel * k * WIDTH;                                                 \
-    source += offset;                                                                             \
-    long at[WIDTH];                                                                               \
-    const long there = min((long)WIDTH, lines - first);                                           \
-    for (long r = 0; r < there; ++r)                                                              \
-      at[r] = place(first + r, line_per_image, line_image_step, line_step);                       \
-    const bool straight = there == WIDTH && at[WIDTH - 1] - at[0] == WIDTH - 1;                   \
-    for (long p = begin; p < end; ++p) {                                                          \
-      global const REAL* from = source + place(p, k_per_image, k_image_step, k_step);             \
-      if (straight) {                                                                             \
-        for (long r = 0; r < WIDTH; ++r) to[p * WIDTH + r] = from[at[0] + r];                     \
-      } else {                                                                                    \
-        for (long r = 0; r < there; ++r) to[p * WIDTH + r] = from[at[r]];                         \
-        for (long r = there; r < WIDTH; ++r) to[p * WIDTH + r] = 0;                               \
-      }                                                                                           \
-    }                                                                                             \
-  }
-PACK_KERNEL(pack_a, MR)
-PACK_KERNEL(pack_b, NR)
-
-// What a sum starts with: nothing, what stands in C, or one number a row.
-#define START_ZERO 0
-#define START_C 1
-#define START_BIAS 2
-
-// Items: (panel of A, panel of B). Column j of C stands at place(j, per_image, image_step, 1).
-kernel void gemm_tile(global const REAL* a, global const REAL* b, long b_panel_step, long b_step,
-                      long k, long k0, long k1, global REAL* c, long c_offset, long m, long n,
-                      long ldc, long per_image, long image_step, int start,
-                      global const REAL* bias, long bias_offset) {
-  const long i0 = (long)get_global_id(0) * MR, j0 = (long)get_global_id(1) * NR;
-  if (i0 >= m) return;
-  global const REAL* ap = a + (i0 * k + k0 * MR);
-  global const REAL* bp = b + get_global_id(1) * b_panel_step + k0 * b_step;
-
-  REALV acc[MR][2];
+// Rows become columns: VEC vectors of VEC numbers. A step deals the first half and the second half
+// of the vectors out alternately, as one shuffles cards; log2(VEC) of them are a transposition.
+// (4: rows abcd efgh ijkl mnop -> aibj ckdl emfn gohp -> aeim bfjn cgko dhlp.)
+void transpose_block(REALV v[VEC]) {
 #pragma unroll
-  for (int i = 0; i < MR; ++i) acc[i][0] = acc[i][1] = (REALV)0;
-  for (long p = k0; p < k1; ++p) {
-    const REALV b0 = LOADV(bp), b1 = LOADV(bp + VEC);
+  for (int step = 1; step < VEC; step *= 2) {
+    REALV t[VEC];
 #pragma unroll
-    for (int i = 0; i < MR; ++i) {
-      const REALV ai = (REALV)(ap[i]);
-      acc[i][0] += ai * b0;
-      acc[i][1] += ai * b1;
+    for (int i = 0; i < VEC / 2; ++i) {
+      t[2 * i].even = v[i].lo;
+      t[2 * i].odd = v[i + VEC / 2].lo;
+      t[2 * i + 1].even = v[i].hi;
+      t[2 * i + 1].odd = v[i + VEC / 2].hi;
     }
-    ap += MR;
-    bp += b_step;
-  }
-
-  c += c_offset;
-  const long first = place(j0, per_image, image_step, 1);
-  const bool straight =
-      j0 + NR <= n && place(j0 + NR - 1, per_image, image_step, 1) == first + NR - 1;
-  if (straight && i0 + MR <= m) {
 #pragma unroll
-    for (int i = 0; i < MR; ++i) {
-      global REAL* row = c + ((i0 + i) * ldc + first);
-      if (start == START_C) {
-        acc[i][0] += LOADV(row);
-        acc[i][1] += LOADV(row + VEC);
-      } else if (start == START_BIAS) {
-        acc[i][0] += (REALV)(bias[bias_offset + i0 + i]);
-        acc[i][1] += (REALV)(bias[bias_offset + i0 + i]);
+    for (int i = 0; i < VEC; ++i) v[i] = t[i];
+  }
+}
+
+// to[i * to_step + j] = from[j * from_step + i]          i < n,  j < m
+// `wide` numbers, n or more, may be read from a row.
+void transpose(global const REAL* from, long from_step, long m, long n, long wide, global REAL* to,
+               long to_step) {
+  for (long j = 0; j < m; j += VEC)
+    for (long i = 0; i < n; i += VEC) {
+      if (j + VEC <= m && i + VEC <= wide) {
+        REALV v[VEC];
+#pragma unroll
+        for (int l = 0; l < VEC; ++l) v[l] = LOADV(from + (j + l) * from_step + i);
+        transpose_block(v);
+#pragma unroll
+        for (int l = 0; l < VEC; ++l)
+          if (i + l < n) STOREV(v[l], to + (i + l) * to_step + j);
+      } else {
+        for (long l = i; l < min(n, i + VEC); ++l)
+          for (long q = j; q < min(m, j + VEC); ++q) to[l * to_step + q] = from[q * from_step + l];
       }
-      STOREV(acc[i][0], row);
-      STOREV(acc[i][1], row + VEC);
     }
-    return;
+}
+
+// A is kept row by row, B step by step. Lines past the last one repeat it: nobody looks at what is
+// made of them. On a processor an item packs a block of steps of a panel, with copies or
+// transpositions of whole vectors where the source allows; on a GPU a single element.
+// Items, processor: (block of steps, panel, batch); GPU: (step, line, batch) or (line, step, batch).
+#define PACK_PARAMETERS                                                                        \
+  global const REAL *source, long offset, long batch_step, long lines, long line_step, long k, \
+      long k_per_piece, long k_piece_step, long k_step, global REAL *packed
+
+kernel void pack_a(PACK_PARAMETERS) {
+  source += offset + get_global_id(2) * batch_step;
+  const long blocks = (k + K_BLOCK - 1) / K_BLOCK, panels = (lines + PANEL_A - 1) / PANEL_A;
+  packed += get_global_id(2) * panels * blocks * PANEL_A * A_ROW;
+#ifdef PROCESSOR
+  const long begin = get_global_id(0) * K_BLOCK, steps = min((long)K_BLOCK, k - begin);
+  const long first = get_global_id(1) * PANEL_A, there = min((long)PANEL_A, lines - first);
+  global REAL* to = packed + (get_global_id(1) * blocks + get_global_id(0)) * PANEL_A * A_ROW;
+  source += first * line_step;
+  if (line_step == 1 && k_per_piece == k) {
+    transpose(source + begin * k_step, k_step, steps, there, lines - first, to, A_ROW);
+  } else if (k_step == 1 && k_per_piece == k) {
+    for (long r = 0; r < there; ++r) {
+      global const REAL* from = source + r * line_step + begin;
+      long p = 0;
+      for (; p + VEC <= steps; p += VEC) STOREV(LOADV(from + p), to + r * A_ROW + p);
+      for (; p < steps; ++p) to[r * A_ROW + p] = from[p];
+    }
+  } else {
+    for (long p = 0; p < steps; ++p) {
+      global const REAL* from = source + place(begin + p, k_per_piece, k_piece_step, k_step);
+      for (long r = 0; r < there; ++r) to[r * A_ROW + p] = from[r * line_step];
+    }
   }
-  REAL edge[MR * NR];  // the tile in memory, of which only a part is wanted
+  for (long r = there; r < PANEL_A; ++r)
+    for (long p = 0; p < steps; ++p) to[r * A_ROW + p] = to[(there - 1) * A_ROW + p];
+#else
+  const long p = get_global_id(0), line = get_global_id(1);
+  if (p >= k) return;
+  packed[((line / PANEL_A * blocks + p / K_BLOCK) * PANEL_A + line % PANEL_A) * A_ROW +
+         p % K_BLOCK] =
+      source[min(line, lines - 1) * line_step + place(p, k_per_piece, k_piece_step, k_step)];
+#endif
+}
+
+kernel void pack_b(PACK_PARAMETERS) {
+  source += offset + get_global_id(2) * batch_step;
+  const long panels = (lines + PANEL_B - 1) / PANEL_B;
+  packed += get_global_id(2) * panels * k * PANEL_B;
+#ifdef PROCESSOR
+  const long begin = get_global_id(0) * K_BLOCK, steps = min((long)K_BLOCK, k - begin);
+  const long first = get_global_id(1) * PANEL_B, there = min((long)PANEL_B, lines - first);
+  global REAL* to = packed + (get_global_id(1) * k + begin) * PANEL_B;
+  source += first * line_step;
+  if (k_step == 1 && k_per_piece == k) {
+    transpose(source + begin, line_step, there, steps, steps, to, PANEL_B);
+  } else {
+    for (long p = 0; p < steps; ++p) {
+      global const REAL* from = source + place(begin + p, k_per_piece, k_piece_step, k_step);
+      if (line_step == 1 && there == PANEL_B)
+        for (int v = 0; v < PANEL_B; v += VEC) STOREV(LOADV(from + v), to + p * PANEL_B + v);
+      else
+        for (long r = 0; r < there; ++r) to[p * PANEL_B + r] = from[r * line_step];
+    }
+  }
+  for (long p = 0; p < steps; ++p)
+    for (long r = there; r < PANEL_B; ++r) to[p * PANEL_B + r] = to[p * PANEL_B + there - 1];
+#else
+  const long line = get_global_id(0), p = get_global_id(1);
+  if (line >= panels * PANEL_B) return;
+  packed[(line / PANEL_B * k + p) * PANEL_B + line % PANEL_B] =
+      source[min(line, lines - 1) * line_step + place(p, k_per_piece, k_piece_step, k_step)];
+#endif
+}
+
+// ---- products -----------------------------------------------------------------------------------
+// Steps [k0, k1) of C = A B, added to what stands there if `add`. On a processor k is cut into
+// passes, so that a panel of B stays in the first cache while all panels of A (dimension 0, which
+// runs fastest) pass by. b_step and b_panel are PANEL_B and PANEL_B k for a packed B, ldb and PANEL_B
+// for rows of B where they are. Groups: (panel of A, panel of B, batch).
+kernel void gemm_tile(global const REAL* a, long a_batch, global const REAL* b, long b_panel,
+                      long b_step, long b_batch, long k, long k0, long k1, global REAL* c,
+                      long c_batch, long m, long n, long ldc, int add) {
+  SLICES
+  const long i0 = get_group_id(0) * PANEL_A, j0 = get_group_id(1) * PANEL_B;
+  const long blocks = (k + K_BLOCK - 1) / K_BLOCK;
+  REALV acc[MR][2];
+  CLEAR(acc)
+  add_packed(a + get_group_id(2) * a_batch + i0 * blocks * A_ROW,
+             b + get_group_id(2) * b_batch + get_group_id(1) * b_panel, b_step, 0, k0, k1,
+             acc SLICE_ARGUMENTS);
+  c += get_group_id(2) * c_batch + (i0 + ROW) * ldc;
+  const long rows = m - i0 - ROW;
 #pragma unroll
-  for (int i = 0; i < MR; ++i) {
-    STOREV(acc[i][0], edge + i * NR);
-    STOREV(acc[i][1], edge + i * NR + VEC);
-  }
-  for (long j = 0; j < min((long)NR, n - j0); ++j) {
-    const long column = place(j0 + j, per_image, image_step, 1);
-    for (long i = 0; i < min((long)MR, m - i0); ++i) {
-      global REAL* to = c + (i0 + i) * ldc + column;
-      REAL value = edge[i * NR + j];
-      if (start == START_C) value += *to;
-      if (start == START_BIAS) value += bias[bias_offset + i0 + i];
-      *to = value;
+  for (int v = 0; v < 2; ++v) {
+    const long j = j0 + COLUMN(v);
+    if (j + VEC <= n) {
+#pragma unroll
+      for (int i = 0; i < MR; ++i) {
+        global REAL* to = c + i * ldc + j;
+        if (i < rows) STOREV(add ? acc[i][v] + LOADV(to) : acc[i][v], to);
+      }
+      continue;
+    }
+#pragma unroll
+    for (int i = 0; i < MR; ++i) {  // the last columns, one by one
+      REAL lane[VEC];
+      STOREV(acc[i][v], lane);
+      for (long l = 0; l < n - j && i < rows; ++l) {
+        global REAL* to = c + i * ldc + j + l;
+        *to = add ? *to + lane[l] : lane[l];
+      }
     }
   }
 }
 
-// C = A B^T with few rows of A, B [n, k]: a fully connected layer, y = x w^T. To pack w would cost
-// more than the product. Both operands lie along p, so a vector of sums runs along p, too, and is
-// added up across at the end: DM x DN such vectors, from DM + DN reads a step.
-// Items: (tile of rows, tile of columns); rows run fastest, so that w is read from memory once.
+// A fully connected layer, y[j, i] = b[i] + sum over p of w[i, p] x[j, p]: few rows j of x, and so
+// many of w that to pack them would cost more than the product. But a tile needs a number of A only
+// once per step, from MR places, and w has those in rows: it is A where it is. x^T is packed as B.
+// Groups: (panel of x, panel of w); w is read from memory once.
+kernel void linear_tile(global const REAL* w, long ldw, global const REAL* x, long k,
+                        global REAL* y, long rows, long out, long ldy, int add,
+                        global const REAL* bias, int relu) {
+  SLICES
+  const long i0 = get_group_id(1) * PANEL_A, j0 = get_group_id(0) * PANEL_B;
+  REALV acc[MR][2];
+  CLEAR(acc)
+  add_products(w + i0 * ldw, ldw, (int)min(PANEL_A - 1L, out - 1 - i0), x + j0 * k, PANEL_B, 0, k,
+               acc SLICE_ARGUMENTS);
+#pragma unroll
+  for (int v = 0; v < 2; ++v)
+#pragma unroll
+    for (int r = 0; r < MR; ++r) {
+      REAL lane[VEC];
+      STOREV(acc[r][v], lane);
+      const long i = i0 + ROW + r, j = j0 + COLUMN(v);
+      if (i >= out) continue;
+      for (long l = 0; l < min((long)VEC, rows - j); ++l) {
+        global REAL* to = y + (j + l) * ldy + i;
+        REAL value = lane[l];
+        if (add) value += *to;
+        if (bias) value += bias[i];
+        *to = relu && value < 0 ? (REAL)0 : value;
+      }
+    }
+}
+
+// The same for very few rows of x, when reading w is all the time that it takes: both operands lie
+// along p, so a vector of sums runs along p, too, and is added up across at the end: DM x DN such
+// vectors. Items: (tile of rows of w, tile of rows of x).
 #define DM 4
 #define DN 4
-kernel void gemm_dot(global const REAL* a, long lda, global const REAL* b, long ldb, long k,
-                     global REAL* c, long m, long n, long ldc, int start) {
-  const long i0 = get_global_id(0) * DM, j0 = get_global_id(1) * DN;
-  if (i0 >= m) return;
-  global const REAL *ar[DM], *br[DN];  // rows past the end repeat the last one; nobody stores them
+kernel void linear_dot(global const REAL* x, long ldx, global const REAL* w, long ldw, long k,
+                       global REAL* y, long rows, long out, long ldy, int add,
+                       global const REAL* bias, int relu) {
+  const long j0 = get_global_id(1) * DM, i0 = get_global_id(0) * DN;
+  if (i0 >= out) return;
+  global const REAL *xr[DM], *wr[DN];  // rows past the end repeat the last one; nobody stores them
 #pragma unroll
-  for (int i = 0; i < DM; ++i) ar[i] = a + min(i0 + i, m - 1) * lda;
+  for (int j = 0; j < DM; ++j) xr[j] = x + min(j0 + j, rows - 1) * ldx;
 #pragma unroll
-  for (int j = 0; j < DN; ++j) br[j] = b + min(j0 + j, n - 1) * ldb;
+  for (int i = 0; i < DN; ++i) wr[i] = w + min(i0 + i, out - 1) * ldw;
 
   REALV acc[DM][DN];
 #pragma unroll
-  for (int i = 0; i < DM; ++i)
+  for (int j = 0; j < DM; ++j)
 #pragma unroll
-    for (int j = 0; j < DN; ++j) acc[i][j] = (REALV)0;
+    for (int i = 0; i < DN; ++i) acc[j][i] = (REALV)0;
   long p = 0;
   for (; p + VEC <= k; p += VEC) {
-    REALV bv[DN];
+    REALV wv[DN];
 #pragma unroll
-    for (int j = 0; j < DN; ++j) bv[j] = LOADV(br[j] + p);
+    for (int i = 0; i < DN; ++i) wv[i] = LOADV(wr[i] + p);
 #pragma unroll
-    for (int i = 0; i < DM; ++i) {
-      const REALV av = LOADV(ar[i] + p);
+    for (int j = 0; j < DM; ++j) {
+      const REALV xv = LOADV(xr[j] + p);
 #pragma unroll
-      for (int j = 0; j < DN; ++j) acc[i][j] += av * bv[j];
+      for (int i = 0; i < DN; ++i) acc[j][i] += xv * wv[i];
     }
   }
 #pragma unroll
-  for (int i = 0; i < DM; ++i)
+  for (int j = 0; j < DM; ++j)
 #pragma unroll
-    for (int j = 0; j < DN; ++j) {
-      if (i0 + i >= m || j0 + j >= n) continue;
-      REAL lanes[VEC];
-      STOREV(acc[i][j], lanes);
-      for (int step = VEC / 2; step > 0; step /= 2)
-        for (int l = 0; l < step; ++l) lanes[l] += lanes[l + step];
-      REAL sum = lanes[0];
-      for (long q = p; q < k; ++q) sum = fma(ar[i][q], br[j][q], sum);
-      global REAL* to = c + (i0 + i) * ldc + j0 + j;
-      *to = start == START_C ? *to + sum : sum;
+    for (int i = 0; i < DN; ++i) {
+      if (j0 + j >= rows || i0 + i >= out) continue;
+      REAL sum = sum_of(acc[j][i]);
+      for (long q = p; q < k; ++q) sum = fma(xr[j][q], wr[i][q], sum);
+      global REAL* to = y + (j0 + j) * ldy + i0 + i;
+      if (add) sum += *to;
+      if (bias) sum += bias[i0 + i];
+      *to = relu && sum < 0 ? (REAL)0 : sum;
     }
 }

@@ -1,0 +1,156 @@
+#pragma once
+// Winograd's convolution: a fifth of the multiplications for 5 x 5 filters, a quarter for 3 x 3.
+//
+// In one dimension. Two outputs of a filter of three taps over d0 .. d3,
+//     y0 = d0 g0 + d1 g1 + d2 g2,    y1 = d1 g0 + d2 g1 + d3 g2,
+// seem to need six multiplications. Four will do:
+//     m0 = (d0 - d2) g0                         y0 = m0 + m1 + m2
+//     m1 = (d1 + d2) (g0 + g1 + g2) / 2         y1 = m1 - m2 - m3
+//     m2 = (d2 - d1) (g0 - g1 + g2) / 2
+//     m3 = (d1 - d3) g2
+// (m1 + m2 = d1 g1 + d2 (g0 + g2): with m0 the terms in d2 g0 cancel.) What is done to d and to g
+// are additions, and each is done once, while a d meets many filters and a g many images. Behind it
+// is a fact about polynomials: two of degrees m - 1 and r - 1 have a product of degree m + r - 2,
+// known from its values at m + r - 1 points, and at a point a product costs one multiplication. In
+// the example the points are 0, 1, -1 and infinity (a value there is the leading coefficient).
+// Convolution as a sliding sum is that product's transpose, so that m outputs of r taps need m + r
+// - 1 multiplications rather than m r. (Winograd, "Arithmetic Complexity of Computations", 1980;
+// for networks: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016, who name
+// it F(m, r).)
+//
+// In matrices, with * entry by entry, y = A^T [ (G g) * (B^T d) ]. In two dimensions the same is
+// done to the columns of a tile and then to its rows:
+//     Y = A^T [ (G g G^T) * (B^T d B) ] A
+//
+// Here there are always seven points, three pairs +-p and infinity: a tile sees 7 x 7 pixels, and
+// takes 49 multiplications for each pair of channels. That is
+//     F(5x5, 3x3):  5 x 5 outputs of 3 x 3 taps, 225 multiplications before: 4.6 times fewer,
+//     F(3x3, 5x5):  3 x 3 outputs of 5 x 5 taps, 225 as well.
+// B belongs to the points alone and serves both; A and G have the same form (the powers of the
+// points), so that three small functions do everything: `points_of_input` (B^T), `values` (a
+// polynomial at the points: G, and A for the weight gradient) and `powers` (its transpose: A^T,
+// G^T). The divisors that belong to each point are part of B here.
+//
+// Seven suit AlexNet. Its maps of 27 x 27 (conv2, 5 x 5) are 9 x 9 tiles of 3 x 3, none over the
+// edge: 81 * 49 = 3969 multiplications per pair of channels instead of 18225. Those of 13 x 13
+// (conv3 to 5, 3 x 3) are 3 x 3 tiles of 5 x 5 with two rows and columns to spare: 441 instead of
+// 1521, 3.4 times fewer. (Six points, F(4x4, 3x3), the usual choice, would take 576 there, and
+// F(2x2, 5x5) 7056 for conv2.)
+//
+// The price is accuracy: large terms are added and cancel. How much depends on the points. Largest
+// and typical (rms) error in float, in eps max(|y|, rms of y), normal numbers, 192 channels for 3 x
+// 3 and 48 for 5 x 5, each set the best of its kind among multiples of 1/8:
+//                                                         F(5x5, 3x3)     F(3x3, 5x5)
+//     0, +-1/2, +-1, -2, infinity (close to the usual)      424   33        154   19
+//     0, +-1/2, +-5/4, +-5/2                                328   23        103   13
+//     +-1/4, +-7/8, +-7/4, infinity (used here)             228   20         75   11
+// and for comparison, six points: F(4x4, 3x3) 100 and 10, F(2x2, 5x5) 30 and 6. Neither small nor
+// large powers of a point should dominate; and pairs of opposite points share half of their work.
+#include "backends/cpu/kernels/gemm.h"
+
+namespace limulus::cpu::LIMULUS_ISA {
+
+constexpr int tile_in = 7;  // what a tile sees of the image, in each direction; also its products
+constexpr int tile_products = tile_in * tile_in;
+template <int Taps>
+constexpr int tile_out = tile_in + 1 - Taps;  // a tile's outputs
+
+// The points are +-p[0], +-p[1], +-p[2] and infinity, in this order. Their squares are exact.
+struct SevenPoints {
+  static constexpr double p[3] = {0.25, 0.875, 1.75};
+  static constexpr double square(int i) { return p[i % 3] * p[i % 3]; }
+};
+
+// B^T d. A row of B^T belongs to a point q and holds the coefficients of the polynomial that is
+// zero at all the others, divided by its value at q. With a, b, c the squares of the three pairs'
+// points:
+//     for +-p, p p = a:  (z +- p)(z^2 - b)(z^2 - c) / (+-2 p (a - b)(a - c))
+//     for infinity:      (z^2 - a)(z^2 - b)(z^2 - c)
+// What belongs to +p and -p differs in the sign of the odd terms only.
+template <class T>
+LIMULUS_INLINE void points_of_input(const Vec<T> d[7], Vec<T> out[7]) {
+  using V = Vec<T>;
+#pragma GCC unroll 3
+  for (int i = 0; i < 3; ++i) {
+    const double p = SevenPoints::p[i], a = SevenPoints::square(i);
+    const double b = SevenPoints::square(i + 1), c = SevenPoints::square(i + 2);
+    const double divisor = 2 * (a - b) * (a - c);
+    const V product = V::set(T(b * c)), sum = V::set(T(-b - c));
+    const V even = V::set(T(1 / divisor)) * fma(product, d[0], fma(sum, d[2], d[4]));
+    const V odd = V::set(T(1 / (p * divisor))) * fma(product, d[1], fma(sum, d[3], d[5]));
+    out[2 * i] = even + odd;
+    out[2 * i + 1] = even - odd;
+  }
+  constexpr double a = SevenPoints::square(0), b = SevenPoints::square(1),
+                   c = SevenPoints::square(2);
+  out[6] = fma(V::set(T(-a * b * c)), d[0],
+               fma(V::set(T(a * b + b * c + c * a)), d[2], fma(V::set(T(-a - b - c)), d[4], d[6])));
+}
+
+// The polynomial g[0] + g[1] z + ... at the points (Horner's rule in z^2).
+template <int Count, class T>
+LIMULUS_INLINE void values(const Vec<T> g[Count], Vec<T> out[7]) {
+  using V = Vec<T>;
+  constexpr int last_even = (Count - 1) / 2 * 2, last_odd = Count / 2 * 2 - 1;
+#pragma GCC unroll 3
+  for (int i = 0; i < 3; ++i) {
+    const V square = V::set(T(SevenPoints::square(i)));
+    V even = g[last_even], odd = g[last_odd];
+#pragma GCC unroll 3
+    for (int j = last_even - 2; j >= 0; j -= 2) even = fma(square, even, g[j]);
+#pragma GCC unroll 3
+    for (int j = last_odd - 2; j >= 0; j -= 2) odd = fma(square, odd, g[j]);
+    out[2 * i] = fma(V::set(T(SevenPoints::p[i])), odd, even);
+    out[2 * i + 1] = fma(V::set(T(-SevenPoints::p[i])), odd, even);
+  }
+  out[6] = g[Count - 1];
+}
+
+// The transpose of `values`: out[j] = sum of q^j m(q) over the points q.
+template <int Count, class T>
+LIMULUS_INLINE void powers(const Vec<T> m[7], Vec<T> out[Count]) {
+  using V = Vec<T>;
+  V sum[3], difference[3];
+#pragma GCC unroll 3
+  for (int i = 0; i < 3; ++i) {
+    sum[i] = m[2 * i] + m[2 * i + 1];
+    difference[i] = m[2 * i] - m[2 * i + 1];
+  }
+  double power[3] = {1, 1, 1};
+#pragma GCC unroll 5
+  for (int j = 0; j < Count; ++j) {
+    const V* term = j % 2 == 0 ? sum : difference;
+    V total = j == Count - 1 ? m[6] : V::zero();
+#pragma GCC unroll 3
+    for (int i = 0; i < 3; ++i) {
+      total = fma(V::set(T(power[i])), term[i], total);
+      power[i] *= SevenPoints::p[i];
+    }
+    out[j] = total;
+  }
+}
+
+// All of a tile, `width` channels at once (one per lane): f is done to the columns of an In x In
+// tile, then to the rows of the result, Out x Out in the end.
+template <class T, int In, int Out, class F, class Load, class Store>
+LIMULUS_INLINE void both_axes(F f, Load load, Store store) {
+  Vec<T> middle[Out][In];
+#pragma GCC unroll 7
+  for (int j = 0; j < In; ++j) {
+    Vec<T> column[In], out[Out];
+#pragma GCC unroll 7
+    for (int i = 0; i < In; ++i) column[i] = load(i, j);
+    f(column, out);
+#pragma GCC unroll 7
+    for (int i = 0; i < Out; ++i) middle[i][j] = out[i];
+  }
+#pragma GCC unroll 7
+  for (int i = 0; i < Out; ++i) {
+    Vec<T> out[Out];
+    f(middle[i], out);
+#pragma GCC unroll 7
+    for (int j = 0; j < Out; ++j) store(i, j, out[j]);
+  }
+}
+
+}  // namespace limulus::cpu::LIMULUS_ISA

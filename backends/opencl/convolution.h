@@ -1,0 +1,32 @@
+#pragma once
+// What the methods of convolution share.
+#include <cstdint>
+
+#include "backends/opencl/run.h"
+
+namespace limulus::opencl {
+
+// Sizes of one group of a convolution.
+struct Group {
+  std::int64_t channels, filters, taps, inputs, outputs;  // taps: c fh fw; outputs: oh ow
+  explicit Group(const Conv2dShape& s);
+};
+
+// For a stride of 1: the convolution, of dy by turned filters, that dx is.
+Conv2dShape input_gradient(const Conv2dShape& s);
+
+// A copy of planes with zeros around them, dealt out by the remainders of a stride.
+struct Spread {  // the same as in kernels/conv2d.cl
+  cl_long h, w, sh, sw, ph, pw, rows, pitch, tail;
+};
+std::int64_t spread_size(const Spread& s, std::int64_t planes);
+void spread(Runtime& r, DType dtype, const Spread& s, std::int64_t planes, const void* x, void* to);
+
+// Winograd's method (winograd.cpp): whether to use it for this convolution, and its two forms.
+bool winograd_pays(const Conv2dShape& s);
+void winograd_convolve(Runtime& r, DType dtype, const Conv2dShape& s, bool turned, const void* x,
+                       const void* w, const void* b, void* y, Pool& pool);
+void winograd_weight_gradient(Runtime& r, DType dtype, const Conv2dShape& s, const void* x,
+                              const void* dy, void* dw, Pool& pool);
+
+}  // namespace limulus::opencl

@@ -1,0 +1,119 @@
+// The tile of a matrix product, which gemm.cl, conv2d.cl and winograd.cl share.
+//
+//     C[i, j] = sum over p of A[i, p] B[p, j]
+//
+// Each element of A takes part in n products and each of B in m, but a processor does two vector
+// FMAs in a cycle and reads two vectors at most: it is at its peak only where what was read is used
+// several times. A work-item therefore holds a tile of C, MR rows by two vectors, in registers. One
+// step p reads two vectors of B and MR numbers of A, and does MR x 2 vector multiply-adds with them:
+//
+//              B[p, j .. ]
+//              [ b0    | b1    ]           12 x 32 (AVX-512): 24 registers of sums, 2 for B;
+//     A[i,p]   [ acc00 | acc01 ]           each A[i, p] is repeated to a vector as it is read.
+//     A[i+1,p] [ acc10 | acc11 ]           6 x 16 (AVX2): 12 of sums in the 16 that there are.
+//       ...          ...
+//
+// On a GPU the items of a work-group, GROUP_A x GROUP_B of them, lay their tiles side by side and
+// fetch what they need together, SLICE steps at a time, into local memory: a number of A then comes
+// from memory once for GROUP_B tiles, and neighbouring items read neighbouring addresses. On a
+// processor a group is one item, and the caches do this by themselves.
+//
+//     PANEL_A = MR GROUP_A rows and PANEL_B = 2 VEC GROUP_B columns belong to a group.
+//
+// A was packed into panels of rows, in blocks of K_BLOCK steps; the fixed distance A_ROW from row to
+// row lets the compiler put all MR addresses into the instructions, and a bit more than K_BLOCK keeps
+// rows out of each other's way in the cache:
+//
+//     A -> [ceil(m / PANEL_A)][ceil(k / K_BLOCK)][PANEL_A][A_ROW]
+//     B -> [ceil(n / PANEL_B)][k][PANEL_B], or read where it is
+//
+// sum += a * b is one FMA each: OpenCL C contracts it.
+#define PANEL_A (MR * GROUP_A)
+#define PANEL_B (2 * VEC * GROUP_B)
+#define A_ROW (K_BLOCK + VEC)
+
+// This item's place in its group: its rows begin at ROW, its two vectors at COLUMN(0), COLUMN(1).
+#define ROW ((int)get_local_id(0) / GROUP_B * MR)
+#define COLUMN(v) (((int)get_local_id(0) % GROUP_B + (v) * GROUP_B) * VEC)
+
+#ifdef PROCESSOR
+#define SLICES
+#define SLICE_ARGUMENTS
+#define SLICE_PARAMETERS
+#else
+#define SLICE_A (PANEL_A + VEC)  // the VEC keeps a column's numbers in different banks
+#define SLICES local REAL slice_a[SLICE * SLICE_A], slice_b[SLICE * PANEL_B];
+#define SLICE_ARGUMENTS , slice_a, slice_b
+#define SLICE_PARAMETERS , local REAL *slice_a, local REAL *slice_b
+#endif
+
+#ifndef PROCESSOR
+// One slice from local memory: SLICE steps of the tile.
+void add_slice(REALV acc[MR][2] SLICE_PARAMETERS) {
+  slice_a += ROW;
+  for (int p = 0; p < SLICE; ++p) {
+    const REALV b0 = LOADV(slice_b + p * PANEL_B + COLUMN(0));
+    const REALV b1 = LOADV(slice_b + p * PANEL_B + COLUMN(1));
+#pragma unroll
+    for (int i = 0; i < MR; ++i) {
+      const REALV ai = (REALV)(slice_a[p * SLICE_A + i]);
+      acc[i][0] += ai * b0;
+      acc[i][1] += ai * b1;
+    }
+  }
+}
+
+// Rows of A, `steps` of them being left, into local memory: neighbouring items read along a row.
+void fetch_rows(global const REAL* a, long a_row, int last, long steps, local REAL* slice_a) {
+  for (int t = get_local_id(0); t < SLICE * PANEL_A; t += GROUP_A * GROUP_B) {
+    const int i = t / SLICE, p = t % SLICE;
+    slice_a[p * SLICE_A + i] = p < steps ? a[min(i, last) * a_row + p] : (REAL)0;
+  }
+}
+#endif
+
+// acc += A B over `steps` steps. Row i of the group's rows begins at a + i * a_row, and `last` is the
+// last one that there is (what is multiplied in place of others is not stored). Step p of B begins at
+// b + p * b_step, or at b + table[p] if there is a table.
+void add_products(global const REAL* a, long a_row, int last, global const REAL* b, long b_step,
+                  global const int* table, long steps, REALV acc[MR][2] SLICE_PARAMETERS) {
+#ifdef PROCESSOR
+  global const REAL* row[MR];
+#pragma unroll
+  for (int i = 0; i < MR; ++i) row[i] = a + min(i, last) * a_row;
+  for (long p = 0; p < steps; ++p) {
+    global const REAL* from = b + (table ? (long)table[p] : p * b_step);
+    const REALV b0 = LOADV(from), b1 = LOADV(from + VEC);
+#pragma unroll
+    for (int i = 0; i < MR; ++i) {
+      const REALV ai = (REALV)(row[i][p]);
+      acc[i][0] += ai * b0;
+      acc[i][1] += ai * b1;
+    }
+  }
+#else
+  for (long p0 = 0; p0 < steps; p0 += SLICE) {
+    barrier(CLK_LOCAL_MEM_FENCE);  // everybody is done with the slice before
+    fetch_rows(a + p0, a_row, last, steps - p0, slice_a);
+    for (int t = get_local_id(0); t < SLICE * PANEL_B; t += GROUP_A * GROUP_B) {
+      const long p = p0 + t / PANEL_B;
+      REAL value = 0;
+      if (p < steps) value = b[(table ? (long)table[p] : p * b_step) + t % PANEL_B];
+      slice_b[t] = value;
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    add_slice(acc, slice_a, slice_b);
+  }
+#endif
+}
+
+// The same for steps [k0, k1) of a packed panel of A, k0 being a multiple of K_BLOCK.
+void add_packed(global const REAL* panel, global const REAL* b, long b_step,
+                global const int* table, long k0, long k1, REALV acc[MR][2] SLICE_PARAMETERS) {
+  for (long p = k0; p < k1; p += K_BLOCK)
+    add_products(panel + p / K_BLOCK * PANEL_A * A_ROW, A_ROW, PANEL_A - 1, b + p * b_step * !table,
+                 b_step, table ? table + p : table, min((long)K_BLOCK, k1 - p), acc SLICE_ARGUMENTS);
+}
+
+#define CLEAR(acc)                                                            \
+  _Pragma("unroll") for (int i = 0; i < MR; ++i) acc[i][0] = acc[i][1] = (REALV)0;
