@@ -48,7 +48,7 @@ void* Pool::take(std::size_t bytes) {
     buffer = backend_.allocate(size);
   }
   const std::lock_guard lock(mutex_);
-  ++stats_.allocations;
+  if (!backend_.reuses(bytes)) ++stats_.allocations;
   stats_.live_bytes += size;
   stats_.held_bytes += size;
   stats_.peak_bytes = std::max(stats_.peak_bytes, stats_.live_bytes);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "formats/atomic_file.h"
@@ -115,6 +116,12 @@ std::string cases_table(const CheckedRun& run) {
                   rows));
 }
 
+std::int64_t compared_in(const CheckedCase& c) {
+  std::int64_t sum = 0;
+  for (const GradcheckTensor& t : c.report.tensors) sum += t.compared;
+  return sum;
+}
+
 struct Totals {
   std::int64_t tensors = 0, compared = 0, skipped = 0, right_cases = 0;
 };
@@ -159,13 +166,22 @@ std::string facts(const CheckedRun& run, const Totals& all) {
 std::string gradcheck_page(const CheckedRun& run) {
   const Totals all = totals_of(run);
   std::string bad, good;
-  std::set<std::string> shown;  // of the right ones, one for each layer
+  // Of the right cases of a layer, the one in which most was compared.
+  std::map<std::string, const CheckedCase*> shown;
+  std::vector<std::string> order;
   for (const CheckedCase& c : run.cases) {
-    if (!c.report.ok())
+    if (!c.report.ok()) {
       bad += case_section(c);
-    else if (shown.insert(c.layer).second)
-      good += fmt::format("<details><summary>{} on {}</summary>\n{}</details>\n",
-                          html::escape(c.name), html::escape(c.backend), case_section(c));
+      continue;
+    }
+    const auto [place, added] = shown.try_emplace(c.layer, &c);
+    if (added) order.push_back(c.layer);
+    if (compared_in(c) > compared_in(*place->second)) place->second = &c;
+  }
+  for (const std::string& layer : order) {
+    const CheckedCase& c = *shown[layer];
+    good += fmt::format("<details><summary>{} on {}</summary>\n{}</details>\n",
+                        html::escape(c.name), html::escape(c.backend), case_section(c));
   }
   const bool ok = bad.empty();
   const std::string title = html::escape(run.title);
@@ -191,7 +207,8 @@ std::string gradcheck_page(const CheckedRun& run) {
                                 "large step is off by truncation, a small one by rounding.</p>\n"
                                 "<div class=\"folded\">\n" +
                                     good + "</div>\n") +
-         section("cases", "All cases", cases_table(run)) + "</main>\n</body>\n</html>\n";
+         section("cases", "All cases", run.cases.size() > 1 ? cases_table(run) : "") +
+         "</main>\n</body>\n</html>\n";
 }
 
 void write_gradcheck_page(const std::filesystem::path& path, const CheckedRun& run) {

@@ -37,6 +37,8 @@ class CpuBackend final : public Backend {
   void* allocate(std::size_t bytes) override;
   void deallocate(void* buffer, std::size_t bytes) noexcept override;
   bool reuses(std::size_t bytes) const override;
+  // The most that large buffers together with the holes between them ever took (arena.h).
+  std::size_t arena_used() const { return arena_.used(); }
   bool host_memory() const override { return true; }
   void upload(void* dst, const void* host, std::size_t bytes) override;
   void download(void* host, const void* src, std::size_t bytes) override;

@@ -11,17 +11,34 @@ class ExcerptError(Exception):
     """No such file or function."""
 
 
-def excerpt(path: str, name: str) -> tuple[str, int]:
-    """The first definition of `name` in `path` with the comment above it, and its line number."""
-    try:
-        lines = (ROOT / path).read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise ExcerptError(f"{path}: {error.strerror}") from None
+def excerpt(path: str, name: str) -> tuple[str, str, int]:
+    """The first definition of `name` with the comment above it, and its file and line number. `path` is a file,
+    or a folder, in which one file at most may define it."""
+    place = ROOT / path
+    files = sorted([*place.glob("*.h"), *place.glob("*.cpp")]) if place.is_dir() else [place]
+    found = []
+    for file in files:
+        try:
+            lines = file.read_text(encoding="utf-8").splitlines()
+        except OSError as error:
+            raise ExcerptError(f"{path}: {error.strerror}") from None
+        code, line = definition(lines, name)
+        if code:
+            found.append((code, str(file.relative_to(ROOT)), line))
+    if not found:
+        raise ExcerptError(f"{path}: there is no function {name}()")
+    if len(found) > 1:
+        raise ExcerptError(f"{path}: {name}() is in {', '.join(f[1] for f in found)}; name the file")
+    return found[0]
+
+
+def definition(lines: list[str], name: str) -> tuple[str, int]:
+    """The text of the function and its first line's number; "" where it is not defined."""
     head = re.compile(rf"^[A-Za-z].*\b{re.escape(name)}\(")
+    code = [text.partition("//")[0].rstrip() for text in lines]
     for i, line in enumerate(lines):
         if not head.match(line):
             continue
-        code = [text.partition("//")[0].rstrip() for text in lines]
         brace = next((j for j in range(i, len(lines)) if code[j].endswith(("{", ";"))), None)
         if brace is None or code[brace].endswith(";"):
             continue  # a declaration
@@ -30,4 +47,4 @@ def excerpt(path: str, name: str) -> tuple[str, int]:
         while first > 0 and lines[first - 1].startswith(("//", "template")):
             first -= 1
         return "\n".join(lines[first : last + 1]), first + 1
-    raise ExcerptError(f"{path}: there is no function {name}()")
+    return "", 0

@@ -163,7 +163,7 @@ class Excerpt(Directive):
     def run(self):
         path, name = self.arguments
         try:
-            code, line = excerpts.excerpt(path, name)
+            code, path, line = excerpts.excerpt(path, name)
         except excerpts.ExcerptError as error:
             return [failed(self.state_machine, str(error), self.lineno)]
         block = nodes.literal_block(code, code, language="cpp")

@@ -1,5 +1,6 @@
 #pragma once
-// Winograd's convolution: 3 x 3 filters with a quarter of the multiplications.
+// Winograd's convolution: 3 x 3 filters with a quarter of the multiplications. The idea, and six
+// points.
 //
 // In one dimension. Two outputs of a filter of three taps over d0 .. d3,
 //     y0 = d0 g0 + d1 g1 + d2 g2,    y1 = d1 g0 + d2 g1 + d3 g2,
@@ -20,22 +21,12 @@
 // In two dimensions the same is done to the columns of a tile and then to its rows. In matrices,
 //     Y = A^T [ (G g G^T) * (B^T d B) ] A,        * entry by entry:
 // a tile of m x m outputs sees (m + 2)^2 pixels d and needs as many multiplications. F(2x2) takes 16
-// instead of 36, 2.25 times fewer; F(4x4), used here, 36 instead of 144: 4 times. F(6x6) would take
-// 64 instead of 324, but it loses a further digit, and tiles of 6 fit a map of 13 badly.
+// instead of 36, 2.25 times fewer; F(4x4), with the six points below, 36 instead of 144: 4 times.
+// conv1, dealt into 3 x 3 filters, uses it (conv2d_strided.h). winograd_seven.h has one point more,
+// for the other layers.
 //
 // The sum over input channels is taken before the way back, since A is linear: for each of the 36
 // points a matrix product [tiles, c] x [c, k], which is what the register tile is for.
-//
-// A map of 13 x 13 takes 4 x 4 tiles, 16 x 16 outputs of which 87 lie beyond the edge: 16 * 36 = 576
-// multiplications per pair of channels instead of 169 * 9 = 1521, 2.6 times fewer and not 4.
-// Measured (one core of an AMD EPYC, Zen 5, batch 32, processor time of both in one run), direct
-// and Winograd, ms:
-//                                AVX2 forward   AVX2 input   AVX-512 forward   AVX-512 input
-//     conv3, 256 -> 384            83, 45         85, 44        45, 23            48, 23
-//     conv4, 2 x (192 -> 192)      64, 26         62, 27        34, 15            34, 16
-//     conv5, 2 x (192 -> 128)      42, 17         41, 17        24, 10            23, 10
-// With 32 channels and maps of 56 x 56 the factor is 2.3 (AVX-512) and 2.8 (AVX2). Another program
-// that wants the shared cache lowers it: 1.8 and up was seen.
 //
 // The price is accuracy: large terms are added and cancel. How much depends on the points.
 // Largest and typical (rms) error of 4x4 tiles, in eps max(|y|, rms of y), 192 channels of normal
@@ -44,10 +35,9 @@
 //     0, +-1/2, +-1,   infinity    398   21.5
 //     0, +-5/8, +-3/2, infinity    114    9.7        (used here; their squares are exact in binary)
 //     the direct method             18    2.4
-// Neither small nor large powers of a point should dominate, and a b near 1 balances them. With the
-// kernels of this folder conv3, 4 and 5 have 108, 92 and 70 (direct: 15, 16, 14), that is five and
-// not six good digits where an output is of typical size. In training that is far below the noise
-// of the batch; where it matters, LIMULUS_CONV=direct.
+// Neither small nor large powers of a point should dominate, and a b near 1 balances them. That is
+// five and not six good digits where an output is of typical size. In training it is far below the
+// noise of the batch; where it matters, LIMULUS_CONV=direct.
 #include "backends/cpu/kernels/gemm.h"
 
 namespace limulus::cpu::LIMULUS_ISA {

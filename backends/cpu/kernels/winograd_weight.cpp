@@ -17,6 +17,13 @@
 // The left operand is v^T: the register tile reads it down the columns (`turned`).
 //
 // Every sum runs over tiles in order, within blocks that depend on the shape alone.
+//
+// Measured (one core of an AMD EPYC, Zen 5, batch 32), direct and Winograd, ms:
+//                 AVX2         AVX-512
+//     conv2     127, 37         66, 20
+//     conv3      83, 29         44, 16
+//     conv4      64, 23         35, 14
+//     conv5      45, 17         24, 9.8
 #include "backends/cpu/kernels/matrix_kernels.h"
 #include "backends/cpu/kernels/winograd_tiles.h"
 
@@ -65,17 +72,20 @@ void transform_gradient(const Tiling<T>& t, const Plan<T>& plan, std::int64_t st
   }
 }
 
-// m[c, product, k of the panel] = v[product, tile, c]^T g[product, tile, k of the panel]
+// m[c, product, k of the panel] = v[product, tile, c]^T g[product, tile, k of the panel]. Sums over
+// about 128 tiles are formed apart: two thirds of the rounding errors, for 4 % of the time.
 template <class T>
 void multiply(const Tiling<T>& t, const Plan<T>& plan, std::int64_t tiles, std::int64_t channels,
               int cols, const T* v, const T* g, T* m) {
   const std::int64_t height = ceil_div(channels, ceil_div(channels, Blocking<T>::rows));
+  const std::int64_t steps = ceil_div(tiles, ceil_div(tiles, 128));
   for (int p = 0; p < tile_products; ++p)
-    for (std::int64_t c = 0; c < channels; c += height)
-      multiply_tile<T, true>(
-          static_cast<int>(smaller(height, channels - c)), tiles, v + t.offset[p] + c,
-          g + p * plan.g_plane,
-          {m + c * plan.m_channel + p * Plan<T>::cols, plan.m_channel, cols, false, nullptr});
+    for (std::int64_t i = 0; i < tiles; i += steps)
+      for (std::int64_t c = 0; c < channels; c += height)
+        multiply_tile<T, true>(
+            static_cast<int>(smaller(height, channels - c)), smaller(steps, tiles - i),
+            v + t.offset[p] + i * Tiling<T>::stride + c, g + p * plan.g_plane + i * Plan<T>::cols,
+            {m + c * plan.m_channel + p * Plan<T>::cols, plan.m_channel, cols, i > 0, nullptr});
 }
 
 // sum[tap, k of the panel] = or += G^T m G for one input channel
