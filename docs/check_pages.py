@@ -114,7 +114,7 @@ class Page:
         self.checked += 1
         wanted = "\n".join(block[1:]).rstrip()
         got = output_of(block[0][2:])
-        if not re.fullmatch(as_pattern(wanted), got):
+        if not re.fullmatch(as_pattern(wanted), got + "\n"):
             self.fresh[line + 1] = (len(block) - 1, textwrap.indent(got, " " * indent))
             self.wrong(line, f"{block[0][2:]}\n  prints\n{shown(got)}\n  and not\n{shown(wanted)}")
 
@@ -157,9 +157,9 @@ def as_pattern(wanted: str) -> str:
     pattern = []
     for line in wanted.splitlines():
         if line.strip() == "...":
-            pattern.append(r"(?:.*\n?)*?")
+            pattern.append(r"(?:[^\n]*\n)*?")
         else:
-            pattern.append(r".*?".join(map(re.escape, line.split("..."))) + r"\n?")
+            pattern.append(r"[^\n]*?".join(map(re.escape, line.split("..."))) + r"\n")
     return "".join(pattern)
 
 
