@@ -114,15 +114,22 @@ std::string roofline_svg(const std::string& title, const Roof& roof,
               "muted");
   svg += text(x(ridge) - 10, y(roof.flops) - 6, fmt::format("{:.1f} GB/s", roof.bytes / 1e9), "end",
               "muted");
-  // Labels of points that lie close together go above and below by turns.
-  bool above = true;
   std::vector<RoofPoint> sorted = points;
   std::sort(sorted.begin(), sorted.end(),
-            [](const RoofPoint& a, const RoofPoint& b) { return a.intensity < b.intensity; });
-  for (const RoofPoint& p : sorted) {
-    svg += fmt::format("<circle class=\"dot\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\"/>\n",
-                       x(p.intensity), y(p.flops));
-    svg += text(x(p.intensity), y(p.flops) + (above ? -9 : 19), p.name, "middle");
+            [](const RoofPoint& l, const RoofPoint& r) { return l.intensity < r.intensity; });
+  // Points that all but coincide share a label; labels of neighbours go above and below by turns.
+  bool above = true;
+  for (std::size_t i = 0; i < sorted.size();) {
+    const double at_x = x(sorted[i].intensity), at_y = y(sorted[i].flops);
+    std::string label;
+    for (; i < sorted.size(); ++i) {
+      const double dx = x(sorted[i].intensity) - at_x, dy = y(sorted[i].flops) - at_y;
+      if (std::abs(dx) > 12 || std::abs(dy) > 12) break;
+      svg += fmt::format("<circle class=\"dot\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\"/>\n", at_x + dx,
+                         at_y + dy);
+      label += (label.empty() ? "" : ", ") + sorted[i].name;
+    }
+    svg += text(at_x, at_y + (above ? -9 : 19), label, "middle");
     above = !above;
   }
   return svg + "</svg>\n";
