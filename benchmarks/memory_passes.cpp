@@ -67,15 +67,15 @@ void add_pool(std::vector<Entry>& all, const std::string& layer, const Pool2dSha
                      p.run = [=, &b] { b.max_pool2d_forward(DType::f32, s, x, y, where); };
                      return p;
                    }});
-  all.push_back(
-      {layer + " backward", [=](Backend& b, Arrays& arrays) {
-         float *x = arrays.input(in), *y = arrays.output(out);
-         float *dy = arrays.input(out), *where = arrays.output(out);
-         float* dx = arrays.output(in);
-         b.max_pool2d_forward(DType::f32, s, x, y, where);
-         return Pass{{{dy, out, Role::read}, {where, out, Role::read}, {dx, in, Role::write}},
-                     [=, &b] { b.max_pool2d_backward(DType::f32, s, dy, where, dx); }};
-       }});
+  all.push_back({layer + " backward", [=](Backend& b, Arrays& arrays) {
+                   float *x = arrays.input(in), *y = arrays.output(out);
+                   float *dy = arrays.input(out), *where = arrays.output(out);
+                   float* dx = arrays.output(in);
+                   b.max_pool2d_forward(DType::f32, s, x, y, where);
+                   return Pass{
+                       {{dy, out, Role::read}, {where, out, Role::read}, {dx, in, Role::write}},
+                       [=, &b] { b.max_pool2d_backward(DType::f32, s, dy, where, dx); }};
+                 }});
   all.push_back({"average " + layer + " forward", [=](Backend& b, Arrays& arrays) {
                    float *x = arrays.input(in), *y = arrays.output(out);
                    return Pass{{{x, in, Role::read}, {y, out, Role::write}},

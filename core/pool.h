@@ -18,9 +18,9 @@ class Backend;
 struct PoolStats {
   // Calls of Backend::allocate since the start, but for sizes that the backend reuses by itself.
   std::uint64_t allocations = 0;
-  std::size_t live_bytes = 0;     // handed out now
-  std::size_t held_bytes = 0;     // handed out or waiting
-  std::size_t peak_bytes = 0;     // the most that was ever handed out at once
+  std::size_t live_bytes = 0;  // handed out now
+  std::size_t held_bytes = 0;  // handed out or waiting
+  std::size_t peak_bytes = 0;  // the most that was ever handed out at once
 };
 
 class Pool {

@@ -62,8 +62,8 @@ void Trace::start(const Backend& backend, const char* primitive, const char* ker
                   std::string shapes, bool fallback) {
   running_ = true;
   backend_ = &backend;
-  event_ = {primitive,  kernel,         "",       backend.name(), std::move(shapes),
-            scope_name, scope_backward, fallback, 0};
+  event_ = {primitive,      kernel,   "", backend.name(), std::move(shapes), scope_name,
+            scope_backward, fallback, 0};
   began_ = now();
 }
 

@@ -260,8 +260,7 @@ void print(const Explanation& e, const std::string& title, const ElementArgument
     for (const Term& t : e.terms) zeros += t.value == 0 ? 1 : 0;
     fmt::print("\n{} term{}{}; {} {:.10g}\n", e.terms.size(), e.terms.size() == 1 ? "" : "s",
                zeros > 0 ? fmt::format(", {} of them 0", zeros) : "",
-               e.maximum ? "the largest is" : "the sum is",
-               e.maximum ? e.value : sum_of(e.terms));
+               e.maximum ? "the largest is" : "the sum is", e.maximum ? e.value : sum_of(e.terms));
   } else {
     fmt::print("\n");
   }

@@ -30,7 +30,8 @@ std::string with_includes(const std::string& name) {
 }
 
 std::string whole_text(const std::string& family) {
-  return with_includes("common") + with_includes(family);
+  const std::string common = with_includes("common");  // first: it is the one to be missed
+  return common + with_includes(family);
 }
 
 // The lines around the first error that the log names: "gemm.cl:12:5: error: ..." as clang says it,

@@ -36,7 +36,8 @@ class Svg:
         self.text((x1 + x2) / 2, y + 14, words)
 
     def done(self) -> str:
-        return (f'<svg class="drawing" role="img" viewBox="0 0 {self.width:.0f} {self.height:.0f}" '
+        kind = "drawing wide" if self.width > 500 else "drawing"
+        return (f'<svg class="{kind}" role="img" viewBox="0 0 {self.width:.0f} {self.height:.0f}" '
                 f'style="width:{self.width:.0f}px"><title>{html.escape(self.title)}</title>'
                 + "".join(self.parts) + "</svg>")
 

@@ -44,7 +44,8 @@ def of_expression(node: ast.expr, inline: bool) -> str:
             return f"<msqrt>{inner}</msqrt>"
         if node.func.id in BRACKETS:
             return bracketed(inner, *BRACKETS[node.func.id])
-        return f"<mrow><mi>{node.func.id}</mi>{bracketed(inner)}</mrow>"
+        name = {"phi": "Φ"}.get(node.func.id, node.func.id)
+        return f"<mrow><mi>{name}</mi>{bracketed(inner)}</mrow>"
     level = PRECEDENCE[type(node.op)]
     if isinstance(node.op, ast.Pow):
         base = of_operand(node.left, 5, inline)
