@@ -19,7 +19,7 @@ namespace {
 
 // f(inputs) -> output, all arrays of n values
 Entry elementwise(const std::string& name, std::int64_t n, int inputs,
-                  std::function<void(Backend&, const std::vector<float*>&, float*)> f) {
+                  const std::function<void(Backend&, const std::vector<float*>&, float*)>& f) {
   return {name, [=](Backend& cpu, Arrays& arrays) {
             Pass p;
             std::vector<float*> in;

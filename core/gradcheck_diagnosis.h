@@ -30,6 +30,18 @@ struct GradcheckEvidence {
 
   std::size_t size() const { return at.size(); }
   bool complete() const { return static_cast<std::int64_t>(at.size()) == x_shape.numel(); }
+  bool same_shape() const { return x_shape == y_shape && !at.empty(); }
+  // f(x, y, v) for each entry, of the numbers at its own place, where input and result have the same
+  // shape.
+  template <class F>
+  std::vector<double> at_own_place(F f) const {
+    std::vector<double> out;
+    for (const std::int64_t flat : at) {
+      const auto i = static_cast<std::size_t>(flat);
+      out.push_back(f(x[i], y[i], v[i]));
+    }
+    return out;
+  }
 };
 
 struct GradcheckGuess {
@@ -52,7 +64,7 @@ GradcheckGuesses guess_layout(const GradcheckEvidence& e);     // gradcheck_layo
 GradcheckGuesses guess_group(const GradcheckEvidence& e);      //   (the numeric gradient, moved)
 GradcheckGuesses guess_pointwise(const GradcheckEvidence& e);  // gradcheck_terms.cpp
 GradcheckGuesses guess_terms(const GradcheckEvidence& e);  //   (the Jacobian's diagonal, and rest)
-GradcheckGuesses guess_channel(const GradcheckEvidence& e);
+GradcheckGuesses guess_channel(const GradcheckEvidence& e);  // gradcheck_channel.cpp
 GradcheckGuesses guess_sums(const GradcheckEvidence& e);     // gradcheck_sums.cpp
 GradcheckGuesses guess_windows(const GradcheckEvidence& e);  //   (which results were added up)
 

@@ -1,5 +1,7 @@
 #include "layers/module.h"
 
+#include <fmt/core.h>
+
 #include <cstdlib>
 #include <utility>
 
@@ -126,7 +128,7 @@ Tensor Sequential::forward(const Tensor& x) {
     const TraceScope scope(dotted(TraceScope::current(), name));
     if (fusing && !layer_observer && i + 1 < children().size()) {
       const auto& [next_name, next] = children()[i + 1];
-      const Tensor both = naming(name + "+" + next_name,
+      const Tensor both = naming(fmt::format("{}+{}", name, next_name),
                                  [&, &l = layer, &n = next] { return l->forward_fused(y, *n); });
       if (both.defined()) {  // its time is counted for the first of the two
         y = both;

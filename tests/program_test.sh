@@ -61,6 +61,13 @@ check 'unknown instruction set' 1 'LIMULUS_ISA' env LIMULUS_ISA=sse9 "$limulus" 
 check 'unknown device' 1 'devices: cpu, reference' "$limulus" bench --model lenet5 --device gpu7
 check 'gradcheck' 0 'OK' "$limulus" gradcheck --layer softmax --backend cpu
 check 'gradcheck: all' 0 'cases have the right gradient' "$limulus" gradcheck
+check 'gradcheck: random configurations' 0 '^60 of 60 cases' "$limulus" gradcheck --random 60
+check 'gradcheck: a mistake of the bank' 0 'WRONG' "$limulus" gradcheck --mutation conv2d-w-flipped
+check 'gradcheck: no such mistake' 1 'there are conv2d-x-flipped' "$limulus" gradcheck --mutation none
+check 'gradcheck: a page and a file' 0 'right gradient' "$limulus" gradcheck --layer linear --html "$work/g.html" --json "$work/g.json"
+check 'gradcheck: the page' 0 'Gradients of linear' cat "$work/g.html"
+check 'gradcheck: the file' 0 '"verdict": "OK"' cat "$work/g.json"
+check 'gradcheck: for another framework' 0 '20 configurations are in' "$limulus" gradcheck --export "$work/gradients" --random 20
 check 'gradcheck: no such layer' 1 'there are' "$limulus" gradcheck --layer conv9d
 check 'bench' 0 'images/s' "$limulus" bench --model lenet5 --batch 4 --repeat 1
 check 'bench --json' 0 '"images_per_second"' "$limulus" bench --model lenet5 --batch 4 --repeat 1 --json

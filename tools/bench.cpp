@@ -161,27 +161,31 @@ void write_roofline(const BenchArguments& a, const std::vector<BenchedLayer>& la
 
 void bench(const BenchArguments& a) {
   if (a.threads > 0) set_device_threads(a.threads);
-  Subject subject(a);
-  subject.run(a.inference);  // warms caches and the allocator
+  auto subject = std::make_unique<Subject>(a);
+  subject->run(a.inference);  // warms caches and the allocator
 
   std::vector<double> seconds;
   for (int i = 0; i < a.repeat; ++i) {
     const auto start = std::chrono::steady_clock::now();
-    subject.run(a.inference);
+    subject->run(a.inference);
     seconds.push_back(
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   }
   std::vector<std::vector<LayerTime>> runs;
   for (int i = 0; i < a.repeat; ++i) {
     const Profile profile;
-    subject.run(a.inference);
+    subject->run(a.inference);
     runs.push_back(profile.layers());
   }
   const double whole = median(seconds);
   const auto images = static_cast<double>(a.batch);
-  const double megabytes = static_cast<double>(subject.backend.pool().stats().peak_bytes) / 1e6;
-  const Roof roof = measure_roof(subject.backend);
-  std::vector<BenchedLayer> layers = join(subject.steps, medians(runs));
+  Backend& backend = subject->backend;
+  const double megabytes = static_cast<double>(backend.pool().stats().peak_bytes) / 1e6;
+  const std::vector<WalkStep> steps = subject->steps;
+  subject
+      .reset();  // the roof's arrays go where the network was: the process's peak is the network's
+  const Roof roof = measure_roof(backend);
+  std::vector<BenchedLayer> layers = join(steps, medians(runs));
   if (!a.layer.empty()) {
     std::erase_if(layers, [&](const BenchedLayer& l) {
       return ("+" + l.name + "+").find("+" + a.layer + "+") == std::string::npos;
@@ -190,7 +194,7 @@ void bench(const BenchArguments& a) {
   }
   if (!a.svg.empty()) write_roofline(a, layers, roof);
   if (!a.json) {
-    fmt::print("{} on {}: {}, batch {}\n\n", a.model, subject.backend.description(),
+    fmt::print("{} on {}: {}, batch {}\n\n", a.model, backend.description(),
                a.inference ? "inference" : "training step", a.batch);
     print_table(a, layers, roof, whole);
     fmt::print("\n{:.1f} ms, {:.1f} images/s (median of {}); buffers at most {:.0f} MB\n",
@@ -214,7 +218,7 @@ void bench(const BenchArguments& a) {
                     {"backward_method", l.time.backward_method}});
   }
   fmt::print("{}\n", nlohmann::ordered_json{{"model", a.model},
-                                            {"device", subject.backend.description()},
+                                            {"device", backend.description()},
                                             {"batch", a.batch},
                                             {"training", !a.inference},
                                             {"ms", 1e3 * whole},

@@ -48,7 +48,7 @@ Passes backward_passes(const std::string& kind, bool first) {
 Roof measure_roof(Backend& backend) {
   const NoGrad not_learning;
   Roof roof;
-  const std::int64_t n = 1 << 26;
+  const std::int64_t n = 1 << 24;
   {
     const Tensor x = Tensor::full({n}, 1, DType::f32, backend);
     Tensor y = Tensor::zeros({n}, DType::f32, backend);

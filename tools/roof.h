@@ -16,7 +16,7 @@ struct Roof {
   bool measured_by_product = false;  // flops: the best product of matrices, not bare multiply-adds
 };
 
-// Measures for about half a second. Bytes: y = a x + b over 64 million numbers.
+// Measures for about half a second. Bytes: y = a x + b over arrays of 64 MiB.
 Roof measure_roof(Backend& backend);
 
 // What a layer has to do for a batch, as floating-point operations and as bytes to and from memory,

@@ -1,5 +1,6 @@
 // Small operations on whole arrays: scale and shift, add into, fill, copy, drop out.
 #include <cstring>
+#include <type_traits>
 
 #include "backends/reference/dispatch.h"
 #include "backends/reference/reference_backend.h"
@@ -30,7 +31,12 @@ void ReferenceBackend::fill(DType dtype, std::int64_t n, double value, void* y) 
   using namespace reference;
   const auto trace = traced("fill", Shape{n});
   dispatch_any(dtype, [&]<class T>() {
-    for (std::int64_t i = 0; i < n; ++i) as<T>(y)[i] = static_cast<T>(value);
+    T v;
+    if constexpr (std::is_same_v<T, Bf16>)
+      v = round_to_bf16(static_cast<float>(value));
+    else
+      v = static_cast<T>(value);
+    for (std::int64_t i = 0; i < n; ++i) as<T>(y)[i] = v;
   });
 }
 

@@ -154,7 +154,7 @@ def areas(model: str) -> str:
     steps = [s for s in explain(model)["steps"] if s["parameters"]]
     largest = max(s["parameters"] for s in steps)
     unit = 220 / largest**0.5
-    svg, x = Svg(640, 262, "parameters as areas"), 6.0
+    svg, x = Svg(640, 262, "parameters as areas"), 20.0
     for i, s in enumerate(steps):
         side = s["parameters"] ** 0.5 * unit
         svg.rect(x, 226 - side, side, side, "d-first" if s["kind"] == "Linear" else "d-last")

@@ -190,10 +190,14 @@ class Parts(TocTree):
     def run(self):
         self.options["glob"] = None
         here = self.env.current_document.docname.rpartition("/")[0]
-        found = lambda entry: patfilter(
-            self.env.found_docs, entry[1:] if entry.startswith("/") else f"{here}/{entry}")
-        self.content = self.content.__class__([e for e in self.content if e and found(e)])
-        return super().run() if self.content else []
+        left, kept = set(self.env.found_docs), []
+        for entry in filter(None, self.content):
+            pattern = entry[1:] if entry.startswith("/") else f"{here}/{entry}"
+            if found := set(patfilter(left, pattern)):
+                kept.append(entry)
+                left -= found
+        self.content = self.content.__class__(kept)
+        return super().run() if kept else []
 
 
 def mathml_of(node, block: bool) -> str:

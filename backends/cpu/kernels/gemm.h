@@ -75,10 +75,9 @@ void multiply_block(A& a, B& b, C& c, std::int64_t i0, std::int64_t m, std::int6
   // 11 and 10 rather than 14, 14 and 4.
   const std::int64_t depth = ceil_div(k, ceil_div(k, Block::depth));
   const std::int64_t block = ceil_div(m, ceil_div(m, Block::block_rows));
+  const bool once = m <= block;  // a panel is done with when the next one comes: one place for all
   for (std::int64_t p = 0; p < k; p += depth) {
     const std::int64_t steps = smaller(depth, k - p);
-    const bool once =
-        m <= block;         // a panel is done with when the next one comes: one place for all
     std::int64_t read = 0;  // so many columns are packed by the tiles that read them first
     if constexpr (requires { b.has_rows(); })
       if (b.has_rows()) read = n - n % Block::cols;

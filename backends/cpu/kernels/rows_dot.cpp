@@ -28,6 +28,11 @@ namespace {
 
 constexpr int most = few_rows;
 
+// Weights of 16 bits take two instructions more to widen, so that the processor, which looks a few
+// hundred instructions ahead, sees fewer bytes coming. Here asking 2 KB ahead does pay (FC6 and FC7
+// on 2 threads: 2.3 ms without, 1.6 with; in f32 2.4).
+constexpr std::int64_t ahead = 1024;
+
 // Rows of w at once, for so many rows of x: the sums must leave registers for
 // the factors.
 constexpr int rows_of_w(int few) { return sizeof(Vec<float>) == 64 || few <= 2 ? 4 : 3; }
@@ -46,7 +51,10 @@ void dot_tile(const RowProducts<T>& s, const W* w, std::int64_t o, std::int64_t 
   for (; i + V::width <= s.in; i += V::width) {
     V row_w[Long];
 #pragma GCC unroll 4
-    for (int l = 0; l < Long; ++l) row_w[l] = widen(w + l * s.ldw + i);
+    for (int l = 0; l < Long; ++l) {
+      if (sizeof(W) < sizeof(T)) __builtin_prefetch(w + l * s.ldw + i + ahead);
+      row_w[l] = widen(w + l * s.ldw + i);
+    }
 #pragma GCC unroll 4
     for (int f = 0; f < Few; ++f) {
       const V row_x = V::load(x + f * s.ldx + i);
