@@ -64,10 +64,10 @@ check 'gradcheck: all' 0 'cases have the right gradient' "$limulus" gradcheck
 check 'gradcheck: random configurations' 0 '^60 of 60 cases' "$limulus" gradcheck --random 60
 check 'gradcheck: a mistake of the bank' 0 'WRONG' "$limulus" gradcheck --mutation conv2d-w-flipped
 check 'gradcheck: no such mistake' 1 'there are conv2d-x-flipped' "$limulus" gradcheck --mutation none
-check 'gradcheck: a page and a file' 0 'right gradient' "$limulus" gradcheck --layer linear --html "$work/g.html" --json "$work/g.json"
-check 'gradcheck: the page' 0 'Gradients of linear' cat "$work/g.html"
-check 'gradcheck: the file' 0 '"verdict": "OK"' cat "$work/g.json"
-check 'gradcheck: for another framework' 0 '20 configurations are in' "$limulus" gradcheck --export "$work/gradients" --random 20
+check 'gradcheck: a page and a file' 0 'right gradient' "$limulus" gradcheck --layer linear --html "$folder/g.html" --json "$folder/g.json"
+check 'gradcheck: the page' 0 'Gradients of linear' cat "$folder/g.html"
+check 'gradcheck: the file' 0 '"verdict": "OK"' cat "$folder/g.json"
+check 'gradcheck: for another framework' 0 '20 configurations are in' "$limulus" gradcheck --export "$folder/gradients" --random 20
 check 'gradcheck: no such layer' 1 'there are' "$limulus" gradcheck --layer conv9d
 check 'bench' 0 'images/s' "$limulus" bench --model lenet5 --batch 4 --repeat 1
 check 'bench --json' 0 '"images_per_second"' "$limulus" bench --model lenet5 --batch 4 --repeat 1 --json

@@ -22,9 +22,12 @@
 // last: 6 of the 36 products are sums over 36 channels instead of 48.)
 //
 // Measured (one core of an AMD EPYC, Zen 5, batch 32, processor time), directly and dealt, ms:
-//                              AVX2         AVX-512
-//     conv1, forward          @@AVX2F      @@512F
-//     conv1, weight gradient  @@AVX2W      @@512W
+//                                AVX2          AVX-512
+//     conv1, forward             60.3, 22.8    32.1, 12.3
+//     conv1, weight gradient     62.4, 23.4    32.9, 14.0
+// Of the forward's 12.3, the products take 63 %, the way back to outputs 19 %, dealing 14 %. Its
+// largest error is 41 eps of an output's typical size, its rms 5.2: less than that of the layers
+// with more channels (winograd.h).
 #include "backends/cpu/kernels/gemm.h"
 #include "backends/cpu/kernels/winograd.h"
 
