@@ -59,14 +59,19 @@ struct GradcheckDiagnosis {
 GradcheckDiagnosis diagnose(const GradcheckEvidence& evidence);
 
 // The experts, by what they look at.
-GradcheckGuesses guess_factor(const GradcheckEvidence& e);     // gradcheck_diagnosis.cpp
-GradcheckGuesses guess_layout(const GradcheckEvidence& e);     // gradcheck_layout.cpp
-GradcheckGuesses guess_group(const GradcheckEvidence& e);      //   (the numeric gradient, moved)
-GradcheckGuesses guess_pointwise(const GradcheckEvidence& e);  // gradcheck_terms.cpp
-GradcheckGuesses guess_terms(const GradcheckEvidence& e);  //   (the Jacobian's diagonal, and rest)
-GradcheckGuesses guess_channel(const GradcheckEvidence& e);  // gradcheck_channel.cpp
-GradcheckGuesses guess_sums(const GradcheckEvidence& e);     // gradcheck_sums.cpp
-GradcheckGuesses guess_windows(const GradcheckEvidence& e);  //   (which results were added up)
+// gradcheck_diagnosis.cpp
+GradcheckGuesses guess_factor(const GradcheckEvidence& e);
+// gradcheck_layout.cpp: the numeric gradient, moved
+GradcheckGuesses guess_layout(const GradcheckEvidence& e);
+GradcheckGuesses guess_group(const GradcheckEvidence& e);
+// gradcheck_terms.cpp: the Jacobian's diagonal, and the rest of it
+GradcheckGuesses guess_pointwise(const GradcheckEvidence& e);
+GradcheckGuesses guess_terms(const GradcheckEvidence& e);
+// gradcheck_channel.cpp: what is the same all over a channel
+GradcheckGuesses guess_channel(const GradcheckEvidence& e);
+// gradcheck_sums.cpp: which results were added up
+GradcheckGuesses guess_sums(const GradcheckEvidence& e);
+GradcheckGuesses guess_windows(const GradcheckEvidence& e);
 
 // Where the wrong entries are, in words; the last resort.
 GradcheckDiagnosis locate(const GradcheckEvidence& e);

@@ -8,30 +8,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
-#include <set>
 
-#include "core/gradcheck_compare.h"
 #include "core/gradcheck_diagnosis.h"
 
 namespace limulus {
 namespace {
 
 using Values = std::vector<double>;
-
-bool same_shape(const GradcheckEvidence& e) { return e.x_shape == e.y_shape && e.size() > 0; }
-
-// f(x, y, v) for each entry, of the numbers at its own place.
-template <class F>
-Values at_own_place(const GradcheckEvidence& e, F f) {
-  Values out;
-  for (const std::int64_t flat : e.at) {
-    const auto i = static_cast<std::size_t>(flat);
-    out.push_back(f(e.x[i], e.y[i], e.v[i]));
-  }
-  return out;
-}
 
 // ---- y_i = f(x_i) -------------------------------------------------------------------------------
 
@@ -65,7 +49,7 @@ constexpr Form forms[] = {
 };
 
 bool pointwise(const GradcheckEvidence& e) {
-  if (!same_shape(e) || e.jacobian.empty()) return false;
+  if (!e.same_shape() || e.jacobian.empty()) return false;
   for (std::size_t i = 0; i < e.size(); ++i)
     for (std::size_t k = 0; k < e.y.size(); ++k)
       if (static_cast<std::int64_t>(k) != e.at[i] && e.jacobian[i][k] != 0) return false;
@@ -106,8 +90,8 @@ GradcheckGuess no_mask(const GradcheckEvidence& e, const Values& dy) {
 }  // namespace
 
 GradcheckGuesses guess_pointwise(const GradcheckEvidence& e) {
-  if (!same_shape(e)) return {};
-  const Values dy = at_own_place(e, [](double, double, double v) { return v; });
+  if (!e.same_shape()) return {};
+  const Values dy = e.at_own_place([](double, double, double v) { return v; });
   GradcheckGuesses guesses = {multiple_of_dy(e, dy)};
   if (!pointwise(e)) return guesses;
   guesses.insert(guesses.begin(), no_mask(e, dy));
@@ -117,7 +101,7 @@ GradcheckGuesses guess_pointwise(const GradcheckEvidence& e) {
          fmt::format("analytic is dy ({}), with y the result: that is not this function's "
                      "derivative",
                      form.name),
-         at_own_place(e, [&](double x, double y, double v) { return v * form.derivative(x, y); })});
+         e.at_own_place([&](double x, double y, double v) { return v * form.derivative(x, y); })});
   return guesses;
 }
 
@@ -198,8 +182,8 @@ GradcheckGuesses normalization(const GradcheckEvidence& e, const Values& own) {
 }  // namespace
 
 GradcheckGuesses guess_terms(const GradcheckEvidence& e) {
-  if (!same_shape(e)) return {};
-  const Values scaled = at_own_place(e, [](double x, double y, double v) { return v * y / x; });
+  if (!e.same_shape()) return {};
+  const Values scaled = e.at_own_place([](double x, double y, double v) { return v * y / x; });
   const bool finite =
       std::all_of(scaled.begin(), scaled.end(), [](double s) { return s - s == 0; });
   GradcheckGuesses guesses;
@@ -215,7 +199,7 @@ GradcheckGuesses guess_terms(const GradcheckEvidence& e) {
                                 "the scale s was held constant, and the term of what x_i does to s "
                                 "(of its neighbours, too) is missing"));
   }
-  guesses.push_back(two_terms(e, at_own_place(e, [](double, double y, double v) { return v * y; }),
+  guesses.push_back(two_terms(e, e.at_own_place([](double, double y, double v) { return v * y; }),
                               "dy y", "the term with the sum of dy y over the row is missing"));
   if (!e.jacobian.empty()) {
     Values diagonal;
@@ -229,93 +213,6 @@ GradcheckGuesses guess_terms(const GradcheckEvidence& e) {
       for (GradcheckGuess& guess : normalization(e, scaled)) guesses.push_back(std::move(guess));
   }
   std::erase_if(guesses, [](const GradcheckGuess& g) { return g.predicted.empty(); });
-  return guesses;
-}
-
-// ---- something that is the same in a channel ------------------------------------------------------
-
-namespace {
-
-// Fits target = sum over b of c_b basis_b in each slice along `axis` (least squares by Gram and
-// Schmidt), and returns the fit; empty when slices have too few entries to tell.
-Values fit_slices(const GradcheckEvidence& e, int axis, const Values& target,
-                  std::vector<Values> basis) {
-  const auto slices = static_cast<std::size_t>(e.x_shape[axis]);
-  if (e.size() < slices * (basis.size() + 2)) return {};
-  std::vector<std::size_t> slice;
-  for (const std::int64_t flat : e.at)
-    slice.push_back(
-        static_cast<std::size_t>(index_of(flat, e.x_shape)[static_cast<std::size_t>(axis)]));
-  // c[slice] = <a, b> / <b, b>, taken over each slice; returns c b.
-  const auto projected = [&](const Values& a, const Values& b) {
-    Values ab(slices), bb(slices), out;
-    for (std::size_t i = 0; i < a.size(); ++i) {
-      ab[slice[i]] += a[i] * b[i];
-      bb[slice[i]] += b[i] * b[i];
-    }
-    for (std::size_t i = 0; i < a.size(); ++i)
-      out.push_back(bb[slice[i]] == 0 ? 0 : ab[slice[i]] / bb[slice[i]] * b[i]);
-    return out;
-  };
-  Values fit(target.size());
-  for (std::size_t k = 0; k < basis.size(); ++k) {
-    for (std::size_t before = 0; before < k; ++before) {
-      const Values part = projected(basis[k], basis[before]);
-      for (std::size_t i = 0; i < part.size(); ++i) basis[k][i] -= part[i];
-    }
-    const Values part = projected(target, basis[k]);
-    for (std::size_t i = 0; i < part.size(); ++i) fit[i] += part[i];
-  }
-  return fit;
-}
-
-}  // namespace
-
-// Normalization by statistics of a channel, x^ = (x - mean) / deviation:
-//     dx = w / deviation (dy - mean of dy - x^ mean of dy x^)
-GradcheckGuesses guess_channel(const GradcheckEvidence& e) {
-  GradcheckGuesses guesses;
-  const auto guess = [&](const char* mistake, std::string text, Values fit, const Values& offset) {
-    if (fit.empty()) return;
-    for (std::size_t i = 0; i < fit.size(); ++i) fit[i] += offset[i];
-    guesses.push_back({mistake, std::move(text), std::move(fit)});
-  };
-  const Values none(e.size()), ones(e.size(), 1);
-  if (same_shape(e) && e.x_shape.rank() >= 2) {
-    Values error;
-    for (std::size_t i = 0; i < e.size(); ++i) error.push_back(e.analytic[i] - e.numeric[i]);
-    const Values x = at_own_place(e, [](double xi, double, double) { return xi; });
-    const Values y = at_own_place(e, [](double, double yi, double) { return yi; });
-    const Values v = at_own_place(e, [](double, double, double vi) { return vi; });
-    guess("statistics",
-          "analytic is dy times one factor a channel: the statistics were held constant, and the "
-          "terms of mean and variance are missing",
-          fit_slices(e, 1, e.analytic, {v}), none);
-    guess("mean term",
-          "the error is the same number all over a channel: the term of the mean is missing",
-          fit_slices(e, 1, error, {ones}), e.numeric);
-    guess("variance term",
-          "the error is linear in x in each channel: the term of the variance is missing",
-          fit_slices(e, 1, error, {ones, x}), e.numeric);
-    if (e.x_shape.rank() == 2)
-      guess(
-          "second term",
-          "the error is y times one number a row: the sum over the row, in y (dy - sum), is wrong",
-          fit_slices(e, 0, error, {y}), e.numeric);
-  }
-  const auto slices_wrong = [&](int axis) {
-    std::set<std::int64_t> wrong;
-    for (std::size_t i = 0; i < e.size(); ++i)
-      if (e.wrong[i]) wrong.insert(index_of(e.at[i], e.x_shape)[static_cast<std::size_t>(axis)]);
-    return wrong.size();
-  };
-  for (int axis = 0; axis < e.x_shape.rank() && e.x_shape.rank() >= 2; ++axis)
-    if (slices_wrong(axis) > 1)
-      guess("factor by channel",
-            fmt::format("analytic is numeric times a factor that depends on the index of axis {} "
-                        "alone: a factor is missing or extra",
-                        axis),
-            fit_slices(e, axis, e.analytic, {e.numeric}), none);
   return guesses;
 }
 
