@@ -53,7 +53,7 @@ OpCase conv_case(const Conv& v) {
   };
   const bool square = v.kernel.h == v.kernel.w && v.stride.h == 1 && v.stride.w == 1;
   if (v.dilation.h == 1 && v.dilation.w == 1) {
-    if (three_steps(v.kernel.h, v.stride.h) && three_steps(v.kernel.w, v.stride.w)) c.condition = 4;
+    if (three_steps(v.kernel.h, v.stride.h) && three_steps(v.kernel.w, v.stride.w)) c.condition = 8;
     if (square && (v.kernel.h == 3 || v.kernel.h == 5)) c.condition = 8;
   }
   return c;

@@ -1,4 +1,4 @@
-// Which way a convolution goes: by Winograd's products (winograd_seven.h), or directly.
+// Which way a convolution goes: by Winograd's products (winograd.h), or directly.
 //
 // Winograd's method serves windows of 3 x 3 and 5 x 5 that move by one pixel. It multiplies a fifth
 // to a third as often, but brings images, filters and outputs to seven points and back, which only
@@ -62,7 +62,7 @@ void conv2d_forward(const Context& ctx, const Conv2dShape& s, const T* x, const 
     use_winograd_name(ctx, s);
     conv2d_winograd<T>(ctx, s, x, w, false, b, y);
   } else if (use_strided(s)) {
-    ctx.use("dealt, winograd F(4x4,3x3)");
+    ctx.use("dealt, winograd F(5x5,3x3)");
     conv2d_forward_strided<T>(ctx, s, x, w, b, y);
   } else {
     ctx.use("direct");
@@ -90,7 +90,7 @@ void conv2d_backward_weight(const Context& ctx, const Conv2dShape& s, const T* x
     use_winograd_name(ctx, s);
     conv2d_backward_weight_winograd<T>(ctx, s, x, dy, dw);
   } else if (use_strided(s)) {
-    ctx.use("dealt, winograd F(4x4,3x3)");
+    ctx.use("dealt, winograd F(5x5,3x3)");
     conv2d_backward_weight_strided<T>(ctx, s, x, dy, dw);
   } else {
     ctx.use("direct");

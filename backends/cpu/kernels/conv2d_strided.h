@@ -12,22 +12,20 @@
 // 11 x 11 taps over 3 channels in steps of 4, becomes 3 x 3 taps over 48 channels: 432 taps rather
 // than 363, since the twelfth row and column are zeros.
 //
-// What is won: to 3 x 3 taps Winograd's products apply (winograd.h). A tile of 4 x 4 outputs takes
-// 36 multiplications per channel and filter where the dealt convolution takes 16 * 9. With tiles
-// that hang over the edge of conv1's 55 x 55 outputs, 363 multiplications per output and filter
-// become 107.
+// What is won: to 3 x 3 taps Winograd's products apply (winograd.h). A tile of 5 x 5 outputs takes
+// 49 multiplications per channel and filter where the dealt convolution takes 25 * 9. conv1's
+// 55 x 55 outputs are 11 x 11 tiles, none over the edge, and its 363 multiplications per output and
+// filter become 91.
 //
-// (The last point of evaluation, infinity, sees the last tap alone: where that is one of the added
-// zeros there is nothing to multiply. Channels are ordered so that the rows with remainder 3 stand
-// last: 6 of the 36 products are sums over 36 channels instead of 48.)
+// (The last point, infinity, sees the last tap alone: where that is one of the added zeros there is
+// nothing to multiply. Channels are ordered so that the rows with remainder 3 stand last: 7 of the
+// 49 products are sums over 36 channels instead of 48.)
 //
 // Measured (one core of an AMD EPYC, Zen 5, batch 32, processor time), directly and dealt, ms:
 //                                AVX2          AVX-512
-//     conv1, forward             60.3, 22.8    32.1, 12.3
-//     conv1, weight gradient     62.4, 23.4    32.9, 14.0
-// Of the forward's 12.3, the products take 63 %, the way back to outputs 19 %, dealing 14 %. Its
-// largest error is 41 eps of an output's typical size, its rms 5.2: less than that of the layers
-// with more channels (winograd.h).
+//     conv1, forward             60.3, 18.4    32.1, 11.2
+//     conv1, weight gradient     62.4, 18.7    32.9, 12.4
+// (With six points, and tiles of 4 x 4, 12.3 and 14.0 with AVX-512.) On two cores: 5.7 and 6.4.
 #include "backends/cpu/kernels/gemm.h"
 #include "backends/cpu/kernels/winograd.h"
 
@@ -35,6 +33,8 @@ namespace limulus::cpu::LIMULUS_ISA {
 
 // Most channels after dealing, so that the distance of two tiles is a constant of the program.
 constexpr std::int64_t dealt_channels = 48;
+
+constexpr std::int64_t dealt_out = tile_out<3>;  // a tile's width in outputs
 
 // Sizes of a call.
 template <class T>
@@ -55,26 +55,26 @@ struct Dealt {
     panels = ceil_div(k, cols);
     channels = c * h.stride * w.stride;
     seen_at_infinity = c * w.stride * smaller(h.stride, larger(0, h.kernel - 2 * h.stride));
-    tiles_w = ceil_div(w.out, winograd_out);
-    rows = ceil_div(h.out, winograd_out);
+    tiles_w = ceil_div(w.out, dealt_out);
+    rows = ceil_div(h.out, dealt_out);
     parts = smaller(rows, larger(least, ceil_div(rows * tiles_w, 56)));
     part_rows = ceil_div(rows, parts);
-    pitch = winograd_out * tiles_w + 2;
+    pitch = dealt_out * tiles_w + 2;
   }
   std::int64_t part_begin(std::int64_t part) const { return rows * part / parts; }
   std::int64_t part_tiles() const { return part_rows * tiles_w; }
   // How many channels the products of one row of points sum over.
   std::int64_t seen(int product) const {
-    return product / winograd_in == winograd_in - 1 ? seen_at_infinity : channels;
+    return product / tile_in == tile_in - 1 ? seen_at_infinity : channels;
   }
-  // One product's share ends with an odd number of cache lines, so that the 36 do not meet in the
+  // One product's share ends with an odd number of cache lines, so that the 49 do not meet in the
   // same sets of the cache.
   std::int64_t v_plane() const { return part_tiles() * dealt_channels + line; }
   std::int64_t m_plane() const { return part_tiles() * cols + line; }
-  std::int64_t u_panel() const { return winograd_products * channels * cols; }
+  std::int64_t u_panel() const { return tile_products * channels * cols; }
   std::int64_t vectors() const { return ceil_div(channels, width); }
   std::int64_t vector_plane() const {  // of a strip, one vector of channels
-    return (winograd_out * part_rows + 2) * pitch * width;
+    return (dealt_out * part_rows + 2) * pitch * width;
   }
 };
 
@@ -85,43 +85,19 @@ struct DealtMemory {
   T *v, *m, *flat;
 
   static std::int64_t v_bytes(const Dealt<T>& d) {
-    return bytes_of<T>(winograd_products * d.v_plane());
+    return bytes_of<T>(tile_products * d.v_plane());
   }
   static std::int64_t m_bytes(const Dealt<T>& d) {
-    return bytes_of<T>(larger(winograd_products * d.m_plane(), d.vectors() * d.vector_plane()));
+    return bytes_of<T>(larger(tile_products * d.m_plane(), d.vectors() * d.vector_plane()));
   }
   static std::int64_t bytes(const Dealt<T>& d) {
-    return v_bytes(d) + m_bytes(d) + bytes_of<T>(winograd_out * d.w.out * Dealt<T>::width);
+    return v_bytes(d) + m_bytes(d) + bytes_of<T>(dealt_out * d.w.out * Dealt<T>::width);
   }
   DealtMemory(const Dealt<T>& d, char* memory)
       : v(reinterpret_cast<T*>(memory)),
         m(reinterpret_cast<T*>(memory + v_bytes(d))),
         flat(reinterpret_cast<T*>(memory + v_bytes(d) + m_bytes(d))) {}
 };
-
-// The two-dimensional transform: f turns In vectors into Out, first down the columns, then along
-// the rows. load(i, j) and store(i, j, vector) say what they are.
-template <class T, int In, int Out, class F, class Load, class Store>
-LIMULUS_INLINE void both_ways(F f, Load load, Store store) {
-  using V = Vec<T>;
-  V mid[Out][In];
-#pragma GCC unroll 6
-  for (int j = 0; j < In; ++j) {
-    V d[In], out[Out];
-#pragma GCC unroll 6
-    for (int i = 0; i < In; ++i) d[i] = load(i, j);
-    f(d, out);
-#pragma GCC unroll 6
-    for (int i = 0; i < Out; ++i) mid[i][j] = out[i];
-  }
-#pragma GCC unroll 6
-  for (int i = 0; i < Out; ++i) {
-    V out[Out];
-    f(mid[i], out);
-#pragma GCC unroll 6
-    for (int j = 0; j < Out; ++j) store(i, j, out[j]);
-  }
-}
 
 // One image row is dealt: lanes [lane, lane + S) of dealt pixel j are its padded pixels S j ..
 // S j + S - 1. to: dealt pixel j at j * width.
@@ -149,9 +125,9 @@ template <class T>
 void deal(const Dealt<T>& d, const T* x, std::int64_t row, std::int64_t count, T* strip) {
   constexpr int width = Dealt<T>::width;
   const std::int64_t sh = d.h.stride, sw = d.w.stride, pixels = d.h.in * d.w.in;
-  for (std::int64_t i = 0; i < winograd_out * count + 2; ++i)
+  for (std::int64_t i = 0; i < dealt_out * count + 2; ++i)
     for (std::int64_t p = 0; p < sh; ++p) {
-      const std::int64_t y = (winograd_out * row + i) * sh + p - d.h.pad;
+      const std::int64_t y = (dealt_out * row + i) * sh + p - d.h.pad;
       const bool inside = y >= 0 && y < d.h.in;
       for (std::int64_t c = 0; c < d.c; ++c) {
         const std::int64_t channel = (p * d.c + c) * sw;
@@ -174,14 +150,14 @@ void transform_dealt(const Dealt<T>& d, const T* strip, std::int64_t count, T* v
     T* to = v + q * width;
     for (std::int64_t row = 0; row < count; ++row)
       for (std::int64_t t = 0; t < d.tiles_w; ++t, to += dealt_channels) {
-        const T* from = strip + winograd_out * (row * d.pitch + t) * width;
-        both_ways<T, winograd_in, winograd_in>(
-            [](const Vec<T>* a, Vec<T>* out) { input_points<T>(a, out); },
+        const T* from = strip + dealt_out * (row * d.pitch + t) * width;
+        both_axes<T, tile_in, tile_in>(
+            [](const Vec<T>* a, Vec<T>* out) { points_of_input<T>(a, out); },
             [=, pitch = d.pitch](int i, int j) {
               return Vec<T>::load(from + (i * pitch + j) * width);
             },
             [=, plane = d.v_plane()](int i, int j, Vec<T> a) {
-              a.store(to + (winograd_in * i + j) * plane);
+              a.store(to + (tile_in * i + j) * plane);
             });
       }
   }

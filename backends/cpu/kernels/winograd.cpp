@@ -1,4 +1,4 @@
-// Convolution, and its gradient by the input, by Winograd's products (winograd_seven.h says what they
+// Convolution, and its gradient by the input, by Winograd's products (winograd.h says what they
 // are).
 //
 // For each block of strips (winograd_tiles.h):

@@ -1,6 +1,5 @@
 #pragma once
-// Winograd's convolution: 3 x 3 filters with a quarter of the multiplications. The idea, and six
-// points.
+// Winograd's convolution: 3 x 3 and 5 x 5 filters with a fifth of the multiplications.
 //
 // In one dimension. Two outputs of a filter of three taps over d0 .. d3,
 //     y0 = d0 g0 + d1 g1 + d2 g2,    y1 = d1 g0 + d2 g1 + d3 g2,
@@ -20,86 +19,151 @@
 //
 // In two dimensions the same is done to the columns of a tile and then to its rows. In matrices,
 //     Y = A^T [ (G g G^T) * (B^T d B) ] A,        * entry by entry:
-// a tile of m x m outputs sees (m + 2)^2 pixels d and needs as many multiplications. F(2x2) takes 16
-// instead of 36, 2.25 times fewer; F(4x4), with the six points below, 36 instead of 144: 4 times.
-// conv1, dealt into 3 x 3 filters, uses it (conv2d_strided.h). winograd_seven.h has one point more,
-// for the other layers.
+// a tile of m x m outputs sees (m + r - 1)^2 pixels d, for filters of r x r taps, and needs as many
+// multiplications. The sum over input channels is taken before the way back, since A is linear: for
+// each point a matrix product [tiles, c] x [c, k], which is what the register tile is for.
 //
-// The sum over input channels is taken before the way back, since A is linear: for each of the 36
-// points a matrix product [tiles, c] x [c, k], which is what the register tile is for.
+// Here there are always seven points, three pairs +-p and infinity: a tile sees 7 x 7 pixels, and
+// takes 49 multiplications for each pair of channels. That is
+//     F(5x5, 3x3):  5 x 5 outputs of 3 x 3 taps, 225 multiplications before: 4.6 times fewer,
+//     F(3x3, 5x5):  3 x 3 outputs of 5 x 5 taps, 225 as well.
+// B belongs to the points alone and serves both; A and G have the same form (the powers of the
+// points), so that three small functions do everything: `points_of_input` (B^T), `values` (a
+// polynomial at the points: G, and A for the weight gradient) and `powers` (its transpose: A^T,
+// G^T). The divisors that belong to each point are part of B here.
 //
-// The price is accuracy: large terms are added and cancel. How much depends on the points.
-// Largest and typical (rms) error of 4x4 tiles, in eps max(|y|, rms of y), 192 channels of normal
-// numbers, in float:
-//     0, +-1, +-2,     infinity    452   21.3        (what papers print)
-//     0, +-1/2, +-1,   infinity    398   21.5
-//     0, +-5/8, +-3/2, infinity    114    9.7        (used here; their squares are exact in binary)
-//     the direct method             18    2.4
-// Neither small nor large powers of a point should dominate, and a b near 1 balances them. That is
-// five and not six good digits where an output is of typical size. In training it is far below the
-// noise of the batch; where it matters, LIMULUS_CONV=direct.
+// Seven suit AlexNet. Its maps of 27 x 27 (conv2, 5 x 5) are 9 x 9 tiles of 3 x 3, none over the
+// edge: 81 * 49 = 3969 multiplications per pair of channels instead of 18225, 4.6 times fewer. Those
+// of 13 x 13 (conv3 to 5, 3 x 3) are 3 x 3 tiles of 5 x 5 with two rows and columns to spare: 441
+// instead of 1521, 3.4 times fewer. (With six points F(4x4, 3x3) would take 576 there, and
+// F(2x2, 5x5) 7056 for conv2.) conv1, dealt into 3 x 3 filters on a map of 55 x 55
+// (conv2d_strided.h), is 11 x 11 tiles of 5 x 5.
+//
+// The price is accuracy. Largest and typical (rms) error in float, in eps max(|y|, rms of y), normal
+// numbers, 192 channels for 3 x 3 and 48 for 5 x 5; each set the best of its kind among multiples
+// of 1/8:
+//                                                         F(5x5, 3x3)     F(3x3, 5x5)
+//     0, +-1/2, +-1, -2, infinity (close to the usual)      424   33        154   19
+//     0, +-1/2, +-5/4, +-5/2                                328   23        103   13
+//     +-1/4, +-7/8, +-7/4, infinity (used here)             228   20         75   11
+//     six points: F(4x4, 3x3), F(2x2, 5x5)                  100   10         30    6
+// (Six points: 0, +-5/8, +-3/2 and infinity. The usual 0, +-1, +-2 and infinity had 452 and 21.)
+// Pairs of opposite points share half of their work, so that a set without 0 costs no more.
+//
+// The kernels of this folder, on AlexNet's layers with a batch of 32 (sums over channels or tiles
+// are formed in pieces of 128: without that conv3 had 394 and 24). In brackets the direct method:
+//                  outputs                  input gradient           weight gradient
+//     conv1       119, 10.3 (17, 2.3)                                 64, 15.2 ( 8, 2.6)
+//     conv2       113, 11.9 (21, 2.6)       183, 17.9 (21, 2.8)      147, 17.9 (13, 2.9)
+//     conv3       194, 17.5 (20, 2.9)       201, 17.7 (19, 2.9)      104, 13.4 (17, 2.7)
+//     conv4       205, 16.2 (20, 2.7)       228, 16.3 (20, 2.7)      112, 13.4 (17, 2.7)
+//     conv5       205, 16.2 (20, 2.7)       244, 17.4 (24, 2.9)       98, 13.4 (15, 2.7)
+// An rms of 17 eps is 2e-6 of a typical output. The tests allow 512 eps.
 #include "backends/cpu/kernels/gemm.h"
 
 namespace limulus::cpu::LIMULUS_ISA {
 
-// The points of evaluation: 0, +-a, +-b and infinity.
-struct Points {
-  static constexpr double a = 0.625, b = 1.5;
-  static constexpr double a2 = a * a, b2 = b * b;
+constexpr int tile_in = 7;  // what a tile sees of the image, in each direction; also its products
+constexpr int tile_products = tile_in * tile_in;
+template <int Taps>
+constexpr int tile_out = tile_in + 1 - Taps;  // a tile's outputs
+
+// The points are +-p[0], +-p[1], +-p[2] and infinity, in this order. Their squares are exact.
+struct SevenPoints {
+  static constexpr double p[3] = {0.25, 0.875, 1.75};
+  static constexpr double square(int i) { return p[i % 3] * p[i % 3]; }
 };
 
-constexpr int winograd_out = 4, winograd_in = 6;  // a tile's width, and what it sees of the image
-constexpr int winograd_products = winograd_in * winograd_in;
-
-// An input tile's row or column d[0 .. 5] at the six points: B^T d. Row by row, B^T holds the
-// coefficients of
-//     (z^2 - a^2)(z^2 - b^2)       z (z +- a)(z^2 - b^2)
-//     z (z^2 - a^2)(z^2 - b^2)     z (z +- b)(z^2 - a^2)
-// What belongs to +a and -a differs in the sign of the odd terms only.
+// B^T d. A row of B^T belongs to a point q and holds the coefficients of the polynomial that is
+// zero at all the others, divided by its value at q. With a, b, c the squares of the three pairs'
+// points:
+//     for +-p, p p = a:  (z +- p)(z^2 - b)(z^2 - c) / (+-2 p (a - b)(a - c))
+//     for infinity:      (z^2 - a)(z^2 - b)(z^2 - c)
+// What belongs to +p and -p differs in the sign of the odd terms only.
 template <class T>
-LIMULUS_INLINE void input_points(const Vec<T> d[6], Vec<T> out[6]) {
+LIMULUS_INLINE void points_of_input(const Vec<T> d[7], Vec<T> out[7]) {
   using V = Vec<T>;
-  const V a = V::set(T(Points::a)), b = V::set(T(Points::b));
-  const V minus_a2 = V::set(T(-Points::a2)), minus_b2 = V::set(T(-Points::b2));
-  const V sum = V::set(T(-Points::a2 - Points::b2)), product = V::set(T(Points::a2 * Points::b2));
-  const V even_a = fma(minus_b2, d[2], d[4]), odd_a = a * fma(minus_b2, d[1], d[3]);
-  const V even_b = fma(minus_a2, d[2], d[4]), odd_b = b * fma(minus_a2, d[1], d[3]);
-  out[0] = fma(product, d[0], fma(sum, d[2], d[4]));
-  out[1] = even_a + odd_a;
-  out[2] = even_a - odd_a;
-  out[3] = even_b + odd_b;
-  out[4] = even_b - odd_b;
-  out[5] = fma(product, d[1], fma(sum, d[3], d[5]));
+#pragma GCC unroll 3
+  for (int i = 0; i < 3; ++i) {
+    const double p = SevenPoints::p[i], a = SevenPoints::square(i);
+    const double b = SevenPoints::square(i + 1), c = SevenPoints::square(i + 2);
+    const double divisor = 2 * (a - b) * (a - c);
+    const V product = V::set(T(b * c)), sum = V::set(T(-b - c));
+    const V even = V::set(T(1 / divisor)) * fma(product, d[0], fma(sum, d[2], d[4]));
+    const V odd = V::set(T(1 / (p * divisor))) * fma(product, d[1], fma(sum, d[3], d[5]));
+    out[2 * i] = even + odd;
+    out[2 * i + 1] = even - odd;
+  }
+  constexpr double a = SevenPoints::square(0), b = SevenPoints::square(1),
+                   c = SevenPoints::square(2);
+  out[6] = fma(V::set(T(-a * b * c)), d[0],
+               fma(V::set(T(a * b + b * c + c * a)), d[2], fma(V::set(T(-a - b - c)), d[4], d[6])));
 }
 
-// A filter's row or column at the six points: G g. The value at a point p is g0 + g1 p + g2 p^2,
-// divided by the product of p's distances from the other four.
-template <class T>
-LIMULUS_INLINE void filter_points(const Vec<T> g[3], Vec<T> out[6]) {
+// The polynomial g[0] + g[1] z + ... at the points (Horner's rule in z^2).
+template <int Count, class T>
+LIMULUS_INLINE void values(const Vec<T> g[Count], Vec<T> out[7]) {
   using V = Vec<T>;
-  constexpr double a = Points::a, b = Points::b, a2 = Points::a2, b2 = Points::b2;
-  constexpr double by_a = 1 / (2 * a2 * (a2 - b2)), by_b = 1 / (2 * b2 * (b2 - a2));
-  const V even_a = fma(V::set(T(a2 * by_a)), g[2], V::set(T(by_a)) * g[0]);
-  const V even_b = fma(V::set(T(b2 * by_b)), g[2], V::set(T(by_b)) * g[0]);
-  const V odd_a = V::set(T(a * by_a)) * g[1], odd_b = V::set(T(b * by_b)) * g[1];
-  out[0] = V::set(T(1 / (a2 * b2))) * g[0];
-  out[1] = even_a + odd_a;
-  out[2] = even_a - odd_a;
-  out[3] = even_b + odd_b;
-  out[4] = even_b - odd_b;
-  out[5] = g[2];
+  constexpr int last_even = (Count - 1) / 2 * 2, last_odd = Count / 2 * 2 - 1;
+#pragma GCC unroll 3
+  for (int i = 0; i < 3; ++i) {
+    const V square = V::set(T(SevenPoints::square(i)));
+    V even = g[last_even], odd = g[last_odd];
+#pragma GCC unroll 3
+    for (int j = last_even - 2; j >= 0; j -= 2) even = fma(square, even, g[j]);
+#pragma GCC unroll 3
+    for (int j = last_odd - 2; j >= 0; j -= 2) odd = fma(square, odd, g[j]);
+    out[2 * i] = fma(V::set(T(SevenPoints::p[i])), odd, even);
+    out[2 * i + 1] = fma(V::set(T(-SevenPoints::p[i])), odd, even);
+  }
+  out[6] = g[Count - 1];
 }
 
-// From six products back to four outputs: A^T m. Output i is the sum of p^i m(p) over the points.
-template <class T>
-LIMULUS_INLINE void output_points(const Vec<T> m[6], Vec<T> out[4]) {
+// The transpose of `values`: out[j] = sum of q^j m(q) over the points q.
+template <int Count, class T>
+LIMULUS_INLINE void powers(const Vec<T> m[7], Vec<T> out[Count]) {
   using V = Vec<T>;
-  constexpr double a = Points::a, b = Points::b;
-  const V even_a = m[1] + m[2], odd_a = m[1] - m[2], even_b = m[3] + m[4], odd_b = m[3] - m[4];
-  out[0] = m[0] + even_a + even_b;
-  out[1] = fma(V::set(T(b)), odd_b, V::set(T(a)) * odd_a);
-  out[2] = fma(V::set(T(b * b)), even_b, V::set(T(a * a)) * even_a);
-  out[3] = fma(V::set(T(b * b * b)), odd_b, fma(V::set(T(a * a * a)), odd_a, m[5]));
+  V sum[3], difference[3];
+#pragma GCC unroll 3
+  for (int i = 0; i < 3; ++i) {
+    sum[i] = m[2 * i] + m[2 * i + 1];
+    difference[i] = m[2 * i] - m[2 * i + 1];
+  }
+  double power[3] = {1, 1, 1};
+#pragma GCC unroll 5
+  for (int j = 0; j < Count; ++j) {
+    const V* term = j % 2 == 0 ? sum : difference;
+    V total = j == Count - 1 ? m[6] : V::zero();
+#pragma GCC unroll 3
+    for (int i = 0; i < 3; ++i) {
+      total = fma(V::set(T(power[i])), term[i], total);
+      power[i] *= SevenPoints::p[i];
+    }
+    out[j] = total;
+  }
+}
+
+// All of a tile, `width` channels at once (one per lane): f is done to the columns of an In x In
+// tile, then to the rows of the result, Out x Out in the end.
+template <class T, int In, int Out, class F, class Load, class Store>
+LIMULUS_INLINE void both_axes(F f, Load load, Store store) {
+  Vec<T> middle[Out][In];
+#pragma GCC unroll 7
+  for (int j = 0; j < In; ++j) {
+    Vec<T> column[In], out[Out];
+#pragma GCC unroll 7
+    for (int i = 0; i < In; ++i) column[i] = load(i, j);
+    f(column, out);
+#pragma GCC unroll 7
+    for (int i = 0; i < Out; ++i) middle[i][j] = out[i];
+  }
+#pragma GCC unroll 7
+  for (int i = 0; i < Out; ++i) {
+    Vec<T> out[Out];
+    f(middle[i], out);
+#pragma GCC unroll 7
+    for (int j = 0; j < Out; ++j) store(i, j, out[j]);
+  }
 }
 
 }  // namespace limulus::cpu::LIMULUS_ISA

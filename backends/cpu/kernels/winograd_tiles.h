@@ -8,7 +8,7 @@
 //
 // A strip is some rows of tiles of one image, about 32 tiles: conv3's whole map, a third of
 // conv2's. A block is as many strips as have their transformed tiles, all channels, in L3 together.
-#include "backends/cpu/kernels/winograd_seven.h"
+#include "backends/cpu/kernels/winograd.h"
 
 namespace limulus::cpu::LIMULUS_ISA {
 
