@@ -1,19 +1,15 @@
 #include "benchmarks/fma_peak.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <thread>
 #include <vector>
 
 #include "benchmarks/fma_probe.h"
+#include "benchmarks/timing.h"
 
 namespace limulus {
 namespace {
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 // Operations a second of `threads` threads together, for about `seconds`.
 double run_probe(cpu::FmaProbe probe, int threads, std::int64_t rounds) {

@@ -11,7 +11,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -20,6 +19,7 @@
 #include "backends/cpu/cpu_backend.h"
 #include "backends/registry.h"
 #include "benchmarks/fma_peak.h"
+#include "benchmarks/timing.h"
 #include "core/error.h"
 #include "core/rng.h"
 #include "core/tensor.h"
@@ -27,15 +27,6 @@
 using namespace limulus;
 
 namespace {
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-double median(std::vector<double> v) {
-  std::sort(v.begin(), v.end());
-  return v[v.size() / 2];
-}
 
 // ---- products
 // ------------------------------------------------------------------------------------

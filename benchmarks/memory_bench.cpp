@@ -13,7 +13,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
 #include <ctime>
 #include <nlohmann/json.hpp>
@@ -23,15 +22,12 @@
 #include "backends/cpu/cpu_backend.h"
 #include "backends/registry.h"
 #include "benchmarks/memory_passes.h"
+#include "benchmarks/timing.h"
 
 using namespace limulus;
 using cpu::Role;
 
 namespace {
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 // The clock of one pass. On one thread it stands still while other programs have the processor.
 double pass_clock(int threads) {

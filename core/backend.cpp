@@ -4,13 +4,6 @@
 #include "core/pool.h"
 
 namespace limulus {
-namespace {
-
-std::size_t bytes_of(DType dtype, std::int64_t elements) {
-  return static_cast<std::size_t>(elements) * size_of(dtype);
-}
-
-}  // namespace
 
 Backend::Backend() : pool_(std::make_unique<Pool>(*this)) {}
 

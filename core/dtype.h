@@ -10,6 +10,9 @@ namespace limulus {
 enum class DType : std::uint8_t { f32, f64, i64, i32, bf16 };
 
 std::size_t size_of(DType dtype);  // bytes of one element: 4, 8, 8, 4, 2
+inline std::size_t bytes_of(DType dtype, std::int64_t elements) {
+  return static_cast<std::size_t>(elements) * size_of(dtype);
+}
 const char* name_of(DType dtype);  // "f32", "f64", "i64", "i32", "bf16"
 
 // A bfloat16: the upper half of a float, so the range of floats with 8 significant bits instead of

@@ -92,10 +92,6 @@ void on_host(Backend& backend, const char* primitive, const S& shape,
 
 // ---- how many bytes the arrays of a primitive have ------------------------------------------
 
-std::size_t bytes_of(DType dtype, std::int64_t elements) {
-  return static_cast<std::size_t>(elements) * size_of(dtype);
-}
-
 // From the first to the last element of `rows` rows of `cols`, `stride` apart.
 std::int64_t extent(std::int64_t rows, std::int64_t cols, std::int64_t stride) {
   return rows == 0 || cols == 0 ? 0 : (rows - 1) * stride + cols;

@@ -12,22 +12,6 @@ namespace limulus {
 using Values = std::vector<double>;
 constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
 
-std::vector<std::int64_t> index_of(std::int64_t flat, const Shape& shape) {
-  std::vector<std::int64_t> index(static_cast<std::size_t>(shape.rank()));
-  for (int axis = shape.rank() - 1; axis >= 0; --axis) {
-    index[static_cast<std::size_t>(axis)] = flat % shape[axis];
-    flat /= shape[axis];
-  }
-  return index;
-}
-
-std::int64_t flat_of(const std::vector<std::int64_t>& index, const Shape& shape) {
-  std::int64_t flat = 0;
-  for (int axis = 0; axis < shape.rank(); ++axis)
-    flat = flat * shape[axis] + index[static_cast<std::size_t>(axis)];
-  return flat;
-}
-
 namespace {
 
 // ---- which entries --------------------------------------------------------------------------

@@ -14,8 +14,4 @@ std::vector<GradcheckEntry> compare_gradient(GradcheckTensor& t, const Tensor& x
                                              const FiniteDifferences& differences,
                                              const GradcheckOptions& options, Rng& rng);
 
-// The place of an element in a row-major array, as an index per axis and as one number.
-std::vector<std::int64_t> index_of(std::int64_t flat, const Shape& shape);
-std::int64_t flat_of(const std::vector<std::int64_t>& index, const Shape& shape);
-
 }  // namespace limulus

@@ -46,6 +46,22 @@ std::int64_t Shape::numel() const {
 
 std::string Shape::str() const { return fmt::format("[{}]", fmt::join(sizes_, ", ")); }
 
+std::vector<std::int64_t> index_of(std::int64_t flat, const Shape& shape) {
+  std::vector<std::int64_t> index(static_cast<std::size_t>(shape.rank()));
+  for (int axis = shape.rank() - 1; axis >= 0; --axis) {
+    index[static_cast<std::size_t>(axis)] = flat % shape[axis];
+    flat /= shape[axis];
+  }
+  return index;
+}
+
+std::int64_t flat_of(const std::vector<std::int64_t>& index, const Shape& shape) {
+  std::int64_t flat = 0;
+  for (int axis = 0; axis < shape.rank(); ++axis)
+    flat = flat * shape[axis] + index[static_cast<std::size_t>(axis)];
+  return flat;
+}
+
 Shape broadcast_shapes(const Shape& a, const Shape& b, const char* op) {
   const int rank = std::max(a.rank(), b.rank());
   std::vector<std::int64_t> sizes(static_cast<std::size_t>(rank));

@@ -25,6 +25,10 @@ class Shape {
   std::vector<std::int64_t> sizes_;
 };
 
+// The place of an element in a row-major array, as an index per axis and as one number.
+std::vector<std::int64_t> index_of(std::int64_t flat, const Shape& shape);
+std::int64_t flat_of(const std::vector<std::int64_t>& index, const Shape& shape);
+
 // The shape of `a op b` by the usual rule: sizes are aligned at the right, and a missing size or a
 // size of 1 is stretched. ShapeError, naming `op`, when two sizes differ and neither is 1.
 Shape broadcast_shapes(const Shape& a, const Shape& b, const char* op);

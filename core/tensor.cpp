@@ -293,11 +293,9 @@ void Tensor::backward(const Tensor& dy) const { run_backward(*this, dy); }
 
 // ---- scopes ---------------------------------------------------------------------------------
 
-NoGrad::NoGrad() : outer_(std::exchange(recording_on, false)) {}
-NoGrad::~NoGrad() { recording_on = outer_; }
+NoGrad::NoGrad() : Scoped(recording_on, false) {}
 bool NoGrad::recording() { return recording_on; }
 
-PoisonEmpty::PoisonEmpty(double value) : outer_(std::exchange(poison, value)) {}
-PoisonEmpty::~PoisonEmpty() { poison = outer_; }
+PoisonEmpty::PoisonEmpty(double value) : Scoped(poison, value) {}
 
 }  // namespace limulus

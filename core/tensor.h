@@ -12,6 +12,7 @@
 
 #include "core/backend.h"
 #include "core/dtype.h"
+#include "core/scoped.h"
 #include "core/shape.h"
 
 namespace limulus {
@@ -134,29 +135,17 @@ struct TensorImpl {
 };
 
 // While one lives, operations on this thread are not recorded.
-class NoGrad {
+class NoGrad : Scoped<bool> {
  public:
   NoGrad();
-  ~NoGrad();
-  NoGrad(const NoGrad&) = delete;
-  NoGrad& operator=(const NoGrad&) = delete;
   static bool recording();
-
- private:
-  bool outer_;
 };
 
 // While one lives, Tensor::empty fills floating-point tensors with NaN (or another value), so that
 // an element which a kernel forgets to write cannot go unnoticed. Used by the gradient checks.
-class PoisonEmpty {
+class PoisonEmpty : Scoped<std::optional<double>> {
  public:
   explicit PoisonEmpty(double value = std::numeric_limits<double>::quiet_NaN());
-  ~PoisonEmpty();
-  PoisonEmpty(const PoisonEmpty&) = delete;
-  PoisonEmpty& operator=(const PoisonEmpty&) = delete;
-
- private:
-  std::optional<double> outer_;
 };
 
 }  // namespace limulus

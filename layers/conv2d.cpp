@@ -108,20 +108,16 @@ Conv2d::Conv2d(std::int64_t in_channels, std::int64_t out_channels, const Conv2d
   if (options.bias) bias = add_parameter("bias", new_parameter({out_channels}, dtype, backend));
 }
 
-Tensor Conv2d::forward(const Tensor& x) {
+Tensor Conv2d::forward_with(const Tensor& x, bool relu) {
   check_same_place("conv2d", x, weight);
-  const Conv2dShape s = conv2d_shape(x.shape(), weight.shape(), options);
+  Conv2dShape s = conv2d_shape(x.shape(), weight.shape(), options);
+  s.relu = relu;
   const auto packed = packed_.of(weight, s);
   return convolve(s, x, weight, bias, packed.get());
 }
 
 Tensor Conv2d::forward_fused(const Tensor& x, const Module& next) {
-  if (dynamic_cast<const ReLU*>(&next) == nullptr) return {};
-  check_same_place("conv2d", x, weight);
-  Conv2dShape s = conv2d_shape(x.shape(), weight.shape(), options);
-  s.relu = true;
-  const auto packed = packed_.of(weight, s);
-  return convolve(s, x, weight, bias, packed.get());
+  return dynamic_cast<const ReLU*>(&next) == nullptr ? Tensor() : forward_with(x, true);
 }
 
 WalkStep conv2d_step(const Shape& x, const Shape& w, const Conv2dOptions& options) {

@@ -44,7 +44,7 @@ class Conv2d : public Module {
   Conv2d(std::int64_t in_channels, std::int64_t out_channels, const Conv2dOptions& options,
          Backend& backend, DType dtype = DType::f32);
   const char* kind() const override { return "Conv2d"; }
-  Tensor forward(const Tensor& x) override;
+  Tensor forward(const Tensor& x) override { return forward_with(x, false); }
   Tensor forward_fused(const Tensor& x, const Module& next) override;  // with ReLU
   std::vector<WalkStep> walk(const Shape& in) const override;
 
@@ -52,6 +52,7 @@ class Conv2d : public Module {
   Tensor weight, bias;
 
  private:
+  Tensor forward_with(const Tensor& x, bool relu);
   PackedWeight packed_;
 };
 

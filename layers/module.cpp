@@ -79,8 +79,7 @@ Tensor new_parameter(const Shape& shape, DType dtype, Backend& backend) {
   return filling ? Tensor::zeros(shape, dtype, backend) : Tensor::empty(shape, dtype, backend);
 }
 
-UnfilledParameters::UnfilledParameters() : outer_(std::exchange(filling, false)) {}
-UnfilledParameters::~UnfilledParameters() { filling = outer_; }
+UnfilledParameters::UnfilledParameters() : Scoped(filling, false) {}
 
 WalkStep make_step(const Module& m, const Shape& in, const Shape& out) {
   WalkStep step;
@@ -92,12 +91,10 @@ WalkStep make_step(const Module& m, const Shape& in, const Shape& out) {
   return step;
 }
 
-NoFusion::NoFusion() : outer_(std::exchange(fusing, false)) {}
-NoFusion::~NoFusion() { fusing = outer_; }
+NoFusion::NoFusion() : Scoped(fusing, false) {}
 
 LayerObserver::LayerObserver(std::function<void(const std::string&, const Tensor&)> f)
-    : outer_(std::exchange(layer_observer, std::move(f))) {}
-LayerObserver::~LayerObserver() { layer_observer = std::move(outer_); }
+    : Scoped(layer_observer, std::move(f)) {}
 
 // ---- Sequential -----------------------------------------------------------------------------
 

@@ -90,15 +90,9 @@ Tensor new_parameter(const Shape& shape, DType dtype, Backend& backend);
 
 // ... or, while one of these lives, memory that nothing was written to: for a network whose weights
 // are about to be loaded, to whom zeroing 244 MB would be the slowest part of its start.
-class UnfilledParameters {
+class UnfilledParameters : Scoped<bool> {
  public:
   UnfilledParameters();
-  ~UnfilledParameters();
-  UnfilledParameters(const UnfilledParameters&) = delete;
-  UnfilledParameters& operator=(const UnfilledParameters&) = delete;
-
- private:
-  bool outer_;
 };
 
 // A step with its shapes and memory filled in, for a layer's walk().
@@ -124,29 +118,17 @@ class Sequential : public Module {
 
 // While one lives, Sequential runs each layer on its own, on this thread, as it does everywhere with
 // LIMULUS_FUSE=0 in the environment: to compare, and to see every activation.
-class NoFusion {
+class NoFusion : Scoped<bool> {
  public:
   NoFusion();
-  ~NoFusion();
-  NoFusion(const NoFusion&) = delete;
-  NoFusion& operator=(const NoFusion&) = delete;
-
- private:
-  bool outer_;
 };
 
 // While one lives, f is called on this thread after each layer of a Sequential, with the layer's
 // dotted name and its output: to look at activations, or to find where a NaN began. No layers are
 // fused meanwhile.
-class LayerObserver {
+class LayerObserver : Scoped<std::function<void(const std::string&, const Tensor&)>> {
  public:
   explicit LayerObserver(std::function<void(const std::string&, const Tensor&)> f);
-  ~LayerObserver();
-  LayerObserver(const LayerObserver&) = delete;
-  LayerObserver& operator=(const LayerObserver&) = delete;
-
- private:
-  std::function<void(const std::string&, const Tensor&)> outer_;
 };
 
 }  // namespace limulus

@@ -2,11 +2,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "backends/registry.h"
+#include "benchmarks/timing.h"
 #include "core/error.h"
 #include "core/pool.h"
 #include "core/rng.h"
@@ -28,11 +28,6 @@ struct BenchArguments {
   int repeat = 5, threads = 0;
   bool inference = false, json = false;
 };
-
-double median(std::vector<double> v) {
-  std::sort(v.begin(), v.end());
-  return v[v.size() / 2];
-}
 
 // A network with data to run it on.
 struct Subject {
@@ -166,10 +161,9 @@ void bench(const BenchArguments& a) {
 
   std::vector<double> seconds;
   for (int i = 0; i < a.repeat; ++i) {
-    const auto start = std::chrono::steady_clock::now();
+    const double start = now();
     subject->run(a.inference);
-    seconds.push_back(
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    seconds.push_back(now() - start);
   }
   std::vector<std::vector<LayerTime>> runs;
   for (int i = 0; i < a.repeat; ++i) {

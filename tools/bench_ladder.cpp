@@ -2,13 +2,13 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "backends/cpu/cpu_backend.h"
 #include "benchmarks/fma_peak.h"
 #include "benchmarks/ladder/ladder.h"
+#include "benchmarks/timing.h"
 #include "core/error.h"
 #include "core/pool.h"
 #include "core/rng.h"
@@ -45,7 +45,6 @@ std::vector<float> random_values(std::int64_t n, Rng& rng) {
 template <class Rung, class Run>
 std::vector<Climbed> climb(const cpu::Ladder<Rung>& ladder, CpuBackend& backend, double seconds,
                            std::size_t outputs, Run run) {
-  using Clock = std::chrono::steady_clock;
   std::vector<float> first, y(outputs);
   std::vector<Climbed> climbed;
   for (int i = 0; i < ladder.count; ++i) {
@@ -55,9 +54,9 @@ std::vector<Climbed> climb(const cpu::Ladder<Rung>& ladder, CpuBackend& backend,
     std::fill(y.begin(), y.end(), std::nanf(""));  // so that a forgotten element shows
     double spent = 0;
     do {
-      const auto start = Clock::now();
+      const double start = now();
       run(rung, context, y.data());
-      const double time = std::chrono::duration<double>(Clock::now() - start).count();
+      const double time = now() - start;
       c.seconds = std::min(c.seconds, time);
       spent += time;
     } while (spent < seconds);

@@ -114,16 +114,12 @@ Explanation max_pool(const LayerRun& run, const Pool2dShape& s, const Index& i) 
       const Index in_y = {i[0], oh, ow};
       bool first = true;  // of the maxima
       double best = -INFINITY;
-      for (std::int64_t gh = 0; gh < h.kernel; ++gh)
-        for (std::int64_t gw = 0; gw < w.kernel; ++gw) {
-          const std::int64_t ih = oh * h.stride + gh - h.pad, iw = ow * w.stride + gw - w.pad;
-          if (ih < 0 || ih >= h.in || iw < 0 || iw >= w.in) continue;
-          const double value = run.x[{i[0], ih, iw}];
-          if (value > best) {
-            best = value;
-            first = ih == i[1] && iw == i[2];
-          }
-        }
+      for_taps(s.window, oh, ow, [&](auto, auto, std::int64_t ih, std::int64_t iw) {
+        const double value = run.x[{i[0], ih, iw}];
+        if (!(value > best)) return;
+        best = value;
+        first = ih == i[1] && iw == i[2];
+      });
       if (first)
         e.terms.push_back({at("dy", in_y), "", run.dy[in_y]});
       else

@@ -28,13 +28,6 @@ std::string at(const std::string& tensor, const Index& index) {
   return fmt::format("{}[{}]", tensor, fmt::join(index, ", "));
 }
 
-std::size_t Values::place(const Index& index) const {
-  std::int64_t place = 0;
-  for (std::size_t axis = 0; axis < index.size(); ++axis)
-    place = place * shape[static_cast<int>(axis)] + index[axis];
-  return static_cast<std::size_t>(place);
-}
-
 void check_index(const std::string& tensor, const Shape& shape, const Index& index) {
   bool inside = static_cast<int>(index.size()) == shape.rank();
   for (std::size_t axis = 0; inside && axis < index.size(); ++axis)
@@ -96,8 +89,8 @@ Tensor read_image(const std::string& path, const TrainConfig& config, const Norm
   check(options, n);
   const std::int64_t side = options.crop;
   std::vector<float> pixels(static_cast<std::size_t>(options.channels * side * side));
-  augment(prepare(decode_image(read_file(path), path), config.prepare), {}, options, n,
-          pixels.data());
+  const Image image = decode_image(read_file(path), path, config.prepare.short_side);
+  augment(prepare(image, config.prepare), {}, options, n, pixels.data());
   return Tensor::from(pixels, {1, options.channels, side, side}, backend).to_dtype(DType::f64);
 }
 

@@ -34,8 +34,9 @@ std::string at(const std::string& tensor, const Index& index);  // "x[5, 10, 10]
 struct Values {
   Shape shape;
   std::vector<double> data;
-  std::size_t place(const Index& index) const;  // row-major
-  double operator[](const Index& index) const { return data[place(index)]; }
+  double operator[](const Index& index) const {
+    return data[static_cast<std::size_t>(flat_of(index, shape))];
+  }
 };
 
 // A layer, and everything that went through it.
@@ -64,6 +65,18 @@ struct Explanation {
   double value = 0;               // of the element, from the terms
   double tensor = 0;              // of the element, as the layer's kernel computed it
 };
+
+// Calls visit(fh, fw, ih, iw) for the taps inside of the image, in row-major order.
+template <class Visit>
+void for_taps(const Window2d& window, std::int64_t oh, std::int64_t ow, Visit visit) {
+  const auto& [h, w] = window;
+  for (std::int64_t fh = 0; fh < h.kernel; ++fh)
+    for (std::int64_t fw = 0; fw < w.kernel; ++fw) {
+      const std::int64_t ih = oh * h.stride + fh * h.dilation - h.pad;
+      const std::int64_t iw = ow * w.stride + fw * w.dilation - w.pad;
+      if (0 <= ih && ih < h.in && 0 <= iw && iw < w.in) visit(fh, fw, ih, iw);
+    }
+}
 
 // ValueError for layers without an explanation; ShapeError for an index outside of the tensor.
 Explanation explain_forward(const LayerRun& run, const Index& index);

@@ -39,18 +39,6 @@ std::string rows_and_columns(const Window2d& window, std::int64_t oh, std::int64
                      reach(window.w, ow));
 }
 
-// Calls visit(fh, fw, ih, iw) for the taps inside of the image, in row-major order.
-template <class Visit>
-void for_taps(const Window2d& window, std::int64_t oh, std::int64_t ow, Visit visit) {
-  const auto& [h, w] = window;
-  for (std::int64_t fh = 0; fh < h.kernel; ++fh)
-    for (std::int64_t fw = 0; fw < w.kernel; ++fw) {
-      const std::int64_t ih = oh * h.stride + fh * h.dilation - h.pad;
-      const std::int64_t iw = ow * w.stride + fw * w.dilation - w.pad;
-      if (0 <= ih && ih < h.in && 0 <= iw && iw < w.in) visit(fh, fw, ih, iw);
-    }
-}
-
 Explanation convolution(const LayerRun& run, const Conv2d& layer, const Index& i) {
   const Conv2dShape s = conv2d_shape(run.in, layer.weight.shape(), layer.options);
   const std::int64_t k = i[0], group = k / (s.k / s.groups), channels = s.c / s.groups,

@@ -1,10 +1,10 @@
 #include "tools/roof.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "backends/cpu/cpu_backend.h"
 #include "benchmarks/fma_peak.h"
+#include "benchmarks/timing.h"
 #include "core/tensor.h"
 
 namespace limulus::tools {
@@ -13,17 +13,13 @@ namespace {
 // The shortest of some runs: a limit is what is never exceeded.
 template <class F>
 double shortest(Backend& backend, double seconds, F f) {
-  using Clock = std::chrono::steady_clock;
-  const auto since = [](Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
-  };
   double best = 1e30;
-  const auto begin = Clock::now();
-  for (int i = 0; i < 3 || since(begin) < seconds; ++i) {
-    const auto start = Clock::now();
+  const double end = now() + seconds;
+  for (int i = 0; i < 3 || now() < end; ++i) {
+    const double start = now();
     f();
     backend.synchronize();
-    best = std::min(best, since(start));
+    best = std::min(best, now() - start);
   }
   return best;
 }

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "core/error.h"
 #include "training/sgd.h"
@@ -32,50 +33,42 @@ std::string some(const std::vector<std::string>& names) {
                      names.size() > shown ? fmt::format(" and {} more", names.size() - shown) : "");
 }
 
-// The first value that is infinite or no number, or n. A float is neither unless all bits of its
-// exponent are set; looking at bits lets the compiler test a vector of them at once.
-std::int64_t first_not_finite(const std::byte* floats, std::int64_t n) {
-  constexpr std::uint32_t exponent = 0x7f800000;
+// The first value that is infinite or no number, or n. Runs of values are looked at without asking
+// which one it was, so that the compiler can compare a vector of them at once.
+template <class T>
+std::int64_t first_not_finite(const T* values, std::int64_t n) {
   constexpr std::int64_t run = 4096;
+  const auto finite = [](T x) { return std::abs(x) <= std::numeric_limits<T>::max(); };  // not NaN
   std::int64_t first = n;
 #pragma omp parallel for reduction(min : first)
   for (std::int64_t begin = 0; begin < n; begin += run) {
     const std::int64_t end = std::min(n, begin + run);
     int bad = 0;
 #pragma omp simd reduction(| : bad)
-    for (std::int64_t i = begin; i < end; ++i) {
-      std::uint32_t bits;
-      std::memcpy(&bits, floats + 4 * i, 4);
-      bad |= (bits & exponent) == exponent;
-    }
-    for (std::int64_t i = begin; bad != 0 && i < end; ++i) {
-      std::uint32_t bits;
-      std::memcpy(&bits, floats + 4 * i, 4);
-      if ((bits & exponent) == exponent) first = std::min(first, i);
-    }
+    for (std::int64_t i = begin; i < end; ++i) bad |= !finite(values[i]);
+    for (std::int64_t i = begin; bad != 0 && i < end; ++i)
+      if (!finite(values[i])) first = std::min(first, i);
   }
   return first;
 }
 
-FileError not_finite(const SafetensorsFile& file, const SafetensorsEntry& entry, std::int64_t i,
-                     double value) {
-  return FileError(
-      fmt::format("{}: value {} of '{}' is {}: the training that wrote this file had diverged; go "
-                  "back to an earlier checkpoint",
-                  file.path().string(), i, entry.name, value));
+template <class T>
+void check_finite(const SafetensorsFile& file, const SafetensorsEntry& entry, const T* values) {
+  const std::int64_t n = entry.numel(), bad = first_not_finite(values, n);
+  if (bad < n)
+    throw FileError(
+        fmt::format("{}: value {} of '{}' is {}: the training that wrote this file had diverged; "
+                    "go back to an earlier checkpoint",
+                    file.path().string(), bad, entry.name, values[bad]));
 }
 
 // The entry where the file has it, as a tensor of floats; undefined where that cannot be.
 Tensor in_place(const SafetensorsFile& file, const SafetensorsEntry& entry, Backend& backend) {
-  auto* values = const_cast<std::byte*>(entry.bytes.data());  // of a private mapping
-  const bool aligned = reinterpret_cast<std::uintptr_t>(values) % alignof(float) == 0;
+  auto* there = const_cast<std::byte*>(entry.bytes.data());  // of a private mapping
+  const bool aligned = reinterpret_cast<std::uintptr_t>(there) % alignof(float) == 0;
   if (entry.dtype != "F32" || !aligned || !backend.host_memory()) return {};
-  const std::int64_t n = entry.numel(), bad = first_not_finite(values, n);
-  if (bad < n) {
-    float value;
-    std::memcpy(&value, values + 4 * bad, 4);
-    throw not_finite(file, entry, bad, value);
-  }
+  auto* values = reinterpret_cast<float*>(there);
+  check_finite(file, entry, values);
   return Tensor::on_memory(values, file.mapping(), DType::f32, Shape(entry.shape), backend);
 }
 
@@ -91,9 +84,7 @@ std::vector<T> values_of(const SafetensorsFile& file, const SafetensorsEntry& en
     const std::vector<float> floats = file.to_floats(entry);
     values.assign(floats.begin(), floats.end());
   }
-  for (std::size_t i = 0; i < values.size(); ++i)
-    if (!std::isfinite(values[i]))
-      throw not_finite(file, entry, static_cast<std::int64_t>(i), static_cast<double>(values[i]));
+  check_finite(file, entry, values.data());
   return values;
 }
 

@@ -16,17 +16,6 @@ Group::Group(const Conv2dShape& s)
       inputs(s.window.h.in * s.window.w.in),
       outputs(s.window.h.out * s.window.w.out) {}
 
-Conv2dShape input_gradient(const Conv2dShape& s) {
-  Conv2dShape t = s;
-  std::swap(t.c, t.k);
-  t.relu = false;
-  for (Window1d* a : {&t.window.h, &t.window.w}) {
-    std::swap(a->in, a->out);
-    a->pad = a->dilation * (a->kernel - 1) - a->pad;
-  }
-  return t;
-}
-
 void spread(Runtime& r, DType dtype, const Spread& s, std::int64_t planes, const void* x,
             void* to) {
   r.launch("conv2d", dtype, "spread",

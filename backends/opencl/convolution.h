@@ -2,6 +2,7 @@
 // What the methods of convolution share.
 #include <cstdint>
 
+#include "backends/convolution.h"
 #include "backends/opencl/run.h"
 
 namespace limulus::opencl {
@@ -11,9 +12,6 @@ struct Group {
   std::int64_t channels, filters, taps, inputs, outputs;  // taps: c fh fw; outputs: oh ow
   explicit Group(const Conv2dShape& s);
 };
-
-// For a stride of 1: the convolution, of dy by turned filters, that dx is.
-Conv2dShape input_gradient(const Conv2dShape& s);
 
 // A copy of planes with zeros around them, dealt out by the remainders of a stride.
 struct Spread {  // the same as in kernels/conv2d.cl

@@ -31,9 +31,6 @@ namespace opencl {
 
 inline std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 inline std::int64_t round_up(std::int64_t a, std::int64_t b) { return ceil_div(a, b) * b; }
-inline std::size_t bytes_of(DType dtype, std::int64_t elements) {
-  return static_cast<std::size_t>(elements) * size_of(dtype);
-}
 
 }  // namespace opencl
 }  // namespace limulus

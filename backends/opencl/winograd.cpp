@@ -1,8 +1,6 @@
 // Convolution by Winograd's products (kernels/winograd.cl): transform both factors, multiply at each
 // of the 36 points, transform back. The batch is taken in chunks whose arrays fit the last cache.
 #include <algorithm>
-#include <cstdlib>
-#include <string_view>
 
 #include "backends/opencl/convolution.h"
 #include "backends/opencl/matrix.h"
@@ -70,9 +68,8 @@ bool winograd_pays(const Conv2dShape& s) {
   for (const Window1d* a : {&h, &w})
     if (a->stride != 1 || a->dilation != 1) return false;
   if (s.n == 0 || s.c == 0 || s.k == 0) return false;
-  const char* wanted = std::getenv("LIMULUS_CONV");
-  const std::string_view method = wanted == nullptr ? "" : wanted;
-  if (method == "direct" || method == "winograd") return method == "winograd";
+  const ConvMethod method = conv_method();
+  if (method != ConvMethod::automatic) return method == ConvMethod::winograd;
   const std::int64_t out = 7 - h.kernel, tiles = ceil_div(h.out, out) * ceil_div(w.out, out);
   return std::min(s.c, s.k) / s.groups >= 32 && s.n * tiles >= 12 &&
          4 * points * tiles <= 3 * h.kernel * w.kernel * h.out * w.out;

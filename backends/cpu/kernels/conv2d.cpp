@@ -38,21 +38,6 @@ void use_winograd_name(const Context& ctx, const Conv2dShape& s) {
   ctx.use(s.window.h.kernel == 3 ? "winograd F(5x5,3x3)" : "winograd F(3x3,5x5)");
 }
 
-// The convolution, of dy, that dx is where the stride is 1: channels exchanged, padding F - 1 - P.
-Conv2dShape gradient(const Conv2dShape& s) {
-  Conv2dShape t = s;
-  t.c = s.k;
-  t.k = s.c;
-  t.relu = t.packed = false;
-  for (Window1d* a : {&t.window.h, &t.window.w}) {
-    const std::int64_t in = a->in;
-    a->in = a->out;
-    a->out = in;
-    a->pad = a->kernel - 1 - a->pad;
-  }
-  return t;
-}
-
 }  // namespace
 
 template <class T>
@@ -73,7 +58,7 @@ void conv2d_forward(const Context& ctx, const Conv2dShape& s, const T* x, const 
 template <class T>
 void conv2d_backward_input(const Context& ctx, const Conv2dShape& s, const T* dy, const T* w,
                            T* dx) {
-  const Conv2dShape t = gradient(s);
+  const Conv2dShape t = input_gradient(s);
   if (use_winograd(t)) {
     use_winograd_name(ctx, s);
     conv2d_winograd<T>(ctx, t, dy, w, true, nullptr, dx);

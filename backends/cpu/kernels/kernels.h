@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "backends/convolution.h"
 #include "core/backend.h"
 
 namespace limulus::cpu {
@@ -22,10 +23,6 @@ struct Context {
 };
 void* scratch_take(const Context& ctx, std::size_t bytes);
 void scratch_give(const Context& ctx, void* data, std::size_t bytes) noexcept;
-
-// Which way a convolution goes: as the sizes advise, or always one way (LIMULUS_CONV).
-enum class ConvMethod { automatic, direct, winograd };
-ConvMethod conv_method();
 
 // T is float or double. A primitive of the interface and its kernel carry the same name.
 template <class T>

@@ -1,0 +1,17 @@
+#pragma once
+// What the backends' convolutions have in common, whatever computes them.
+#include "core/backend.h"
+
+namespace limulus {
+
+// Which way a convolution goes: as the sizes advise, or always one way, where it can.
+// LIMULUS_CONV=direct or winograd in the environment forces one, to compare the two, and to test
+// Winograd's with shapes for which it does not pay. ValueError for any other word.
+enum class ConvMethod { automatic, direct, winograd };
+ConvMethod conv_method();
+
+// Where the stride is 1, the gradient of the input is itself a convolution: of dy, by the filters
+// turned by half a turn. Input and output are exchanged, and the padding is D (F - 1) - P.
+Conv2dShape input_gradient(const Conv2dShape& s);
+
+}  // namespace limulus
