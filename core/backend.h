@@ -10,8 +10,8 @@
 //   * `dtype` is f32 or f64 and is the type of every array that is not said to be something else.
 //   * An output never aliases an input, unless the contract says "in place allowed".
 //   * Outputs are overwritten, never accumulated into, unless the contract says so.
-//   * Results are the same bits for any number of threads: work is cut by problem size and sums
-//     have a fixed order.
+//   * Results are the same bits for any number of threads: sizes alone decide how a sum is cut, and
+//     sums have a fixed order.
 //   * Sizes were checked by the caller (core and layers); a primitive trusts them.
 //
 // A primitive that a backend does not override falls back to the reference backend through host
