@@ -60,7 +60,7 @@ void compare(const std::string& what, Guarded<T>& got, Guarded<T>& expected, dou
   for (std::size_t i = 0; i < got.n; ++i) {
     const double g = got.get()[i], e = expected.get()[i];
     double error = 0;
-    if (std::isnan(e) || std::isinf(e))
+    if (!std::isfinite(e) || std::isnan(g))  // a NaN error would compare as no error
       error = (std::isnan(e) && std::isnan(g)) || g == e ? 0 : inf;
     else
       error = std::abs(g - e) / (1 + std::abs(e));

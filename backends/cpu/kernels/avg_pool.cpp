@@ -13,7 +13,9 @@
 //
 //   spread | g0 0 g1 0 g2 0 ... |     G[w] = sum over fw of spread[w + P - fw D]
 //
-// and G is then added to each of the input rows that the windows of row oh cover.
+// and G is then added to each of the input rows that the windows of row oh cover. Each step is taken
+// for all rows of a plane before the next begins: what was just stored in pieces cannot be loaded
+// in one until it has reached the cache (see lrn_within.cpp).
 #include "backends/cpu/kernels/memory_kernels.h"
 #include "backends/cpu/kernels/pool_geometry.h"
 
@@ -96,7 +98,7 @@ void avg_pool2d_forward(const Context& ctx, const Pool2dShape& s, const T* x, T*
   if (win.w.stride == 2) plane_kernel = average_plane<2, T>;
   const Pool2dShape shape = s;
   const std::int64_t planes = s.n * s.c;
-  parallel_for(ctx, planes, planes * bytes, [=](std::int64_t p, int) {
+  for_planes(ctx, planes, bytes, [=](std::int64_t p, int) {
     plane_kernel(shape, x + p * in, x + planes * in, y + p * out);
   });
 }
@@ -110,39 +112,52 @@ void avg_pool2d_backward(const Context& ctx, const Pool2dShape& s, const T* dy, 
   // `spread` has room for the taps that reach back over its beginning.
   const std::int64_t reach = (wide.kernel - 1) * wide.dilation;
   const std::int64_t length = reach + larger(wide.in + wide.pad, wide.out * wide.stride);
-  const std::int64_t per_thread = length + wide.in + wide.out;
+  const std::int64_t rows_out = s.window.h.out;
+  const std::int64_t per_thread = lines_apart<T>(rows_out * (length + wide.in) + out);
   const std::int64_t item = static_cast<std::int64_t>(sizeof(T));
-  const Scratch scratch(ctx, (wide.out + ctx.threads * per_thread) * item);
+  const std::int64_t columns_length = lines_apart<T>(wide.out);
+  const Scratch scratch(ctx, (columns_length + ctx.threads * per_thread) * item);
   T* columns = scratch.template as<T>();  // [OW]: the taps of a window that count, along its row
   for (std::int64_t ow = 0; ow < wide.out; ++ow)
     columns[ow] = static_cast<T>(counted(s.count_include_pad, wide, ow));
-  T* all = columns + wide.out;
-  const std::int64_t planes = s.n * s.c;
-  parallel_for(ctx, planes, planes * bytes, [=](std::int64_t p, int thread) {
+  T* all = columns + columns_length;
+  const std::int64_t gaps = ctx.threads * per_thread;  // the zeros of `spread` are written once
+  for_lanes<T>(0, gaps, [=](auto at) { at.store(all, Vec<T>::zero()); });
+  for_planes(ctx, s.n * s.c, bytes, [=](std::int64_t p, int thread) {
     const Window1d &h = shape.window.h, &w = shape.window.w;
-    T* spread = all + thread * per_thread;
-    T* row_sum = spread + length;
-    T* g = row_sum + w.in;
+    T* spread = all + thread * per_thread;     // [OH, length]
+    T* row_sums = spread + rows_out * length;  // [OH, W]
+    T* g = row_sums + rows_out * w.in;         // [OH, OW]
     T* dxp = dx + p * in;
-    for_lanes<T>(0, in, [=](auto at) { at.store(dxp, Vec<T>::zero()); });
-    for_lanes<T>(0, length, [=](auto at) { at.store(spread, Vec<T>::zero()); });
     for (std::int64_t oh = 0; oh < h.out; ++oh) {
-      const Range fh = taps_inside(h, oh);
       const Vec<T> rows = Vec<T>::set(static_cast<T>(counted(shape.count_include_pad, h, oh)));
       const T* dyr = dy + p * out + oh * w.out;
+      T* gr = g + oh * w.out;
       for_lanes<T>(0, w.out,
-                   [=](auto at) { at.store(g, at.load(dyr) / (rows * at.load(columns))); });
-      for (std::int64_t ow = 0; ow < w.out; ++ow) spread[reach + ow * w.stride] = g[ow];
+                   [=](auto at) { at.store(gr, at.load(dyr) / (rows * at.load(columns))); });
+    }
+    for (std::int64_t oh = 0; oh < h.out; ++oh) {
+      T* values = spread + oh * length + reach;
+      const T* gr = g + oh * w.out;
+      for (std::int64_t ow = 0; ow < w.out; ++ow) values[ow * w.stride] = gr[ow];
+    }
+    for (std::int64_t oh = 0; oh < h.out; ++oh) {
       const std::int64_t taps = w.kernel, step = w.dilation;
-      const T* from = spread + reach + w.pad;
+      const T* from = spread + oh * length + reach + w.pad;
+      T* to = row_sums + oh * w.in;
       for_lanes<T>(0, w.in, [=](auto at) {
         Vec<T> sum = Vec<T>::zero();
         for (std::int64_t fw = 0; fw < taps; ++fw) sum = sum + at.load(from - fw * step);
-        at.store(row_sum, sum);
+        at.store(to, sum);
       });
+    }
+    for_lanes<T>(0, in, [=](auto at) { at.store(dxp, Vec<T>::zero()); });
+    for (std::int64_t oh = 0; oh < h.out; ++oh) {
+      const Range fh = taps_inside(h, oh);
+      const T* sum = row_sums + oh * w.in;
       for (std::int64_t f = fh.begin; f < fh.end; ++f) {
         T* dxr = dxp + (oh * h.stride - h.pad + f * h.dilation) * w.in;
-        for_lanes<T>(0, w.in, [=](auto at) { at.store(dxr, at.load(dxr) + at.load(row_sum)); });
+        for_lanes<T>(0, w.in, [=](auto at) { at.store(dxr, at.load(dxr) + at.load(sum)); });
       }
     }
   });

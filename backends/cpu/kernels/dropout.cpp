@@ -8,9 +8,9 @@
 // words, per pass with AVX-512. Whatever stands in a lane's upper half is ignored by the next
 // product and needs no clearing.
 //
-// Measured (one core of an AMD EPYC, Zen 5, AVX-512): 1.4 elements per nanosecond, 11 GB/s. This is
-// the one kernel of its kind that computes longer than it waits for memory, and the layers that
-// drop (4096 values an image) are small.
+// Measured (131,072 elements, one core of an AMD EPYC, Zen 5): 3.5 elements per nanosecond with
+// AVX-512, 28 GB/s, and 1.4 with AVX2. This is the one kernel of its kind that computes longer than
+// it waits for memory, and the layers that drop (4096 values an image) are small.
 #include "backends/cpu/kernels/memory_kernels.h"
 #include "backends/cpu/kernels/parallel.h"
 

@@ -24,13 +24,13 @@ void lrn_across_max_pool2d_forward(const Context& ctx, const LrnShape& s, const 
     lrn_across_forward<T>(ctx, s, x, normalized.template as<T>());
     return max_pool2d_forward<T>(ctx, pool, normalized.template as<T>(), y, argmax);
   }
-  constexpr std::int64_t chunk = 32;  // channels; a multiple of 4, where groups begin (lrn_five.h)
+  constexpr std::int64_t chunk = 32;  // channels; whole groups of four (lrn_five.h)
   const Window2d win = pool.window;
   const std::int64_t out = win.h.out * win.w.out, chunks = ceil_div(channels, chunk);
   const PoolPlane<T> pool_plane = pool_plane_for<T>(win, argmax != nullptr);
   const LrnFactors<T> factors(s);
   // Four planes and one of zeros; the first four are read beyond their ends (row_maxima).
-  const std::int64_t per_thread = 5 * plane + 64;
+  const std::int64_t per_thread = lines_apart<T>(5 * plane + 64);
   const Scratch scratch(ctx, ctx.threads * per_thread * item);
   T* all = scratch.template as<T>();
 

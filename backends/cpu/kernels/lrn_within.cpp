@@ -7,13 +7,17 @@
 // b = size - 1 - a, clipped to the plane; mirrored_box exchanges a and b (see lrn_across.cpp).
 //
 // A box is separable: sums along the row first, then sums of those down the column, so that an
-// element costs 2 size additions instead of size^2. Along the row, the source is copied into a line
+// element costs 2 size additions instead of size^2. Along the row, the source is copied into lines
 // with zeros at both ends; then every output is a sum of `size` neighbours with no edge to think
 // of, and a register computes neighbouring outputs from overlapping loads:
 //
 //   line  | 0 0 | z0 z1 z2 ... z(W-1) | 0 0 |       out[i] = line[i] + ... + line[i + size - 1]
 //
-// A task is one plane; what it keeps between the passes (two planes per thread) fits the L2 cache
+// All lines of a plane are written before the first is read. A load that overlaps two stores still
+// on their way to the cache has to wait for both: with one line, written and read at once, these
+// kernels took three times as long.
+//
+// A plane belongs to one thread; what it keeps between the passes (three planes) fits the L2 cache
 // for the planes of AlexNet (55 x 55 floats are 12 KB).
 #include "backends/cpu/kernels/lrn_five.h"
 #include "backends/cpu/kernels/memory_kernels.h"
@@ -27,14 +31,9 @@ namespace {
 struct Box {
   std::int64_t h, w, size, before, after;  // a and b above, exchanged for the mirrored box
 
-  std::int64_t line_length() const { return w + size - 1; }
+  std::int64_t line() const { return w + size - 1; }  // its length
   Box mirrored() const { return {h, w, size, after, before}; }
 };
-
-template <class T>
-void clear_line(const Box& box, T* line) {
-  for_lanes<T>(0, box.line_length(), [=](auto at) { at.store(line, Vec<T>::zero()); });
-}
 
 // p[0] + p[step] + ... over `taps` elements. Five (the paper's window) are written out: the loop's
 // own instructions cost as much as its additions.
@@ -49,16 +48,21 @@ LIMULUS_INLINE Vec<T> sum_of(At at, const T* p, std::int64_t taps, std::int64_t 
   return sum;
 }
 
-// rows[h, w] = sum over the window along the row of f(z); the ends of `line` are zeros already.
+// rows[h, w] = sum over the window along the row of f(z); `lines` is a workspace [h, line].
 template <class T, class F>
-LIMULUS_INLINE void sum_along_rows(const Box& box, const T* z, T* line, T* rows, F f) {
-  const std::int64_t size = box.size;
+LIMULUS_INLINE void sum_along_rows(const Box& box, const T* z, T* lines, T* rows, F f) {
+  const std::int64_t size = box.size, before = box.before, w = box.w, line = box.line();
   for (std::int64_t h = 0; h < box.h; ++h) {
-    const T* from = z + h * box.w;
-    T* to = rows + h * box.w;
-    T* inside = line + box.before;
-    for_lanes<T>(0, box.w, [=](auto at) { at.store(inside, f(at.load(from))); });
-    for_lanes<T>(0, box.w, [=](auto at) { at.store(to, sum_of(at, line, size, 1)); });
+    const T* from = z + h * w;
+    T *to = lines + h * line, *inside = to + before, *behind = inside + w;
+    for_lanes<T>(0, before, [=](auto at) { at.store(to, Vec<T>::zero()); });
+    for_lanes<T>(0, w, [=](auto at) { at.store(inside, f(at.load(from))); });
+    for_lanes<T>(0, size - 1 - before, [=](auto at) { at.store(behind, Vec<T>::zero()); });
+  }
+  for (std::int64_t h = 0; h < box.h; ++h) {
+    const T* from = lines + h * line;
+    T* to = rows + h * w;
+    for_lanes<T>(0, w, [=](auto at) { at.store(to, sum_of(at, from, size, 1)); });
   }
 }
 
@@ -71,6 +75,7 @@ LIMULUS_INLINE void sum_down_columns(const Box& box, const T* rows, std::int64_t
   for_lanes<T>(0, w, [=](auto at) { use(at, sum_of(at, top, taps, w)); });
 }
 
+// Captured by reference: a copy for every row of a plane would take longer than the row.
 template <class T>
 struct Parameters {
   bool quick, three_quarters;
@@ -99,20 +104,19 @@ void lrn_within_forward(const Context& ctx, const LrnShape& s, const T* x, T* y)
   const Box box = box_of(s);
   const Parameters<T> p(s);
   const std::int64_t plane = s.h * s.w, item = static_cast<std::int64_t>(sizeof(T));
-  const std::int64_t per_thread = box.line_length() + plane;
+  const std::int64_t per_thread = lines_apart<T>(box.h * box.line() + plane);
   const Scratch scratch(ctx, ctx.threads * per_thread * item);
   T* all = scratch.template as<T>();
-  parallel_for(ctx, s.n * s.c, 2 * s.n * s.c * plane * item, [=](std::int64_t task, int thread) {
-    T* line = all + thread * per_thread;
-    T* rows = line + box.line_length();
+  for_planes(ctx, s.n * s.c, 2 * plane * item, [=](std::int64_t task, int thread) {
+    T* lines = all + thread * per_thread;
+    T* rows = lines + box.h * box.line();
     const T* xp = x + task * plane;
     T* yp = y + task * plane;
-    clear_line(box, line);
-    sum_along_rows(box, xp, line, rows, [](Vec<T> v) { return v * v; });
+    sum_along_rows(box, xp, lines, rows, [](Vec<T> v) { return v * v; });
     for (std::int64_t h = 0; h < box.h; ++h) {
       const T* xr = xp + h * box.w;
       T* yr = yp + h * box.w;
-      sum_down_columns(box, rows, h, [=](auto at, Vec<T> sum) {
+      sum_down_columns(box, rows, h, [=, &p](auto at, Vec<T> sum) {
         at.store(yr, at.load(xr) * p.power(fma(p.alpha, sum, p.k)).p);
       });
     }
@@ -125,33 +129,31 @@ void lrn_within_backward(const Context& ctx, const LrnShape& s, const T* x, cons
   const Parameters<T> p(s);
   const Vec<T> factor = Vec<T>::set(static_cast<T>(-2 * s.alpha * s.beta));
   const std::int64_t plane = s.h * s.w, item = static_cast<std::int64_t>(sizeof(T));
-  const std::int64_t per_thread = box.line_length() + 2 * plane;
+  const std::int64_t per_thread = lines_apart<T>(box.h * box.line() + 2 * plane);
   const Scratch scratch(ctx, ctx.threads * per_thread * item);
   T* all = scratch.template as<T>();
-  parallel_for(ctx, s.n * s.c, 3 * s.n * s.c * plane * item, [=](std::int64_t task, int thread) {
-    T* line = all + thread * per_thread;
-    T* rows = line + box.line_length();
+  for_planes(ctx, s.n * s.c, 3 * plane * item, [=](std::int64_t task, int thread) {
+    T* lines = all + thread * per_thread;
+    T* rows = lines + box.h * box.line();
     T* r = rows + plane;
     const T* xp = x + task * plane;
     const T* dyp = dy + task * plane;
     T* dxp = dx + task * plane;
-    clear_line(box, line);
-    sum_along_rows(box, xp, line, rows, [](Vec<T> v) { return v * v; });
+    sum_along_rows(box, xp, lines, rows, [](Vec<T> v) { return v * v; });
     for (std::int64_t h = 0; h < box.h; ++h) {  // dx <- dy s^-beta, and r
       const std::int64_t row = h * box.w;
       const T* xr = xp + row;
       const T* dyr = dyp + row;
       T* dxr = dxp + row;
       T* rr = r + row;
-      sum_down_columns(box, rows, h, [=](auto at, Vec<T> sum) {
+      sum_down_columns(box, rows, h, [=, &p](auto at, Vec<T> sum) {
         const Powers<T> powers = p.power(fma(p.alpha, sum, p.k));
         const Vec<T> d = at.load(dyr);
         at.store(dxr, d * powers.p);
         at.store(rr, d * at.load(xr) * powers.p_over_s);
       });
     }
-    clear_line(box, line);  // the mirrored line begins elsewhere
-    sum_along_rows(mirrored, r, line, rows, [](Vec<T> v) { return v; });
+    sum_along_rows(mirrored, r, lines, rows, [](Vec<T> v) { return v; });
     for (std::int64_t h = 0; h < box.h; ++h) {
       const T* xr = xp + h * box.w;
       T* dxr = dxp + h * box.w;

@@ -62,16 +62,18 @@ LIMULUS_INLINE void store_position(std::int32_t* p, int n, Vec<float> offset, in
   const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
   const __m256i start =
       _mm256_add_epi32(_mm256_set1_epi32(first), _mm256_mullo_epi32(lane, _mm256_set1_epi32(step)));
-  _mm256_maskstore_epi32(p, Vec<float>::first(n),
-                         _mm256_add_epi32(start, _mm256_cvtps_epi32(offset.v)));
+  const __m256i at = _mm256_add_epi32(start, _mm256_cvtps_epi32(offset.v));
+  if (n == 8) return _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), at);
+  _mm256_maskstore_epi32(p, Vec<float>::first(n), at);
 }
 LIMULUS_INLINE void store_position(std::int32_t* p, int n, Vec<double> offset, int first,
                                    int step) {
   const __m128i lane = _mm_setr_epi32(0, 1, 2, 3);
   const __m128i start =
       _mm_add_epi32(_mm_set1_epi32(first), _mm_mullo_epi32(lane, _mm_set1_epi32(step)));
-  _mm_maskstore_epi32(p, _mm256_castsi256_si128(Vec<float>::first(n)),
-                      _mm_add_epi32(start, _mm256_cvtpd_epi32(offset.v)));
+  const __m128i at = _mm_add_epi32(start, _mm256_cvtpd_epi32(offset.v));
+  if (n == 4) return _mm_storeu_si128(reinterpret_cast<__m128i*>(p), at);
+  _mm_maskstore_epi32(p, _mm256_castsi256_si128(Vec<float>::first(n)), at);
 }
 #endif
 
@@ -210,7 +212,7 @@ LIMULUS_INLINE RowMaxima<T> row_maxima(const T* p, int n) {
 template <bool POSITIONS, class T>
 LIMULUS_INLINE void pool_three_strip(const Window2d& win, const T* x, const T* array_end,
                                      std::int64_t ow, int n, T* y, std::int32_t* argmax) {
-  const std::int64_t in = win.w.in, out = win.w.out;
+  const std::int64_t in = win.w.in, out = win.w.out, windows = win.h.out * out;
   const T* p = x + 2 * ow;
   const auto maxima = [=](const T* row) {
     return array_end - row > 2 * Vec<T>::width ? row_maxima<POSITIONS, true>(row, n)
@@ -224,9 +226,15 @@ LIMULUS_INLINE void pool_three_strip(const Window2d& win, const T* x, const T* a
     last = maxima(p + (2 * oh + 2) * in);
     take_larger<POSITIONS>(middle.max, middle.column + one_row, &best, &where);
     take_larger<POSITIONS>(last.max, last.column + (one_row + one_row), &best, &where);
-    best.store_n(y + oh * out + ow, n);
+    // A row of fewer windows than a register may run on into the next row, which is written later.
+    const std::int64_t at = oh * out + ow;
+    const int lanes = at + Vec<T>::width <= windows ? Vec<T>::width : n;
+    if (lanes == Vec<T>::width)
+      best.store(y + at);
+    else
+      best.store_n(y + at, n);
     if (POSITIONS)
-      store_position(argmax + oh * out + ow, n, where, static_cast<int>(2 * (oh * in + ow)), 2);
+      store_position(argmax + at, lanes, where, static_cast<int>(2 * (oh * in + ow)), 2);
   }
 }
 
@@ -250,14 +258,19 @@ template <class T>
 using PoolPlane = void (*)(const Window2d& win, const T* x, const T* array_end, T* y,
                            std::int32_t* argmax);
 
-template <class T>
-inline PoolPlane<T> pool_plane_for(const Window2d& win, bool with_argmax) {
-  const auto is_three = [](const Window1d& w) {
+// 3 x 3 windows with a stride of 2, none of which hangs over an edge.
+inline bool is_pool_three(const Window2d& win) {
+  const auto along = [](const Window1d& w) {
     const Range inside = windows_inside(w);
     return w.kernel == 3 && w.stride == 2 && w.dilation == 1 && w.pad == 0 && inside.begin == 0 &&
            inside.end == w.out;
   };
-  if (is_three(win.h) && is_three(win.w))
+  return along(win.h) && along(win.w);
+}
+
+template <class T>
+inline PoolPlane<T> pool_plane_for(const Window2d& win, bool with_argmax) {
+  if (is_pool_three(win))
     return with_argmax ? pool_three_plane<true, T> : pool_three_plane<false, T>;
   if (win.w.stride == 1) return pool_any_plane<1, 0, T>;
   if (win.w.stride == 2) return pool_any_plane<2, 0, T>;

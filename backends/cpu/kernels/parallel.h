@@ -34,6 +34,27 @@ inline void parallel_for(const Context& ctx, std::int64_t tasks, std::int64_t by
   for (std::int64_t i = 0; i < tasks; ++i) fn(i, omp_get_thread_num());
 }
 
+// fn(plane, thread) for planes of `plane_bytes` traffic each, several in a task, so that a task is
+// about 64 KiB: one by one, small planes would cost more in handing out than in work, and threads
+// would write next to each other, in the same cache lines.
+template <class F>
+inline void for_planes(const Context& ctx, std::int64_t planes, std::int64_t plane_bytes, F fn) {
+  const std::int64_t group = larger(1, 64 * 1024 / larger(1, plane_bytes));
+  parallel_for(ctx, ceil_div(planes, group), planes * plane_bytes,
+               [=](std::int64_t task, int thread) {
+                 const std::int64_t end = smaller(planes, (task + 1) * group);
+                 for (std::int64_t p = task * group; p < end; ++p) fn(p, thread);
+               });
+}
+
+// n elements, rounded up so that what follows begins in a cache line of its own (and in another
+// pair of lines, since the processor fetches pairs). For the parts of threads in one workspace.
+template <class T>
+LIMULUS_INLINE std::int64_t lines_apart(std::int64_t n) {
+  constexpr std::int64_t pair = 128 / sizeof(T);
+  return ceil_div(n, pair) * pair;
+}
+
 // Elements [i, i + width) or, at the end of a row, [i, i + n) of the arrays at hand.
 struct Full {
   std::int64_t i;

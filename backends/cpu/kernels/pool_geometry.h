@@ -55,6 +55,32 @@ LIMULUS_INLINE Vec<float> odd_places(Vec<float> a, Vec<float> b) {
 LIMULUS_INLINE Vec<double> odd_places(Vec<double> a, Vec<double> b) {
   return {_mm512_permutex2var_pd(a.v, _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15), b.v)};
 }
+// The other way round: a0 b0 a1 b1 ... of the lower halves of a and b, and of the upper halves. (With
+// AVX2 nobody asks for it: max_pool.cpp.)
+LIMULUS_INLINE Vec<float> interleave_low(Vec<float> a, Vec<float> b) {
+  const __m512i pick = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+  return {_mm512_permutex2var_ps(a.v, pick, b.v)};
+}
+LIMULUS_INLINE Vec<double> interleave_low(Vec<double> a, Vec<double> b) {
+  return {_mm512_permutex2var_pd(a.v, _mm512_setr_epi64(0, 8, 1, 9, 2, 10, 3, 11), b.v)};
+}
+LIMULUS_INLINE Vec<float> interleave_high(Vec<float> a, Vec<float> b) {
+  const __m512i pick =
+      _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+  return {_mm512_permutex2var_ps(a.v, pick, b.v)};
+}
+LIMULUS_INLINE Vec<double> interleave_high(Vec<double> a, Vec<double> b) {
+  return {_mm512_permutex2var_pd(a.v, _mm512_setr_epi64(4, 12, 5, 13, 6, 14, 7, 15), b.v)};
+}
+// The first n lanes from integers (exact below 2^24 in float)
+LIMULUS_INLINE void load_positions(const std::int32_t* p, int n, Vec<float>* v) {
+  const auto lanes = static_cast<__mmask16>((1u << n) - 1);
+  v->v = _mm512_cvtepi32_ps(_mm512_maskz_loadu_epi32(lanes, p));
+}
+LIMULUS_INLINE void load_positions(const std::int32_t* p, int n, Vec<double>* v) {
+  const auto lanes = static_cast<__mmask8>((1u << n) - 1);
+  v->v = _mm512_cvtepi32_pd(_mm256_maskz_loadu_epi32(lanes, p));
+}
 #else
 LIMULUS_INLINE Vec<float> even_places(Vec<float> a, Vec<float> b) {  // a0 a2 b0 b2 | a4 a6 b4 b6
   const __m256 mixed = _mm256_shuffle_ps(a.v, b.v, 0b10001000);

@@ -28,6 +28,15 @@ LIMULUS_INLINE void map_gradient(const Context& ctx, std::int64_t n, const T* z,
   for_elements(ctx, n, 3, only_written, [=](auto at) { at.store(dx, f(at.load(dy), at.load(z))); });
 }
 
+// Keeps a load and the selection after it apart. Joined into one, as the compiler likes to, the load
+// waits for the mask, which waits for another load: relu's gradient then has half as many cache lines
+// under way, and takes 2.3 ms instead of 1.7 (conv1's output at batch 32, one core, AVX-512).
+template <class T>
+LIMULUS_INLINE Vec<T> loaded(Vec<T> a) {
+  asm("" : "+v"(a.v));  // for all the compiler knows, a is changed here
+  return a;
+}
+
 }  // namespace
 
 template <class T>
@@ -77,7 +86,7 @@ void unary_backward(const Context& ctx, UnaryOp op, std::int64_t n, const T* x, 
       });
     case UnaryOp::relu:
       return map_gradient(ctx, n, y, dy, dx,
-                          [](V d, V r) { return select(r > V::zero(), d, V::zero()); });
+                          [](V d, V r) { return select(r > V::zero(), loaded(d), V::zero()); });
     case UnaryOp::sigmoid:
       return map_gradient(ctx, n, y, dy, dx, [](V d, V s) { return d * s * (V::set(1) - s); });
     case UnaryOp::tanh:  // (1 - t)(1 + t) rather than 1 - t^2, which loses digits near t = 1
