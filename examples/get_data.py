@@ -119,13 +119,14 @@ def fetch(address: str, wanted: str, folder: Path) -> Path:
 
 
 def unpack(archive: Path, beginning: str, folder: Path) -> None:
-    """Files of the archive that are not there yet, or have another size."""
-    made = 0
+    """Makes the files of the archive that are not there yet, or have another size."""
+    made = total = 0
     with tarfile.open(archive) as tar:
         for member in tar:
             name = member.name.removeprefix("./")
             if not member.isfile() or not name.startswith(beginning):
                 continue
+            total += 1
             path = folder / name.removeprefix(beginning)
             if not path.resolve().is_relative_to(folder.resolve()):
                 raise Problem(f"{archive}: \"{member.name}\" would lie outside of {folder}")
@@ -136,7 +137,7 @@ def unpack(archive: Path, beginning: str, folder: Path) -> None:
             part.write_bytes(tar.extractfile(member).read())
             part.rename(path)
             made += 1
-    print(f"{folder}: {made} files unpacked" if made else f"{folder}: is unpacked")
+    print(f"{folder}: unpacked {made} of {total} files")
 
 
 def main(arguments: list[str]) -> int:
