@@ -7,11 +7,10 @@
 //
 //     example_05_lenet5            a sketch: digits that this program draws
 //     example_05_lenet5 FOLDER     MNIST: 60,000 handwritten ones, 10,000 more
-//
-// `examples/get_data.py mnist` fetches them.
 #include <cstdio>
 
 #include "backends/registry.h"
+#include "core/error.h"
 #include "core/rng.h"
 #include "layers/cross_entropy.h"
 #include "layers/softmax.h"
@@ -70,10 +69,11 @@ double accuracy(Module& net, Loader& loader) {
   return seen.top1();
 }
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const bool sketch = argc < 2;
   Dataset data;
   if (sketch) {
+    std::printf("drawn digits; for MNIST: examples/get_data.py mnist\n\n");
     data.train = draw_digits(2000, 1);
     data.test = draw_digits(200, 2);
   } else {
@@ -142,4 +142,7 @@ int main(int argc, char** argv) {
   for (int digit = 0; digit < 10; ++digit)
     std::printf("%d: %.0f %%\n", digit, 100 * p[digit]);
   std::printf("It is a %d.\n", static_cast<int>(batch.labels[0]));
+} catch (const Error& e) {
+  std::fprintf(stderr, "%s\n", e.what());
+  return 1;
 }

@@ -2,19 +2,18 @@
 //
 // Figure 1 of the AlexNet paper: a convolutional network of four layers comes
 // to 25 % training error on CIFAR-10 six times sooner with ReLU than with tanh.
-// Here is that race, with sigmoid as a third. As in the paper nothing
-// regularizes, and each runs at the rate that suits it best.
+// Here sigmoid runs, too. As in the paper nothing regularizes, and each has the
+// rate that suits it best.
 //
 //     example_06_relu_race                      a sketch: 50 photographs
 //     example_06_relu_race FOLDER [PLOT.svg]    the race, on CIFAR-10
-//
-// `examples/get_data.py cifar10` fetches the pictures.
 #include <cmath>
 #include <cstdio>
 #include <string>
 
 #include "backends/registry.h"
 #include "core/algebra.h"
+#include "core/error.h"
 #include "formats/atomic_file.h"
 #include "layers/cross_entropy.h"
 #include "models/models.h"
@@ -26,9 +25,8 @@
 
 using namespace limulus;
 
-// The network is `cifar_convnet`: convolutions of 32, 32 and 64 kernels of 5x5,
-// a pool after each, one fully connected layer. All begin with the same
-// weights: only f differs.
+// The network: convolutions of 32, 32 and 64 kernels of 5x5, a pool after each,
+// one full connection. All three begin with the same weights: only f differs.
 std::shared_ptr<Module> fresh_network(Nonlinearity f) {
   auto net = make_model("cifar-convnet", 10, device("cpu"), DType::f32,
                         {.nonlinearity = f});
@@ -37,10 +35,10 @@ std::shared_ptr<Module> fresh_network(Nonlinearity f) {
 }
 
 Tensor loss_of(Module& net, const Batch& b, Metrics* seen = nullptr) {
-  Backend& cpu = device("cpu");
-  const Tensor y = net(Tensor::from(b.images, {b.size, 3, 32, 32}, cpu));
+  const Tensor x = Tensor::from(b.images, {b.size, 3, 32, 32}, device("cpu"));
+  const Tensor y = net(x);
   if (seen) seen->add(y.to_vector<float>().data(), b.labels.data(), b.size);
-  return cross_entropy(y, Tensor::from(b.labels, {b.size}, cpu));
+  return cross_entropy(y, Tensor::from(b.labels, {b.size}, device("cpu")));
 }
 
 // ---- Training, until 25 % error ----
@@ -49,7 +47,7 @@ Tensor loss_of(Module& net, const Batch& b, Metrics* seen = nullptr) {
 // it saw them, took for something else. Weight decay regularizes, so it is 0.
 struct Curve {
   std::vector<double> epoch, error;
-  double loss = 0;  // mean over the last epoch
+  double loss = 0;  // of the last epoch
 };
 Curve train(Module& net, Loader& loader, double rate, int epochs) {
   Sgd sgd(net.parameters(), {.lr = rate, .momentum = 0.9, .weight_decay = 0});
@@ -85,17 +83,16 @@ bool is_flat(Nonlinearity f, double y) {
 
 // One batch there and back: how much of f is flat after each convolution, and
 // the gradient that the weights of each layer get (root of the mean square).
-void look_inside(Module& net, Nonlinearity f, const Batch& b) {
-  std::printf("%-8s", name_of(f));
-  {
-    const LayerObserver observe([&](const std::string& name, const Tensor& y) {
-      if (!name.starts_with(name_of(f))) return;
-      int flat = 0;
-      for (const double v : y.to_doubles()) flat += is_flat(f, v);
-      std::printf(" %3.0f %%", 100.0 * flat / static_cast<double>(y.numel()));
-    });
-    loss_of(net, b).backward();
-  }
+void look_inside(Module& net, Nonlinearity f, const Batch& b,
+                 const char* when) {
+  std::printf("%-7s %-6s ", name_of(f), when);
+  const LayerObserver observe([&](const std::string& name, const Tensor& y) {
+    if (!name.starts_with(name_of(f))) return;
+    int flat = 0;
+    for (const double v : y.to_doubles()) flat += is_flat(f, v);
+    std::printf(" %3.0f %%", 100.0 * flat / static_cast<double>(y.numel()));
+  });
+  loss_of(net, b).backward();
   for (auto& [name, w] : net.parameters()) {
     const double size = std::sqrt(mean(square(w.grad())).item());
     if (name.ends_with(".weight")) std::printf("  %7.1e", size);
@@ -105,11 +102,10 @@ void look_inside(Module& net, Nonlinearity f, const Batch& b) {
 }
 
 // ---- The race ----
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const bool sketch = argc < 2;
   const std::int64_t count = sketch ? 50 : 10000, batch = sketch ? 10 : 64;
   const int trial = sketch ? 2 : 3, limit = sketch ? 6 : 80;  // epochs
-
   // Every so many-th picture, 32 x 32, less the mean colour, divided by the
   // deviation of a pixel.
   const Dataset data = open_dataset(sketch ? "data/flowers5" : argv[1]);
@@ -122,14 +118,15 @@ int main(int argc, char** argv) {
                 make_normalization(measure_pixels(*images), 1.0F / 58),
                 {.batch = batch, .seed = 1});
   Batch first;
-  loader.start(0);
-  loader.next(first);
+  loader.start(0), loader.next(first);
 
-  // Of four rates the best is the one with the smallest loss after a few
-  // epochs. A loss that is no number (NaN) is never the smallest.
+  // The best of four rates has the smallest loss after a few epochs; NaN never is.
   LinePlot plot{.title = "Training error", .x_label = "epochs"};
   plot.percent = true, plot.levels = {{"25 %", 0.25}};
-  std::printf("f is flat in:  1     2     3;  gradient of conv1, 2, 3, fc4\n");
+  if (sketch)
+    std::printf("a sketch; for CIFAR-10: examples/get_data.py cifar10\n\n");
+  std::printf(
+      "              flat in 1, 2, 3     gradient of conv1, 2, 3, fc4\n");
   for (const Nonlinearity f :
        {Nonlinearity::relu, Nonlinearity::tanh, Nonlinearity::sigmoid}) {
     double best = 0, smallest = INFINITY;
@@ -138,12 +135,15 @@ int main(int argc, char** argv) {
       if (loss < smallest) best = rate, smallest = loss;
     }
     const auto net = fresh_network(f);
-    look_inside(*net, f, first);
+    look_inside(*net, f, first, "before");
     const Curve c = train(*net, loader, best, limit);
-    look_inside(*net, f, first);
-    std::printf("        rate %g: %.0f %% error after %zu epochs\n", best,
+    look_inside(*net, f, first, "after");
+    std::printf("        rate %g: %.1f %% error after %zu epochs\n", best,
                 100 * c.error.back(), c.epoch.size());
     plot.series.push_back({name_of(f), c.epoch, c.error, 1 + int(f)});
   }
   if (argc > 2) write_file_atomically(argv[2], plot_file(plot));
+} catch (const Error& e) {
+  std::fprintf(stderr, "%s\n", e.what());
+  return 1;
 }

@@ -7,8 +7,6 @@
 //
 //     example_09_flowers17            a sketch: 10 photographs of data/flowers5
 //     example_09_flowers17 FOLDER     1,088 to learn from, 272 held out
-//
-// `examples/get_data.py flowers17` fetches the 1,360 photographs.
 #include <algorithm>
 #include <cstdio>
 
@@ -57,6 +55,7 @@ int main(int argc, char** argv) try {
   // but drawn from every class.
   Dataset data = open_dataset(sketch ? "data/flowers5" : argv[1]);
   if (sketch) {
+    std::printf("a sketch; for all: examples/get_data.py flowers17\n\n");
     data.train =
         data.train.subset({0, 80, 160, 240, 320, 400, 480, 560, 640, 720});
     data.test = data.test.subset({0, 40, 80, 120, 160});
@@ -132,6 +131,6 @@ int main(int argc, char** argv) try {
     std::fflush(stdout);
   }
 } catch (const Error& e) {
-  std::fprintf(stderr, "%s\nexamples/get_data.py flowers17\n", e.what());
+  std::fprintf(stderr, "%s\n", e.what());
   return 1;
 }
