@@ -33,9 +33,9 @@ Tensor numbers(const Shape& shape, std::uint64_t stream) {
 // w transposed). Each gradient has the shape of what it is the gradient of,
 // and shapes leave little choice:
 //
-//     dx [N, in]    = dy [N, out] times w [out, in]
-//     dw [out, in]  = dy' [out, N] times x [N, in]
-//     db [out]      = the sum of dy [N, out] over N
+//     dx [N, in]   = dy w
+//     dw [out, in] = dy' x
+//     db [out]     = sum over N of dy
 //
 // Little, but when in = out, a product the wrong way round fits, too.
 enum class Mistake { none, dw_transposed, db_mean, dx_transposed, dx_missing };

@@ -9,8 +9,8 @@ Markdown that `page` makes:
     // words, then code below          a comment on lines of its own; Markdown, but for:
     //     y = x w                     what is indented by two and more is shown as it is
 
-Comments at the end of a line stay where they are. At the end comes the output, which is
-expected/NN_name.txt, and which a test compares with what the program prints.
+Comments at the end of a line stay where they are. At the end comes the output out of expected/NN_name.txt,
+which a test compares with what the program prints.
 """
 
 import re
@@ -20,6 +20,7 @@ from myst_parser.parsers.sphinx_ import MystParser
 from sphinx.addnodes import download_reference, pending_xref
 from sphinx.transforms import SphinxTransform
 
+ROOT = Path(__file__).resolve().parents[2]
 COMMENT = re.compile(r"^\s*//(?: (.*)|)$")
 HEADING = re.compile(r"^-{2,} (.+?) -*$")
 PRODUCT = re.compile(r"(`[^`]*`)|(?<=[\w)\]])\*(?=[\w(\[])")  # 2*3, not within `code`
@@ -81,6 +82,12 @@ def step(comment: list[str], code: list[str]) -> list[str]:
     return rows
 
 
+def included(title: str, file: Path, language: str) -> list[str]:
+    """A part of the page that is a file, where there is one."""
+    return [f"## {title}", "", f"```{{literalinclude}} /{file.relative_to(ROOT)}",
+            f":language: {language}", "```", ""] if file.exists() else []
+
+
 def page(source: str, path: Path) -> str:
     """The page of a program as Markdown."""
     (first, code), *rest = pieces(source)
@@ -88,10 +95,11 @@ def page(source: str, path: Path) -> str:
     lines = ["---", "hide-toc: true", "---", f"# {title}", "", introduction, ""]
     for part in [([], code), *rest]:
         lines += step(*part)
-    expected = path.parent / "expected" / f"{path.stem}.txt"
-    if expected.exists():
-        lines += ["## What it prints", "", f"```{{literalinclude}} expected/{expected.name}",
-                  ":language: text", "```", ""]
+    examples = ROOT / "examples"  # one is a project in a folder of its own
+    name = path.stem if path.parent == examples else path.parent.name
+    if name != path.stem:
+        lines += included("Its CMakeLists.txt", path.parent / "CMakeLists.txt", "cmake")
+    lines += included("What it prints", examples / "expected" / f"{name}.txt", "text")
     return "\n".join(lines)
 
 
