@@ -8,6 +8,9 @@
 // With b = 0 it is the straight line x/2, with a large b it is ReLU: the
 // network finds out which. Limulus does not have it. This file adds it, and
 // needs only an installed copy and the `CMakeLists.txt` below.
+#include <cmath>
+#include <cstdio>
+
 #include <limulus/backends/registry.h>
 #include <limulus/core/algebra.h>
 #include <limulus/core/autograd.h>
@@ -21,8 +24,6 @@
 #include <limulus/layers/walk.h>
 #include <limulus/models/initialize.h>
 #include <limulus/training/sgd.h>
-#include <cmath>
-#include <cstdio>
 
 using namespace limulus;
 
@@ -47,10 +48,10 @@ struct SwishOp : Op {
 
 // ---- The function ----
 //
-// Forward is computed on `detach`ed tensors, whose operations are not noted;
-// then all of it is noted as one operation, with what backward reads. Without
-// an Op, as x * sigmoid(b * x), it would work too: autograd finds the derivative
-// of each piece, but keeps the sigmoid's result in memory besides x.
+// Forward is computed on detached tensors, whose operations are not noted; then
+// all of it is noted as one operation, with what backward reads. Without an Op,
+// as x * sigmoid(b * x), it would work too: autograd finds the derivative of
+// each piece, but keeps the sigmoid's result in memory besides x.
 Tensor swish(const Tensor& x, const Tensor& b) {
   const Tensor v = x.detach();
   return record<SwishOp>(v * sigmoid(b.detach() * v), {x, b}, {x, b});
