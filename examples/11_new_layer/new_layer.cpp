@@ -127,7 +127,7 @@ int main() {
   model.add<Linear>("fc1", 1, 4, cpu, DType::f64).add("swish", hidden);
   model.add<Linear>("fc2", 4, 1, cpu, DType::f64);
   initialize(model, Recipe::pytorch, 1);
-  Sgd sgd(model.parameters(), {.lr = 0.1, .momentum = 0, .weight_decay = 0});
+  Sgd sgd(model.parameters(), {.lr = 0.01, .momentum = 0.9, .weight_decay = 0});
   for (int step = 0; step <= 1000; ++step) {
     const Tensor loss = mean(square(model(x) - wave));
     if (step % 250 == 0) {
