@@ -1,6 +1,5 @@
 #include "models/cifar_convnet.h"
 
-#include "layers/activation.h"
 #include "layers/avg_pool2d.h"
 #include "layers/conv2d.h"
 #include "layers/flatten.h"
@@ -15,12 +14,7 @@ std::shared_ptr<Sequential> cifar_convnet(std::int64_t classes, Backend& backend
   // The ragged last window is divided by the values it has, not by 9.
   const Pool2dOptions three = {.kernel = 3, .stride = 2, .ceil = true, .count_include_pad = false};
   auto net = std::make_shared<Sequential>();
-  const auto act = [&](const std::string& number) {
-    if (nonlinearity == Nonlinearity::relu)
-      net->add<ReLU>("relu" + number);
-    else
-      net->add<Tanh>("tanh" + number);
-  };
+  const auto act = [&](const char* number) { add_nonlinearity(*net, nonlinearity, number); };
   net->add<Conv2d>("conv1", 3, 32, five, backend, dtype);
   act("1");
   net->add<MaxPool2d>("pool1", three).add<Conv2d>("conv2", 32, 32, five, backend, dtype);

@@ -1,6 +1,6 @@
 #pragma once
 // A four-layer network for CIFAR-10's 3x32x32 images, of the kind with which the AlexNet paper
-// shows (figure 1) that ReLU learns several times faster than tanh: build it both ways and race
+// shows (figure 1) that ReLU learns several times faster than tanh: build it with each and race
 // them. 89,578 parameters with 10 classes.
 //
 //   conv1 32 of 5x5, padding 2   32
@@ -10,7 +10,9 @@
 //   conv3 64 of 5x5, padding 2    8
 //   pool3 3, stride 2, mean       4
 //   fc4   1024 -> classes
-#include "models/lenet5.h"
+#include <memory>
+
+#include "models/nonlinearity.h"
 
 namespace limulus {
 

@@ -1,6 +1,5 @@
 #include "models/lenet5.h"
 
-#include "layers/activation.h"
 #include "layers/avg_pool2d.h"
 #include "layers/conv2d.h"
 #include "layers/flatten.h"
@@ -13,12 +12,7 @@ std::shared_ptr<Sequential> lenet5(std::int64_t classes, Backend& backend, DType
                                    Nonlinearity nonlinearity) {
   const bool modern = nonlinearity == Nonlinearity::relu;
   auto net = std::make_shared<Sequential>();
-  const auto act = [&](const std::string& number) {
-    if (modern)
-      net->add<ReLU>("relu" + number);
-    else
-      net->add<Tanh>("tanh" + number);
-  };
+  const auto act = [&](const char* number) { add_nonlinearity(*net, nonlinearity, number); };
   const auto pool = [&](const std::string& number) {
     const Pool2dOptions two = {.kernel = 2};
     if (modern)

@@ -8,14 +8,12 @@
 //   pool2                        5
 //   fc3 120, fc4 84, fc5 classes
 //
-// With tanh, pooling averages, as in 1998; with ReLU (the default) it takes the maximum.
+// With ReLU (the default) pooling takes the maximum; otherwise it averages, as in 1998.
 #include <memory>
 
-#include "layers/module.h"
+#include "models/nonlinearity.h"
 
 namespace limulus {
-
-enum class Nonlinearity { relu, tanh };
 
 std::shared_ptr<Sequential> lenet5(std::int64_t classes, Backend& backend, DType dtype = DType::f32,
                                    Nonlinearity nonlinearity = Nonlinearity::relu);

@@ -131,10 +131,12 @@ TEST_CASE("an unknown model is answered with the nearest name and the list") {
   CHECK_THROWS_AS(make_model("alexnet-towers", 1, cpu()), ValueError);
 }
 
-TEST_CASE("small networks: forward, loss and gradients for every parameter, both nonlinearities") {
+TEST_CASE("small networks: forward, loss and gradients for every parameter, each nonlinearity") {
   for (const char* name : {"lenet5", "cifar-convnet"}) {
-    for (const Nonlinearity kind : {Nonlinearity::relu, Nonlinearity::tanh}) {
+    for (const Nonlinearity kind :
+         {Nonlinearity::relu, Nonlinearity::tanh, Nonlinearity::sigmoid}) {
       CAPTURE(name);
+      CAPTURE(name_of(kind));
       Backend& reference = device("reference");
       const auto net = make_model(name, 0, reference, DType::f32, {.nonlinearity = kind});
       initialize(*net, Recipe::he, 1);

@@ -12,6 +12,7 @@
 #include "core/philox.h"
 #include "formats/read_file.h"
 #include "temporary_folder.h"
+#include "training/image_encode.h"
 
 using namespace limulus;
 
@@ -83,6 +84,21 @@ TEST_CASE("decode: PNG, whatever its name says") {
   const Image first = decode_image(golden("animated.png"), "animated.png");
   CHECK(first.width == 3);
   CHECK(Bytes(first.rgb.begin(), first.rgb.begin() + 3) == Bytes{10, 20, 30});
+}
+
+TEST_CASE("encode: a PNG comes back as it was, a JPEG nearly") {
+  Image image{20, 12, {}};
+  for (int y = 0; y < 12; ++y)
+    for (int x = 0; x < 20; ++x)
+      for (const int value : colour(x, y)) image.rgb.push_back(static_cast<std::uint8_t>(value));
+  CHECK(decode_image(encode_png(image), "new.png").rgb == image.rgb);
+  CHECK(largest_difference(decode_image(encode_jpeg(image.rgb, 20, 12, 3, 95), "new.jpg")) <= 8);
+
+  const Bytes grey = {0, 100, 255, 7, 8, 9};
+  const Image three = decode_image(encode_png(grey, 3, 2, 1), "grey.png");
+  CHECK(three.rgb == Bytes{0, 0, 0, 100, 100, 100, 255, 255, 255, 7, 7, 7, 8, 8, 8, 9, 9, 9});
+  CHECK_THROWS_AS(encode_png(grey, 3, 3, 1), ValueError);
+  CHECK_THROWS_AS(encode_jpeg(grey, 0, 2, 1), ValueError);
 }
 
 TEST_CASE("decode: a file cut at any byte is an error") {

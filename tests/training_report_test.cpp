@@ -425,6 +425,14 @@ TEST_CASE("plot: places, gaps and what is cut off") {
   CHECK(contains(svg, "d=\"M66.0 264.0L171.5 142.0M382.5 20.0L488.0 20.0\""));
   CHECK(count(svg, "<circle") == 4);
   CHECK(malformed("<html>" + svg + plot_legend(plot) + "</html>") == "");
+
+  plot.levels = {{"half", 1}};
+  const std::string file = plot_file(plot);
+  CHECK(file.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""));
+  CHECK(contains(file, "d=\"M66.0 264.0L171.5 142.0M382.5 20.0L488.0 20.0\""));
+  CHECK(contains(file, ">up</text>"));
+  CHECK(contains(file, ">half</text>"));
+  CHECK(malformed("<html>" + file + "</html>") == "");
 }
 
 TEST_CASE("html: numbers and base64") {

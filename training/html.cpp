@@ -3,17 +3,9 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <cstdlib>
-#include <memory>
 
-#include "core/error.h"
 #include "layers/walk.h"
-
-// The only place where stb_image_write is compiled; its names stay private to this file.
-#define STB_IMAGE_WRITE_IMPLEMENTATION
-#define STB_IMAGE_WRITE_STATIC
-#define STBI_WRITE_NO_STDIO
-#include <stb/stb_image_write.h>
+#include "training/image_encode.h"
 
 namespace limulus::html {
 namespace {
@@ -40,20 +32,6 @@ std::size_t utf8_length(std::string_view text, std::size_t at) {
     return 0;
   }
   return length;
-}
-
-void append(void* to, void* data, int size) {
-  auto* bytes = static_cast<std::vector<std::uint8_t>*>(to);
-  const auto* begin = static_cast<const std::uint8_t*>(data);
-  bytes->insert(bytes->end(), begin, begin + size);
-}
-
-void check_picture(const Picture& p) {
-  const auto wanted = static_cast<std::size_t>(p.width) * p.height * p.channels;
-  if (p.width < 1 || p.height < 1 || p.values.size() != wanted) {
-    throw ValueError(fmt::format("picture: {} x {} pixels of {} channels need {} values, not {}",
-                                 p.width, p.height, p.channels, wanted, p.values.size()));
-  }
 }
 
 }  // namespace
@@ -131,20 +109,13 @@ std::string base64(std::span<const std::uint8_t> bytes) {
   return out;
 }
 
-std::string png_uri(const Picture& picture) {
-  check_picture(picture);
-  std::vector<std::uint8_t> png;
-  stbi_write_png_to_func(append, &png, picture.width, picture.height, picture.channels,
-                         picture.values.data(), picture.width * picture.channels);
-  return "data:image/png;base64," + base64(png);
+std::string png_uri(const Picture& p) {
+  return "data:image/png;base64," + base64(encode_png(p.values, p.width, p.height, p.channels));
 }
 
-std::string jpeg_uri(const Picture& picture, int quality) {
-  check_picture(picture);
-  std::vector<std::uint8_t> jpeg;
-  stbi_write_jpg_to_func(append, &jpeg, picture.width, picture.height, picture.channels,
-                         picture.values.data(), quality);
-  return "data:image/jpeg;base64," + base64(jpeg);
+std::string jpeg_uri(const Picture& p, int quality) {
+  return "data:image/jpeg;base64," +
+         base64(encode_jpeg(p.values, p.width, p.height, p.channels, quality));
 }
 
 }  // namespace limulus::html

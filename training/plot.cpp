@@ -186,6 +186,30 @@ class Drawing {
   std::string out_;
 };
 
+// A legend's samples, 28 wide and 12 high.
+constexpr const char* kLevelSample = "<line class=\"level\" x1=\"1\" x2=\"27\" y1=\"6\" y2=\"6\"/>";
+constexpr const char* kMarkSample = "<line class=\"mark\" x1=\"14\" x2=\"14\" y1=\"0\" y2=\"12\"/>";
+
+std::string legend_sample(const PlotSeries& s) {
+  std::string sample = fmt::format("<path class=\"s{}\" d=\"M1 6L27 6\"/>", s.colour);
+  if (s.markers && s.colour % 2 == 1) {
+    sample += fmt::format("<circle class=\"m{}\" cx=\"14\" cy=\"6\" r=\"3.4\"/>", s.colour);
+  } else if (s.markers) {
+    sample += fmt::format("<rect class=\"m{}\" x=\"11.2\" y=\"3.2\" width=\"5.6\" height=\"5.6\"/>",
+                          s.colour);
+  }
+  return sample;
+}
+
+// What plot_style() expects: a report's colours (report_style.cpp).
+constexpr const char* kFileColours = R"(
+svg{--paper:#fdfcf9;--ink:#1d2025;--muted:#5c626c;--line:#e3e0d8;
+--series-1:#1d5fa6;--series-2:#bf5a12;--series-3:#2c7f55;--series-4:#84479c}
+@media (prefers-color-scheme:dark){svg{--paper:#15171b;--ink:#e7e6e2;--muted:#a0a6b0;--line:#30343b;
+--series-1:#74adf2;--series-2:#f0a260;--series-3:#6cc897;--series-4:#c795df}}
+.paper{fill:var(--paper)}
+)";
+
 }  // namespace
 
 std::vector<double> round_ticks(double low, double high, int wanted) {
@@ -224,23 +248,34 @@ std::string plot_legend(const LinePlot& plot) {
         "</li>\n",
         sample, html::escape(name));
   };
-  for (const auto& s : plot.series) {
-    std::string sample = fmt::format("<path class=\"s{}\" d=\"M1 6L27 6\"/>", s.colour);
-    if (s.markers && s.colour % 2 == 1) {
-      sample += fmt::format("<circle class=\"m{}\" cx=\"14\" cy=\"6\" r=\"3.4\"/>", s.colour);
-    } else if (s.markers) {
-      sample += fmt::format(
-          "<rect class=\"m{}\" x=\"11.2\" y=\"3.2\" width=\"5.6\" height=\"5.6\"/>", s.colour);
-    }
-    entry(sample, s.name);
-  }
-  for (const auto& level : plot.levels) {
-    entry("<line class=\"level\" x1=\"1\" x2=\"27\" y1=\"6\" y2=\"6\"/>", level.name);
-  }
-  if (!plot.marks.empty()) {
-    entry("<line class=\"mark\" x1=\"14\" x2=\"14\" y1=\"0\" y2=\"12\"/>", plot.marks_name);
-  }
+  for (const auto& s : plot.series) entry(legend_sample(s), s.name);
+  for (const auto& level : plot.levels) entry(kLevelSample, level.name);
+  if (!plot.marks.empty()) entry(kMarkSample, plot.marks_name);
   return out + "</ul>\n";
+}
+
+std::string plot_file(const LinePlot& plot) {
+  constexpr double legend = 30;  // its height, above the curves
+  std::string out = fmt::format(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" "
+      "height=\"{1}\" font-family=\"system-ui, sans-serif\">\n<title>{2}</title>\n<style>{3}{4}"
+      "</style>\n<rect class=\"paper\" width=\"{0}\" height=\"{1}\"/>\n",
+      kWidth, kHeight + legend, html::escape(plot.title), kFileColours, plot_style());
+  out += "<g class=\"plot\">\n";
+  double x = kLeft;
+  const auto entry = [&](const std::string& sample, const std::string& name) {
+    out += fmt::format(
+        "<g transform=\"translate({:.0f} 10)\">{}<text x=\"34\" y=\"10.5\">{}</text></g>\n", x,
+        sample, html::escape(name));
+    x += 34 + 7.5 * static_cast<double>(name.size()) + 16;
+  };
+  for (const auto& s : plot.series) entry(legend_sample(s), s.name);
+  for (const auto& level : plot.levels) entry(kLevelSample, level.name);
+  if (!plot.marks.empty()) entry(kMarkSample, plot.marks_name);
+  std::string curves = plot_svg(plot);
+  const std::string place =
+      fmt::format("y=\"{}\" width=\"{}\" height=\"{}\" ", legend, kWidth, kHeight);
+  return out + "</g>\n" + curves.insert(5, place) + "</svg>\n";  // behind "<svg "
 }
 
 const char* plot_style() {

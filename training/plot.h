@@ -42,7 +42,9 @@ struct LinePlot {
 // The <svg> element, and a legend in HTML to set above it.
 std::string plot_svg(const LinePlot& plot);
 std::string plot_legend(const LinePlot& plot);
-// CSS for both; expects --ink, --muted, --line and --series-1 .. 4.
+// The picture and its legend as an .svg file of its own, with colours for light and dark readers.
+std::string plot_file(const LinePlot& plot);
+// CSS for plot_svg and plot_legend; expects --ink, --muted, --line, --paper and --series-1 .. 4.
 const char* plot_style();
 
 // Multiples of 1, 2 or 5 times a power of ten that lie in [low, high], about `wanted` of them.

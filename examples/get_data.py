@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""Fetches the data that some examples need, from where it was first published:
+
+    examples/get_data.py mnist      into data/mnist       12 MB    handwritten digits
+    examples/get_data.py cifar10    into data/cifar10    170 MB    small pictures of ten classes
+    examples/get_data.py flowers17  into data/flowers17   60 MB    flowers of 17 classes
+
+    examples/get_data.py cifar10 FOLDER     somewhere else
+
+Each file is checked against its SHA-256 before anything uses it. A download that broke off goes on
+where it stopped, when the command is given again; a file that is there and good is left alone. Only
+Python's own modules are used.
+"""
+
+import hashlib
+import sys
+import tarfile
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+MNIST = "https://storage.googleapis.com/cvdf-datasets/mnist/"
+
+# (address, SHA-256); an archive is unpacked, and UNPACKED says from which folder in it.
+FILES = {
+    "mnist": [
+        (MNIST + "train-images-idx3-ubyte.gz",
+         "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
+        (MNIST + "train-labels-idx1-ubyte.gz",
+         "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
+        (MNIST + "t10k-images-idx3-ubyte.gz",
+         "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
+        (MNIST + "t10k-labels-idx1-ubyte.gz",
+         "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
+    ],
+    "cifar10": [
+        ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+         "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"),
+    ],
+    "flowers17": [
+        ("https://www.robots.ox.ac.uk/~vgg/data/flowers/17/17flowers.tgz",
+         "fe38a60f8b4a95e657551247d3e7d799a3fafcdbc595be504b12839967823d70"),
+    ],
+}
+# Members of an archive go to the folder without this beginning: data_batch_1.bin ..., jpg/...
+UNPACKED = {"cifar10": "cifar-10-batches-bin/", "flowers17": ""}
+
+
+class Problem(Exception):
+    """What a person can do something about."""
+
+
+def sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def size_of(n: int) -> str:
+    return f"{n / 1e6:.1f} MB"
+
+
+def download(address: str, part: Path) -> None:
+    """Fetches `address` into `part`, from where `part` ends."""
+    have = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(address)
+    if have:
+        request.add_header("Range", f"bytes={have}-")
+    try:
+        answer = urllib.request.urlopen(request, timeout=60)
+    except urllib.error.HTTPError as error:
+        if error.code == 416 and have:  # nothing is left to send: the sum will say whether it is right
+            return
+        raise Problem(f"{address}: {error}") from None
+    except urllib.error.URLError as error:
+        raise Problem(f"{address}: {error.reason}; the same command tries again") from None
+    with answer:
+        if have and answer.status != 206:  # a server that only sends whole files
+            have = 0
+        rest = answer.headers.get("Content-Length")
+        total = have + int(rest) if rest else None
+        with part.open("ab" if have else "wb") as file:
+            while block := answer.read(1 << 18):
+                file.write(block)
+                have += len(block)
+                if sys.stderr.isatty():
+                    of = f" of {size_of(total)}" if total else ""
+                    print(f"\r  {size_of(have)}{of}   ", end="", file=sys.stderr)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
+    if total is not None and have < total:
+        raise Problem(f"{address}: the connection ended after {have} of {total} bytes; the same command "
+                      "goes on from there")
+
+
+def fetch(address: str, wanted: str, folder: Path) -> Path:
+    """The file in `folder`, good: either it was, or it is fetched."""
+    path = folder / address.rsplit("/", 1)[1]
+    if path.exists():
+        found = sha256(path)
+        if found == wanted:
+            print(f"{path}: is there, and good")
+            return path
+        raise Problem(f"{path}: is there, but its SHA-256 is\n  {found}, expected\n  {wanted}.\nIt is "
+                      "damaged, or another file; it was not touched. Move it away and try again.")
+    part = path.with_name(path.name + ".part")
+    print(f"{path}: from {address}" + (", going on" if part.exists() else ""))
+    download(address, part)
+    found = sha256(part)
+    if found != wanted:
+        part.unlink()
+        raise Problem(f"{address}: what came has the SHA-256\n  {found}, expected\n  {wanted}.\nIt was "
+                      "thrown away. Try again; if it stays so, the file was changed or something between "
+                      "here and there changes it.")
+    part.rename(path)
+    return path
+
+
+def unpack(archive: Path, beginning: str, folder: Path) -> None:
+    """Makes the files of the archive that are not there yet, or have another size."""
+    made = total = 0
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            name = member.name.removeprefix("./")
+            if not member.isfile() or not name.startswith(beginning):
+                continue
+            total += 1
+            path = folder / name.removeprefix(beginning)
+            if not path.resolve().is_relative_to(folder.resolve()):
+                raise Problem(f"{archive}: \"{member.name}\" would lie outside of {folder}")
+            if path.exists() and path.stat().st_size == member.size:
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = path.with_name(path.name + ".part")
+            part.write_bytes(tar.extractfile(member).read())
+            part.rename(path)
+            made += 1
+    print(f"{folder}: unpacked {made} of {total} files")
+
+
+def main(arguments: list[str]) -> int:
+    if not arguments or len(arguments) > 2 or arguments[0] not in FILES:
+        print(__doc__.strip())
+        return 0 if arguments[:1] in ([], ["--help"], ["-h"]) else 2
+    name = arguments[0]
+    root = Path(__file__).resolve().parent.parent
+    folder = Path(arguments[1]) if len(arguments) > 1 else root / "data" / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for address, wanted in FILES[name]:
+            path = fetch(address, wanted, folder)
+            if name in UNPACKED:
+                unpack(path, UNPACKED[name], folder)
+    except (Problem, OSError, tarfile.TarError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"Done: {folder}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
