@@ -120,6 +120,7 @@ std::unique_ptr<Backend> make(const std::string& name) {
 struct Registry {
   std::mutex mutex;
   std::map<std::string, std::unique_ptr<Backend>> backends;  // those in use, by name
+  std::vector<std::string> added;                            // of these, those from outside
   ReferenceBackend fallback{"reference", /*traced=*/false};
 
   Registry() { set_fallback_backend(&fallback); }
@@ -142,6 +143,18 @@ Backend& device(const std::string& name) {
   return *r.backends.emplace(name, make(name)).first->second;
 }
 
+Backend& add_device(std::unique_ptr<Backend> backend) {
+  const std::string name = backend->name();
+  bool taken = false;
+  for (const Family& family : families) taken |= name.substr(0, name.find(':')) == family.name;
+  Registry& r = registry();
+  const std::lock_guard lock(r.mutex);
+  if (taken || r.backends.contains(name))
+    throw ValueError(fmt::format("add_device: there is a device \"{}\" already", name));
+  r.added.push_back(name);
+  return *r.backends.emplace(name, std::move(backend)).first->second;
+}
+
 void set_device_threads(int threads) {
   if (threads < 1)
     throw ValueError(fmt::format("threads: {} threads compute nothing; give 1 or more", threads));
@@ -155,6 +168,8 @@ std::vector<DeviceInfo> list_devices() {
 #ifdef LIMULUS_OPENCL
   for (const OpenClDevice& d : opencl_devices()) devices.push_back({d.name, d.description});
 #endif
+  for (const std::string& name : registry().added)
+    devices.push_back({name, device(name).description()});
   return devices;
 }
 

@@ -9,7 +9,8 @@
     the page stands for anything within a line, and a line of "..." for any lines;
   * a number of three digits or more, or with a decimal point, that stands in the text without one of
     the roles is a finding: nobody would notice when it becomes wrong. A number that is given, such as
-    the 256 pixels of a prepared photograph, is written as mathematics, $256$.
+    the 256 pixels of a prepared photograph, is written as mathematics, $256$;
+  * every program in examples/ fits its page, begins with its number and title, and is in the list there.
 
 With --update the output of console blocks that differ is put into the pages; look at the difference
 before you believe it. Prints what is wrong and ends with 1, or says how much was checked.
@@ -174,6 +175,26 @@ def pages_of(arguments: list[str]) -> list[Path]:
     return [p for p in sorted((ROOT / "docs").rglob("*.md")) if p.parent.name not in skipped]
 
 
+def examples_findings() -> list[str]:
+    """What a page of a program needs (_ext/annotated.py); what it prints is compared by its own test."""
+    folder = ROOT / "examples"
+    listed = (folder / "README.md").read_text(encoding="utf-8")
+    findings = []
+    for path in sorted(folder.rglob("*.cpp")):
+        name = str(path.relative_to(folder))
+        lines = path.read_text(encoding="utf-8").splitlines()
+        longest = max(range(len(lines)), key=lambda i: len(lines[i]))
+        for wrong, what in (
+            (len(lines) >= 150, f"{len(lines)} lines; fewer than 150 fit into one lesson"),
+            (len(lines[longest]) > 80, f"line {longest + 1} is longer than 80 columns"),
+            (not lines[0].startswith(f"// {name[:2]} "), f"begins with '// {name[:2]} ' and its title"),
+            (f"[{name[:2]}]({name})" not in listed, "examples/README.md does not list it"),
+        ):
+            if wrong:
+                findings.append(f"examples/{name}: {what}")
+    return findings
+
+
 def main() -> int:
     if len(sys.argv) < 2:
         print(__doc__)
@@ -181,7 +202,7 @@ def main() -> int:
     os.environ["LIMULUS"] = str(Path(sys.argv[1]).resolve())
     arguments = sys.argv[2:]
     update = "--update" in arguments
-    findings, checked = [], 0
+    findings, checked = examples_findings(), 0
     paths = pages_of([a for a in arguments if a != "--update"])
     run_ahead(paths)
     for path in paths:

@@ -12,10 +12,10 @@ html_title = "Limulus"
 
 root_doc = "docs/index"
 include_patterns = ["README.md", "*/README.md", "*/*/README.md", "*/*/*/README.md", "docs/**.md",
-                    "examples/**.md"]
+                    "examples/*.cpp", "examples/*/*.cpp"]
 exclude_patterns = ["build*", "runs", ".*", "**/.*"]
 
-extensions = ["myst_parser", "limulus_pages"]
+extensions = ["myst_parser", "limulus_pages", "annotated"]
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 html_math_renderer = "mathml"

@@ -1,9 +1,10 @@
 #pragma once
 // A convolution's weights as its kernel reads them, kept between calls.
 //
-// Winograd's method transforms the weights before it multiplies, a small part of the work for a batch
-// and a large one for a single image. While nothing is learned the weights stay as they are, so the
-// transformed ones can stay, too; training changes them at every step, and nothing is kept then.
+// Winograd's method reads many filters side by side, where a weight has them one after the other.
+// To put them in order is a small part of the work for a batch and a large one for a single image.
+// While nothing is learned the weights stay as they are, so the ordered ones can stay, too; training
+// changes them at every step, and nothing is kept then.
 #include <cstdint>
 #include <memory>
 #include <mutex>

@@ -4,10 +4,12 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "backends/reference/reference_backend.h"
 #include "core/error.h"
 
 using namespace limulus;
@@ -42,6 +44,21 @@ TEST_CASE("a part of the processor computes") {
   half.affine(DType::f32, 3, 2, 1, x, y);
   CHECK(y[0] == 3);
   CHECK(y[2] == 7);
+}
+
+TEST_CASE("a backend from outside becomes a device by its name") {
+  CHECK(refusal("mine") != "accepted");
+  Backend& mine = add_device(std::make_unique<ReferenceBackend>("mine"));
+  CHECK(&device("mine") == &mine);
+  const std::vector<DeviceInfo> devices = list_devices();
+  CHECK(std::count_if(devices.begin(), devices.end(),
+                      [](const DeviceInfo& d) { return d.name == "mine"; }) == 1);
+  for (const char* taken : {"mine", "cpu", "cpu:1/3", "reference"})
+    CHECK_THROWS_WITH_AS(
+        add_device(std::make_unique<ReferenceBackend>(taken)),
+        ("add_device: there is a device \"" + std::string(taken) + "\" already").c_str(),
+        ValueError);
+  CHECK(&device("mine") == &mine);
 }
 
 TEST_CASE("wrong names are told what is right") {

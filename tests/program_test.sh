@@ -70,6 +70,9 @@ check 'gradcheck: the file' 0 '"verdict": "OK"' cat "$folder/g.json"
 check 'gradcheck: for another framework' 0 '20 configurations are in' "$limulus" gradcheck --export "$folder/gradients" --random 20
 check 'gradcheck: no such layer' 1 'there are' "$limulus" gradcheck --layer conv9d
 check 'bench' 0 'images/s' "$limulus" bench --model lenet5 --batch 4 --repeat 1
+check 'bench: bf16 does not learn' 1 'add --inference' "$limulus" bench --model lenet5 --weights bf16
+check 'bench --weights bf16' 0 '"linear_weights": "bf16"' "$limulus" bench --model lenet5 \
+  --batch 1 --repeat 1 --inference --json --weights bf16
 check 'bench --json' 0 '"images_per_second"' "$limulus" bench --model lenet5 --batch 4 --repeat 1 --json
 
 # ---- training on real photographs (32 x 32 pieces of them, so that it takes seconds) ----------------

@@ -12,6 +12,7 @@
 #include "core/rng.h"
 #include "formats/atomic_file.h"
 #include "layers/cross_entropy.h"
+#include "layers/linear.h"
 #include "models/models.h"
 #include "tools/bench_svg.h"
 #include "tools/commands.h"
@@ -27,6 +28,7 @@ struct BenchArguments {
   std::int64_t batch = 32;
   int repeat = 5, threads = 0;
   bool inference = false, json = false;
+  DType weights = DType::f32;
 };
 
 // A network with data to run it on.
@@ -34,6 +36,7 @@ struct Subject {
   explicit Subject(const BenchArguments& a)
       : backend(device(a.device)), model(make_model(a.model, 0, backend)) {
     initialize(*model, Recipe::he, 1);
+    store_linear_weights(*model, a.weights);
     const ModelSpec& spec = model_spec(a.model);
     const Shape in = {a.batch, spec.input[0], spec.input[1], spec.input[2]};
     steps = model->walk(in);
@@ -155,6 +158,8 @@ void write_roofline(const BenchArguments& a, const std::vector<BenchedLayer>& la
 }
 
 void bench(const BenchArguments& a) {
+  if (a.weights != DType::f32 && !a.inference)
+    throw ValueError("bench: weights stored as bf16 do not learn; add --inference");
   if (a.threads > 0) set_device_threads(a.threads);
   auto subject = std::make_unique<Subject>(a);
   subject->run(a.inference);  // warms caches and the allocator
@@ -179,7 +184,7 @@ void bench(const BenchArguments& a) {
   subject
       .reset();  // the roof's arrays go where the network was: the process's peak is the network's
   const Roof roof = measure_roof(backend);
-  std::vector<BenchedLayer> layers = join(steps, medians(runs));
+  std::vector<BenchedLayer> layers = join(steps, medians(runs), a.weights);
   if (!a.layer.empty()) {
     std::erase_if(layers, [&](const BenchedLayer& l) {
       return ("+" + l.name + "+").find("+" + a.layer + "+") == std::string::npos;
@@ -215,6 +220,7 @@ void bench(const BenchArguments& a) {
                                             {"device", backend.description()},
                                             {"batch", a.batch},
                                             {"training", !a.inference},
+                                            {"linear_weights", name_of(a.weights)},
                                             {"ms", 1e3 * whole},
                                             {"images_per_second", images / whole},
                                             {"peak_buffer_mb", megabytes},
@@ -244,6 +250,7 @@ void add_bench(CLI::App& app) {
       ->capture_default_str();
   c->add_option("--device", a->device, "limulus devices lists them")->capture_default_str();
   c->add_option("--threads", a->threads, "Threads of the cpu device")->check(CLI::Range(1, 1024));
+  add_weights_option(*c, a->weights);
   c->add_option("--svg", a->svg, "Also draw the roofline, into this file");
   c->add_flag("--json", a->json, "As JSON");
   add_bench_ladder(*c);

@@ -3,6 +3,8 @@
 // what to run; a command returns its exit status: 0 done, 1 failed (main prints the error).
 #include <CLI/CLI.hpp>
 
+#include "core/dtype.h"
+
 namespace limulus::tools {
 
 void add_explain(CLI::App& app);
@@ -14,6 +16,10 @@ void add_bench(CLI::App& app);
 void add_bench_ladder(CLI::App& bench);
 void add_devices(CLI::App& app);
 void add_convert(CLI::App& app);
+
+// --weights f32 or bf16: how the fully connected layers' weights are kept (store_linear_weights in
+// layers/linear.h). `weights` has to live until the command has run.
+void add_weights_option(CLI::App& command, DType& weights);
 
 // What a command that ended without an error reports to the shell: a gradient check that found a
 // wrong gradient ends with 1. main returns it.

@@ -16,7 +16,8 @@ namespace limulus::tools {
 namespace {
 
 struct EvaluateArguments {
-  std::string checkpoint, data, device = "cpu", weights = "f32";
+  std::string checkpoint, data, device = "cpu";
+  DType weights = DType::f32;
   int threads = 0, workers = 1, worst = 0;
   bool json = false, one_crop = false, strict = false;
 };
@@ -47,7 +48,7 @@ void print_confusion(const Metrics& m, const std::vector<std::string>& classes) 
 void evaluate(const EvaluateArguments& a) {
   if (a.threads > 0) set_device_threads(a.threads);
   TrainedModel t = load_trained(a.checkpoint, a.device);
-  store_linear_weights(*t.model, a.weights == "bf16" ? DType::bf16 : DType::f32);
+  store_linear_weights(*t.model, a.weights);
   t.config.strict = a.strict;
   const std::string folder = a.data.empty() ? t.config.data : a.data;
   DatasetOptions options;
@@ -100,10 +101,7 @@ void add_evaluate(CLI::App& app) {
       ->check(CLI::Range(0, 10000));
   c->add_option("--device", a->device, "limulus devices lists them")->capture_default_str();
   c->add_option("--threads", a->threads, "Threads of the cpu device")->check(CLI::Range(1, 1024));
-  c->add_option("--weights", a->weights,
-                "How the fully connected layers' weights are kept: bf16 halves their memory")
-      ->check(CLI::IsMember({"f32", "bf16"}))
-      ->capture_default_str();
+  add_weights_option(*c, a->weights);
   c->add_option("--workers", a->workers, "Threads that decode")
       ->check(CLI::Range(0, 64))
       ->capture_default_str();

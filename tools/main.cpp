@@ -62,6 +62,18 @@ int run(int argc, char** argv) {
 
 void set_exit_status(int status) { exit_status = status; }
 
+void add_weights_option(CLI::App& command, DType& weights) {
+  command
+      .add_option_function<std::string>(
+          "--weights",
+          [&weights](const std::string& name) {
+            weights = name == "bf16" ? DType::bf16 : DType::f32;
+          },
+          "How the fully connected layers' weights are kept: bf16 halves their memory")
+      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->default_str("f32");
+}
+
 }  // namespace limulus::tools
 
 int main(int argc, char** argv) {

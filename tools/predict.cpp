@@ -17,7 +17,8 @@ namespace limulus::tools {
 namespace {
 
 struct PredictArguments {
-  std::string checkpoint, device = "cpu", weights = "f32";
+  std::string checkpoint, device = "cpu";
+  DType weights = DType::f32;
   std::vector<std::string> images;
   int top = 5, threads = 0;
   bool ten_crop = false, json = false;
@@ -33,7 +34,7 @@ void complain(const std::string& what, const std::string& path, nlohmann::ordere
 void predict(const PredictArguments& a) {
   if (a.threads > 0) set_device_threads(a.threads);
   const TrainedModel t = load_trained(a.checkpoint, a.device);
-  store_linear_weights(*t.model, a.weights == "bf16" ? DType::bf16 : DType::f32);
+  store_linear_weights(*t.model, a.weights);
   std::size_t width = 0;
   for (const std::string& name : t.classes) width = std::max(width, name.size());
 
@@ -77,10 +78,7 @@ void add_predict(CLI::App& app) {
   c->add_flag("--ten-crop", a->ten_crop, "Average over ten crops, as in the paper");
   c->add_option("--device", a->device, "limulus devices lists them")->capture_default_str();
   c->add_option("--threads", a->threads, "Threads of the cpu device")->check(CLI::Range(1, 1024));
-  c->add_option("--weights", a->weights,
-                "How the fully connected layers' weights are kept: bf16 halves their memory")
-      ->check(CLI::IsMember({"f32", "bf16"}))
-      ->capture_default_str();
+  add_weights_option(*c, a->weights);
   c->add_flag("--json", a->json, "As JSON");
   c->callback([a] { predict(*a); });
 }

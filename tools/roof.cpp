@@ -68,7 +68,7 @@ Roof measure_roof(Backend& backend) {
   return roof;
 }
 
-LayerWork work_of(const WalkStep& step, bool first) {
+LayerWork work_of(const WalkStep& step, bool first, DType linear_weights) {
   const auto bytes = [](double numbers) { return 4 * numbers; };
   const auto in = static_cast<double>(step.in.numel()), out = static_cast<double>(step.out.numel());
   const auto parameters = static_cast<double>(step.parameters);
@@ -76,13 +76,17 @@ LayerWork work_of(const WalkStep& step, bool first) {
   w.forward_flops = 2 * static_cast<double>(step.multiply_adds) * static_cast<double>(step.in[0]);
   w.backward_flops = w.forward_flops * (first ? 1 : 2);  // for dw, and for dx
   if (step.kind != "Flatten") w.forward_bytes = bytes(in + out + parameters);
+  if (step.kind == "Linear") {  // out = W x + b: all parameters but the biases are W's
+    const double weights = parameters - static_cast<double>(step.out[1]);
+    w.forward_bytes -= (4.0 - static_cast<double>(size_of(linear_weights))) * weights;
+  }
   const Passes p = backward_passes(step.kind, first);
   w.backward_bytes = bytes(p.in * in + p.out * out + p.parameters * parameters);
   return w;
 }
 
 std::vector<BenchedLayer> join(const std::vector<WalkStep>& steps,
-                               const std::vector<LayerTime>& times) {
+                               const std::vector<LayerTime>& times, DType linear_weights) {
   const auto time_of = [&](const std::string& name) {
     return std::find_if(times.begin(), times.end(),
                         [&](const LayerTime& t) { return t.layer == name; });
@@ -91,7 +95,7 @@ std::vector<BenchedLayer> join(const std::vector<WalkStep>& steps,
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const WalkStep& step = steps[i];
     const auto time = time_of(step.name);
-    LayerWork work = work_of(step, i == 0);
+    LayerWork work = work_of(step, i == 0, linear_weights);
     if (time != times.end()) {
       rows.push_back({step.name, work, *time});
     } else if (step.kind == "ReLU" || step.kind == "MaxPool2d") {

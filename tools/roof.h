@@ -21,10 +21,11 @@ Roof measure_roof(Backend& backend);
 
 // What a layer has to do for a batch, as floating-point operations and as bytes to and from memory,
 // each array being read or written once. `first`: nobody asks for the gradient of its input.
+// `linear_weights`: what a fully connected layer's weights are stored as.
 struct LayerWork {
   double forward_flops = 0, forward_bytes = 0, backward_flops = 0, backward_bytes = 0;
 };
-LayerWork work_of(const WalkStep& step, bool first);
+LayerWork work_of(const WalkStep& step, bool first, DType linear_weights);
 
 // Steps that ran as one with the step before them (Module::forward_fused) are joined with it: their
 // time was counted there, and what is between the two never went to memory.
@@ -34,6 +35,6 @@ struct BenchedLayer {
   LayerTime time;
 };
 std::vector<BenchedLayer> join(const std::vector<WalkStep>& steps,
-                               const std::vector<LayerTime>& times);
+                               const std::vector<LayerTime>& times, DType linear_weights);
 
 }  // namespace limulus::tools
