@@ -49,6 +49,8 @@ std::string OpenClBackend::description() const { return description_; }
 
 bool OpenClBackend::has_double() const { return runtime_->has_double(); }
 
+std::vector<std::string> OpenClBackend::kernels_not_run() { return runtime_->kernels_not_run(); }
+
 const opencl::Tuning& OpenClBackend::tuning() const { return runtime_->tuning(); }
 
 std::string OpenClBackend::store_tuning(const opencl::Tuning& tuning) const {

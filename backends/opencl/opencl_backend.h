@@ -35,6 +35,8 @@ class OpenClBackend final : public Backend {
   std::string description() const override;
   bool has_double() const;
   const opencl::Tuning& tuning() const;
+  // Kernels in the files that were built so far which never ran: "gemm f32 pack_a" ... For tests.
+  std::vector<std::string> kernels_not_run();
   // For this device and driver, from the next start on (tuning_store.h). Returns the file.
   std::string store_tuning(const opencl::Tuning& tuning) const;
 

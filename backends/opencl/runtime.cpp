@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <sstream>
 #include <utility>
 
 #include "backends/opencl/program.h"
@@ -52,6 +53,17 @@ std::string Runtime::Launch::text() const {
 std::string Runtime::last_launch() {
   const std::lock_guard lock(mutex_);
   return launched_.text();
+}
+
+std::vector<std::string> Runtime::kernels_not_run() {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> all;
+  for (const auto& [program_name, program] : programs_) {
+    std::istringstream names(program.getInfo<CL_PROGRAM_KERNEL_NAMES>());  // "a;b;c"
+    for (std::string name; std::getline(names, name, ';');)
+      if (!kernels_.contains(program_name + " " + name)) all.push_back(program_name + " " + name);
+  }
+  return all;
 }
 
 void Runtime::check_buffer(cl_uint index, const Buffer& buffer) {

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include "backends/opencl/cl.h"
 #include "backends/opencl/guard.h"
@@ -43,6 +44,7 @@ class Runtime {
   bool guarded() const { return guarded_; }  // guard.h
   // For messages: "kernel gemm_tile of gemm.cl, 3 x 4 x 1 groups of 64 items".
   std::string last_launch();
+  std::vector<std::string> kernels_not_run();  // of the programs that were built so far
 
   // Runs kernel `kernel` of kernels/<family>.cl, built for `dtype`. The first axis is rounded up to
   // whole work-groups, and kernels check it. Arguments: buffers (as void*, may be null), whole
