@@ -30,7 +30,8 @@ TEST_CASE("the table in float: no fallback, no write outside of an array, every 
   CHECK(fallbacks == 0);
   CHECK(seen.size() >= 30);
   for (const std::string& name : backend.kernels_not_run())
-    MESSAGE("no row of the table reaches " << name);
+    if (!name.ends_with("_8"))  // these move numbers of 8 bytes
+      FAIL_CHECK("no row of the table reaches " << name);
 }
 
 TEST_CASE("the table with the sizes for a GPU: the same results, inside of the arrays") {

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
+#include <string_view>
 #include <vector>
 
 namespace limulus::opencl {
@@ -14,9 +14,14 @@ constexpr unsigned char mark = 0xFF;
 
 }  // namespace
 
-bool guards_wanted() {
-  const char* wanted = std::getenv("LIMULUS_CL_GUARD");
-  return wanted != nullptr && std::strcmp(wanted, "1") == 0;
+Guard guard_wanted() {
+  const char* word = std::getenv("LIMULUS_CL_GUARD");
+  const std::string_view wanted = word == nullptr ? "" : word;
+  if (wanted.empty() || wanted == "0") return Guard::none;
+  if (wanted == "1") return Guard::strips;
+  if (wanted == "exact") return Guard::exact;
+  throw DeviceError(
+      fmt::format("opencl: LIMULUS_CL_GUARD is \"{}\", but must be 1, exact, or unset", wanted));
 }
 
 // A part of a buffer may begin only at multiples of the device's alignment.

@@ -4,6 +4,9 @@
 // an error that names it, the argument and the place. The strips, like every new buffer, are filled
 // with ones: read as a number that is NaN, so that reading outside of an array shows in the result.
 // For tests: each kernel is waited for.
+//
+// LIMULUS_CL_GUARD=exact only makes buffers as small as they were asked for, where the pool would
+// round sizes up: for Oclgrind, which itself sees what is outside of a buffer.
 #include <cstddef>
 #include <string>
 
@@ -18,7 +21,8 @@ struct Buffer {
   std::size_t bytes = 0, strip = 0;
 };
 
-bool guards_wanted();  // by the environment
+enum class Guard { none, exact, strips };
+Guard guard_wanted();  // by the environment; DeviceError for another word
 
 Buffer make_guarded(const cl::Context& context, cl::CommandQueue& queue, const cl::Device& device,
                     std::size_t bytes);

@@ -61,7 +61,7 @@ std::string OpenClBackend::store_tuning(const opencl::Tuning& tuning) const {
 void* OpenClBackend::allocate(std::size_t bytes) {
   try {
     bytes = std::max<std::size_t>(bytes, 1);
-    if (runtime_->guarded())
+    if (runtime_->guard() == opencl::Guard::strips)
       return new Buffer(
           opencl::make_guarded(runtime_->context(), runtime_->queue(), runtime_->device(), bytes));
     return new Buffer{cl::Buffer(runtime_->context(), CL_MEM_READ_WRITE, bytes)};
@@ -79,7 +79,7 @@ void* OpenClBackend::allocate(std::size_t bytes) {
 }
 
 // The pool rounds sizes up; a guard stands right behind the last byte that was asked for.
-bool OpenClBackend::reuses(std::size_t) const { return runtime_->guarded(); }
+bool OpenClBackend::reuses(std::size_t) const { return runtime_->guard() != opencl::Guard::none; }
 
 // Kernels that still use the memory keep it until they have run.
 void OpenClBackend::deallocate(void* buffer, std::size_t) noexcept {

@@ -9,7 +9,7 @@
 
 namespace limulus::opencl {
 Runtime::Runtime(std::string name, const cl::Device& device, const Tuning& tuning)
-    : name_(std::move(name)), device_(device), tuning_(tuning), guarded_(guards_wanted()) {
+    : name_(std::move(name)), device_(device), tuning_(tuning), guard_(guard_wanted()) {
   try {
     context_ = cl::Context(device);
     queue_ = cl::CommandQueue(context_, device);  // in order

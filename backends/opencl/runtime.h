@@ -41,7 +41,7 @@ class Runtime {
   int panel_a() const { return tuning_.tile_rows * tuning_.group_a; }
   int panel_b(DType dtype) const { return 2 * vec(dtype) * tuning_.group_b; }
   bool has_double() const { return has_double_; }
-  bool guarded() const { return guarded_; }  // guard.h
+  Guard guard() const { return guard_; }
   // For messages: "kernel gemm_tile of gemm.cl, 3 x 4 x 1 groups of 64 items".
   std::string last_launch();
   std::vector<std::string> kernels_not_run();  // of the programs that were built so far
@@ -79,7 +79,7 @@ class Runtime {
         k, cl::NullRange, cl::NDRange(size(groups[0] * group), size(groups[1]), size(groups[2])),
         cl::NDRange(size(group), 1, 1));
     index = 0;
-    if (guarded_) (check(index++, args), ...);
+    if (guard_ == Guard::strips) (check(index++, args), ...);
   }
 
   cl::Kernel& find(const char* family, DType dtype, const char* kernel);
@@ -121,7 +121,8 @@ class Runtime {
   cl::Context context_;
   cl::CommandQueue queue_;
   Tuning tuning_;
-  bool has_double_ = false, guarded_ = false;
+  bool has_double_ = false;
+  Guard guard_;
   Launch launched_;  // the last one
   std::mutex mutex_;
   std::map<std::string, cl::Program> programs_;  // "gemm f32"
