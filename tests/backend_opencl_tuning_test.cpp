@@ -24,6 +24,9 @@ TEST_CASE("sizes outside of what kernels can do are named") {
   t = opencl::processor(8);
   t.group = 4;
   CHECK(opencl::check_tuning(t) == "on a processor a group is one item");
+  t = opencl::processor(8);
+  t.taps_run = 33;
+  CHECK(opencl::check_tuning(t) == "taps_run 33 is no multiple of 6");
   t = opencl::gpu();
   t.k_pass = t.k_block + 1;
   CHECK(has(opencl::check_tuning(t), "no multiple"));

@@ -37,6 +37,7 @@ constexpr double margin = 1.03;  // what a variant must be faster by: timing is 
 struct TuneArguments {
   std::string device = "opencl:0";
   double seconds = 0.3;
+  std::vector<std::string> only;  // names of knobs; all where there are none
   bool dry_run = false;
 };
 
@@ -138,15 +139,18 @@ auto each(std::vector<T> values, void (*set)(Tuning&, T)) {
   };
 }
 
+// On a processor, vectors as long as its registers, or half of that.
 std::vector<Tuning> tiles(const Tuning& best) {
+  const std::vector<int> rows =
+      best.processor ? std::vector<int>{4, 6, 8, 10, 12, 14} : std::vector<int>{2, 4, 6, 8};
   std::vector<Tuning> all;
-  for (const int vec : {2, 4, 8, 16})
-    for (const int rows : {2, 4, 6, 8, 12}) {
-      if (best.processor ? vec == 2 : vec > 8) continue;
+  for (const int vec : {best.vec_f32 / 2, best.vec_f32, 2 * best.vec_f32})
+    for (const int r : rows) {
+      if (vec < 2 || vec > (best.processor ? best.vec_f32 : 8)) continue;
       Tuning t = best;
       t.vec_f32 = vec;
       t.vec_f64 = std::max(2, vec / 2);
-      t.tile_rows = rows;
+      t.tile_rows = r;
       all.push_back(t);
     }
   return all;
@@ -177,7 +181,7 @@ std::vector<Knob> knobs(bool processor) {
       {"block", {product, third_convolution}, each<int>({192, 256, 384, 512}, [](Tuning& t, int n) {
          t.k_block = t.k_pass = n;
        })});
-  all.push_back({"taps", {first_convolution}, each<int>({12, 24, 33, 48}, [](Tuning& t, int n) {
+  all.push_back({"taps", {first_convolution}, each<int>({12, 18, 24, 30}, [](Tuning& t, int n) {
                    t.taps_run = n;
                  })});
   all.push_back({"chunk", {third_convolution}, each<int>({8, 16, 24, 48}, [](Tuning& t, int n) {
@@ -275,7 +279,16 @@ void tune(const TuneArguments& a) {
   fmt::print("{}: {}\n\n", a.device, backend.description());
   const Tuning before = backend.tuning();
   Tuning best = before;
-  for (const Knob& knob : knobs(before.processor)) best = turn(knob, a, best);
+  std::string names;
+  bool any = false;
+  for (const Knob& knob : knobs(before.processor)) {
+    names += (names.empty() ? "" : ", ") + std::string(knob.name);
+    if (!a.only.empty() && std::find(a.only.begin(), a.only.end(), knob.name) == a.only.end())
+      continue;
+    any = true;
+    best = turn(knob, a, best);
+  }
+  if (!any) throw ValueError(fmt::format("tune: --only takes some of {}", names));
   const std::string changed = opencl::difference(before, best);
   if (changed.empty())
     fmt::print("\nNothing is faster by {:.0f} % than what is in use.\n", 100 * (margin - 1));
@@ -297,6 +310,7 @@ void add_tune(CLI::App& app) {
   c->add_option("--seconds", a->seconds, "How long each variant is measured")
       ->check(CLI::Range(0.001, 60.0))
       ->capture_default_str();
+  c->add_option("--only", a->only, "Vary only these: tile, block, run ...")->delimiter(',');
   c->add_flag("--dry-run", a->dry_run, "Measure, but keep nothing");
   c->callback([a] { tune(*a); });
 }
