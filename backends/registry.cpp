@@ -13,6 +13,7 @@
 #ifdef LIMULUS_OPENCL
 #include "backends/opencl/opencl_backend.h"
 #endif
+#include "backends/queued.h"
 #include "backends/reference/reference_backend.h"
 #include "core/error.h"
 
@@ -47,7 +48,7 @@ std::unique_ptr<Backend> make_reference(const std::string& name, std::string_vie
 }
 
 // All threads of the processor, or one of up to 64 equal parts of them, each of at least one
-// thread.
+// thread and with a queue, so that parts compute at the same time.
 std::unique_ptr<Backend> make_cpu(const std::string& name, std::string_view rest) {
   constexpr int most_parts = 64;
   Part part;
@@ -67,11 +68,15 @@ std::unique_ptr<Backend> make_cpu(const std::string& name, std::string_view rest
                       name, part.count, part.count, part.count - 1, part.count));
     }
   }
-  // A processor without AVX2 is slow, but not refused.
-  if (cpu_instruction_set().empty()) return std::make_unique<ReferenceBackend>(name);
-  const int all = cpu_default_threads();
-  const int mine = all * (part.index + 1) / part.count - all * part.index / part.count;
-  return std::make_unique<CpuBackend>(mine > 0 ? mine : 1, name);
+  std::unique_ptr<Backend> backend;
+  if (cpu_instruction_set().empty()) {  // a processor without AVX2 is slow, but not refused
+    backend = std::make_unique<ReferenceBackend>(name);
+  } else {
+    const int all = cpu_default_threads();
+    const int mine = all * (part.index + 1) / part.count - all * part.index / part.count;
+    backend = std::make_unique<CpuBackend>(mine > 0 ? mine : 1, name);
+  }
+  return rest.empty() ? std::move(backend) : std::make_unique<QueuedBackend>(std::move(backend));
 }
 
 #ifdef LIMULUS_OPENCL
@@ -155,6 +160,27 @@ Backend& add_device(std::unique_ptr<Backend> backend) {
   return *r.backends.emplace(name, std::move(backend)).first->second;
 }
 
+std::vector<Backend*> devices(const std::string& names) {
+  std::vector<Backend*> all;
+  for (std::size_t begin = 0; begin != std::string::npos;) {
+    const std::size_t comma = names.find(',', begin);
+    all.push_back(&device(names.substr(begin, comma - begin)));  // npos: to the end
+    begin = comma == std::string::npos ? comma : comma + 1;
+  }
+  if (all.size() > 2)
+    throw DeviceError(
+        fmt::format("device \"{}\": {} devices; a network has one, or two as in cpu:0/2,cpu:1/2",
+                    names, all.size()));
+  return all;
+}
+
+std::string description_of(const std::string& names) {
+  std::string text;
+  for (const Backend* backend : devices(names))
+    text += (text.empty() ? "" : "; and ") + backend->description();
+  return text;
+}
+
 void set_device_threads(int threads) {
   if (threads < 1)
     throw ValueError(fmt::format("threads: {} threads compute nothing; give 1 or more", threads));
@@ -166,7 +192,8 @@ std::vector<DeviceInfo> list_devices() {
   for (const char* name : {"cpu", "reference"})
     devices.push_back({name, device(name).description()});
 #ifdef LIMULUS_OPENCL
-  for (const OpenClDevice& d : opencl_devices()) devices.push_back({d.name, d.description});
+  for (const OpenClDevice& d : opencl_devices())
+    devices.push_back({d.name, d.description, d.facts});
 #endif
   for (const std::string& name : registry().added)
     devices.push_back({name, device(name).description()});

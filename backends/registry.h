@@ -1,8 +1,9 @@
 #pragma once
 // The explicit list of backends. A device is named by a string: "cpu", "reference", "opencl:0", or
-// a part of one: "cpu:0/2" is the first half of the processor's threads.
+// a part of one: "cpu:0/2" is the first half of the processor's threads, behind a queue of its own.
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/backend.h"
@@ -17,11 +18,17 @@ Backend& device(const std::string& name = "cpu");
 // that of a device, until the program ends. ValueError when the name is taken.
 Backend& add_device(std::unique_ptr<Backend> backend);
 
+// "cpu:0/2,cpu:1/2": the devices of a network that lives on two (models/alexnet_towers.h). One name
+// gives one. DeviceError for more than two.
+std::vector<Backend*> devices(const std::string& names);
+std::string description_of(const std::string& names);  // of all of them, for people
+
 // How many threads `cpu` computes with, from now on. ValueError below 1. The results are the same.
 void set_device_threads(int threads);
 
 struct DeviceInfo {
   std::string name, description;
+  std::vector<std::pair<std::string, std::string>> facts = {};  // what it supports, for people
 };
 std::vector<DeviceInfo> list_devices();
 

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <atomic>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -34,6 +35,8 @@ void Op::attach(const std::vector<Tensor>& inputs, const std::vector<Tensor>& sa
   for (const Tensor& t : saved)  // undefined: not needed for the gradients that are asked for
     saved_.push_back(t.defined() ? Saved{t.detach(), t.impl()->storage->version} : Saved{});
   scope_ = TraceScope::current();
+  static std::atomic<std::uint64_t> count = 0;
+  number_ = ++count;
 }
 
 const Tensor& Op::saved_at(std::size_t i, std::size_t count) const {
@@ -102,29 +105,25 @@ class BackwardPass {
   }
 
  private:
-  // Each op after all ops that use its result: the reverse of the order in which a depth-first walk
-  // from the loss leaves them. The walk keeps a stack of its own.
+  // Each op after all ops that use its result: the reverse of the order in which they were recorded,
+  // as what an op reads was made before it. The walk that finds them keeps a stack of its own.
+  // (Any order with that property gives the gradients. In this one, two devices whose work was
+  // given to them in turns forward have it in turns backward, too.)
   void sort(Op* root) {
-    struct Visit {
-      Op* op;
-      std::size_t next_input;
-    };
     std::unordered_set<Op*> seen;
-    std::vector<Visit> stack;
+    std::vector<Op*> stack;
     const auto enter = [&](Op* op) {
-      if (op != nullptr && seen.insert(op).second) stack.push_back({op, 0});
+      if (op != nullptr && seen.insert(op).second) stack.push_back(op);
     };
     enter(root);
     while (!stack.empty()) {
-      Visit& v = stack.back();
-      if (v.next_input < v.op->inputs_.size()) {
-        enter(v.op->inputs_[v.next_input++].producer.get());  // may move the stack under v
-      } else {
-        order_.push_back(v.op);
-        stack.pop_back();
-      }
+      Op* op = stack.back();
+      stack.pop_back();
+      order_.push_back(op);
+      for (const Op::Input& input : op->inputs_) enter(input.producer.get());
     }
-    std::reverse(order_.begin(), order_.end());
+    std::sort(order_.begin(), order_.end(),
+              [](const Op* a, const Op* b) { return a->number_ > b->number_; });
   }
 
   void visit(Op& op, const Tensor& dy) {

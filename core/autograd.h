@@ -5,8 +5,8 @@
 // the Op that made it, and the Op remembers its inputs and what its derivative needs: together they
 // are a graph that points from the loss back to the weights. backward() walks it once:
 //
-//   1. sort the ops so that each comes after all that use its result (iteratively: a network of
-//      100,000 operations must not overflow the stack);
+//   1. sort the ops so that each comes after all that use its result (found iteratively: a network
+//      of 100,000 operations must not overflow the stack);
 //   2. from the loss down, give each Op the gradient of its result, dy = dL/dy, and take from it
 //      the gradients of its inputs, dx = dL/dx = dy dy/dx (the chain rule);
 //   3. a tensor that was used twice receives two gradients, and they add up: L depends on it along
@@ -76,7 +76,8 @@ class Op {
   std::vector<Input> inputs_;
   std::vector<Saved> saved_;
   bool released_ = false;
-  std::string scope_;  // the layer it ran in, for the trace
+  std::string scope_;         // the layer it ran in, for the trace
+  std::uint64_t number_ = 0;  // in the order in which ops were recorded
 };
 
 // Whether an operation on these inputs must be recorded.

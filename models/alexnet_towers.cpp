@@ -14,6 +14,7 @@
 #include "layers/linear.h"
 #include "layers/local_response_norm.h"
 #include "layers/max_pool2d.h"
+#include "layers/walk.h"
 
 namespace limulus {
 
@@ -93,56 +94,143 @@ AlexNetTowers::AlexNetTowers(std::int64_t classes, Backend& first, Backend& seco
 
 AlexNetTowers::~AlexNetTowers() = default;
 
+namespace {
+
+// What a tower reads where a stage begins.
+enum class Reads {
+  image,   // the picture
+  own,     // its own values
+  border,  // these, and the other's channels within reach of a normalization's window
+  both     // both towers' values
+};
+
+// The course of both towers: layers `first` to `last` in each, then the next stage.
+struct Stage {
+  const char *first, *last;
+  Reads reads;
+};
+constexpr Stage stages[] = {
+    {"conv1", "relu1", Reads::image}, {"lrn1", "lrn1", Reads::border},
+    {"pool1", "relu2", Reads::own},   {"lrn2", "lrn2", Reads::border},
+    {"pool2", "pool2", Reads::own},   {"conv3", "flatten", Reads::both},
+    {"fc6", "drop6", Reads::both},    {"fc7", "drop7", Reads::both},
+    {"fc8", "fc8", Reads::both},
+};
+
+// A window reaches so many channels into the other tower.
+const std::int64_t reach = LrnOptions{}.size / 2;
+
+Shape with_channels(const Shape& shape, std::int64_t channels) {
+  auto sizes = shape.sizes();
+  sizes[1] = channels;
+  return Shape(sizes);
+}
+
+}  // namespace
+
 Tensor AlexNetTowers::forward(const Tensor& x) {
-  const auto each = [&](const Pair& in, const char* first, const char* last) {
-    return Pair{towers_[0]->run(in[0], first, last), towers_[1]->run(in[1], first, last)};
-  };
-  // Both towers' values, on either device.
-  const auto both = [&](const Pair& p) {
-    return Pair{concat({p[0], to(p[1], *backends_[0])}, 1),
-                concat({to(p[0], *backends_[1]), p[1]}, 1)};
-  };
-  // The window of a channel at the border reaches size/2 channels into the other tower: they are
-  // fetched for the sum, and their own results (the other tower computes them) cut off again.
-  const auto normalized = [&](const Pair& p, const char* lrn) {
-    const std::int64_t own = p[0].size(1), reach = LrnOptions{}.size / 2;
-    const Tensor above = to(narrow(p[1], 1, 0, reach), *backends_[0]);
-    const Tensor below = to(narrow(p[0], 1, own - reach, reach), *backends_[1]);
-    const Pair wide = each({concat({p[0], above}, 1), concat({below, p[1]}, 1)}, lrn, lrn);
-    return Pair{narrow(wide[0], 1, 0, own), narrow(wide[1], 1, reach, own)};
-  };
-  Pair p = each({x, to(x, *backends_[1])}, "conv1", "relu1");
-  p = each(normalized(p, "lrn1"), "pool1", "relu2");
-  p = each(normalized(p, "lrn2"), "pool2", "pool2");
-  p = each(both(p), "conv3", "flatten");
-  p = each(both(p), "fc6", "drop6");
-  p = each(both(p), "fc7", "drop7");
-  p = each(both(p), "fc8", "fc8");
+  Pair p = {x, x};
+  for (const Stage& stage : stages) {
+    const std::int64_t own = p[0].size(1);
+    switch (stage.reads) {
+      case Reads::image:
+        p[1] = to(x, *backends_[1]);
+        break;
+      case Reads::own:
+        break;
+      case Reads::border: {
+        const Tensor above = to(narrow(p[1], 1, 0, reach), *backends_[0]);
+        const Tensor below = to(narrow(p[0], 1, own - reach, reach), *backends_[1]);
+        p = {concat({p[0], above}, 1), concat({below, p[1]}, 1)};
+        break;
+      }
+      case Reads::both:
+        p = {concat({p[0], to(p[1], *backends_[0])}, 1),
+             concat({to(p[0], *backends_[1]), p[1]}, 1)};
+        break;
+    }
+    p = {towers_[0]->run(p[0], stage.first, stage.last),
+         towers_[1]->run(p[1], stage.first, stage.last)};
+    // What was fetched for the sum was normalized, too: the other tower has that.
+    if (stage.reads == Reads::border) p = {narrow(p[0], 1, 0, own), narrow(p[1], 1, reach, own)};
+  }
   return concat({p[0], to(p[1], *backends_[0])}, 1);
+}
+
+void AlexNetTowers::follow(const Shape& in, std::vector<WalkStep>& steps,
+                           std::vector<Crossing>& crossings) const {
+  std::array<Shape, 2> shape = {in, in};
+  for (const Stage& stage : stages) {
+    switch (stage.reads) {
+      case Reads::image:
+        crossings.push_back({stage.first, in, Shape{}});
+        break;
+      case Reads::own:
+        break;
+      case Reads::border:
+        crossings.push_back(
+            {stage.first, with_channels(shape[0], reach), with_channels(shape[1], reach)});
+        break;
+      case Reads::both:
+        crossings.push_back({stage.first, shape[0], shape[1]});
+        shape.fill(with_channels(shape[0], shape[0][1] + shape[1][1]));
+        break;
+    }
+    for (const std::size_t t : {0, 1})
+      shape[t] = towers_[t]->walk_through(steps, shape[t], stage.first, stage.last);
+  }
+  crossings.push_back({"logits", Shape{}, shape[1]});
 }
 
 std::vector<WalkStep> AlexNetTowers::walk(const Shape& in) const {
   std::vector<WalkStep> steps;
-  std::array<Shape, 2> shape = {in, in};
-  const auto each = [&](const char* first, const char* last) {
-    for (const std::size_t t : {0, 1})
-      shape[t] = towers_[t]->walk_through(steps, shape[t], first, last);
-  };
-  const auto both = [&] {
-    auto sizes = shape[0].sizes();
-    sizes[1] += shape[1][1];
-    shape = {Shape(sizes), Shape(sizes)};
-  };
-  each("conv1", "pool2");
-  both();
-  each("conv3", "flatten");
-  for (const char* fc : {"6", "7"}) {
-    both();
-    each((std::string("fc") + fc).c_str(), (std::string("drop") + fc).c_str());
-  }
-  both();
-  each("fc8", "fc8");
+  std::vector<Crossing> crossings;
+  follow(in, steps, crossings);
   return steps;
+}
+
+std::vector<AlexNetTowers::Crossing> AlexNetTowers::crossings(const Shape& in) const {
+  std::vector<WalkStep> steps;
+  std::vector<Crossing> all;
+  follow(in, steps, all);
+  return all;
+}
+
+// ---- the map ---------------------------------------------------------------------------------
+
+namespace {
+
+// Of floats; an undefined shape is nothing at all.
+std::int64_t bytes_of(const Shape& shape) { return shape.rank() == 0 ? 0 : 4 * shape.numel(); }
+
+std::string cell(const Shape& shape) {
+  return shape.rank() == 0 ? "-"
+                           : fmt::format("{}, {}", image_size(shape), in_bytes(bytes_of(shape)));
+}
+
+}  // namespace
+
+std::int64_t AlexNetTowers::Crossing::bytes() const { return bytes_of(down) + bytes_of(up); }
+
+std::string crossing_text(const std::vector<AlexNetTowers::Crossing>& crossings) {
+  constexpr const char* row = "{:<8} {:<26} {:<26} {:>10}\n";
+  std::string text =
+      fmt::format(row, "before", "tower 0 to tower 1", "tower 1 to tower 0", "bytes");
+  std::int64_t sum = 0, pictures = 0, batch = 0;
+  for (const AlexNetTowers::Crossing& c : crossings) {
+    text += fmt::format(row, c.before, cell(c.down), cell(c.up), with_thousands(c.bytes()));
+    sum += c.bytes();
+    if (pictures == 0) {
+      pictures = c.bytes();
+      batch = c.down[0];
+    }
+  }
+  text += fmt::format(row, "total", "", "", with_thousands(sum));
+  return text + fmt::format(
+                    "What crosses between the two devices in one forward pass, for a batch of {}, "
+                    "in f32. Backward,\nthe gradients of all but the pictures go the other way: "
+                    "{} bytes. Everything else stays.\n",
+                    batch, with_thousands(sum - pictures));
 }
 
 // ---- weights ---------------------------------------------------------------------------------

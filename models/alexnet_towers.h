@@ -33,6 +33,14 @@ class AlexNetTowers : public Module {
   Tensor forward(const Tensor& x) override;
   std::vector<WalkStep> walk(const Shape& in) const override;
 
+  // The map of what goes from device to device where a layer begins; a shape of rank 0 is nothing.
+  struct Crossing {
+    std::string before;          // "conv3"
+    Shape down, up;              // from tower 0 to tower 1, and from tower 1 to tower 0
+    std::int64_t bytes() const;  // in f32, both ways
+  };
+  std::vector<Crossing> crossings(const Shape& in) const;
+
   // Where a parameter of the towers comes from: rows [start, start + count) of alexnet's.
   struct Source {
     std::string name;  // "conv2.weight" for "tower1.conv2.weight"
@@ -41,9 +49,15 @@ class AlexNetTowers : public Module {
   Source source_of(const std::string& parameter) const;
 
  private:
+  // Appends the steps, and what crosses, for an input of that shape.
+  void follow(const Shape& in, std::vector<WalkStep>& steps,
+              std::vector<Crossing>& crossings) const;
+
   std::shared_ptr<Tower> towers_[2];
   Backend* backends_[2];
 };
+
+std::string crossing_text(const std::vector<AlexNetTowers::Crossing>& crossings);  // as a table
 
 // Copies weights between a network of alexnet() and its towers, in one direction or the other.
 void split_into_towers(const Module& alexnet, AlexNetTowers& towers);

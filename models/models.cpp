@@ -66,6 +66,9 @@ std::shared_ptr<Module> make_model(const std::string& name, std::int64_t classes
     throw ValueError(
         fmt::format("make_model: {} classes; give 1 or more (0: {})", classes, spec.classes));
   if (classes == 0) classes = spec.classes;
+  if (o.second != nullptr && name != "alexnet-towers")
+    throw ValueError(fmt::format(
+        "make_model: {} lives on one device, and was given two; alexnet-towers takes two", name));
   if (name == "alexnet") return alexnet(classes, backend, dtype, o.dropout);
   if (name == "alexnet-ungrouped") return alexnet_ungrouped(classes, backend, dtype, o.dropout);
   if (name == "alexnet-towers")

@@ -11,6 +11,7 @@
 
 #include "backends/reference/reference_backend.h"
 #include "core/error.h"
+#include "core/pool.h"
 
 using namespace limulus;
 
@@ -38,10 +39,15 @@ TEST_CASE("a name always means the same backend, and is the backend's name") {
   CHECK(&device("cpu:0/2") != &device("cpu:1/2"));
 }
 
-TEST_CASE("a part of the processor computes") {
+TEST_CASE("a part of the processor computes, behind a queue") {
   Backend& half = device("cpu:1/2");
-  float x[3] = {1, 2, 3}, y[3] = {};
-  half.affine(DType::f32, 3, 2, 1, x, y);
+  CHECK_FALSE(half.host_memory());
+  const float x[3] = {1, 2, 3};
+  float y[3] = {};
+  const Workspace a(half.pool(), sizeof(x)), b(half.pool(), sizeof(y));
+  half.upload(a.data(), x, sizeof(x));
+  half.affine(DType::f32, 3, 2, 1, a.data(), b.data());
+  half.download(y, b.data(), sizeof(y));
   CHECK(y[0] == 3);
   CHECK(y[2] == 7);
 }
@@ -59,6 +65,15 @@ TEST_CASE("a backend from outside becomes a device by its name") {
         ("add_device: there is a device \"" + std::string(taken) + "\" already").c_str(),
         ValueError);
   CHECK(&device("mine") == &mine);
+}
+
+TEST_CASE("two devices are named with a comma") {
+  CHECK(devices("cpu") == std::vector<Backend*>{&device("cpu")});
+  CHECK(devices("cpu:0/2,cpu:1/2") ==
+        std::vector<Backend*>{&device("cpu:0/2"), &device("cpu:1/2")});
+  CHECK_THROWS_AS(devices("cpu,cpu,cpu"), DeviceError);
+  CHECK_THROWS_AS(devices("cpu,"), DeviceError);
+  CHECK_THROWS_AS(devices(""), DeviceError);
 }
 
 TEST_CASE("wrong names are told what is right") {

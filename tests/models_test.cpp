@@ -1,5 +1,4 @@
-// The networks by name: sizes and counts of every variant, initial weights, and two towers that are
-// one AlexNet.
+// The networks by name: sizes and counts of every variant, initial weights.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -12,7 +11,6 @@
 #include "layers/cross_entropy.h"
 #include "layers/walk.h"
 #include "models/alexnet.h"
-#include "models/alexnet_towers.h"
 #include "models/models.h"
 
 using namespace limulus;
@@ -129,6 +127,10 @@ TEST_CASE("an unknown model is answered with the nearest name and the list") {
                        ValueError);
   CHECK_THROWS_AS(make_model("alexnet", -1, cpu()), ValueError);
   CHECK_THROWS_AS(make_model("alexnet-towers", 1, cpu()), ValueError);
+  CHECK_THROWS_WITH_AS(make_model("lenet5", 10, cpu(), DType::f32, {.second = &cpu()}),
+                       "make_model: lenet5 lives on one device, and was given two; alexnet-towers "
+                       "takes two",
+                       ValueError);
 }
 
 TEST_CASE("small networks: forward, loss and gradients for every parameter, each nonlinearity") {
@@ -185,55 +187,4 @@ TEST_CASE("initialize: numbers depend on seed and name alone") {
   CHECK(amax(parameter(*first, "fc4.bias").detach(), 0).item() <= 1 / std::sqrt(120.0));
   CHECK(recipe_from("paper") == Recipe::paper);
   CHECK_THROWS_AS(recipe_from("xavier"), ValueError);
-}
-
-TEST_CASE("two towers on two devices are one AlexNet: logits and gradients") {
-  const auto whole = make_model("alexnet", 11, cpu());
-  initialize(*whole, Recipe::he, 3);
-  AlexNetTowers towers(11, device("cpu:0/2"), device("cpu:1/2"));
-  split_into_towers(*whole, towers);
-  CHECK(count(towers) == count(*whole));
-  const auto source = towers.source_of("tower1.conv2.weight");
-  CHECK(source.name == "conv2.weight");
-  CHECK(source.start == 128);
-  CHECK(source.count == 128);
-  CHECK(towers.source_of("tower1.fc8.bias").start == 6);  // 11 classes: 6 and 5
-  CHECK_THROWS_AS(towers.source_of("tower2.fc8.bias"), ValueError);
-
-  whole->eval();
-  towers.eval();
-  // Values as large as pixels': normalization matters, also where it crosses the towers' border.
-  const Tensor x = image({1, 3, 227, 227}, 4, cpu(), 60);
-  const Tensor x0 = to(x, device("cpu:0/2"));
-  const Tensor y = (*whole)(x), y2 = towers(x0);
-  CHECK(y2.shape() == Shape{1, 11});
-  const auto a = y.to_doubles(), b = y2.to_doubles();
-  double scale = 0;
-  for (const double v : a) scale = std::max(scale, std::abs(v));
-  REQUIRE(scale > 1e-3);
-  for (std::size_t i = 0; i < a.size(); ++i) CHECK(std::abs(a[i] - b[i]) < 1e-4 * scale);
-
-  const Tensor label = Tensor::from(std::vector<std::int64_t>{7}, {1}, cpu());
-  cross_entropy(y, label).backward();
-  cross_entropy(y2, Tensor::from(std::vector<std::int64_t>{7}, {1}, device("cpu:0/2"))).backward();
-  for (const auto& [name, t] : towers.parameters()) {
-    CAPTURE(name);
-    const auto from = towers.source_of(name);
-    const Tensor expected = narrow(parameter(*whole, from.name).grad(), 0, from.start, from.count);
-    const Tensor difference = to(t.grad(), cpu()) - expected;
-    const double largest = sum(square(expected)).item();
-    REQUIRE(largest > 0);
-    CHECK(std::sqrt(sum(square(difference)).item() / largest) < 1e-3);
-  }
-
-  // And back.
-  const auto joined = make_model("alexnet", 11, cpu());
-  join_towers(towers, *joined);
-  CHECK(parameter(*joined, "conv3.weight").to_vector<float>() ==
-        parameter(*whole, "conv3.weight").to_vector<float>());
-  CHECK(parameter(*joined, "fc8.bias").to_vector<float>() ==
-        parameter(*whole, "fc8.bias").to_vector<float>());
-  CHECK_THROWS_AS(split_into_towers(*make_model("lenet5", 10, cpu()), towers), ShapeError);
-  CHECK_THROWS_AS(split_into_towers(*make_model("alexnet-ungrouped", 11, cpu()), towers),
-                  ShapeError);
 }

@@ -82,6 +82,14 @@ expect "root: installs what is missing and no more" \
   called '^apt-get .*install -y --no-install-recommends ninja-build libfmt-dev$'
 
 machine
+missing oclgrind
+stand_in apt-get
+run_it 0 test -L core
+expect "tests without oclgrind: it is not installed" not called '^apt-get'
+run_it 0 test -L oclgrind
+expect "tests in oclgrind: installs it" called '^apt-get .*install .* oclgrind$'
+
+machine
 missing libstb-dev
 stand_in apt-get
 # shellcheck disable=SC2016  # for the stand-in

@@ -169,3 +169,30 @@ TEST_CASE("a resumed run must be the same run") {
   }
   CHECK(message.find("lr: 0.01 in the checkpoint, 0.5 now") != std::string::npos);
 }
+
+TEST_CASE("a device that is lost costs the steps since the last checkpoint, and says so") {
+  const TemporaryFolder folder;
+  write_tiny_mnist(folder.path / "data");
+  const TrainConfig config = tiny_config(folder.path / "data");
+  TrainerOptions options = quiet(folder.path / "out");
+  options.on_step = [](const StepInfo& s) {
+    if (s.step == 3) throw DeviceError("opencl:0: gemm: CL_DEVICE_NOT_AVAILABLE");
+  };
+  const auto failure = [&](bool resume) {
+    Trainer t(config, options);
+    if (resume) t.resume(t.checkpoint_path());
+    return message_of<DeviceError>([&] { t.run(); });
+  };
+  CHECK(failure(false) ==
+        "train: step 4 (epoch 1): opencl:0: gemm: CL_DEVICE_NOT_AVAILABLE. There is no checkpoint "
+        "of this run yet.");
+  options.checkpoint_seconds = 0;  // after every step
+  const std::string message = failure(false);
+  CHECK(has(message, "checkpoint.safetensors was not touched. The same command with --resume"));
+  options.on_step = {};
+  CHECK(failure(true).empty());  // goes on to the end
+  Trainer whole(config, quiet(folder.path / "whole")), resumed(config, options);
+  whole.run();
+  resumed.resume(resumed.checkpoint_path());
+  CHECK(weights(resumed) == weights(whole));
+}

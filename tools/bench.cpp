@@ -33,8 +33,9 @@ struct BenchArguments {
 
 // A network with data to run it on.
 struct Subject {
-  explicit Subject(const BenchArguments& a)
-      : backend(device(a.device)), model(make_model(a.model, 0, backend)) {
+  explicit Subject(const BenchArguments& a) : all(devices(a.device)), backend(*all.front()) {
+    model =
+        make_model(a.model, 0, backend, DType::f32, {.second = all.size() > 1 ? all[1] : nullptr});
     initialize(*model, Recipe::he, 1);
     store_linear_weights(*model, a.weights);
     const ModelSpec& spec = model_spec(a.model);
@@ -62,10 +63,11 @@ struct Subject {
       optimizer->step();
       optimizer->zero_grad();
     }
-    backend.synchronize();
+    for (Backend* each : all) each->synchronize();
   }
 
-  Backend& backend;
+  std::vector<Backend*> all;
+  Backend& backend;  // where images are given
   std::shared_ptr<Module> model;
   std::vector<WalkStep> steps;
   Tensor x, labels;
@@ -179,7 +181,9 @@ void bench(const BenchArguments& a) {
   const double whole = median(seconds);
   const auto images = static_cast<double>(a.batch);
   Backend& backend = subject->backend;
-  const double megabytes = static_cast<double>(backend.pool().stats().peak_bytes) / 1e6;
+  double megabytes = 0;
+  for (Backend* each : subject->all)
+    megabytes += static_cast<double>(each->pool().stats().peak_bytes) / 1e6;
   const std::vector<WalkStep> steps = subject->steps;
   subject
       .reset();  // the roof's arrays go where the network was: the process's peak is the network's
@@ -193,7 +197,7 @@ void bench(const BenchArguments& a) {
   }
   if (!a.svg.empty()) write_roofline(a, layers, roof);
   if (!a.json) {
-    fmt::print("{} on {}: {}, batch {}\n\n", a.model, backend.description(),
+    fmt::print("{} on {}: {}, batch {}\n\n", a.model, description_of(a.device),
                a.inference ? "inference" : "training step", a.batch);
     print_table(a, layers, roof, whole);
     fmt::print("\n{:.1f} ms, {:.1f} images/s (median of {}); buffers at most {:.0f} MB\n",
@@ -217,7 +221,7 @@ void bench(const BenchArguments& a) {
                     {"backward_method", l.time.backward_method}});
   }
   fmt::print("{}\n", nlohmann::ordered_json{{"model", a.model},
-                                            {"device", backend.description()},
+                                            {"device", description_of(a.device)},
                                             {"batch", a.batch},
                                             {"training", !a.inference},
                                             {"linear_weights", name_of(a.weights)},
@@ -238,6 +242,7 @@ void add_bench(CLI::App& app) {
   c->footer(
       "Example: limulus bench --model alexnet --batch 32\n"
       "         limulus bench --inference --batch 1 --threads 1\n"
+      "         limulus bench --model alexnet-towers --device cpu:0/2,cpu:1/2\n"
       "         limulus bench ladder");
   c->add_option("--model", a->model, "Network")->capture_default_str();
   c->add_option("--batch", a->batch, "Images at a time")

@@ -15,6 +15,7 @@ void add_gradcheck(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_bench_ladder(CLI::App& bench);
 void add_devices(CLI::App& app);
+void add_tune(CLI::App& app);  // a build without OpenCL has none
 void add_convert(CLI::App& app);
 
 // --weights f32 or bf16: how the fully connected layers' weights are kept (store_linear_weights in

@@ -1,4 +1,4 @@
-// limulus devices: what there is to compute on.
+// limulus devices: what there is to compute on, and what each device supports.
 #include <fmt/core.h>
 
 #include <memory>
@@ -8,25 +8,44 @@
 #include "tools/commands.h"
 
 namespace limulus::tools {
+namespace {
+
+void print_json(const std::vector<DeviceInfo>& devices) {
+  nlohmann::ordered_json all = nlohmann::ordered_json::array();
+  for (const DeviceInfo& d : devices) {
+    nlohmann::ordered_json facts = nlohmann::ordered_json::object();
+    for (const auto& [what, value] : d.facts) facts[what] = value;
+    all.push_back({{"name", d.name}, {"description", d.description}, {"facts", facts}});
+  }
+  fmt::print("{}\n", all.dump(2));
+}
+
+void print_text(const std::vector<DeviceInfo>& devices) {
+  bool opencl = false;
+  for (const DeviceInfo& d : devices) {
+    fmt::print("{:<12} {}\n", d.name, d.description);
+    for (const auto& [what, value] : d.facts) fmt::print("{:<12}   {:<11} {}\n", "", what, value);
+    opencl = opencl || d.name.starts_with("opencl");
+  }
+  fmt::print("\nA part of the processor's threads is a device too: cpu:0/2 and cpu:1/2.\n");
+  if (opencl)
+    fmt::print(
+        "So is a part of an OpenCL device: opencl:0/2 and opencl:1/2 of the first one, "
+        "opencl:1:0/2 of another.\n");
+  else
+    fmt::print(
+        "There is no OpenCL device: Debian's pocl-opencl-icd is one on the processor; a GPU's "
+        "is in its maker's driver.\n");
+}
+
+}  // namespace
 
 void add_devices(CLI::App& app) {
   auto json = std::make_shared<bool>(false);
   CLI::App* c = app.add_subcommand("devices", "List the devices that --device takes");
   c->footer("Example: limulus devices\n         LIMULUS_ISA=avx2 limulus devices");
   c->add_flag("--json", *json, "As JSON");
-  c->callback([json] {
-    nlohmann::ordered_json all = nlohmann::ordered_json::array();
-    for (const DeviceInfo& d : list_devices()) {
-      if (*json)
-        all.push_back({{"name", d.name}, {"description", d.description}});
-      else
-        fmt::print("{:<12} {}\n", d.name, d.description);
-    }
-    if (*json)
-      fmt::print("{}\n", all.dump(2));
-    else
-      fmt::print("\nA part of the processor's threads is a device too: cpu:0/2 and cpu:1/2.\n");
-  });
+  c->callback([json] { *json ? print_json(list_devices()) : print_text(list_devices()); });
 }
 
 }  // namespace limulus::tools

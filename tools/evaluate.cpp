@@ -61,8 +61,8 @@ void evaluate(const EvaluateArguments& a) {
   const auto classes = static_cast<std::int64_t>(t.classes.size());
   const auto images = std::make_shared<ImageCache>(data.test, t.config.prepare);
   const auto run = [&](bool ten) {
-    return evaluate_set(*t.model, device(a.device), t.config, t.normalization, images, classes, ten,
-                        ten ? 0 : a.worst, a.workers);
+    return evaluate_set(*t.model, *devices(a.device).front(), t.config, t.normalization, images,
+                        classes, ten, ten ? 0 : a.worst, a.workers);
   };
   const Evaluation one = run(false);
   const bool ten_possible = !a.one_crop && t.config.augment.crop < t.config.prepare.short_side;

@@ -13,6 +13,7 @@
 #include "layers/conv2d.h"
 #include "layers/max_pool2d.h"
 #include "layers/walk.h"
+#include "models/alexnet_towers.h"
 #include "models/models.h"
 #include "tools/commands.h"
 #include "tools/explain_element.h"
@@ -127,11 +128,15 @@ void explain(const ExplainArguments& a) {
   const ModelSpec& spec = model_spec(a.model);
   const std::int64_t side = a.size > 0 ? a.size : spec.input[-1];
   const auto model = make_model(a.model, a.classes, device("reference"));
-  std::vector<WalkStep> steps = model->walk({a.batch, spec.input[0], side, side});
+  const Shape in = {a.batch, spec.input[0], side, side};
+  std::vector<WalkStep> steps = model->walk(in);
   if (!a.layer.empty()) steps = only(steps, a.layer);
   fmt::print("{}\n", a.json       ? walk_json(steps)
                      : a.markdown ? walk_markdown(steps)
                                   : walk_text(steps));
+  const auto* towers = dynamic_cast<const AlexNetTowers*>(model.get());
+  if (towers != nullptr && a.layer.empty() && !a.json && !a.markdown)
+    fmt::print("{}\n", crossing_text(towers->crossings(in)));
 }
 
 constexpr std::int64_t most = 65536;

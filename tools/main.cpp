@@ -47,6 +47,9 @@ int run(int argc, char** argv) {
   add_gradcheck(app);
   add_bench(app);
   add_devices(app);
+#ifdef LIMULUS_OPENCL
+  add_tune(app);
+#endif
   add_convert(app);
   try {
     app.parse(argc, argv);

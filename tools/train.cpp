@@ -15,6 +15,7 @@
 #include "backends/registry.h"
 #include "core/error.h"
 #include "layers/walk.h"
+#include "models/alexnet_towers.h"
 #include "tools/commands.h"
 #include "tools/terminal.h"
 #include "training/report.h"
@@ -169,14 +170,17 @@ void train(const TrainArguments& given) {
   line.clear();
   if (a.resume) trainer.resume(checkpoint_in(a.out));
   const Dataset& data = trainer.dataset();
-  fmt::print("{}\n", walk_text(trainer.model().walk({config.batch, config.augment.channels,
-                                                     config.augment.crop, config.augment.crop})));
+  const Shape in = {config.batch, config.augment.channels, config.augment.crop,
+                    config.augment.crop};
+  fmt::print("{}\n", walk_text(trainer.model().walk(in)));
+  if (const auto* towers = dynamic_cast<const AlexNetTowers*>(&trainer.model()))
+    fmt::print("{}\n", crossing_text(towers->crossings(in)));
   fmt::print("Data    {}: {} classes, {} training images, {} held out ({})\n", config.data,
              data.classes.size(), data.train.size(), data.test.size(), data.layout);
   if (!data.skipped.empty())
     fmt::print("        {} skipped: {}: {}{}\n", data.skipped.size(), data.skipped[0].name,
                data.skipped[0].reason, data.skipped.size() > 1 ? ", and more" : "");
-  fmt::print("Device  {}\n", device(config.device).description());
+  fmt::print("Device  {}\n", description_of(config.device));
   fmt::print(
       "Run     {} epochs of {} images, batch {}, rate {:g} ({}), seed {}{}\n\n", config.epochs,
       data.train.size(), config.batch, config.sgd.lr, name_of(config.schedule.kind), config.seed,
@@ -227,7 +231,9 @@ void add_train(CLI::App& app) {
   c->add_flag("--batch-norm", a->batch_norm, "alexnet-keras: with batch normalization");
   c->add_option("--seed", a->seed, "Weights, order, crops and dropout follow from it")
       ->check(CLI::Range(std::uint64_t{0}, UINT64_MAX >> 1));
-  c->add_option("--device", a->device, "limulus devices lists them")->capture_default_str();
+  c->add_option("--device", a->device,
+                "limulus devices lists them; of alexnet-towers two: cpu:0/2,cpu:1/2")
+      ->capture_default_str();
   c->add_option("--threads", a->threads, "Threads of the cpu device (default: all cores)")
       ->check(CLI::Range(1, 1024));
   c->add_option("--workers", a->workers, "Threads that decode and augment")

@@ -191,7 +191,7 @@ TrainConfig load_config(const std::filesystem::path& path) {
 }
 
 TrainedModel load_trained(const std::filesystem::path& path, const std::string& device_name) {
-  Backend& backend = device(device_name);
+  Backend& backend = *devices(device_name).front();
   TrainedModel t;
   t.config = load_config(path);
   t.config.device = device_name;

@@ -66,6 +66,7 @@ std::shared_ptr<Module> build_model(const TrainConfig& c, std::int64_t classes, 
   ModelOptions options;
   options.dropout = c.dropout;
   options.batch_norm = c.batch_norm;
+  if (const auto all = devices(c.device); all.size() > 1) options.second = all[1];
   return make_model(c.model, classes, backend, DType::f32, options);
 }
 
@@ -74,7 +75,7 @@ std::shared_ptr<Module> build_model(const TrainConfig& c, std::int64_t classes, 
 Trainer::Trainer(TrainConfig config, TrainerOptions options)
     : config_(std::move(config)),
       options_(std::move(options)),
-      backend_(device(config_.device)),
+      backend_(*devices(config_.device).front()),
       data_(open_data(config_)) {
   prepare_folder();
   auto cache = std::make_shared<ImageCache>(data_.train, config_.prepare);
@@ -179,15 +180,30 @@ void Trainer::explain_nan(const Tensor& x, double loss) {
       "train: the loss became {} in step {} (epoch {}); the first value that is not a number is in "
       "{}. The learning rate {:g} is probably too high: try --lr {:g}, or --recipe default. {}",
       loss, progress_.step + 1, progress_.epoch + 1, where, optimizer_->options().lr,
-      optimizer_->options().lr / 4,
-      std::filesystem::exists(checkpoint_path())
-          ? checkpoint_path().string() + " was not touched."
-          : std::string("There is no checkpoint of this run yet.")));
+      optimizer_->options().lr / 4, checkpoint_state()));
+}
+
+std::string Trainer::checkpoint_state() const {
+  return std::filesystem::exists(checkpoint_path())
+             ? checkpoint_path().string() + " was not touched."
+             : std::string("There is no checkpoint of this run yet.");
 }
 
 // ---- the loop -------------------------------------------------------------------------------
 
 bool Trainer::run() {
+  try {
+    return train_epochs();
+  } catch (const DeviceError& error) {  // its weights cannot be read any more
+    throw DeviceError(fmt::format("train: step {} (epoch {}): {}. {}{}", progress_.step + 1,
+                                  progress_.epoch + 1, error.what(), checkpoint_state(),
+                                  std::filesystem::exists(checkpoint_path())
+                                      ? " The same command with --resume goes on."
+                                      : ""));
+  }
+}
+
+bool Trainer::train_epochs() {
   Batch batch;
   auto saved_at = Clock::now();
   double sitting_seconds = 0;
@@ -317,8 +333,8 @@ RunReport Trainer::report() const {
   for (const Skipped& s : data_.skipped) r.skipped.push_back(s.name + ": " + s.reason);
   for (const auto& [index, s] : loader_->skipped()) r.skipped.push_back(s.name + ": " + s.reason);
   r.provenance = build_provenance();
-  r.provenance.insert(r.provenance.begin(),
-                      {{"seed", std::to_string(config_.seed)}, {"device", backend_.description()}});
+  r.provenance.insert(r.provenance.begin(), {{"seed", std::to_string(config_.seed)},
+                                             {"device", description_of(config_.device)}});
   return r;
 }
 

@@ -57,7 +57,8 @@ class Trainer {
   void resume(const std::filesystem::path& path);
 
   // Trains to the last epoch; false when stopped before. Error when the loss stops being a number:
-  // it says in which step and layer and what to try, and leaves the last checkpoint as it is.
+  // it says in which step and layer and what to try. DeviceError when the device is lost or its
+  // memory is full. Both leave the last checkpoint as it is.
   bool run();
 
   Evaluation evaluate(bool ten_crop, int worst = 0);
@@ -87,7 +88,9 @@ class Trainer {
   };
   void prepare_folder() const;
   void check_space() const;
+  bool train_epochs();
   double train_step(const Batch& batch, double* right);
+  std::string checkpoint_state() const;  // for messages: what is left when training fails
   [[noreturn]] void explain_nan(const Tensor& x, double loss);
   void finish_epoch();
   std::string progress_json() const;

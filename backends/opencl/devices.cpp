@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cstdint>
 #include <optional>
 #include <string_view>
+
+#include "backends/opencl/tuning_store.h"
 
 namespace limulus::opencl {
 namespace {
@@ -66,16 +69,22 @@ bool supports(const cl::Device& device, cl_device_partition_property how) {
 }
 
 // Part `part` of `parts`: the compute units from units part/parts to units (part + 1)/parts.
-cl::Device cut(const cl::Device& device, const std::string& name, int part, int parts) {
+FoundDevice cut(const cl::Device& device, const std::string& name, int part, int parts) {
+  constexpr int most_parts = 64;
+  if (parts < 1 || parts > most_parts || part >= parts)
+    throw DeviceError(
+        fmt::format("device \"{}\": a part is named i/n with i below n and n from 1 to {}, as "
+                    "opencl:0/2 and opencl:1/2",
+                    name, most_parts));
+  const auto whole_instead = [&](const std::string& why) {
+    return FoundDevice{
+        device,
+        fmt::format("{} stands for the whole device, with a queue of its own: {}", name, why)};
+  };
   const int units = static_cast<int>(device.getInfo<CL_DEVICE_MAX_COMPUTE_UNITS>());
-  if (parts < 1 || part >= parts) {
-    throw DeviceError(fmt::format(
-        "device \"{}\": a part is named i/n with i below n, as opencl:0/2 and opencl:1/2", name));
-  }
-  if (parts > units) {
-    throw DeviceError(fmt::format("device \"{}\": {} has {} compute units, too few for {} parts",
-                                  name, device.getInfo<CL_DEVICE_NAME>(), units, parts));
-  }
+  if (parts > units)
+    return whole_instead(fmt::format("{} compute unit{} cannot be cut into {} parts", units,
+                                     units == 1 ? "" : "s", parts));
   std::vector<cl_device_partition_property> how;
   if (supports(device, CL_DEVICE_PARTITION_BY_COUNTS)) {
     how.push_back(CL_DEVICE_PARTITION_BY_COUNTS);
@@ -84,16 +93,37 @@ cl::Device cut(const cl::Device& device, const std::string& name, int part, int 
   } else if (supports(device, CL_DEVICE_PARTITION_EQUALLY)) {
     how = {CL_DEVICE_PARTITION_EQUALLY, units / parts};
   } else {
-    throw DeviceError(fmt::format(
-        "device \"{}\": {} cannot be cut into parts (no kind of sub-device is supported); use the "
-        "whole device, or parts of the processor: cpu:0/2",
-        name, device.getInfo<CL_DEVICE_NAME>()));
+    return whole_instead("the driver cannot cut it");
   }
   how.push_back(0);
   std::vector<cl::Device> all;
   cl::Device whole = device;  // the C++ header's function is not const
-  whole.createSubDevices(how.data(), &all);
-  return all.at(static_cast<std::size_t>(part));
+  try {
+    whole.createSubDevices(how.data(), &all);
+  } catch (const cl::Error& error) {
+    return whole_instead("cutting it gave " + error_name(error.err()));
+  }
+  return {all.at(static_cast<std::size_t>(part)), ""};
+}
+
+std::string trimmed(std::string text) {
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\0')) text.pop_back();
+  return text;
+}
+
+std::string in_mebibytes(std::uint64_t bytes) {
+  return bytes >= std::uint64_t{1} << 30
+             ? fmt::format("{:.1f} GiB", static_cast<double>(bytes) / (1 << 30))
+         : bytes >= 1 << 20 ? fmt::format("{} MiB", bytes >> 20)
+                            : fmt::format("{} KiB", bytes >> 10);
+}
+
+// A property of newer versions than 1.2; 0 where the driver does not know it.
+template <class T>
+T newer(const cl::Device& device, cl_device_info what) {
+  T value{};
+  return clGetDeviceInfo(device(), what, sizeof(value), &value, nullptr) == CL_SUCCESS ? value
+                                                                                       : T{};
 }
 
 }  // namespace
@@ -119,24 +149,54 @@ std::vector<cl::Device> all_devices() {
 }
 
 std::string describe_device(const cl::Device& device) {
-  const auto trimmed = [](std::string text) {
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\0')) text.pop_back();
-    return text;
-  };
   const bool fp64 = device.getInfo<CL_DEVICE_DOUBLE_FP_CONFIG>() != 0;
   const cl_uint units = device.getInfo<CL_DEVICE_MAX_COMPUTE_UNITS>();
-  return fmt::format("{}, {}, {} compute unit{}, {:.1f} GiB, {}, {}",
-                     trimmed(device.getInfo<CL_DEVICE_NAME>()),
+  return fmt::format("{}, {}, {} compute unit{}, {}, {}", trimmed(device.getInfo<CL_DEVICE_NAME>()),
                      trimmed(device.getInfo<CL_DEVICE_VERSION>()), units, units == 1 ? "" : "s",
-                     static_cast<double>(device.getInfo<CL_DEVICE_GLOBAL_MEM_SIZE>()) / (1 << 30),
-                     fp64 ? "float and double" : "float only",
-                     supports(device, CL_DEVICE_PARTITION_BY_COUNTS) ||
-                             supports(device, CL_DEVICE_PARTITION_EQUALLY)
-                         ? "can be cut into parts"
-                         : "in one piece");
+                     in_mebibytes(device.getInfo<CL_DEVICE_GLOBAL_MEM_SIZE>()),
+                     fp64 ? "float and double" : "float only");
 }
 
-cl::Device find_device(const std::string& name) {
+// Limulus itself uses OpenCL 1.2 alone: what is newer is listed for people.
+std::vector<std::pair<std::string, std::string>> facts_of(const cl::Device& device) {
+  const cl::Platform platform(device.getInfo<CL_DEVICE_PLATFORM>());
+  const auto type = device.getInfo<CL_DEVICE_TYPE>();
+  const std::string extensions = device.getInfo<CL_DEVICE_EXTENSIONS>();
+  const auto has = [&](const char* name) { return extensions.find(name) != std::string::npos; };
+  const bool parts = supports(device, CL_DEVICE_PARTITION_BY_COUNTS) ||
+                     supports(device, CL_DEVICE_PARTITION_EQUALLY);
+  const cl_uint units = device.getInfo<CL_DEVICE_MAX_COMPUTE_UNITS>();
+  constexpr cl_device_info sub_groups = 0x105C, shared_memory = 0x1053;  // OpenCL 2.1, 2.0
+  const cl_bitfield svm = newer<cl_bitfield>(device, shared_memory);
+  return {
+      {"platform", trimmed(platform.getInfo<CL_PLATFORM_NAME>()) + ", " +
+                       trimmed(platform.getInfo<CL_PLATFORM_VERSION>())},
+      {"driver", trimmed(device.getInfo<CL_DRIVER_VERSION>())},
+      {"kind", (type & CL_DEVICE_TYPE_GPU) != 0   ? "GPU"
+               : (type & CL_DEVICE_TYPE_CPU) != 0 ? "processor"
+                                                  : "accelerator"},
+      {"memory", fmt::format("{}, at most {} in one array; {} shared by a work-group",
+                             in_mebibytes(device.getInfo<CL_DEVICE_GLOBAL_MEM_SIZE>()),
+                             in_mebibytes(device.getInfo<CL_DEVICE_MAX_MEM_ALLOC_SIZE>()),
+                             in_mebibytes(device.getInfo<CL_DEVICE_LOCAL_MEM_SIZE>()))},
+      {"work-group",
+       fmt::format("at most {} items", device.getInfo<CL_DEVICE_MAX_WORK_GROUP_SIZE>())},
+      {"numbers", fmt::format("float{}{}; vectors of {} floats",
+                              device.getInfo<CL_DEVICE_DOUBLE_FP_CONFIG>() != 0 ? ", double" : "",
+                              has("cl_khr_fp16") ? ", half" : "",
+                              device.getInfo<CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT>())},
+      {"sub-groups",
+       has("cl_khr_subgroups") || newer<cl_uint>(device, sub_groups) > 0 ? "yes" : "no"},
+      {"SVM", (svm & 2) != 0   ? "fine-grained"
+              : (svm & 1) != 0 ? "coarse-grained"
+                               : "no"},
+      {"parts", parts && units > 1 ? fmt::format("sub-devices, up to {}", units)
+                                   : "queues of the whole device, as it cannot be cut"},
+      {"sizes", tuning_note(device)},
+  };
+}
+
+FoundDevice find_device(const std::string& name) {
   const std::optional<Name> parsed = parse(std::string_view(name).substr(name.find(':') + 1));
   if (!parsed) {
     throw DeviceError(fmt::format(
@@ -153,7 +213,7 @@ cl::Device find_device(const std::string& name) {
       throw DeviceError(fmt::format("device \"{}\": there is no OpenCL device {}; there are {}",
                                     name, parsed->device, list_of(devices)));
     const cl::Device& device = devices[static_cast<std::size_t>(parsed->device)];
-    if (name.find('/') == std::string::npos) return device;
+    if (name.find('/') == std::string::npos) return {device, ""};
     return cut(device, name, parsed->part, parsed->parts);
   } catch (const cl::Error& error) {
     throw failure("device \"" + name + "\"", "looking it up", error);

@@ -8,6 +8,7 @@
 
 #include "backends/opencl/devices.h"
 #include "backends/opencl/runtime.h"
+#include "backends/opencl/tuning_store.h"
 #include "core/error.h"
 #include "core/pool.h"
 
@@ -18,24 +19,52 @@ using opencl::Buffer;
 std::vector<OpenClDevice> opencl_devices() {
   std::vector<OpenClDevice> all;
   for (const cl::Device& device : opencl::all_devices())
-    all.push_back({fmt::format("opencl:{}", all.size()), opencl::describe_device(device)});
+    all.push_back({fmt::format("opencl:{}", all.size()), opencl::describe_device(device),
+                   opencl::facts_of(device)});
   return all;
 }
 
-OpenClBackend::OpenClBackend(std::string name) : name_(std::move(name)) {
-  const cl::Device device = opencl::find_device(name_);
-  description_ = opencl::describe_device(device);
-  runtime_ = std::make_unique<opencl::Runtime>(name_, device);
+OpenClBackend::OpenClBackend(std::string name) : name_(std::move(name)) { start(nullptr); }
+
+OpenClBackend::OpenClBackend(std::string name, const opencl::Tuning& tuning)
+    : name_(std::move(name)) {
+  start(&tuning);
+}
+
+void OpenClBackend::start(const opencl::Tuning* tuning) {
+  const opencl::FoundDevice found = opencl::find_device(name_);
+  description_ = opencl::describe_device(found.device);
+  if (!found.note.empty()) description_ += "; " + found.note;
+  try {
+    runtime_ = std::make_unique<opencl::Runtime>(
+        name_, found.device, tuning != nullptr ? *tuning : opencl::tuning_for(found.device));
+  } catch (const cl::Error& error) {
+    throw opencl::failure(name_, "starting the device", error);
+  }
 }
 
 OpenClBackend::~OpenClBackend() { pool().trim(); }
 
 std::string OpenClBackend::description() const { return description_; }
 
+bool OpenClBackend::has_double() const { return runtime_->has_double(); }
+
+std::vector<std::string> OpenClBackend::kernels_not_run() { return runtime_->kernels_not_run(); }
+
+const opencl::Tuning& OpenClBackend::tuning() const { return runtime_->tuning(); }
+
+std::string OpenClBackend::store_tuning(const opencl::Tuning& tuning) const {
+  opencl::store_tuning(runtime_->device(), tuning);
+  return opencl::tuning_path(runtime_->device()).string();
+}
+
 void* OpenClBackend::allocate(std::size_t bytes) {
   try {
-    return new Buffer{
-        cl::Buffer(runtime_->context(), CL_MEM_READ_WRITE, std::max<std::size_t>(bytes, 1))};
+    bytes = std::max<std::size_t>(bytes, 1);
+    if (runtime_->guard() == opencl::Guard::strips)
+      return new Buffer(
+          opencl::make_guarded(runtime_->context(), runtime_->queue(), runtime_->device(), bytes));
+    return new Buffer{cl::Buffer(runtime_->context(), CL_MEM_READ_WRITE, bytes)};
   } catch (const cl::Error& error) {
     const auto mebibytes = [](std::uint64_t b) { return b >> 20; };
     const cl::Device& device = runtime_->device();
@@ -48,6 +77,9 @@ void* OpenClBackend::allocate(std::size_t bytes) {
         mebibytes(pool().stats().held_bytes)));
   }
 }
+
+// The pool rounds sizes up; a guard stands right behind the last byte that was asked for.
+bool OpenClBackend::reuses(std::size_t) const { return runtime_->guard() != opencl::Guard::none; }
 
 // Kernels that still use the memory keep it until they have run.
 void OpenClBackend::deallocate(void* buffer, std::size_t) noexcept {

@@ -3,6 +3,7 @@
 // driver. README.md in this folder says in which order to read it.
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/backend.h"
@@ -11,11 +12,13 @@ namespace limulus {
 
 namespace opencl {
 class Runtime;
-}
+struct Tuning;
+}  // namespace opencl
 
-// A device of this machine, and what it supports.
+// A device of this machine, and what it supports: ("numbers", "float, double") ...
 struct OpenClDevice {
   std::string name, description;
+  std::vector<std::pair<std::string, std::string>> facts;
 };
 std::vector<OpenClDevice> opencl_devices();  // "opencl:0" ...; empty where there is no driver
 
@@ -24,14 +27,23 @@ class OpenClBackend final : public Backend {
   // "opencl:0", or a part of it, "opencl:0/2" (devices.h). DeviceError where there is none of that
   // name, saying what there is or what to install.
   explicit OpenClBackend(std::string name);
+  // With these sizes in place of the device's own: to measure them (tuning.h).
+  OpenClBackend(std::string name, const opencl::Tuning& tuning);
   ~OpenClBackend() override;
 
   std::string name() const override { return name_; }
   std::string description() const override;
+  bool has_double() const;
+  const opencl::Tuning& tuning() const;
+  // Kernels in the files that were built so far which never ran: "gemm f32 pack_a" ... For tests.
+  std::vector<std::string> kernels_not_run();
+  // For this device and driver, from the next start on (tuning_store.h). Returns the file.
+  std::string store_tuning(const opencl::Tuning& tuning) const;
 
   // Handles point to an opencl::Buffer (runtime.h).
   void* allocate(std::size_t bytes) override;
   void deallocate(void* buffer, std::size_t bytes) noexcept override;
+  bool reuses(std::size_t bytes) const override;  // with guards (guard.h): no pool between
   bool host_memory() const override { return false; }
   void upload(void* dst, const void* host, std::size_t bytes) override;
   void download(void* host, const void* src, std::size_t bytes) override;
@@ -98,6 +110,8 @@ class OpenClBackend final : public Backend {
   // All primitives pass through here: the trace, the check of dtype, and errors in words.
   template <class S, class F>
   void run(DType dtype, const char* primitive, const S& shape, F body);
+
+  void start(const opencl::Tuning* tuning);
 
   std::string name_, description_;
   std::unique_ptr<opencl::Runtime> runtime_;

@@ -54,26 +54,6 @@ std::string excerpt(const std::string& log, const std::string& family) {
   return text;
 }
 
-// Two independent sums over the text (FNV-1a with different starts): 128 bits of name.
-std::string hash(const std::string& text) {
-  const auto fnv = [&](std::uint64_t h) {
-    for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001B3u;
-    return h;
-  };
-  return fmt::format("{:016x}{:016x}", fnv(0xCBF29CE484222325u), fnv(0x9E3779B97F4A7C15u));
-}
-
-std::string key_of(const cl::Device& device, const std::string& text, const std::string& options) {
-  const cl::Platform platform(device.getInfo<CL_DEVICE_PLATFORM>());
-  std::string all;
-  for (const std::string& part :
-       {text, options, platform.getInfo<CL_PLATFORM_NAME>(),
-        platform.getInfo<CL_PLATFORM_VERSION>(), device.getInfo<CL_DEVICE_NAME>(),
-        device.getInfo<CL_DEVICE_VERSION>(), device.getInfo<CL_DRIVER_VERSION>()})
-    all += part + '\0';
-  return hash(all);
-}
-
 // An empty handle where the driver does not take the binary back.
 cl::Program from_binary(const cl::Context& context, const cl::Device& device,
                         const std::vector<unsigned char>& binary, const std::string& options) {
@@ -87,6 +67,26 @@ cl::Program from_binary(const cl::Context& context, const cl::Device& device,
 }
 
 }  // namespace
+
+// Two independent sums over the text (FNV-1a with different starts).
+std::string hash_of(const std::string& text) {
+  const auto fnv = [&](std::uint64_t h) {
+    for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001B3u;
+    return h;
+  };
+  return fmt::format("{:016x}{:016x}", fnv(0xCBF29CE484222325u), fnv(0x9E3779B97F4A7C15u));
+}
+
+std::string identity_of(const cl::Device& device) {
+  const cl::Platform platform(device.getInfo<CL_DEVICE_PLATFORM>());
+  std::string all;
+  for (const std::string& part :
+       {platform.getInfo<CL_PLATFORM_NAME>(), platform.getInfo<CL_PLATFORM_VERSION>(),
+        device.getInfo<CL_DEVICE_NAME>(), device.getInfo<CL_DEVICE_VERSION>(),
+        device.getInfo<CL_DRIVER_VERSION>()})
+    all += part + '\0';
+  return all;
+}
 
 std::string source_text(const std::string& name) {
   const char* folder = std::getenv("LIMULUS_CL_DIR");
@@ -107,7 +107,8 @@ std::string source_text(const std::string& name) {
 cl::Program build_program(const std::string& device_name, const cl::Context& context,
                           const cl::Device& device, const std::string& family,
                           const std::string& options) {
-  const std::string text = whole_text(family), key = key_of(device, text, options);
+  const std::string text = whole_text(family);
+  const std::string key = hash_of(text + '\0' + options + '\0' + identity_of(device));
   const std::vector<unsigned char> kept = cache_read(key);
   if (!kept.empty()) {
     cl::Program program = from_binary(context, device, kept, options);

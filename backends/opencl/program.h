@@ -23,6 +23,11 @@ cl::Program build_program(const std::string& device_name, const cl::Context& con
                           const cl::Device& device, const std::string& family,
                           const std::string& options);
 
+// A name of 128 bits for what a text says.
+std::string hash_of(const std::string& text);
+// The device and its driver, by all that tells them from others.
+std::string identity_of(const cl::Device& device);
+
 // ---- the cache of built programs ---------------------------------------------------------------
 // ${XDG_CACHE_HOME:-~/.cache}/limulus, or "" where neither variable is set: then nothing is kept.
 std::string cache_folder();

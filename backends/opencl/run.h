@@ -23,7 +23,7 @@ void OpenClBackend::run(DType dtype, const char* primitive, const S& shape, F bo
   try {
     body(*runtime_);
   } catch (const cl::Error& error) {
-    throw opencl::failure(name_, primitive, error);
+    throw opencl::failure(name_, primitive + (", " + runtime_->last_launch()), error);
   }
 }
 

@@ -2,34 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
-#include <string_view>
+#include <sstream>
 #include <utility>
 
 #include "backends/opencl/program.h"
 
 namespace limulus::opencl {
-namespace {
-
-// LIMULUS_CL_TUNING=gpu or cpu takes the sizes of that kind: a kernel can be tried as a GPU would
-// run it where there is none.
-Tuning tuning_for(const cl::Device& device) {
-  const char* forced = std::getenv("LIMULUS_CL_TUNING");
-  const std::string_view kind = forced == nullptr ? "" : forced;
-  if (!kind.empty() && kind != "gpu" && kind != "cpu")
-    throw DeviceError(
-        fmt::format("opencl: LIMULUS_CL_TUNING is \"{}\", but must be cpu or gpu, or unset", kind));
-  const bool is_processor =
-      kind.empty() ? (device.getInfo<CL_DEVICE_TYPE>() & CL_DEVICE_TYPE_CPU) != 0 : kind == "cpu";
-  return is_processor
-             ? processor(static_cast<int>(device.getInfo<CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT>()))
-             : gpu();
-}
-
-}  // namespace
-
-Runtime::Runtime(std::string name, const cl::Device& device)
-    : name_(std::move(name)), device_(device), tuning_(tuning_for(device)) {
+Runtime::Runtime(std::string name, const cl::Device& device, const Tuning& tuning)
+    : name_(std::move(name)), device_(device), tuning_(tuning), guard_(guard_wanted()) {
   try {
     context_ = cl::Context(device);
     queue_ = cl::CommandQueue(context_, device);  // in order
@@ -63,6 +43,34 @@ cl::Kernel& Runtime::find(const char* family, DType dtype, const char* kernel) {
             .emplace(program_name, build_program(name_, context_, device_, family, options(dtype)))
             .first;
   return kernels_.emplace(kernel_name, cl::Kernel(program->second, kernel)).first->second;
+}
+
+std::string Runtime::Launch::text() const {
+  return fmt::format("kernel {} of {}.cl, {} x {} x {} groups of {} items", kernel, family,
+                     groups[0], groups[1], groups[2], group);
+}
+
+std::string Runtime::last_launch() {
+  const std::lock_guard lock(mutex_);
+  return launched_.text();
+}
+
+std::vector<std::string> Runtime::kernels_not_run() {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> all;
+  for (const auto& [program_name, program] : programs_) {
+    std::istringstream names(program.getInfo<CL_PROGRAM_KERNEL_NAMES>());  // "a;b;c"
+    for (std::string name; std::getline(names, name, ';');)
+      if (!kernels_.contains(program_name + " " + name)) all.push_back(program_name + " " + name);
+  }
+  return all;
+}
+
+void Runtime::check_buffer(cl_uint index, const Buffer& buffer) {
+  const std::string wrong = check_guards(queue_, buffer);
+  if (!wrong.empty())
+    throw DeviceError(
+        fmt::format("{}: {}: outside of argument {}, {}", name_, launched_.text(), index, wrong));
 }
 
 }  // namespace limulus::opencl

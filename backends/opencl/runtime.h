@@ -10,17 +10,14 @@
 #include <mutex>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include "backends/opencl/cl.h"
+#include "backends/opencl/guard.h"
 #include "backends/opencl/tuning.h"
 #include "core/dtype.h"
 
 namespace limulus::opencl {
-
-// What an opaque handle of the Backend interface points to.
-struct Buffer {
-  cl::Buffer memory;
-};
 
 // A scalar that the kernel takes as REAL.
 struct Real {
@@ -32,7 +29,7 @@ using Items = std::array<std::int64_t, 3>;  // work-items along three axes
 class Runtime {
  public:
   // `name` is the device's, for messages.
-  Runtime(std::string name, const cl::Device& device);
+  Runtime(std::string name, const cl::Device& device, const Tuning& tuning);
 
   const std::string& name() const { return name_; }
   const cl::Device& device() const { return device_; }
@@ -44,6 +41,10 @@ class Runtime {
   int panel_a() const { return tuning_.tile_rows * tuning_.group_a; }
   int panel_b(DType dtype) const { return 2 * vec(dtype) * tuning_.group_b; }
   bool has_double() const { return has_double_; }
+  Guard guard() const { return guard_; }
+  // For messages: "kernel gemm_tile of gemm.cl, 3 x 4 x 1 groups of 64 items".
+  std::string last_launch();
+  std::vector<std::string> kernels_not_run();  // of the programs that were built so far
 
   // Runs kernel `kernel` of kernels/<family>.cl, built for `dtype`. The first axis is rounded up to
   // whole work-groups, and kernels check it. Arguments: buffers (as void*, may be null), whole
@@ -69,6 +70,7 @@ class Runtime {
                std::int64_t group, const Args&... args) {
     if (groups[0] <= 0 || groups[1] <= 0 || groups[2] <= 0) return;
     const std::lock_guard lock(mutex_);  // arguments belong to the kernel: one caller at a time
+    launched_ = {family, kernel, groups, group};
     cl::Kernel& k = find(family, dtype, kernel);
     cl_uint index = 0;
     (set(k, dtype, index++, args), ...);
@@ -76,6 +78,8 @@ class Runtime {
     queue_.enqueueNDRangeKernel(
         k, cl::NullRange, cl::NDRange(size(groups[0] * group), size(groups[1]), size(groups[2])),
         cl::NDRange(size(group), 1, 1));
+    index = 0;
+    if (guard_ == Guard::strips) (check(index++, args), ...);
   }
 
   cl::Kernel& find(const char* family, DType dtype, const char* kernel);
@@ -97,12 +101,29 @@ class Runtime {
     }
   }
 
+  // DeviceError if the guards of this argument, if it is a buffer, were written.
+  template <class T>
+  void check(cl_uint index, const T& arg) {
+    if constexpr (std::is_pointer_v<T>)
+      if (arg != nullptr) check_buffer(index, *static_cast<const Buffer*>(arg));
+  }
+  void check_buffer(cl_uint index, const Buffer& buffer);
+
+  struct Launch {
+    const char *family = "", *kernel = "";
+    Items groups = {};
+    std::int64_t group = 0;
+    std::string text() const;
+  };
+
   std::string name_;
   cl::Device device_;
   cl::Context context_;
   cl::CommandQueue queue_;
   Tuning tuning_;
   bool has_double_ = false;
+  Guard guard_;
+  Launch launched_;  // the last one
   std::mutex mutex_;
   std::map<std::string, cl::Program> programs_;  // "gemm f32"
   std::map<std::string, cl::Kernel> kernels_;    // "gemm f32 pack_a"

@@ -3,6 +3,7 @@
 // as -D options.
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 namespace limulus::opencl {
 
@@ -34,5 +35,10 @@ constexpr Tuning processor(int native_f32) {
 
 // A GPU: many items with little work each; neighbouring items touch neighbouring elements.
 constexpr Tuning gpu() { return {false, 4, 2, 4, 16, 16, 16, 1024, 1 << 30, 1, 1, 1, 1 << 30, 64}; }
+
+// tuning_store.cpp. "" or what is wrong with these sizes: "k_block is 0, not 16 to 4096".
+std::string check_tuning(const Tuning& t);
+// "" or what is other in b: "vec_f32 8, tile_rows 6".
+std::string difference(const Tuning& a, const Tuning& b);
 
 }  // namespace limulus::opencl

@@ -1,0 +1,33 @@
+#pragma once
+// LIMULUS_CL_GUARD=1: every buffer lies between two strips of bytes that nothing may write, and after
+// each kernel the strips of its arguments are looked at. A kernel that writes outside of an array is
+// an error that names it, the argument and the place. The strips, like every new buffer, are filled
+// with ones: read as a number that is NaN, so that reading outside of an array shows in the result.
+// For tests: each kernel is waited for.
+//
+// LIMULUS_CL_GUARD=exact only makes buffers as small as they were asked for, where the pool would
+// round sizes up: for Oclgrind, which itself sees what is outside of a buffer.
+#include <cstddef>
+#include <string>
+
+#include "backends/opencl/cl.h"
+
+namespace limulus::opencl {
+
+// What an opaque handle of the Backend interface points to.
+struct Buffer {
+  cl::Buffer memory;
+  cl::Buffer whole = {};  // with guards: strip, memory, strip
+  std::size_t bytes = 0, strip = 0;
+};
+
+enum class Guard { none, exact, strips };
+Guard guard_wanted();  // by the environment; DeviceError for another word
+
+Buffer make_guarded(const cl::Context& context, cl::CommandQueue& queue, const cl::Device& device,
+                    std::size_t bytes);
+
+// "" or what is wrong: "4 bytes were written from 0 bytes after the end of its 1024".
+std::string check_guards(cl::CommandQueue& queue, const Buffer& buffer);
+
+}  // namespace limulus::opencl

@@ -1,0 +1,83 @@
+// Sizes that were measured: kept, used, and ignored where the file is damaged.
+#include <doctest/doctest.h>
+
+#ifdef LIMULUS_OPENCL
+#include <filesystem>
+
+#include "backends/opencl/tuning.h"
+#include "core/error.h"
+#include "opencl_check.h"
+
+using namespace limulus;
+using opencl::Tuning;
+
+TEST_CASE("sizes outside of what kernels can do are named") {
+  for (const Tuning& t : {opencl::processor(16), opencl::processor(8), opencl::processor(4),
+                          opencl::processor(1), opencl::gpu()})
+    CHECK(opencl::check_tuning(t) == "");
+  Tuning t = opencl::processor(8);
+  t.k_block = 0;
+  CHECK(opencl::check_tuning(t) == "k_block is 0, not 16 to 4096");
+  t = opencl::processor(8);
+  t.vec_f32 = 6;
+  CHECK(opencl::check_tuning(t) == "a vector of 6 numbers is none that OpenCL has");
+  t = opencl::processor(8);
+  t.group = 4;
+  CHECK(opencl::check_tuning(t) == "on a processor a group is one item");
+  t = opencl::processor(8);
+  t.taps_run = 33;
+  CHECK(opencl::check_tuning(t) == "taps_run 33 is no multiple of 6");
+  t = opencl::gpu();
+  t.k_pass = t.k_block + 1;
+  CHECK(has(opencl::check_tuning(t), "no multiple"));
+}
+
+TEST_CASE("measured sizes are kept per device, and a damaged file is ignored") {
+  if (!have_device()) return;
+  const TemporaryFolder folder;
+  const Environment cache("XDG_CACHE_HOME", folder.path.string());
+  const Tuning before = OpenClBackend("opencl:0").tuning();
+  Tuning other = before;
+  other.run = 777;
+  other.winograd_bytes = 5 << 20;
+  std::filesystem::path file;
+  {
+    const OpenClBackend backend("opencl:0");
+    file = backend.store_tuning(other);
+    CHECK(opencl::difference(backend.tuning(), before) == "");  // from the next start on
+  }
+  OpenClBackend tuned("opencl:0");
+  CHECK(opencl::difference(before, tuned.tuning()) == "run 777, winograd_bytes 5242880");
+  CHECK(two_x_plus_one(tuned) == 7);
+  {
+    const Environment forced("LIMULUS_CL_TUNING", "gpu");
+    CHECK(opencl::difference(OpenClBackend("opencl:0").tuning(), opencl::gpu()) == "");
+  }
+  const std::string whole = get_bytes(file);
+  const auto replaced = [&](const std::string& from, const std::string& to) {
+    std::string text = whole;
+    REQUIRE(has(text, from));
+    return text.replace(text.find(from), from.size(), to);
+  };
+  std::vector<std::string> damaged = {"",
+                                      "{",
+                                      "[1]",
+                                      whole.substr(0, whole.size() / 2),
+                                      replaced("\"version\": 1", "\"version\": 9"),
+                                      replaced("\"run\"", "\"ran\""),
+                                      replaced("777", "\"777\""),
+                                      replaced("777", "7.5"),
+                                      replaced("777", "-1"),
+                                      replaced("777", "99999999999999999999")};
+  for (const std::string& bytes : damaged) {
+    put_bytes(file, bytes);
+    CAPTURE(bytes);
+    CHECK(opencl::difference(OpenClBackend("opencl:0").tuning(), before) == "");
+  }
+  put_bytes(folder / "file", "a file where the folder should be");
+  const Environment nowhere("XDG_CACHE_HOME", (folder / "file").string());
+  CHECK_THROWS_AS(OpenClBackend("opencl:0").store_tuning(other), FileError);
+}
+#else
+TEST_CASE("this build has no OpenCL backend") { MESSAGE("skipped: built without OpenCL"); }
+#endif

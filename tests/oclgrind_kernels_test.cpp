@@ -1,0 +1,74 @@
+// Every OpenCL kernel in Oclgrind, an OpenCL device that interprets: it sees each access outside of
+// an array, and each two work-items that touch one number without a barrier between. CTest runs this
+// as `oclgrind --data-races PROGRAM` and looks for Oclgrind's complaints in the output. An
+// interpreter is slow: of each operation, only rows of few elements.
+#include <doctest/doctest.h>
+
+#ifdef LIMULUS_OPENCL
+#include <cctype>
+#include <map>
+
+#include "opencl_check.h"
+
+using namespace limulus;
+
+namespace {
+
+bool in_oclgrind() {
+  const auto devices = opencl_devices();
+  if (!devices.empty() && has(devices[0].description, "Oclgrind")) return true;
+  std::printf("skipped: this is not run by oclgrind (./run test -L oclgrind)\n");
+  return false;
+}
+
+std::int64_t elements(const OpCase& c) {
+  std::int64_t sum = 0;
+  for (const CaseInput& input : c.inputs) sum += input.shape.numel();
+  return sum;
+}
+
+// What a row is a case of: "matmul 3x5x7 a^T" without the numbers.
+std::string kind_of(const OpCase& c) {
+  std::string text = c.name;
+  std::erase_if(text, [](unsigned char letter) { return std::isdigit(letter) != 0; });
+  return text;
+}
+
+// Of each kind of row at most `rows`: enough for every kernel to run.
+void check_table(const std::string& sizes, int rows) {
+  const Environment tuning("LIMULUS_CL_TUNING", sizes), guard("LIMULUS_CL_GUARD", "exact");
+  OpenClBackend backend("opencl:0");
+  std::map<std::string, int> done;
+  for (const OpCase& c : op_cases())
+    if (!c.large && elements(c) <= 500 && done[kind_of(c)]++ < (c.op == "linear" ? 3 : rows))
+      check_row(c, backend);  // linear has two kernels, for few images and for more
+  const Workspace a(backend.pool(), 24), b(backend.pool(), 24);  // elements of 8 bytes
+  backend.fill(DType::f64, 3, 1, a.data());
+  backend.copy_block(DType::f64, {.rows = 1, .cols = 2, .src_stride = 1, .dst_offset = 1}, a.data(),
+                     b.data());
+  backend.synchronize();
+  for (const std::string& name : backend.kernels_not_run())
+    FAIL_CHECK(sizes << ": no row reaches " << name);
+}
+
+}  // namespace
+
+TEST_CASE("kernels with the sizes for a processor") {
+  if (in_oclgrind()) check_table("cpu", 3);
+}
+
+TEST_CASE("kernels with the sizes for a GPU: groups, local memory, barriers") {
+  if (in_oclgrind()) check_table("gpu", 1);
+}
+
+TEST_CASE("a device that cannot be cut stands for its parts, with queues") {
+  if (!in_oclgrind()) return;
+  for (const char* name : {"opencl:0/2", "opencl:1/2"}) {
+    OpenClBackend part(name);
+    CHECK(has(part.description(), "stands for the whole device, with a queue of its own"));
+    CHECK(two_x_plus_one(part) == 7);
+  }
+}
+#else
+TEST_CASE("this build has no OpenCL backend") { MESSAGE("skipped: built without OpenCL"); }
+#endif
