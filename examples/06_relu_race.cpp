@@ -120,7 +120,7 @@ int main(int argc, char** argv) try {
   Batch first;
   loader.start(0), loader.next(first);
 
-  // The best of four rates has the smallest loss after a few epochs; NaN never is.
+  // The best of four rates has the smallest loss after some epochs; never NaN.
   LinePlot plot{.title = "Training error", .x_label = "epochs"};
   plot.percent = true, plot.levels = {{"25 %", 0.25}};
   if (sketch)

@@ -63,9 +63,9 @@ void build(Sequential& net, std::int64_t classes) {
   net.add<ReLU>("relu5");
   net.add<MaxPool2d>("pool5", overlapping);  // (13 - 3)/2 + 1 = 6
 
-  // 256*6*6 = 9216 numbers, all connected to 4096, these to 4096 more: 9216*4096
-  // + 4096 = 37,752,832 and 4096*4096 + 4096 = 16,781,312. Most of the weights
-  // are here, so here is dropout.
+  // 256*6*6 = 9216 numbers, all connected to 4096, these to 4096 more:
+  // 9216*4096 + 4096 = 37,752,832 and 4096*4096 + 4096 = 16,781,312. Most of
+  // the weights are here, so here is dropout.
   net.add<Flatten>("flatten");
   net.add<Linear>("fc6", 256 * 6 * 6, 4096, cpu).add<ReLU>("relu6");
   net.add<Dropout>("drop6", 0.5);
