@@ -18,8 +18,10 @@ Group::Group(const Conv2dShape& s)
 
 void spread(Runtime& r, DType dtype, const Spread& s, std::int64_t planes, const void* x,
             void* to) {
-  r.launch("conv2d", dtype, "spread",
-           {ceil_div(s.pitch, r.tuning().run), s.rows, planes * s.sh * s.sw}, x, s, to);
+  const std::int64_t images = planes * s.sh * s.sw;
+  const Items rows = {s.pitch, s.rows, images};
+  r.launch("conv2d", dtype, "spread", r.tuning().processor ? Items{images, 1, 1} : rows, x, s,
+           images, to);
 }
 
 std::int64_t spread_size(const Spread& s, std::int64_t planes) {

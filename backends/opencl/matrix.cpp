@@ -43,14 +43,17 @@ void pack_b(Runtime& r, DType dtype, const Operand& from, void* packed) {
 
 void multiply(Runtime& r, DType dtype, const Product& s, const void* a, const void* b, void* c) {
   const std::int64_t width = r.panel_b(dtype);
-  const Items groups = {ceil_div(s.m, r.panel_a()), ceil_div(s.n, width), s.batch};
+  const bool along = (s.k <= 64 && s.m > s.k) || s.batch > 1;
+  Items groups = {ceil_div(s.m, r.panel_a()), ceil_div(s.n, width), s.batch};
+  if (along) std::swap(groups[0], groups[1]);
   const std::int64_t b_panel = s.b_step == 0 ? width * s.k : width;
   const std::int64_t b_step = s.b_step == 0 ? width : s.b_step;
   std::int64_t k0 = 0;
   do {  // k = 0 needs a pass, too: C becomes zero
     const std::int64_t k1 = std::min<std::int64_t>(s.k, k0 + r.tuning().k_pass);
     r.launch_groups("gemm", dtype, "gemm_tile", groups, a, s.a_batch, b, b_panel, b_step, s.b_batch,
-                    s.k, k0, k1, c, s.c_batch, s.m, s.n, s.ldc, s.add || k0 > 0 ? 1 : 0);
+                    s.k, k0, k1, c, s.c_batch, s.m, s.n, s.ldc, s.add || k0 > 0 ? 1 : 0,
+                    along ? 1 : 0);
     k0 = k1;
   } while (k0 < s.k);
 }

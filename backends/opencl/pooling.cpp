@@ -26,7 +26,8 @@ Windows windows(const Pool2dShape& s) {
           s.count_include_pad ? 1 : 0};
 }
 
-// An item for each row of the output, or of the input.
+// An item for each plane; for each row of the output, or of the input.
+Items planes(const Pool2dShape& s) { return {s.n * s.c, 1, 1}; }
 Items output_rows(const Pool2dShape& s) { return {s.n * s.c, s.window.h.out, 1}; }
 Items input_rows(const Pool2dShape& s) { return {s.n * s.c, s.window.h.in, 1}; }
 
@@ -39,8 +40,8 @@ void OpenClBackend::max_pool2d_forward(DType dtype, const Pool2dShape& s, const 
   run(dtype, "max_pool2d_forward", s, [&](Runtime& r) {
     const auto outputs = static_cast<std::size_t>(s.n * s.c * s.window.h.out * s.window.w.out);
     const Workspace unused(pool(), argmax == nullptr ? outputs * sizeof(cl_int) : 0);
-    r.launch("pool", dtype, "max_forward", output_rows(s), x, windows(s), s.n * s.c, y,
-             argmax == nullptr ? unused.data() : argmax);
+    r.launch("pool", dtype, "max_forward", r.tuning().processor ? planes(s) : output_rows(s), x,
+             windows(s), s.n * s.c, y, argmax == nullptr ? unused.data() : argmax);
   });
 }
 
@@ -48,7 +49,8 @@ void OpenClBackend::max_pool2d_backward(DType dtype, const Pool2dShape& s, const
                                         const void* argmax, void* dx) {
   using namespace opencl;
   run(dtype, "max_pool2d_backward", s, [&](Runtime& r) {
-    r.launch("pool", dtype, "max_backward", input_rows(s), dy, argmax, windows(s), s.n * s.c, dx);
+    r.launch("pool", dtype, "max_backward", r.tuning().processor ? planes(s) : input_rows(s), dy,
+             argmax, windows(s), s.n * s.c, dx);
   });
 }
 

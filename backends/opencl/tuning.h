@@ -25,7 +25,7 @@ struct Tuning {
 // A processor: an item is a loop over much work, and a group is an item. 12 x 32 floats is the tile
 // for 32 registers of 16 floats (AVX-512), 6 x 16 that for 16 registers of 8 (AVX2).
 constexpr Tuning processor(int native_f32) {
-  Tuning t = {true, 16, 8, 12, 1, 1, 1, 384, 384, 4096, 128, 24, 24 << 20, 1};
+  Tuning t = {true, 16, 8, 12, 1, 1, 1, 384, 384, 4096, 1024, 24, 24 << 20, 1};
   if (native_f32 >= 16) return t;
   t.vec_f32 = native_f32 >= 8 ? 8 : 4;
   t.vec_f64 = t.vec_f32 / 2;

@@ -1,5 +1,5 @@
 // Convolution by Winograd's products (kernels/winograd.cl): transform both factors, multiply at each
-// of the 36 points, transform back. The batch is taken in chunks whose arrays fit the last cache.
+// of the 49 points, transform back. The batch is taken in chunks whose arrays fit the last cache.
 #include <algorithm>
 
 #include "backends/opencl/convolution.h"
@@ -8,13 +8,45 @@
 namespace limulus::opencl {
 namespace {
 
-constexpr std::int64_t points = 36;
+constexpr std::int64_t side = 7, points = side * side;  // kernels/winograd.cl
+constexpr std::int64_t tail = 16;  // numbers that a vector may read past a tile's row
 
 struct Tiles {  // the same as in kernels/winograd.cl
   cl_long tiles, tiles_h, tiles_w, offset, image, plane, pitch, out;
 };
 
-// One group's sizes. `image_tiles`: tiles that cover an image's outputs.
+// The convolution without a stride that s is, over S S times as many channels: pixel S i + a and tap
+// S j + a of a channel belong to its dealt channel a (backends/cpu/kernels/conv2d_strided.h). Where the
+// stride is 1, s itself.
+Conv2dShape dealt(const Conv2dShape& s) {
+  Conv2dShape t = s;
+  t.c = s.c * s.window.h.stride * s.window.w.stride;
+  for (Window1d* a : {&t.window.h, &t.window.w}) {
+    if (a->stride == 1) continue;
+    const std::int64_t taps = ceil_div(a->kernel, a->stride);
+    *a = {.in = a->out + taps - 1, .kernel = taps, .out = a->out};
+  }
+  return t;
+}
+bool is_dealt(const Conv2dShape& s) { return s.window.h.stride > 1 || s.window.w.stride > 1; }
+
+// What the kernels know of a filter before it is dealt.
+struct Dealing {  // the same as in kernels/winograd.cl
+  cl_long channels, fh, fw, sh, sw, th, tw;
+};
+Dealing dealing(const Conv2dShape& s) {
+  const Window1d &h = s.window.h, &w = s.window.w;
+  return {s.c / s.groups,
+          h.kernel,
+          w.kernel,
+          h.stride,
+          w.stride,
+          ceil_div(h.kernel, h.stride),
+          ceil_div(w.kernel, w.stride)};
+}
+
+// One group's sizes of a convolution without a stride. `image_tiles`: tiles that cover an image's
+// outputs.
 struct Plan {
   Group group;
   std::int64_t taps, out, tiles_h, tiles_w, image_tiles, chunk;
@@ -22,7 +54,7 @@ struct Plan {
   Plan(const Runtime& r, DType dtype, const Conv2dShape& s)
       : group(s),
         taps(s.window.h.kernel),
-        out(7 - taps),
+        out(side + 1 - taps),
         tiles_h(ceil_div(s.window.h.out, out)),
         tiles_w(ceil_div(s.window.w.out, out)),
         image_tiles(tiles_h * tiles_w) {
@@ -31,14 +63,22 @@ struct Plan {
     chunk = std::clamp<std::int64_t>(r.tuning().winograd_bytes / image, 1, s.n);
   }
 
-  // All pixels that tiles see, zeros included.
+  // All pixels that tiles see, zeros included, of the convolution as it was asked for.
   Spread image(const Conv2dShape& s) const {
     const Window1d &h = s.window.h, &w = s.window.w;
-    return {h.in, w.in, 1, 1, h.pad, w.pad, out * tiles_h + 6 - out, out * tiles_w + 6 - out, 0};
+    return {h.in,
+            w.in,
+            h.stride,
+            w.stride,
+            h.pad,
+            w.pad,
+            out * tiles_h + taps - 1,
+            out * tiles_w + taps - 1,
+            0};
   }
   // Whole tiles of outputs.
   Spread gradient(const Conv2dShape& s) const {
-    return {s.window.h.out, s.window.w.out, 1, 1, 0, 0, out * tiles_h, out * tiles_w, 0};
+    return {s.window.h.out, s.window.w.out, 1, 1, 0, 0, out * tiles_h, out * tiles_w, tail};
   }
   // Tiles of `count` images, in an array of `channels` planes an image.
   Tiles tiles(std::int64_t count, std::int64_t offset, std::int64_t channels, std::int64_t plane,
@@ -55,44 +95,54 @@ void image_points(Runtime& r, DType dtype, const void* x, const Tiles& t, std::i
                   bool by_channel, void* to) {
   const std::int64_t lines = by_channel ? channels : t.tiles;
   r.launch("winograd", dtype, "image_points",
-           {ceil_div(lines, r.vec(dtype)), by_channel ? t.tiles : channels, 1}, x, t, channels,
-           by_channel ? 1 : 0, to);
+           {round_up(lines, r.panel_b(dtype)) / r.vec(dtype), by_channel ? t.tiles : channels, 1},
+           x, t, channels, by_channel ? 1 : 0, to);
 }
 
 }  // namespace
 
 // Worth it where tiles are not mostly edge, and where each transform serves many channels.
-bool winograd_pays(const Conv2dShape& s) {
+bool winograd_pays(const Conv2dShape& asked) {
+  for (const Window1d* a : {&asked.window.h, &asked.window.w})
+    if (a->dilation != 1) return false;
+  const Conv2dShape s = dealt(asked);
   const Window1d &h = s.window.h, &w = s.window.w;
   if (h.kernel != w.kernel || (h.kernel != 3 && h.kernel != 5)) return false;
-  for (const Window1d* a : {&h, &w})
-    if (a->stride != 1 || a->dilation != 1) return false;
   if (s.n == 0 || s.c == 0 || s.k == 0) return false;
   const ConvMethod method = conv_method();
   if (method != ConvMethod::automatic) return method == ConvMethod::winograd;
-  const std::int64_t out = 7 - h.kernel, tiles = ceil_div(h.out, out) * ceil_div(w.out, out);
+  const std::int64_t out = side + 1 - h.kernel, tiles = ceil_div(h.out, out) * ceil_div(w.out, out);
+  const std::int64_t taps = asked.window.h.kernel * asked.window.w.kernel;
   return std::min(s.c, s.k) / s.groups >= 32 && s.n * tiles >= 12 &&
-         4 * points * tiles <= 3 * h.kernel * w.kernel * h.out * w.out;
+         4 * points * tiles * s.c <= 3 * taps * h.out * w.out * asked.c;
 }
 
-void winograd_convolve(Runtime& r, DType dtype, const Conv2dShape& s, bool turned, const void* x,
-                       const void* w, const void* b, void* y, Pool& pool) {
+void winograd_convolve(Runtime& r, DType dtype, const Conv2dShape& asked, bool turned,
+                       const void* x, const void* w, const void* b, void* y, Pool& pool) {
+  const Conv2dShape s = dealt(asked);
   const Plan p(r, dtype, s);
   const Group& z = p.group;
-  const Spread image = p.image(s);
-  const std::int64_t plane = spread_size(image, 1), square = p.taps * p.taps;
+  const Spread image = p.image(asked);
+  const std::int64_t plane = image.rows * image.pitch, square = p.taps * p.taps;
   const std::int64_t most = p.chunk * p.image_tiles, pitch = round_up(most, r.vec(dtype));
   const std::int64_t u_size = packed_a(r, dtype, z.filters, z.channels);
-  const Workspace copy(pool, bytes_of(dtype, spread_size(image, s.n * s.c)));
+  const Workspace copy(pool, bytes_of(dtype, spread_size(image, asked.n * asked.c)));
+  const std::int64_t weights = is_dealt(asked) ? s.k * z.taps : 0;
+  const Workspace filters(pool, bytes_of(dtype, weights));
+  if (weights > 0) {
+    r.launch("winograd", dtype, "deal", {ceil_div(weights, r.tuning().run), 1, 1}, weights,
+             dealing(asked), w, filters.data());
+    w = filters.data();
+  }
   const Workspace u(pool, bytes_of(dtype, points * u_size));
   const Workspace v(pool, bytes_of(dtype, points * packed_b(r, dtype, most, z.channels)));
   const Workspace m(pool, bytes_of(dtype, points * z.filters * pitch));
-  spread(r, dtype, image, s.n * s.c, x, copy.data());
+  spread(r, dtype, image, asked.n * asked.c, x, copy.data());
   for (std::int64_t g = 0; g < s.groups; ++g) {
     const std::int64_t filter_step = turned ? square : z.channels * square;
     const std::int64_t channel_step = turned ? z.filters * square : square;
     r.launch("winograd", dtype, pick(p, "filter_points_3", "filter_points_5"),
-             {ceil_div(z.channels, r.vec(dtype)), z.filters, 1}, w,
+             {ceil_div(z.channels, r.vec(dtype)), round_up(z.filters, r.panel_a()), 1}, w,
              g * z.filters * z.channels * square, z.filters, filter_step, z.channels, channel_step,
              turned ? 1 : 0, u.data());
     for (std::int64_t first = 0; first < s.n; first += p.chunk) {
@@ -114,26 +164,30 @@ void winograd_convolve(Runtime& r, DType dtype, const Conv2dShape& s, bool turne
   }
 }
 
-void winograd_weight_gradient(Runtime& r, DType dtype, const Conv2dShape& s, const void* x,
+void winograd_weight_gradient(Runtime& r, DType dtype, const Conv2dShape& asked, const void* x,
                               const void* dy, void* dw, Pool& pool) {
+  const Conv2dShape s = dealt(asked);
   const Plan p(r, dtype, s);
   const Group& z = p.group;
-  const Spread image = p.image(s), gradient = p.gradient(s);
-  const std::int64_t plane = spread_size(image, 1), dy_plane = spread_size(gradient, 1);
+  const Spread image = p.image(asked), gradient = p.gradient(s);
+  const std::int64_t plane = image.rows * image.pitch, dy_plane = gradient.rows * gradient.pitch;
   const std::int64_t most = p.chunk * p.image_tiles, n = round_up(z.channels, r.vec(dtype));
-  const Workspace copy(pool, bytes_of(dtype, spread_size(image, s.n * s.c)));
+  const Workspace copy(pool, bytes_of(dtype, spread_size(image, asked.n * asked.c)));
   const Workspace dy_copy(pool, bytes_of(dtype, spread_size(gradient, s.n * s.k)));
+  const std::int64_t weights = is_dealt(asked) ? s.k * z.taps : 0;
+  const Workspace of_dealt(pool, bytes_of(dtype, weights));
+  void* to = weights > 0 ? of_dealt.data() : dw;
   const Workspace u(pool, bytes_of(dtype, points * packed_a(r, dtype, z.filters, most)));
   const Workspace v(pool, bytes_of(dtype, points * packed_b(r, dtype, z.channels, most)));
   const Workspace m(pool, bytes_of(dtype, points * z.filters * n));
-  spread(r, dtype, image, s.n * s.c, x, copy.data());
+  spread(r, dtype, image, asked.n * asked.c, x, copy.data());
   spread(r, dtype, gradient, s.n * s.k, dy, dy_copy.data());
   for (std::int64_t g = 0; g < s.groups; ++g) {
     for (std::int64_t first = 0; first < s.n; first += p.chunk) {
       const std::int64_t count = std::min(p.chunk, s.n - first), tiles = count * p.image_tiles;
       r.launch(
           "winograd", dtype, pick(p, "gradient_points_3", "gradient_points_5"),
-          {ceil_div(tiles, r.vec(dtype)), z.filters, 1}, dy_copy.data(),
+          {ceil_div(tiles, r.vec(dtype)), round_up(z.filters, r.panel_a()), 1}, dy_copy.data(),
           p.tiles(count, (first * s.k + g * z.filters) * dy_plane, s.k, dy_plane, gradient.pitch),
           z.filters, u.data());
       image_points(r, dtype, copy.data(),
@@ -146,7 +200,12 @@ void winograd_weight_gradient(Runtime& r, DType dtype, const Conv2dShape& s, con
     }
     r.launch("winograd", dtype, pick(p, "weights_3", "weights_5"),
              {ceil_div(z.channels, r.vec(dtype)), z.filters, 1}, m.data(), n, z.filters, z.channels,
-             dw, g * z.filters * z.taps);
+             to, g * z.filters * z.taps);
+  }
+  if (weights > 0) {
+    const std::int64_t all = s.k * Group(asked).taps;
+    r.launch("winograd", dtype, "gather", {ceil_div(all, r.tuning().run), 1, 1}, all,
+             dealing(asked), of_dealt.data(), dw);
   }
 }
 

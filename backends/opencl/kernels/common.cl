@@ -15,6 +15,12 @@
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
 typedef JOIN(REAL, VEC) REALV;      // float16, double8 ...
+#ifdef REAL_IS_DOUBLE
+#define MASK long
+#else
+#define MASK int
+#endif
+typedef JOIN(MASK, VEC) MASKV;      // what a comparison of two REALV gives
 #define LOADV(p) JOIN(vload, VEC)(0, p)
 #define STOREV(v, p) JOIN(vstore, VEC)(v, 0, p)
 
@@ -35,6 +41,33 @@ REAL sum_of(REALV v) {
   const long my_end = min((long)(n), my_begin + RUN);          \
   _Pragma("clang loop vectorize(assume_safety)")               \
   for (long i = my_begin; i < my_end; ++i)
+
+// Neighbouring elements that a loop takes together: a vector on a processor, one on a GPU, where the
+// neighbours are other items. Of the last ones there may be fewer, n.
+#ifdef PROCESSOR
+#define LANES VEC
+typedef REALV LANE;
+LANE load_lanes(global const REAL* p, long n) {
+  if (n >= VEC) return LOADV(p);
+  REAL lane[VEC];
+  for (int l = 0; l < VEC; ++l) lane[l] = l < n ? p[l] : (REAL)0;
+  return LOADV(lane);
+}
+void store_lanes(LANE v, global REAL* p, long n) {
+  if (n >= VEC) {
+    STOREV(v, p);
+    return;
+  }
+  REAL lane[VEC];
+  STOREV(v, lane);
+  for (int l = 0; l < n; ++l) p[l] = lane[l];
+}
+#else
+#define LANES 1
+typedef REAL LANE;
+LANE load_lanes(global const REAL* p, long n) { return *p; }
+void store_lanes(LANE v, global REAL* p, long n) { *p = v; }
+#endif
 
 // A NaN wins over every number, so that it is seen in a maximum; among equals the first stays.
 bool wins(REAL candidate, REAL best) {

@@ -30,30 +30,48 @@ typedef struct {  // the same as Spread in convolution.cpp
   long h, w, sh, sw, ph, pw, rows, pitch, tail;
 } Spread;
 
-// Items: (run of q, row, plane and phase).
-kernel void spread(global const REAL* restrict x, Spread s, global REAL* restrict to) {
-  const long image = get_global_id(2), phases = s.sh * s.sw, phase = image % phases;
-  const long row = get_global_id(1), ih = phase / s.sw + s.sh * row - s.ph;
-  const long shift = phase % s.sw - s.pw;  // iw = q sw + shift
-  x += (image / phases * s.h + ih) * s.w + shift;
-  to += (image * s.rows + row) * s.pitch;
-  // q of [begin, end) are inside the image
-  long begin = shift >= 0 ? 0 : min(s.pitch, (-shift + s.sw - 1) / s.sw);
-  long end = shift >= s.w ? 0 : min(s.pitch, (s.w - 1 - shift) / s.sw + 1);
-  if (ih < 0 || ih >= s.h) begin = end = s.pitch;
+// Items, processor: (plane and phase); GPU: (q, row, plane and phase).
+kernel void spread(global const REAL* restrict x, Spread s, long images, global REAL* restrict to) {
 #ifdef PROCESSOR
-  for (long q = 0; q < begin; ++q) to[q] = 0;
-  if (s.sw == 1)
-    for (long q = begin; q < end; ++q) to[q] = x[q];
-  else
-    for (long q = begin; q < end; ++q) to[q] = x[q * s.sw];
-  for (long q = max(begin, end); q < s.pitch; ++q) to[q] = 0;
+  const long image = get_global_id(0), first = 0, past = s.rows;
+  if (image >= images) return;
 #else
-  const long mine = get_global_id(0);
-  if (mine < s.pitch) to[mine] = begin <= mine && mine < end ? x[mine * s.sw] : (REAL)0;
+  const long image = get_global_id(2), first = get_global_id(1), past = first + 1;
 #endif
-  if (row == s.rows - 1 && image == (long)get_global_size(2) - 1 && get_global_id(0) == 0)
-    for (long q = s.pitch; q < s.pitch + s.tail; ++q) to[q] = 0;
+  const long phases = s.sh * s.sw, phase = image % phases;
+  const long shift = phase % s.sw - s.pw;  // iw = q sw + shift
+  // q of [begin, end) are inside the image
+  const long begin = shift >= 0 ? 0 : min(s.pitch, (-shift + s.sw - 1) / s.sw);
+  const long end =
+      shift >= s.w ? begin : max(begin, min(s.pitch, (s.w - 1 - shift) / s.sw + 1));
+  x += image / phases * s.h * s.w + shift;
+  to += image * s.rows * s.pitch;
+  for (long row = first; row < past; ++row) {
+    const long ih = phase / s.sw + s.sh * row - s.ph;
+    const bool inside = ih >= 0 && ih < s.h;
+    global const REAL* from = x + ih * s.w;
+    global REAL* line = to + row * s.pitch;
+#ifdef PROCESSOR
+    const long b = inside ? begin : s.pitch, e = inside ? end : s.pitch;
+    for (long q = 0; q < b; ++q) line[q] = 0;
+    if (s.sw == 1)
+      for (long q = b; q < e; ++q) line[q] = from[q];
+    else
+      for (long q = b; q < e; ++q) line[q] = from[q * s.sw];
+    for (long q = e; q < s.pitch; ++q) line[q] = 0;
+#else
+    const long q = get_global_id(0);
+    if (q < s.pitch) line[q] = inside && begin <= q && q < end ? from[q * s.sw] : (REAL)0;
+#endif
+  }
+#ifdef PROCESSOR
+  const bool last = image == images - 1;
+#else
+  const bool last = image == images - 1 && past == s.rows && get_group_id(0) == 0;
+#endif
+  if (last)
+    for (long q = get_local_id(0); q < s.tail; q += get_local_size(0))
+      to[s.rows * s.pitch + q] = 0;
 }
 
 // table[(c, fh, fw)] = where that tap's row of B begins, in the spread images of the group.

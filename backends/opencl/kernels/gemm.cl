@@ -11,25 +11,6 @@ long place(long p, long per_piece, long piece_step, long step) {
   return p / per_piece * piece_step + p % per_piece * step;
 }
 
-// Rows become columns: VEC vectors of VEC numbers. A step deals the first half and the second half
-// of the vectors out alternately, as one shuffles cards; log2(VEC) of them are a transposition.
-// (4: rows abcd efgh ijkl mnop -> aibj ckdl emfn gohp -> aeim bfjn cgko dhlp.)
-void transpose_block(REALV v[VEC]) {
-#pragma unroll
-  for (int step = 1; step < VEC; step *= 2) {
-    REALV t[VEC];
-#pragma unroll
-    for (int i = 0; i < VEC / 2; ++i) {
-      t[2 * i].even = v[i].lo;
-      t[2 * i].odd = v[i + VEC / 2].lo;
-      t[2 * i + 1].even = v[i].hi;
-      t[2 * i + 1].odd = v[i + VEC / 2].hi;
-    }
-#pragma unroll
-    for (int i = 0; i < VEC; ++i) v[i] = t[i];
-  }
-}
-
 // to[i * to_step + j] = from[j * from_step + i]          i < n,  j < m
 // `wide` numbers, n or more, may be read from a row.
 void transpose(global const REAL* from, long from_step, long m, long n, long wide, global REAL* to,
@@ -127,18 +108,21 @@ kernel void pack_b(PACK_PARAMETERS) {
 // ---- products -----------------------------------------------------------------------------------
 // Steps [k0, k1) of C = A B, added to what stands there if `add`. On a processor k is cut into
 // passes, so that a panel of B stays in the first cache while all panels of A (dimension 0, which
-// runs fastest) pass by. b_step and b_panel are PANEL_B and PANEL_B k for a packed B, ldb and PANEL_B
-// for rows of B where they are. Groups: (panel of A, panel of B, batch).
+// runs fastest) pass by. A short sum is over before its result is written: then B stays, and C is
+// written along its rows (`along`). b_step and b_panel are PANEL_B and PANEL_B k for a packed B, ldb
+// and PANEL_B for rows of B where they are. Groups: (panel of A, panel of B, batch), or with `along`
+// (panel of B, panel of A, batch).
 kernel void gemm_tile(global const REAL* a, long a_batch, global const REAL* b, long b_panel,
                       long b_step, long b_batch, long k, long k0, long k1, global REAL* c,
-                      long c_batch, long m, long n, long ldc, int add) {
+                      long c_batch, long m, long n, long ldc, int add, int along) {
   SLICES
-  const long i0 = get_group_id(0) * PANEL_A, j0 = get_group_id(1) * PANEL_B;
+  const long panel_a = get_group_id(along ? 1 : 0), panel_b = get_group_id(along ? 0 : 1);
+  const long i0 = panel_a * PANEL_A, j0 = panel_b * PANEL_B;
   const long blocks = (k + K_BLOCK - 1) / K_BLOCK;
   REALV acc[MR][2];
   CLEAR(acc)
   add_packed(a + get_group_id(2) * a_batch + i0 * blocks * A_ROW,
-             b + get_group_id(2) * b_batch + get_group_id(1) * b_panel, b_step, 0, k0, k1,
+             b + get_group_id(2) * b_batch + panel_b * b_panel, b_step, 0, k0, k1,
              acc SLICE_ARGUMENTS);
   c += get_group_id(2) * c_batch + (i0 + ROW) * ldc;
   const long rows = m - i0 - ROW;
@@ -176,8 +160,28 @@ kernel void linear_tile(global const REAL* w, long ldw, global const REAL* x, lo
   const long i0 = get_group_id(1) * PANEL_A, j0 = get_group_id(0) * PANEL_B;
   REALV acc[MR][2];
   CLEAR(acc)
-  add_products(w + i0 * ldw, ldw, (int)min(PANEL_A - 1L, out - 1 - i0), x + j0 * k, PANEL_B, 0, k,
-               acc SLICE_ARGUMENTS);
+  const int last = (int)min(PANEL_A - 1L, out - 1 - i0);
+  w += i0 * ldw;
+  x += j0 * k;
+#ifdef PROCESSOR
+  REAL block[MR][A_ROW];  // memory delivers rows in long runs better than MR of them step by step
+  for (long k0 = 0; k0 < k; k0 += K_BLOCK) {
+    const long steps = min((long)K_BLOCK, k - k0);
+    for (int i = 0; i < MR; ++i)
+      for (long p = 0; p < steps; ++p) block[i][p] = w[min(i, last) * ldw + k0 + p];
+    for (long p = 0; p < steps; ++p, x += PANEL_B) {
+      const REALV b0 = LOADV(x), b1 = LOADV(x + VEC);
+#pragma unroll
+      for (int i = 0; i < MR; ++i) {
+        const REALV ai = (REALV)(block[i][p]);
+        acc[i][0] += ai * b0;
+        acc[i][1] += ai * b1;
+      }
+    }
+  }
+#else
+  add_products(w, ldw, last, x, PANEL_B, 0, k, acc SLICE_ARGUMENTS);
+#endif
 #pragma unroll
   for (int v = 0; v < 2; ++v)
 #pragma unroll

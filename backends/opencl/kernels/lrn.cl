@@ -19,23 +19,40 @@ REAL damping(REAL s, REAL beta, int three_quarters) {
   return pow(s, -beta);
 }
 
-// Across: an item has a run of RUN_ACROSS neighbouring pixels and walks through their channels. What
-// it reads stays in cache until the window has passed. The inner loops run along the pixels.
-// Items: (run of pixels, image).
+// Across: an item has a run of RUN_ACROSS neighbouring pixels and walks through their channels, LANES
+// pixels at a time. What it reads stays in cache until the window has passed. Items: (run of pixels,
+// image).
 #define ACROSS_BEGIN                                                                           \
   const long pixels = s.h * s.w, begin = get_global_id(0) * RUN_ACROSS;                        \
   const long n = min((long)RUN_ACROSS, pixels - begin);                                        \
   if (n <= 0) return;                                                                          \
   const long base = get_global_id(1) * s.c * pixels + begin;
 
-// scale[p] = s at channel c
-void scales(global const REAL* x, long c, const Lrn* s, long pixels, long n, REAL k,
-                   REAL alpha, REAL* scale) {
+// s^-beta of neighbouring pixels.
+LANE dampings(LANE s, REAL beta, int three_quarters) {
+  if (!three_quarters) return pow(s, (LANE)(-beta));
+  const LANE root = sqrt(s);
+  return 1 / (root * sqrt(root));
+}
+
+// s of `left` pixels at x in channel c. The paper's window has a loop that the compiler unrolls.
+LANE scales(global const REAL* x, long c, const Lrn* s, long pixels, long left, REAL k, REAL alpha) {
   const long first = max(c - s->size / 2, 0L), end = min(c - s->size / 2 + s->size, s->c);
-  for (long p = 0; p < n; ++p) scale[p] = 0;
-  for (long j = first; j < end; ++j)
-    for (long p = 0; p < n; ++p) scale[p] += x[j * pixels + p] * x[j * pixels + p];
-  for (long p = 0; p < n; ++p) scale[p] = k + alpha * scale[p];
+  LANE sum = 0;
+  x += first * pixels;
+  if (end - first == 5) {
+#pragma unroll
+    for (int j = 0; j < 5; ++j) {
+      const LANE v = load_lanes(x + j * pixels, left);
+      sum += v * v;
+    }
+  } else {
+    for (long j = first; j < end; ++j, x += pixels) {
+      const LANE v = load_lanes(x, left);
+      sum += v * v;
+    }
+  }
+  return k + alpha * sum;
 }
 
 kernel void across_forward(global const REAL* restrict x, Lrn s, REAL k, REAL alpha, REAL beta,
@@ -43,12 +60,12 @@ kernel void across_forward(global const REAL* restrict x, Lrn s, REAL k, REAL al
   ACROSS_BEGIN
   x += base;
   y += base;
-  REAL scale[RUN_ACROSS];
-  for (long c = 0; c < s.c; ++c) {
-    scales(x, c, &s, pixels, n, k, alpha, scale);
-    for (long p = 0; p < n; ++p)
-      y[c * pixels + p] = x[c * pixels + p] * damping(scale[p], beta, three_quarters);
-  }
+  for (long c = 0; c < s.c; ++c)
+    for (long p = 0; p < n; p += LANES) {
+      const LANE scale = scales(x + p, c, &s, pixels, n - p, k, alpha);
+      const LANE own = load_lanes(x + c * pixels + p, n - p);
+      store_lanes(own * dampings(scale, beta, three_quarters), y + c * pixels + p, n - p);
+    }
 }
 
 // t is a workspace of x's size. The item's part of it is still in cache when it is read.
@@ -60,23 +77,23 @@ kernel void across_backward(global const REAL* restrict x, global const REAL* re
   dy += base;
   t += base;
   dx += base;
-  REAL scale[RUN_ACROSS];
-  for (long c = 0; c < s.c; ++c) {
-    scales(x, c, &s, pixels, n, k, alpha, scale);
-    for (long p = 0; p < n; ++p) {
-      const long i = c * pixels + p;
-      const REAL own = dy[i] * damping(scale[p], beta, three_quarters);
-      dx[i] = own;
-      t[i] = own * x[i] / scale[p];
+  for (long c = 0; c < s.c; ++c)
+    for (long p = 0; p < n; p += LANES) {
+      const long i = c * pixels + p, left = n - p;
+      const LANE scale = scales(x + p, c, &s, pixels, left, k, alpha);
+      const LANE own = load_lanes(dy + i, left) * dampings(scale, beta, three_quarters);
+      store_lanes(own, dx + i, left);
+      store_lanes(own * load_lanes(x + i, left) / scale, t + i, left);
     }
-  }
   for (long c = 0; c < s.c; ++c) {  // the windows that hold c: the window turned around
     const long end = min(c + s.size / 2 + 1, s.c), first = max(c + s.size / 2 - s.size + 1, 0L);
-    for (long p = 0; p < n; ++p) scale[p] = 0;
-    for (long j = first; j < end; ++j)
-      for (long p = 0; p < n; ++p) scale[p] += t[j * pixels + p];
-    for (long p = 0; p < n; ++p)
-      dx[c * pixels + p] -= 2 * alpha * beta * x[c * pixels + p] * scale[p];
+    for (long p = 0; p < n; p += LANES) {
+      const long i = c * pixels + p, left = n - p;
+      LANE sum = 0;
+      for (long j = first; j < end; ++j) sum += load_lanes(t + j * pixels + p, left);
+      store_lanes(load_lanes(dx + i, left) - 2 * alpha * beta * load_lanes(x + i, left) * sum, dx + i,
+                  left);
+    }
   }
 }
 

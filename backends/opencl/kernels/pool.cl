@@ -18,46 +18,101 @@ long last_inside(long shift, long stride, long in, long out) {
   return shift >= in ? 0 : min(out, (in - 1 - shift) / stride + 1);
 }
 
-// The best so far stands in private arrays, RUN_ACROSS outputs at a time, which the inner loop's
-// vectors may change without a thought for who else sees them.
-// Items: (plane, output row). argmax: row * w + column of the first maximum; -1 if all is padding.
-kernel void max_forward(global const REAL* restrict x, Windows s, long planes,
-                        global REAL* restrict y, global int* restrict argmax) {
-  const long plane = get_global_id(0), oh = get_global_id(1);
-  if (plane >= planes) return;
-  x += plane * s.h * s.w;
-  y += (plane * s.oh + oh) * s.ow;
-  argmax += (plane * s.oh + oh) * s.ow;
-  REAL best[RUN_ACROSS];
-  int where[RUN_ACROSS];
-  for (long first = 0; first < s.ow; first += RUN_ACROSS) {
-    const long past = min(s.ow, first + RUN_ACROSS);
-    for (long i = 0; i < past - first; ++i) {
-      best[i] = -(REAL)INFINITY;
-      where[i] = -1;
-    }
-    for (long fh = 0; fh < s.fh; ++fh) {
-      const long ih = oh * s.sh + fh * s.dh - s.ph;
-      if (ih < 0 || ih >= s.h) continue;
-      for (long fw = 0; fw < s.fw; ++fw) {
-        const long shift = fw * s.dw - s.pw;
-        const long begin = max(first, first_inside(shift, s.sw));
-        const int n = (int)(min(past, last_inside(shift, s.sw, s.w, s.ow)) - begin);
-        const int start = (int)(ih * s.w + begin * s.sw + shift), step = (int)s.sw;
-        const int at = (int)(begin - first);
-        for (int i = 0; i < n; ++i) {
-          const int here = start + i * step;
-          const bool take = where[at + i] < 0 || wins(x[here], best[at + i]);
-          best[at + i] = take ? x[here] : best[at + i];
-          where[at + i] = take ? here : where[at + i];
-        }
-      }
-    }
-    for (long i = 0; i < past - first; ++i) {
-      y[first + i] = best[i];
-      argmax[first + i] = where[i];
+// One window, tap by tap. argmax: row * w + column of the first maximum; -1 if all is padding.
+void max_of_window(global const REAL* x, const Windows* s, long oh, long ow, global REAL* y,
+                   global int* argmax) {
+  REAL best = -(REAL)INFINITY;
+  int where = -1;
+  for (long fh = 0; fh < s->fh; ++fh) {
+    const long ih = oh * s->sh + fh * s->dh - s->ph;
+    if (ih < 0 || ih >= s->h) continue;
+    for (long fw = 0; fw < s->fw; ++fw) {
+      const long iw = ow * s->sw + fw * s->dw - s->pw, here = ih * s->w + iw;
+      if (iw < 0 || iw >= s->w || (where >= 0 && !wins(x[here], best))) continue;
+      best = x[here];
+      where = (int)here;
     }
   }
+  y[oh * s->ow + ow] = best;
+  argmax[oh * s->ow + ow] = where;
+}
+
+#ifdef PROCESSOR
+// What VEC neighbouring windows see of one tap: p[0], p[stride], ...; of the first n if fewer may be
+// read. Every second number of two vectors is a shuffle.
+REALV tap_of_windows(global const REAL* p, long stride, long n) {
+  if (n == VEC && stride == 1) return LOADV(p);
+  if (n == VEC && stride == 2) {
+    REALV v;
+    v.lo = LOADV(p).even;
+    v.hi = LOADV(p + VEC).even;
+    return v;
+  }
+  REAL lane[VEC];
+  for (int l = 0; l < VEC; ++l) lane[l] = p[min((long)l, n - 1) * stride];
+  return LOADV(lane);
+}
+
+// Windows ow ... ow + n - 1 of a row, whose columns lie inside, and whose first tap in row `ih` is at
+// x + start; `there` numbers of the array follow from there. The winner is kept as its distance from
+// the window's first tap, in a lane of its own width.
+void max_of_row(global const REAL* x, long there, const Windows* s, long rows, int start, long n,
+                global REAL* y, global int* argmax) {
+  const long last = (rows - 1) * s->dh * s->w + (s->fw - 1) * s->dw;
+  const long safe = there - last >= 2 * VEC && s->sw <= 2 ? VEC : n;  // lanes that may be read
+  REALV best, where = (REALV)0;
+  for (long fh = 0; fh < rows; ++fh)
+    for (long fw = 0; fw < s->fw; ++fw) {
+      const int offset = (int)(fh * s->dh * s->w + fw * s->dw);
+      const REALV v = tap_of_windows(x + start + offset, s->sw, safe);
+      if (offset == 0) best = v;
+      const MASKV better = (best == best) & !(v <= best);  // a NaN wins over numbers
+      best = better ? v : best;
+      where = better ? (REALV)offset : where;
+    }
+  REAL value[VEC], from[VEC];
+  STOREV(best, value);
+  STOREV(where, from);
+  if (n == VEC) {
+    STOREV(best, y);
+    for (int l = 0; l < VEC; ++l) argmax[l] = start + l * (int)s->sw + (int)from[l];
+  } else {
+    for (int l = 0; l < n; ++l) {
+      y[l] = value[l];
+      argmax[l] = start + l * (int)s->sw + (int)from[l];
+    }
+  }
+}
+#endif
+
+// Items, processor: (plane), for a row is too little work; GPU: (plane, output row).
+kernel void max_forward(global const REAL* restrict x, Windows s, long planes,
+                        global REAL* restrict y, global int* restrict argmax) {
+  const long plane = get_global_id(0);
+  if (plane >= planes) return;
+  x += plane * s.h * s.w;
+  y += plane * s.oh * s.ow;
+  argmax += plane * s.oh * s.ow;
+#ifdef PROCESSOR
+  // [begin, end): windows whose columns lie inside.
+  const long begin = min(s.ow, first_inside(-s.pw, s.sw));
+  const long end = max(begin, last_inside((s.fw - 1) * s.dw - s.pw, s.sw, s.w, s.ow));
+  for (long oh = 0; oh < s.oh; ++oh) {
+    long top = oh * s.sh - s.ph, rows = s.fh;  // the taps' rows that lie inside: from top on
+    for (; rows > 0 && top < 0; top += s.dh) --rows;
+    while (rows > 0 && top + (rows - 1) * s.dh >= s.h) --rows;
+    const long past = rows > 0 ? end : begin;
+    for (long ow = begin; ow < past; ow += VEC) {
+      const long start = top * s.w + ow * s.sw - s.pw;
+      max_of_row(x, (planes - plane) * s.h * s.w - start, &s, rows, (int)start,
+                 min((long)VEC, past - ow), y + oh * s.ow + ow, argmax + oh * s.ow + ow);
+    }
+    for (long ow = 0; ow < begin; ++ow) max_of_window(x, &s, oh, ow, y, argmax);
+    for (long ow = past; ow < s.ow; ++ow) max_of_window(x, &s, oh, ow, y, argmax);
+  }
+#else
+  for (long ow = 0; ow < s.ow; ++ow) max_of_window(x, &s, get_global_id(1), ow, y, argmax);
+#endif
 }
 
 // The output rows whose window reaches input row ih, by its first and last tap: [begin, end).
@@ -69,23 +124,28 @@ long last_window(long ih, long stride, long pad, long out) {
   return min(out, (ih + pad) / stride + 1);
 }
 
-// dx[ih, iw] = sum of dy over the windows that chose it. An item owns a row of dx and reads every
-// row of argmax that can point into it: no two items write to one place, and the order is fixed.
-// Items: (plane, input row).
-kernel void max_backward(global const REAL* dy, global const int* argmax, Windows s, long planes,
-                         global REAL* dx) {
+// dx[ih, iw] = sum of dy over the windows that chose it. No two items write to one place, and the
+// order is fixed: on a processor an item owns a plane, and each window adds where it points. On a GPU,
+// which wants more items, it owns a row and asks every window that can point there.
+// Items, processor: (plane); GPU: (plane, input row).
+kernel void max_backward(global const REAL* restrict dy, global const int* restrict argmax, Windows s,
+                         long planes, global REAL* restrict dx) {
   const long plane = get_global_id(0), ih = get_global_id(1);
   if (plane >= planes) return;
-  global REAL* row = dx + (plane * s.h + ih) * s.w;
-  for (long iw = 0; iw < s.w; ++iw) row[iw] = 0;
+  dx += plane * s.h * s.w;
+  dy += plane * s.oh * s.ow;
+  argmax += plane * s.oh * s.ow;
+#ifdef PROCESSOR
+  for (long i = 0; i < s.h * s.w; ++i) dx[i] = 0;
+  for (long o = 0; o < s.oh * s.ow; ++o)
+    if (argmax[o] >= 0) dx[argmax[o]] += dy[o];
+#else
+  for (long iw = 0; iw < s.w; ++iw) dx[ih * s.w + iw] = 0;
   const long end = last_window(ih, s.sh, s.ph, s.oh);
-  for (long oh = first_window(ih, (s.fh - 1) * s.dh, s.sh, s.ph); oh < end; ++oh) {
-    const long out = (plane * s.oh + oh) * s.ow;
-    for (long ow = 0; ow < s.ow; ++ow) {
-      const long iw = argmax[out + ow] - ih * s.w;
-      if (0 <= iw && iw < s.w) row[iw] += dy[out + ow];
-    }
-  }
+  for (long oh = first_window(ih, (s.fh - 1) * s.dh, s.sh, s.ph); oh < end; ++oh)
+    for (long o = oh * s.ow; o < (oh + 1) * s.ow; ++o)
+      if (argmax[o] / s.w == ih && argmax[o] >= 0) dx[argmax[o]] += dy[o];
+#endif
 }
 
 // How many taps of window `out` lie inside the image, or inside the padded image.

@@ -117,3 +117,22 @@ void add_packed(global const REAL* panel, global const REAL* b, long b_step,
 
 #define CLEAR(acc)                                                            \
   _Pragma("unroll") for (int i = 0; i < MR; ++i) acc[i][0] = acc[i][1] = (REALV)0;
+
+// Rows become columns: VEC vectors of VEC numbers. A step deals the first half and the second half
+// of the vectors out alternately, as one shuffles cards; log2(VEC) of them are a transposition.
+// (4: rows abcd efgh ijkl mnop -> aibj ckdl emfn gohp -> aeim bfjn cgko dhlp.)
+void transpose_block(REALV v[VEC]) {
+#pragma unroll
+  for (int step = 1; step < VEC; step *= 2) {
+    REALV t[VEC];
+#pragma unroll
+    for (int i = 0; i < VEC / 2; ++i) {
+      t[2 * i].even = v[i].lo;
+      t[2 * i].odd = v[i + VEC / 2].lo;
+      t[2 * i + 1].even = v[i].hi;
+      t[2 * i + 1].odd = v[i + VEC / 2].hi;
+    }
+#pragma unroll
+    for (int i = 0; i < VEC; ++i) v[i] = t[i];
+  }
+}

@@ -1,84 +1,89 @@
-// Winograd's convolution for windows of 3 x 3 and 5 x 5 with a stride of 1.
+// Winograd's convolution for windows of 3 x 3 and 5 x 5 with a stride of 1, and for wider ones with a
+// stride, which are dealt into such windows first (the end of this file).
 //
 // A row of filter taps g and a row of pixels d are the coefficients of polynomials, and a sliding sum
-// is, transposed, their product. A product of degree 5 is known from its values at 6 points, and at
-// a point it costs one multiplication. So a tile of OUT outputs a side, OUT = 4 for 3 taps and 2 for
-// 5, sees 6 x 6 pixels and needs 36 multiplications instead of 144 or 100. In matrices:
+// is, transposed, their product. A product of degree 6 is known from its values at 7 points, and at
+// a point it costs one multiplication. So a tile of OUT outputs a side, OUT = 5 for 3 taps and 3 for
+// 5, sees 7 x 7 pixels and needs 49 multiplications instead of 225. In matrices:
 //
 //     y  = A^T [ (G g G^T) * (B^T d B) ] A                       * entry by entry
 //     dg = G^T [ (A dy A^T) * (B^T d B) ] G                      the same product, transposed
 //
 // (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016.) What is done to d, g
 // and dy is done once, while each of them meets many others: the sum over channels (for dg: over
-// tiles) is a matrix product for each of the 36 points, which is what tile.cl is for.
+// tiles) is a matrix product for each of the 49 points, which is what tile.cl is for.
 //
-// The points are 0, +-5/8, +-3/2 and infinity: powers that neither grow nor shrink much, and a tenth
-// of the error of 0, +-1, +-2. (backends/cpu/kernels/winograd.h compares them.)
+// The points are three pairs and infinity: +-1/4, +-7/8, +-7/4. Their powers neither grow nor shrink
+// much; backends/cpu/kernels/winograd.h compares them with others, and tells the method from its
+// beginning.
 #include "tile.cl"
-#define P (REAL)0.625
-#define Q (REAL)1.5
-#define P2 (P * P)
-#define Q2 (Q * Q)
-#define POINTS 36
+#define SIDE 7  // points, and pixels of a tile, in one direction
+#define POINTS (SIDE * SIDE)
 
-// B^T d. Row by row, B^T holds the coefficients of
-//     (z^2 - P^2)(z^2 - Q^2)     z (z +- P)(z^2 - Q^2)     z (z +- Q)(z^2 - P^2)
-//     z (z^2 - P^2)(z^2 - Q^2)
-void input_points(const REALV d[6], REALV out[6]) {
-  const REALV even_p = d[4] - Q2 * d[2], odd_p = P * (d[3] - Q2 * d[1]);
-  const REALV even_q = d[4] - P2 * d[2], odd_q = Q * (d[3] - P2 * d[1]);
-  out[0] = P2 * Q2 * d[0] - (P2 + Q2) * d[2] + d[4];
-  out[1] = even_p + odd_p;
-  out[2] = even_p - odd_p;
-  out[3] = even_q + odd_q;
-  out[4] = even_q - odd_q;
-  out[5] = P2 * Q2 * d[1] - (P2 + Q2) * d[3] + d[5];
+constant REAL point[3] = {0.25, 0.875, 1.75};
+constant REAL squared[3] = {0.0625, 0.765625, 3.0625};
+
+// In the order +p0, -p0, +p1, -p1, +p2, -p2, infinity. B^T d: the row of a point holds the coefficients
+// of the polynomial that is zero at all others. With a the square of its p and b, c those of others:
+//     p: (z + p)(z^2 - b)(z^2 - c)     -p: the same, -(z - p)     infinity: (z^2 - a)(z^2 - b)(z^2 - c)
+void input_points(const REALV d[SIDE], REALV out[SIDE]) {
+#pragma unroll
+  for (int i = 0; i < 3; ++i) {
+    const REAL b = squared[(i + 1) % 3], c = squared[(i + 2) % 3];
+    const REALV even = point[i] * (b * c * d[0] - (b + c) * d[2] + d[4]);
+    const REALV odd = b * c * d[1] - (b + c) * d[3] + d[5];
+    out[2 * i] = even + odd;
+    out[2 * i + 1] = even - odd;
+  }
+  const REAL a = squared[0], b = squared[1], c = squared[2];
+  out[6] = (a * b + b * c + c * a) * d[2] - a * b * c * d[0] + (d[6] - (a + b + c) * d[4]);
 }
 
-// A dy, and G g but for a factor: the values of c[0] + c[1] z + ... at the points, n being 2 to 5; at
+// A dy, and G g but for a factor: the values of c[0] + c[1] z + ... at the points, n being 3 or 5; at
 // infinity, the last coefficient.
-void values(const REALV* c, int n, REALV out[6]) {
-  REALV even_p = c[0], even_q = c[0], odd_p = c[1], odd_q = c[1];
-  if (n > 2) {
-    even_p += P2 * c[2];
-    even_q += Q2 * c[2];
+void values(const REALV* c, int n, REALV out[SIDE]) {
+#pragma unroll
+  for (int i = 0; i < 3; ++i) {
+    REALV even = c[0] + squared[i] * c[2], odd = c[1];
+    if (n == 5) {
+      even += squared[i] * squared[i] * c[4];
+      odd += squared[i] * c[3];
+    }
+    out[2 * i] = even + point[i] * odd;
+    out[2 * i + 1] = even - point[i] * odd;
   }
-  if (n > 3) {
-    odd_p += P2 * c[3];
-    odd_q += Q2 * c[3];
-  }
-  if (n > 4) {
-    even_p += P2 * P2 * c[4];
-    even_q += Q2 * Q2 * c[4];
-  }
-  out[0] = c[0];
-  out[1] = even_p + P * odd_p;
-  out[2] = even_p - P * odd_p;
-  out[3] = even_q + Q * odd_q;
-  out[4] = even_q - Q * odd_q;
-  out[5] = c[n - 1];
+  out[6] = c[n - 1];
 }
 
 // A^T m, and G^T m but for that factor: out[i] = sum over the points of z^i m(z). Transposed, `values`.
-void moments(const REALV m[6], int n, REALV* out) {
-  const REALV even_p = m[1] + m[2], odd_p = P * (m[1] - m[2]);
-  const REALV even_q = m[3] + m[4], odd_q = Q * (m[3] - m[4]);
-  out[0] = m[0] + even_p + even_q;
-  out[1] = odd_p + odd_q;
-  if (n > 2) out[2] = P2 * even_p + Q2 * even_q;
-  if (n > 3) out[3] = P2 * odd_p + Q2 * odd_q;
-  if (n > 4) out[4] = P2 * P2 * even_p + Q2 * Q2 * even_q;
-  out[n - 1] += m[5];
+void moments(const REALV m[SIDE], int n, REALV* out) {
+  REALV even[3], odd[3];
+#pragma unroll
+  for (int i = 0; i < 3; ++i) {
+    even[i] = m[2 * i] + m[2 * i + 1];
+    odd[i] = point[i] * (m[2 * i] - m[2 * i + 1]);
+  }
+#pragma unroll
+  for (int i = 0; i < n; i += 2) {
+    out[i] = even[0] + even[1] + even[2];
+    if (i + 1 < n) out[i + 1] = odd[0] + odd[1] + odd[2];
+#pragma unroll
+    for (int j = 0; j < 3; ++j) {
+      even[j] *= squared[j];
+      odd[j] *= squared[j];
+    }
+  }
+  out[n - 1] += m[6];
 }
 
 // The factor: the product of a point's distances from the others, inverted.
-void scale(REALV m[6]) {
-  const REAL by_p = 1 / (2 * P2 * (P2 - Q2)), by_q = 1 / (2 * Q2 * (Q2 - P2));
-  m[0] *= 1 / (P2 * Q2);
-  m[1] *= by_p;
-  m[2] *= by_p;
-  m[3] *= by_q;
-  m[4] *= by_q;
+void scale(REALV m[SIDE]) {
+#pragma unroll
+  for (int i = 0; i < 3; ++i) {
+    const REAL a = squared[i], b = squared[(i + 1) % 3], c = squared[(i + 2) % 3];
+    m[2 * i] *= 1 / (2 * point[i] * (a - b) * (a - c));
+    m[2 * i + 1] *= 1 / (2 * point[i] * (a - b) * (a - c));
+  }
 }
 
 // A function of a row done to the columns of a tile and then to its rows: IN x IN -> OUT x OUT.
@@ -86,13 +91,13 @@ void scale(REALV m[6]) {
   {                                                                                              \
     REALV mid[OUT][IN];                                                                          \
     _Pragma("unroll") for (int j = 0; j < IN; ++j) {                                             \
-      REALV column[6], done[6];                                                                  \
+      REALV column[SIDE], done[SIDE];                                                                  \
       _Pragma("unroll") for (int i = 0; i < IN; ++i) column[i] = from[i][j];                     \
       FUNCTION(column, done);                                                                    \
       _Pragma("unroll") for (int i = 0; i < OUT; ++i) mid[i][j] = done[i];                       \
     }                                                                                            \
     _Pragma("unroll") for (int i = 0; i < OUT; ++i) {                                            \
-      REALV done[6];                                                                             \
+      REALV done[SIDE];                                                                             \
       FUNCTION(mid[i], done);                                                                    \
       _Pragma("unroll") for (int j = 0; j < OUT; ++j) to[i][j] = done[j];                        \
     }                                                                                            \
@@ -126,7 +131,7 @@ long begin_of(const Place* p, const Tiles* s) {
 
 // at[l]: where lane l's tile begins, lanes being neighbouring tiles. Lanes past the end repeat the last.
 void lanes_of_tiles(long t, const Tiles* s, long at[VEC]) {
-  Place p = place_of(t, s);
+  Place p = place_of(min(t, s->tiles - 1), s);
   for (int l = 0; l < VEC; ++l) {
     at[l] = begin_of(&p, s);
     if (t + l + 1 < s->tiles) advance(&p, s);
@@ -135,9 +140,9 @@ void lanes_of_tiles(long t, const Tiles* s, long at[VEC]) {
 
 // to[product] at `plane` numbers from each other
 #define STORE_POINTS(tile, to, plane)                     \
-  _Pragma("unroll") for (int i = 0; i < 6; ++i)           \
-      _Pragma("unroll") for (int j = 0; j < 6; ++j)       \
-          STOREV(tile[i][j], to + (6 * i + j) * (plane));
+  _Pragma("unroll") for (int i = 0; i < SIDE; ++i)           \
+      _Pragma("unroll") for (int j = 0; j < SIDE; ++j)       \
+          STOREV(tile[i][j], to + (SIDE * i + j) * (plane));
 
 // Element (row, column) of a left factor as tile.cl packs it.
 long place_in_a(long row, long column, long columns) {
@@ -146,22 +151,36 @@ long place_in_a(long row, long column, long columns) {
          column % K_BLOCK;
 }
 
-#define LOAD_TILE(SIZE, tile, x, at, pitch)                                    \
-  _Pragma("unroll") for (int i = 0; i < SIZE; ++i)                             \
-      _Pragma("unroll") for (int j = 0; j < SIZE; ++j) {                       \
-    REAL lane[VEC];                                                            \
-    _Pragma("unroll") for (int l = 0; l < VEC; ++l) lane[l] = (x)[at[l] + i * (pitch) + j]; \
-    tile[i][j] = LOADV(lane);                                                  \
+// tile[i][j] = pixel (i, j) of each lane's tile. Lanes lie anywhere; but a vector reads a row of a tile
+// at once (and past it: the arrays have a tail), and rows of all lanes become columns of tiles.
+#if defined(PROCESSOR) && VEC >= SIDE
+#define LOAD_TILE(SIZE, tile, x, at, pitch)                                                       \
+  _Pragma("unroll") for (int i = 0; i < SIZE; ++i) {                                              \
+    REALV row[VEC];                                                                               \
+    _Pragma("unroll") for (int l = 0; l < VEC; ++l) row[l] = LOADV((x) + at[l] + i * (pitch));    \
+    transpose_block(row);                                                                         \
+    _Pragma("unroll") for (int j = 0; j < SIZE; ++j) tile[i][j] = row[j];                         \
   }
+#else
+#define LOAD_TILE(SIZE, tile, x, at, pitch)                                                       \
+  _Pragma("unroll") for (int i = 0; i < SIZE; ++i)                                                \
+      _Pragma("unroll") for (int j = 0; j < SIZE; ++j) {                                          \
+    REAL lane[VEC];                                                                               \
+    _Pragma("unroll") for (int l = 0; l < VEC; ++l) lane[l] = (x)[at[l] + i * (pitch) + j];       \
+    tile[i][j] = LOADV(lane);                                                                     \
+  }
+#endif
 
 // The right factor, B^T d B, from images spread out with zeros around (conv2d.cl): [channels, tiles]
-// for y, lanes being tiles; [tiles, channels] for dg (by_channel), lanes being channels.
+// for y, lanes being tiles; [tiles, channels] for dg (by_channel), lanes being channels. Panels are
+// filled to their ends, here and below: what is left of other arrays may be denormal numbers, and to
+// multiply those takes a processor a hundred cycles, even if nobody looks at the product.
 // Items: (vector of tiles, channel) or (vector of channels, tile).
 kernel void image_points(global const REAL* x, Tiles s, long channels, int by_channel,
                          global REAL* to) {
   const long line = (long)get_global_id(0) * VEC, k = get_global_id(1);
   const long lines = by_channel ? channels : s.tiles, steps = by_channel ? s.tiles : channels;
-  if (line >= lines) return;
+  if (line >= (lines + PANEL_B - 1) / PANEL_B * PANEL_B) return;
   long at[VEC];
   if (by_channel) {
     const Place p = place_of(k, &s);
@@ -171,9 +190,9 @@ kernel void image_points(global const REAL* x, Tiles s, long channels, int by_ch
     lanes_of_tiles(line, &s, at);
     x += k * s.plane;
   }
-  REALV tile[6][6];
-  LOAD_TILE(6, tile, x, at, s.pitch)
-  BOTH_WAYS(6, 6, tile, tile, input_points)
+  REALV tile[SIDE][SIDE];
+  LOAD_TILE(SIDE, tile, x, at, s.pitch)
+  BOTH_WAYS(SIDE, SIDE, tile, tile, input_points)
   to += (line / PANEL_B * steps + k) * PANEL_B + line % PANEL_B;
   const long plane = (lines + PANEL_B - 1) / PANEL_B * PANEL_B * steps;
   STORE_POINTS(tile, to, plane)
@@ -181,25 +200,26 @@ kernel void image_points(global const REAL* x, Tiles s, long channels, int by_ch
 
 #define FILTER_3(c, out) (values(c, 3, out), scale(out))
 #define FILTER_5(c, out) (values(c, 5, out), scale(out))
-#define GRADIENT_3(c, out) values(c, 4, out)
-#define GRADIENT_5(c, out) values(c, 2, out)
-#define OUTPUT_3(c, out) moments(c, 4, out)
-#define OUTPUT_5(c, out) moments(c, 2, out)
+#define GRADIENT_3(c, out) values(c, 5, out)
+#define GRADIENT_5(c, out) values(c, 3, out)
+#define OUTPUT_3(c, out) moments(c, 5, out)
+#define OUTPUT_5(c, out) moments(c, 3, out)
 #define WEIGHT_3(c, out) (scale(c), moments(c, 3, out))
 #define WEIGHT_5(c, out) (scale(c), moments(c, 5, out))
 
 // The left factor for y, G g G^T: [rows, columns], filter (row, column) at row * row_step + column *
-// column_step, its taps in order or `turned`. Lanes are columns. Items: (vector of columns, row).
+// column_step, its taps in order or `turned`. Lanes are columns. Items: (vector of columns, row up
+// to the panel's end).
 #define FILTER_POINTS(TAPS)                                                                      \
   kernel void filter_points_##TAPS(global const REAL* w, long offset, long rows, long row_step,  \
                                    long columns, long column_step, int turned,                   \
                                    global REAL* to) {                                            \
     const long column = (long)get_global_id(0) * VEC, row = get_global_id(1);                    \
     if (column >= columns) return;                                                               \
+    w += offset + min(row, rows - 1) * row_step;                                                 \
     long at[VEC];                                                                                \
-    for (int l = 0; l < VEC; ++l)                                                                \
-      at[l] = offset + row * row_step + min(column + l, columns - 1) * column_step;              \
-    REALV taps[TAPS][TAPS], tile[6][6];                                                          \
+    for (int l = 0; l < VEC; ++l) at[l] = min(column + l, columns - 1) * column_step;            \
+    REALV taps[TAPS][TAPS], tile[SIDE][SIDE];                                                          \
     const int first = turned ? TAPS * TAPS - 1 : 0, step = turned ? -1 : 1;                      \
     _Pragma("unroll") for (int i = 0; i < TAPS; ++i)                                             \
         _Pragma("unroll") for (int j = 0; j < TAPS; ++j) {                                       \
@@ -207,7 +227,7 @@ kernel void image_points(global const REAL* x, Tiles s, long channels, int by_ch
       for (int l = 0; l < VEC; ++l) lane[l] = w[at[l] + first + step * (i * TAPS + j)];          \
       taps[i][j] = LOADV(lane);                                                                  \
     }                                                                                            \
-    BOTH_WAYS(TAPS, 6, taps, tile, FILTER_##TAPS)                                                \
+    BOTH_WAYS(TAPS, SIDE, taps, tile, FILTER_##TAPS)                                                \
     to += place_in_a(row, column, columns);                                                      \
     const long plane = place_in_a((rows + PANEL_A - 1) / PANEL_A * PANEL_A, 0, columns);         \
     STORE_POINTS(tile, to, plane)                                                                \
@@ -224,17 +244,17 @@ FILTER_POINTS(5)
     if (t >= s.tiles) return;                                                               \
     long at[VEC];                                                                           \
     lanes_of_tiles(t, &s, at);                                                              \
-    REALV out[OUT][OUT], tile[6][6];                                                        \
-    LOAD_TILE(OUT, out, dy + k * s.plane, at, s.pitch)                                      \
-    BOTH_WAYS(OUT, 6, out, tile, GRADIENT_##TAPS)                                           \
+    REALV out[OUT][OUT], tile[SIDE][SIDE];                                                        \
+    LOAD_TILE(OUT, out, dy + min(k, filters - 1) * s.plane, at, s.pitch)                    \
+    BOTH_WAYS(OUT, SIDE, out, tile, GRADIENT_##TAPS)                                           \
     to += place_in_a(k, t, s.tiles);                                                        \
     const long plane = place_in_a((filters + PANEL_A - 1) / PANEL_A * PANEL_A, 0, s.tiles); \
     STORE_POINTS(tile, to, plane)                                                           \
   }
-GRADIENT_POINTS(3, 4)
-GRADIENT_POINTS(5, 2)
+GRADIENT_POINTS(3, 5)
+GRADIENT_POINTS(5, 3)
 
-// The way back, y = A^T m A + b: m [36, filters, tiles], rows of `pitch`. What lies past the map's
+// The way back, y = A^T m A + b: m [49, filters, tiles], rows of `pitch`. What lies past the map's
 // edge is dropped. Items: (vector of tiles, filter).
 #define OUTPUTS(TAPS, OUT)                                                                     \
   kernel void outputs_##TAPS(global const REAL* m, long pitch, long filters, Tiles s, long oh, \
@@ -243,11 +263,11 @@ GRADIENT_POINTS(5, 2)
     const long t = (long)get_global_id(0) * VEC, k = get_global_id(1);                         \
     if (t >= s.tiles) return;                                                                  \
     m += k * pitch + t;                                                                        \
-    REALV tile[6][6], out[OUT][OUT];                                                           \
-    _Pragma("unroll") for (int i = 0; i < 6; ++i)                                              \
-        _Pragma("unroll") for (int j = 0; j < 6; ++j)                                          \
-            tile[i][j] = LOADV(m + (6 * i + j) * filters * pitch);                             \
-    BOTH_WAYS(6, OUT, tile, out, OUTPUT_##TAPS)                                                \
+    REALV tile[SIDE][SIDE], out[OUT][OUT];                                                           \
+    _Pragma("unroll") for (int i = 0; i < SIDE; ++i)                                              \
+        _Pragma("unroll") for (int j = 0; j < SIDE; ++j)                                          \
+            tile[i][j] = LOADV(m + (SIDE * i + j) * filters * pitch);                             \
+    BOTH_WAYS(SIDE, OUT, tile, out, OUTPUT_##TAPS)                                                \
     const REALV b = (REALV)(bias ? bias[bias_offset + k] : (REAL)0);                           \
     REAL lane[OUT * OUT][VEC];                                                                 \
     _Pragma("unroll") for (int i = 0; i < OUT; ++i)                                            \
@@ -267,21 +287,21 @@ GRADIENT_POINTS(5, 2)
       advance(&p, &s);                                                                         \
     }                                                                                          \
   }
-OUTPUTS(3, 4)
-OUTPUTS(5, 2)
+OUTPUTS(3, 5)
+OUTPUTS(5, 3)
 
-// dw = G^T m G: m [36, filters, channels], rows of `pitch`. Items: (vector of channels, filter).
+// dw = G^T m G: m [49, filters, channels], rows of `pitch`. Items: (vector of channels, filter).
 #define WEIGHTS(TAPS)                                                                           \
   kernel void weights_##TAPS(global const REAL* m, long pitch, long filters, long channels,     \
                              global REAL* dw, long offset) {                                    \
     const long c = (long)get_global_id(0) * VEC, k = get_global_id(1);                          \
     if (c >= channels) return;                                                                  \
     m += k * pitch + c;                                                                         \
-    REALV tile[6][6], out[TAPS][TAPS];                                                          \
-    _Pragma("unroll") for (int i = 0; i < 6; ++i)                                               \
-        _Pragma("unroll") for (int j = 0; j < 6; ++j)                                           \
-            tile[i][j] = LOADV(m + (6 * i + j) * filters * pitch);                              \
-    BOTH_WAYS(6, TAPS, tile, out, WEIGHT_##TAPS)                                                \
+    REALV tile[SIDE][SIDE], out[TAPS][TAPS];                                                          \
+    _Pragma("unroll") for (int i = 0; i < SIDE; ++i)                                               \
+        _Pragma("unroll") for (int j = 0; j < SIDE; ++j)                                           \
+            tile[i][j] = LOADV(m + (SIDE * i + j) * filters * pitch);                              \
+    BOTH_WAYS(SIDE, TAPS, tile, out, WEIGHT_##TAPS)                                                \
     dw += offset + (k * channels + c) * TAPS * TAPS;                                            \
     _Pragma("unroll") for (int i = 0; i < TAPS; ++i)                                            \
         _Pragma("unroll") for (int j = 0; j < TAPS; ++j) {                                      \
@@ -293,3 +313,30 @@ OUTPUTS(5, 2)
   }
 WEIGHTS(3)
 WEIGHTS(5)
+
+// A filter of FH x FW taps for a stride of SH x SW as filters of TH x TW taps without one, for SH SW
+// times as many channels; what is past its end is zero. Filters are [k, channels, ...], k as many as
+// there are.
+typedef struct {  // the same as Dealing in winograd.cpp
+  long channels, fh, fw, sh, sw, th, tw;
+} Dealing;
+
+// to[k, c, a, b, i, j] = from[k, c, sh i + a, sw j + b]
+kernel void deal(long count, Dealing s, global const REAL* restrict from, global REAL* restrict to) {
+  FOR_MY_ELEMENTS(e, count) {
+    const long j = e % s.tw, i = e / s.tw % s.th, phase = e / (s.tw * s.th);
+    const long fw = j * s.sw + phase % s.sw, fh = i * s.sh + phase / s.sw % s.sh;
+    const long filter = phase / (s.sw * s.sh);  // (k, c)
+    to[e] = fh < s.fh && fw < s.fw ? from[(filter * s.fh + fh) * s.fw + fw] : (REAL)0;
+  }
+}
+
+// The way back: to[k, c, fh, fw] = from[k, c, fh % sh, fw % sw, fh / sh, fw / sw]
+kernel void gather(long count, Dealing s, global const REAL* restrict from,
+                   global REAL* restrict to) {
+  FOR_MY_ELEMENTS(e, count) {
+    const long fw = e % s.fw, fh = e / s.fw % s.fh, filter = e / (s.fw * s.fh);
+    const long phase = (filter * s.sh + fh % s.sh) * s.sw + fw % s.sw;
+    to[e] = from[(phase * s.th + fh / s.sh) * s.tw + fw / s.sw];
+  }
+}
