@@ -38,11 +38,11 @@ void max_of_window(global const REAL* x, const Windows* s, long oh, long ow, glo
 }
 
 #ifdef PROCESSOR
-// What VEC neighbouring windows see of one tap: p[0], p[stride], ...; of the first n if fewer may be
-// read. Every second number of two vectors is a shuffle.
-REALV tap_of_windows(global const REAL* p, long stride, long n) {
-  if (n == VEC && stride == 1) return LOADV(p);
-  if (n == VEC && stride == 2) {
+// What n neighbouring windows see of one tap: p[0], p[stride], ... Where two vectors may be read from
+// p on (`wide`), it is a vector, or every second number of two.
+REALV tap_of_windows(global const REAL* p, long stride, bool wide, long n) {
+  if (wide && stride == 1) return LOADV(p);
+  if (wide && stride == 2) {
     REALV v;
     v.lo = LOADV(p).even;
     v.hi = LOADV(p + VEC).even;
@@ -59,12 +59,12 @@ REALV tap_of_windows(global const REAL* p, long stride, long n) {
 void max_of_row(global const REAL* x, long there, const Windows* s, long rows, int start, long n,
                 global REAL* y, global int* argmax) {
   const long last = (rows - 1) * s->dh * s->w + (s->fw - 1) * s->dw;
-  const long safe = there - last >= 2 * VEC && s->sw <= 2 ? VEC : n;  // lanes that may be read
+  const bool wide = there - last >= 2 * VEC;
   REALV best, where = (REALV)0;
   for (long fh = 0; fh < rows; ++fh)
     for (long fw = 0; fw < s->fw; ++fw) {
       const int offset = (int)(fh * s->dh * s->w + fw * s->dw);
-      const REALV v = tap_of_windows(x + start + offset, s->sw, safe);
+      const REALV v = tap_of_windows(x + start + offset, s->sw, wide, n);
       if (offset == 0) best = v;
       const MASKV better = (best == best) & !(v <= best);  // a NaN wins over numbers
       best = better ? v : best;
