@@ -16,6 +16,7 @@
 #include <thread>
 #include <type_traits>
 
+#include "backends/finish_at_exit.h"
 #include "core/backend.h"
 
 namespace limulus {
@@ -105,6 +106,7 @@ class QueuedBackend : public Backend {
   std::exception_ptr error_;  // of the first command that failed since the last wait
   bool leaving_ = false;
   std::thread thread_;
+  FinishAtExit finish_at_exit_;
 };
 
 }  // namespace limulus

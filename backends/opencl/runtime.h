@@ -12,6 +12,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "backends/finish_at_exit.h"
 #include "backends/opencl/cl.h"
 #include "backends/opencl/guard.h"
 #include "backends/opencl/tuning.h"
@@ -71,6 +72,7 @@ class Runtime {
     if (groups[0] <= 0 || groups[1] <= 0 || groups[2] <= 0) return;
     const std::lock_guard lock(mutex_);  // arguments belong to the kernel: one caller at a time
     launched_ = {family, kernel, groups, group};
+    const std::size_t known = kernels_.size();
     cl::Kernel& k = find(family, dtype, kernel);
     cl_uint index = 0;
     (set(k, dtype, index++, args), ...);
@@ -78,6 +80,10 @@ class Runtime {
     queue_.enqueueNDRangeKernel(
         k, cl::NullRange, cl::NDRange(size(groups[0] * group), size(groups[1]), size(groups[2])),
         cl::NDRange(size(group), 1, 1));
+    if (kernels_.size() > known) {  // its compiler has worked, and made static objects of its own
+      queue_.finish();
+      finish_at_exit_.renew();
+    }
     index = 0;
     if (guard_ == Guard::strips) (check(index++, args), ...);
   }
@@ -127,6 +133,7 @@ class Runtime {
   std::mutex mutex_;
   std::map<std::string, cl::Program> programs_;  // "gemm f32"
   std::map<std::string, cl::Kernel> kernels_;    // "gemm f32 pack_a"
+  FinishAtExit finish_at_exit_{[this] { queue_.finish(); }};
 };
 
 }  // namespace limulus::opencl
