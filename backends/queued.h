@@ -33,6 +33,7 @@ class QueuedBackend : public Backend {
   void* allocate(std::size_t bytes) override;
   void deallocate(void* buffer, std::size_t bytes) noexcept override;
   bool host_memory() const override { return false; }  // not without waiting
+  bool has_double() const override { return inner_->has_double(); }
   void upload(void* dst, const void* host, std::size_t bytes) override;
   void download(void* host, const void* src, std::size_t bytes) override;
   void synchronize() override;

@@ -30,7 +30,7 @@ typedef struct {  // the same as Spread in convolution.cpp
   long h, w, sh, sw, ph, pw, rows, pitch, tail;
 } Spread;
 
-// Items: (run of q, row, plane and phase).
+// Items: (a row, or q on a GPU; row; plane and phase).
 kernel void spread(global const REAL* restrict x, Spread s, global REAL* restrict to) {
   const long image = get_global_id(2), phases = s.sh * s.sw, phase = image % phases;
   const long row = get_global_id(1), ih = phase / s.sw + s.sh * row - s.ph;
