@@ -13,7 +13,10 @@
 
 namespace limulus {
 
-QueuedBackend::QueuedBackend(std::unique_ptr<Backend> inner) : inner_(std::move(inner)) {
+QueuedBackend::QueuedBackend(std::unique_ptr<Backend> inner)
+    : inner_(std::move(inner)), finish_at_exit_([this] {
+        if (std::this_thread::get_id() != thread_.get_id()) synchronize();
+      }) {
   if (!inner_->host_memory())
     throw DeviceError(inner_->name() + ": only a backend in host memory needs a queue");
   thread_ = std::thread([this] { work(); });

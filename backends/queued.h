@@ -16,6 +16,7 @@
 #include <thread>
 #include <type_traits>
 
+#include "backends/finish_at_exit.h"
 #include "core/backend.h"
 
 namespace limulus {
@@ -32,6 +33,7 @@ class QueuedBackend : public Backend {
   void* allocate(std::size_t bytes) override;
   void deallocate(void* buffer, std::size_t bytes) noexcept override;
   bool host_memory() const override { return false; }  // not without waiting
+  bool has_double() const override { return inner_->has_double(); }
   void upload(void* dst, const void* host, std::size_t bytes) override;
   void download(void* host, const void* src, std::size_t bytes) override;
   void synchronize() override;
@@ -105,6 +107,7 @@ class QueuedBackend : public Backend {
   std::exception_ptr error_;  // of the first command that failed since the last wait
   bool leaving_ = false;
   std::thread thread_;
+  FinishAtExit finish_at_exit_;
 };
 
 }  // namespace limulus

@@ -133,6 +133,7 @@ class Backend {
   // and deallocate() are quick and reuse memory better than the pool's list of one size would.
   virtual bool reuses(std::size_t /*bytes*/) const { return false; }
   virtual bool host_memory() const = 0;
+  virtual bool has_double() const { return true; }  // or computes in f32 alone
   virtual void upload(void* dst, const void* host, std::size_t bytes) = 0;
   virtual void download(void* host, const void* src, std::size_t bytes) = 0;  // waits for kernels
   virtual void synchronize() {}

@@ -64,6 +64,11 @@ class Check {
             "use to_dtype(DType::f64)",
             name));
       if (t.dtype() != DType::f64) continue;
+      if (!t.backend().has_double())
+        throw DeviceError(fmt::format(
+            "gradcheck: {} has no double precision (fp64), without which differences are "
+            "mostly rounding; check on the device \"cpu\"",
+            t.backend().name()));
       checked_.push_back(t);
       GradcheckTensor& entry = report_.tensors.emplace_back();
       entry.name = name;

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <mutex>
 
 #include "core/backend.h"
@@ -64,12 +65,18 @@ void Trace::start(const Backend& backend, const char* primitive, const char* ker
   backend_ = &backend;
   event_ = {primitive,      kernel,   "", backend.name(), std::move(shapes), scope_name,
             scope_backward, fallback, 0};
+  exceptions_ = std::uncaught_exceptions();
   began_ = now();
 }
 
 void Trace::stop() {
   // A queue of a device runs behind the host: wait, so that the time is the primitive's own.
-  const_cast<Backend*>(backend_)->synchronize();
+  try {
+    const_cast<Backend*>(backend_)->synchronize();
+  } catch (...) {
+    if (std::uncaught_exceptions() > exceptions_) return;
+    throw;
+  }
   event_.seconds = now() - began_;
   Listener& l = listener();
   const std::lock_guard lock(l.mutex);

@@ -34,7 +34,9 @@ class Trace {
         bool fallback = false) {
     if (tracing()) start(backend, primitive, kernel, shapes(), fallback);
   }
-  ~Trace() {
+  // Where the device fails to finish, that is thrown, as it would be by a call that waits; but not
+  // over another exception.
+  ~Trace() noexcept(false) {
     if (running_) stop();
   }
   void used(const char* method) { event_.method = method; }
@@ -50,6 +52,7 @@ class Trace {
   const Backend* backend_ = nullptr;
   TraceEvent event_;
   double began_ = 0;
+  int exceptions_ = 0;  // that were on their way at the start
 };
 
 // Names the layer that runs in this block, on this thread. Operations remember the name, so that

@@ -271,6 +271,37 @@ TEST_CASE("without a reference backend, a fallback says what to do") {
   CHECK_THROWS_AS(host.fill(f64, 1, 2, &x), DeviceError);
 }
 
+TEST_CASE("a device that is lost while a trace waits is an error, and no end of the program") {
+  struct LostBackend final : Backend {
+    std::string name() const override { return "lost"; }
+    std::string description() const override { return "for this test"; }
+    void* allocate(std::size_t bytes) override { return std::malloc(bytes); }
+    void deallocate(void* buffer, std::size_t) noexcept override { std::free(buffer); }
+    bool host_memory() const override { return true; }
+    void upload(void* dst, const void* host, std::size_t bytes) override {
+      std::memcpy(dst, host, bytes);
+    }
+    void download(void* host, const void* src, std::size_t bytes) override {
+      std::memcpy(host, src, bytes);
+    }
+    void synchronize() override { throw DeviceError("lost: the device is gone"); }
+    void fill(DType, std::int64_t, double value, void* y) override {
+      const Trace trace(*this, "fill", "none", [] { return std::string(); });
+      if (y == nullptr) throw ValueError("fill: no array");
+      *static_cast<double*>(y) = value;
+    }
+  };
+  LostBackend backend;
+  double y = 0;
+  backend.fill(DType::f64, 1, 1, &y);  // nobody listens
+  int events = 0;
+  set_trace_sink([&](const TraceEvent&) { ++events; });
+  CHECK_THROWS_WITH_AS(backend.fill(DType::f64, 1, 1, &y), "lost: the device is gone", DeviceError);
+  CHECK_THROWS_WITH_AS(backend.fill(DType::f64, 1, 1, nullptr), "fill: no array", ValueError);
+  set_trace_sink({});
+  CHECK(events == 0);
+}
+
 TEST_CASE("a trace shows a fallback once, in the name of the backend that lacks the kernel") {
   const UseReference scope;
   ReferenceBackend silent("reference", /*traced=*/false);

@@ -30,8 +30,16 @@ TEST_CASE("the table in float: no fallback, no write outside of an array, every 
   CHECK(fallbacks == 0);
   CHECK(seen.size() >= 30);
   for (const std::string& name : backend.kernels_not_run())
-    if (!name.ends_with("_8"))  // these move numbers of 8 bytes
+    if (!name.ends_with("_8") && !name.ends_with("_2"))  // for numbers of 8 and 2 bytes
       FAIL_CHECK("no row of the table reaches " << name);
+}
+
+TEST_CASE("the table in double: the same results, inside of the arrays") {
+  if (!have_device()) return;
+  const Environment guard("LIMULUS_CL_GUARD", "1");
+  OpenClBackend backend("opencl:0");
+  for (const OpCase& c : op_cases())
+    if (!c.large && backend.has_double()) check_row(c, backend, DType::f64);
 }
 
 TEST_CASE("the table with the sizes for a GPU: the same results, inside of the arrays") {
@@ -39,7 +47,10 @@ TEST_CASE("the table with the sizes for a GPU: the same results, inside of the a
   const Environment tuning("LIMULUS_CL_TUNING", "gpu"), guard("LIMULUS_CL_GUARD", "1");
   OpenClBackend backend("opencl:0");
   for (const OpCase& c : op_cases())
-    if (!c.large) check_row(c, backend);
+    if (!c.large) {
+      check_row(c, backend);
+      if (backend.has_double()) check_row(c, backend, DType::f64);
+    }
 }
 
 TEST_CASE("a kernel that writes outside of its array is caught, on either side") {

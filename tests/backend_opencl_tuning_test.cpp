@@ -27,6 +27,14 @@ TEST_CASE("sizes outside of what kernels can do are named") {
   t = opencl::processor(8);
   t.taps_run = 33;
   CHECK(opencl::check_tuning(t) == "taps_run 33 is no multiple of 6");
+  t = opencl::processor(16);
+  t.k_block = t.k_pass = 20;
+  CHECK(opencl::check_tuning(t) == "k_block 20 is no multiple of a vector's 16");
+  t = opencl::gpu();
+  t.slice = 64;
+  t.vec_f32 = 2;
+  t.group_b = 1;
+  CHECK(opencl::check_tuning(t) == "slice 64 is too long for panels of 2 x 2 x 1 columns");
   t = opencl::gpu();
   t.k_pass = t.k_block + 1;
   CHECK(has(opencl::check_tuning(t), "no multiple"));

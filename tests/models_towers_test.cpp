@@ -108,6 +108,7 @@ TEST_CASE("so are two on halves of an OpenCL device, and one on each kind") {
   }
   check_equal(device("opencl:0/2"), device("opencl:1/2"));
   check_equal(device("cpu:0/2"), device("opencl:1/2"));
+  check_equal(device("opencl:62/64"), device("opencl:63/64"));  // two queues of one device
 }
 
 TEST_CASE("towers: where each weight comes from, and back") {
@@ -148,10 +149,14 @@ TEST_CASE("towers: the map says what crosses, to the byte") {
     CHECK(up == down - 4 * 3 * 227 * 227 + 4 * 5);  // no picture, but the second tower's logits
     const Tensor x = to(picture(), first);
     first.downloaded = second.downloaded = 0;
-    const NoGrad not_learning;
-    towers(x);
+    const Tensor loss = cross_entropy(towers(x), label(first));
     CHECK(first.downloaded == down);
     CHECK(second.downloaded == up);
+    // Back go the gradients of all but the picture, each the other way.
+    first.downloaded = second.downloaded = 0;
+    loss.backward();
+    CHECK(first.downloaded == up);
+    CHECK(second.downloaded == down - 4 * 3 * 227 * 227);
     const std::string text = crossing_text(map);
     CHECK(text.find("conv3    128x13x13, 84.5 KiB        128x13x13, 84.5 KiB           173,056") !=
           std::string::npos);

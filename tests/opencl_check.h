@@ -18,7 +18,8 @@ namespace limulus {
 
 inline bool have_device() {
   if (!opencl_devices().empty()) return true;
-  std::printf("skipped: there is no OpenCL device\n");
+  std::printf("skipped: %s: there is no OpenCL device\n",
+              doctest::getContextOptions()->currentTest->m_name);
   return false;
 }
 
@@ -68,10 +69,10 @@ inline std::vector<double> numbers(const OpCase& c, DType dtype, Backend& backen
   return all;
 }
 
-// A row in float beside the reference in double. (ops_parity_test has the sharper bound.)
-inline void check_row(const OpCase& c, Backend& backend) {
+// A row beside the reference in double. (ops_parity_test has the sharper bound.)
+inline void check_row(const OpCase& c, Backend& backend, DType dtype = DType::f32) {
   std::vector<double> got;
-  CHECK_NOTHROW_MESSAGE(got = numbers(c, DType::f32, backend), c.name);
+  CHECK_NOTHROW_MESSAGE(got = numbers(c, dtype, backend), c.name);
   const std::vector<double> exact = numbers(c, DType::f64, device("reference"));
   REQUIRE(got.size() == exact.size());
   double worst = 0, largest = 1;
@@ -80,7 +81,9 @@ inline void check_row(const OpCase& c, Backend& backend) {
     largest = std::max(largest, std::abs(exact[i]));
     if (std::isnan(got[i])) worst = INFINITY;
   }
-  CHECK_MESSAGE(worst <= 1e-5 * c.condition * largest, c.name << ": off by " << worst);
+  const double unit = dtype == DType::f32 ? 1e-5 : 2e-14;
+  CHECK_MESSAGE(worst <= unit * c.condition * largest,
+                c.name << " in " << name_of(dtype) << ": off by " << worst);
 }
 
 }  // namespace limulus

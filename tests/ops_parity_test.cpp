@@ -77,6 +77,10 @@ double compare(const OpCase& c, DType dtype, Backend& backend) {
 
 void compare_all(Backend& backend) {
   for (const DType dtype : {DType::f32, DType::f64}) {
+    if (dtype == DType::f64 && !backend.has_double()) {
+      std::printf("skipped: %s computes in float only\n", backend.description().c_str());
+      continue;
+    }
     double worst = 0;
     const OpCase* at = nullptr;
     for (const OpCase& c : op_cases()) {

@@ -44,6 +44,18 @@ check 'no command' 2 'subcommand' "$limulus"
 check 'unknown option' 2 'not expected' "$limulus" train --fast
 check 'zero threads' 2 'threads' "$limulus" bench --threads 0
 check 'zero threads in the environment' 1 'LIMULUS_THREADS is "0"' env LIMULUS_THREADS=0 "$limulus" devices
+if "$limulus" devices | grep -q '^opencl:0'; then
+  check 'tune --help has an example' 0 'Example: limulus' "$limulus" tune --help
+  check 'tune: no such sizes' 1 "no sizes 'rnu'; --only takes some of tile" \
+    "$limulus" tune --only run,rnu --dry-run
+  check 'OpenCL: no fallback in training' 0 'Held-out accuracy' env LIMULUS_STRICT=1 \
+    "$limulus" train --model lenet5 --data "$source_dir/data/flowers5" --epochs 1 --batch 250 \
+    --device opencl:0 --out on_opencl
+  check 'OpenCL: bf16 is for the processor' 1 'cannot read weights stored as bf16' "$limulus" \
+    bench --model lenet5 --batch 1 --repeat 1 --inference --weights bf16 --device opencl:0
+else
+  echo 'skipped: tune and training on OpenCL: there is no OpenCL device'
+fi
 if [ -e /dev/full ]; then
   check 'a full disk below stdout' 1 'could not be written' sh -c "'$limulus' explain > /dev/full"
 fi

@@ -97,9 +97,14 @@ TEST_CASE("the result does not depend on the number of workers or threads") {
 }
 
 TEST_CASE("after the first step, a step allocates nothing") {
-  Backend& backend = device("cpu");
-  for (const char* name : {"lenet5", "cifar-convnet", "alexnet"}) {
+  std::vector<std::pair<std::string, const char*>> all = {
+      {"cpu", "lenet5"}, {"cpu", "cifar-convnet"}, {"cpu", "alexnet"}};
+  for (const DeviceInfo& d : list_devices())
+    if (d.name == "opencl:0") all.push_back({d.name, "alexnet"});
+  for (const auto& [where, name] : all) {
+    CAPTURE(where);
     CAPTURE(name);
+    Backend& backend = device(where);
     const ModelSpec& spec = model_spec(name);
     const auto model = make_model(name, 10, backend);
     initialize(*model, Recipe::he, 1);

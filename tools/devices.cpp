@@ -33,9 +33,15 @@ void print_text(const std::vector<DeviceInfo>& devices) {
         "So is a part of an OpenCL device: opencl:0/2 and opencl:1/2 of the first one, "
         "opencl:1:0/2 of another.\n");
   else
+#ifdef LIMULUS_OPENCL
     fmt::print(
         "There is no OpenCL device: Debian's pocl-opencl-icd is one on the processor; a GPU's "
         "is in its maker's driver.\n");
+#else
+    fmt::print(
+        "This build has no OpenCL backend: it is built where Debian's opencl-headers, "
+        "opencl-clhpp-headers and ocl-icd-opencl-dev are installed.\n");
+#endif
 }
 
 }  // namespace

@@ -270,25 +270,27 @@ Tuning turn(const Knob& knob, const TuneArguments& a, const Tuning& start) {
   return best;
 }
 
+void check_names(const std::vector<std::string>& only, const std::vector<Knob>& all) {
+  std::string names;
+  for (const Knob& knob : all) names += (names.empty() ? "" : ", ") + std::string(knob.name);
+  for (const std::string& name : only)
+    if (std::none_of(all.begin(), all.end(), [&](const Knob& k) { return name == k.name; }))
+      throw ValueError(fmt::format("tune: no sizes '{}'; --only takes some of {}", name, names));
+}
+
 void tune(const TuneArguments& a) {
   if (std::getenv("LIMULUS_CL_TUNING") != nullptr && !a.dry_run)
     throw ValueError(
         "tune: LIMULUS_CL_TUNING forces other sizes than the device's own: unset it, or use "
         "--dry-run");
   OpenClBackend backend(a.device);
+  check_names(a.only, knobs(backend.tuning().processor));
   fmt::print("{}: {}\n\n", a.device, backend.description());
   const Tuning before = backend.tuning();
   Tuning best = before;
-  std::string names;
-  bool any = false;
-  for (const Knob& knob : knobs(before.processor)) {
-    names += (names.empty() ? "" : ", ") + std::string(knob.name);
-    if (!a.only.empty() && std::find(a.only.begin(), a.only.end(), knob.name) == a.only.end())
-      continue;
-    any = true;
-    best = turn(knob, a, best);
-  }
-  if (!any) throw ValueError(fmt::format("tune: --only takes some of {}", names));
+  for (const Knob& knob : knobs(before.processor))
+    if (a.only.empty() || std::find(a.only.begin(), a.only.end(), knob.name) != a.only.end())
+      best = turn(knob, a, best);
   const std::string changed = opencl::difference(before, best);
   if (changed.empty())
     fmt::print("\nNothing is faster by {:.0f} % than what is in use.\n", 100 * (margin - 1));

@@ -89,6 +89,11 @@ void convolve(Runtime& r, DType dtype, const Conv2dShape& s, bool turned, const 
   }
 }
 
+const char* method_of(const Conv2dShape& s) {
+  if (!winograd_pays(s)) return "direct";
+  return s.window.h.stride > 1 || s.window.w.stride > 1 ? "dealt, winograd" : "winograd";
+}
+
 struct Columns {  // the same as in kernels/conv2d.cl
   cl_long channels, h, w, fh, fw, oh, ow, sh, sw, ph, pw, dh, dw, offset, image_step;
 };
@@ -181,8 +186,9 @@ void weight_gradient(Runtime& r, DType dtype, const Conv2dShape& s, const void* 
 void OpenClBackend::conv2d_forward(DType dtype, const Conv2dShape& s, const void* x, const void* w,
                                    const void* b, void* y) {
   using namespace opencl;
-  run(dtype, "conv2d_forward", s, [&](Runtime& r) {
+  run(dtype, "conv2d_forward", s, [&](Runtime& r, Trace& trace) {
     if (s.n * s.k == 0) return;
+    trace.used(method_of(s));
     convolve(r, dtype, s, false, x, w, b, y, pool());
   });
 }
@@ -190,20 +196,25 @@ void OpenClBackend::conv2d_forward(DType dtype, const Conv2dShape& s, const void
 void OpenClBackend::conv2d_backward_input(DType dtype, const Conv2dShape& s, const void* dy,
                                           const void* w, void* dx) {
   using namespace opencl;
-  run(dtype, "conv2d_backward_input", s, [&](Runtime& r) {
+  run(dtype, "conv2d_backward_input", s, [&](Runtime& r, Trace& trace) {
     if (s.n * s.c == 0) return;
-    if (s.window.h.stride == 1 && s.window.w.stride == 1)
-      convolve(r, dtype, input_gradient(s), true, dy, w, nullptr, dx, pool());
-    else
-      input_by_columns(r, dtype, s, dy, w, dx, pool());
+    if (s.window.h.stride > 1 || s.window.w.stride > 1) {
+      trace.used("columns");
+      return input_by_columns(r, dtype, s, dy, w, dx, pool());
+    }
+    const Conv2dShape turned = input_gradient(s);
+    trace.used(method_of(turned));
+    convolve(r, dtype, turned, true, dy, w, nullptr, dx, pool());
   });
 }
 
 void OpenClBackend::conv2d_backward_weight(DType dtype, const Conv2dShape& s, const void* x,
                                            const void* dy, void* dw) {
   using namespace opencl;
-  run(dtype, "conv2d_backward_weight", s,
-      [&](Runtime& r) { weight_gradient(r, dtype, s, x, dy, dw, pool()); });
+  run(dtype, "conv2d_backward_weight", s, [&](Runtime& r, Trace& trace) {
+    trace.used(method_of(s));
+    weight_gradient(r, dtype, s, x, dy, dw, pool());
+  });
 }
 
 // db[k] = sum over n, oh, ow of dy: a row of dy after the other, then over the images

@@ -18,9 +18,14 @@ using opencl::Buffer;
 
 std::vector<OpenClDevice> opencl_devices() {
   std::vector<OpenClDevice> all;
-  for (const cl::Device& device : opencl::all_devices())
-    all.push_back({fmt::format("opencl:{}", all.size()), opencl::describe_device(device),
-                   opencl::facts_of(device)});
+  for (const cl::Device& device : opencl::all_devices()) {
+    const std::string name = fmt::format("opencl:{}", all.size());
+    try {
+      all.push_back({name, opencl::describe_device(device), opencl::facts_of(device)});
+    } catch (const cl::Error& error) {  // one broken driver does not hide the others
+      all.push_back({name, opencl::failure(name, "asking what it is", error).what(), {}});
+    }
+  }
   return all;
 }
 
@@ -48,6 +53,8 @@ OpenClBackend::~OpenClBackend() { pool().trim(); }
 std::string OpenClBackend::description() const { return description_; }
 
 bool OpenClBackend::has_double() const { return runtime_->has_double(); }
+
+void OpenClBackend::pretend_no_double() { runtime_->pretend_no_double(); }
 
 std::vector<std::string> OpenClBackend::kernels_not_run() { return runtime_->kernels_not_run(); }
 

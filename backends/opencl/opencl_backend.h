@@ -33,9 +33,11 @@ class OpenClBackend final : public Backend {
 
   std::string name() const override { return name_; }
   std::string description() const override;
-  bool has_double() const;
+  bool has_double() const override;
+  void pretend_no_double();  // for tests: as a device without double precision
   const opencl::Tuning& tuning() const;
-  // Kernels in the files that were built so far which never ran: "gemm f32 pack_a" ... For tests.
+  // Kernels which never ran, of a file that was used, "gemm f32 pack_a" ..., and files of which none
+  // did, "winograd". For tests.
   std::vector<std::string> kernels_not_run();
   // For this device and driver, from the next start on (tuning_store.h). Returns the file.
   std::string store_tuning(const opencl::Tuning& tuning) const;

@@ -15,14 +15,18 @@ namespace {
 
 // The files under their own names, so that the compiler's messages count their lines. A line
 // #include "tile.cl" is replaced by that file here: an OpenCL compiler has no folder to look in.
-std::string with_includes(const std::string& name) {
+// `outer`: the files that this one is included by, "gemm.cl, ".
+std::string with_includes(const std::string& name, const std::string& outer = "") {
+  if ((", " + outer).find(", " + name + ".cl, ") != std::string::npos)
+    throw FileError(fmt::format("{}.cl includes itself, by way of {}{}.cl", name, outer, name));
   std::string text = fmt::format("#line 1 \"{}.cl\"\n", name), line;
   std::istringstream lines(source_text(name));
-  static const std::regex include(R"re(#include "(\w+)\.cl")re");
+  static const std::regex include(R"re(\s*#\s*include\s*"(\w+)\.cl"\s*)re");
   std::smatch match;
   for (int number = 1; std::getline(lines, line); ++number) {
     if (std::regex_match(line, match, include))
-      text += fmt::format("{}#line {} \"{}.cl\"\n", with_includes(match[1]), number + 1, name);
+      text += fmt::format("{}#line {} \"{}.cl\"\n", with_includes(match[1], outer + name + ".cl, "),
+                          number + 1, name);
     else
       text += line + "\n";
   }
@@ -41,11 +45,19 @@ std::string excerpt(const std::string& log, const std::string& family) {
       after(R"(([^:\n]*):(\d{1,6}):(\d+:)? *(fatal )?error)");
   std::smatch match;
   if (!std::regex_search(log, match, before) && !std::regex_search(log, match, after)) return "";
-  std::string name = family;
-  for (const KernelSource& source : embedded_sources())
-    if (match[1].str().ends_with(std::string(source.name) + ".cl")) name = source.name;
+  std::string name = family, source = source_text(family);
+  const std::string place = match[1];
+  static const std::regex stem(R"((\w+)\.cl$)");
+  std::smatch file;
+  if (std::regex_search(place, file, stem)) {
+    try {
+      source = source_text(file[1]);
+      name = file[1];
+    } catch (const Error&) {  // it is a file of the compiler's
+    }
+  }
   const int wanted = std::stoi(match[2]);
-  std::istringstream lines(source_text(name));
+  std::istringstream lines(source);
   std::string text = fmt::format("{}.cl:\n", name), line;
   for (int number = 1; std::getline(lines, line); ++number) {
     if (number < wanted - 4 || number > wanted + 4) continue;

@@ -75,10 +75,8 @@ void cache_write(const std::string& key, const std::vector<unsigned char>& binar
       written = file.good();
     }
     std::error_code ignored;
-    if (written)
-      std::filesystem::rename(beside, place, ignored);
-    else
-      std::filesystem::remove(beside, ignored);
+    if (written) std::filesystem::rename(beside, place, ignored);
+    if (!written || ignored) std::filesystem::remove(beside, ignored);
   } catch (...) {  // a full or read-only disk only costs the time of building
   }
 }

@@ -1,6 +1,7 @@
 #pragma once
 // What every primitive of the OpenCL backend goes through.
 #include <string>
+#include <type_traits>
 
 #include "backends/opencl/opencl_backend.h"
 #include "backends/opencl/runtime.h"
@@ -12,7 +13,7 @@ namespace limulus {
 
 template <class S, class F>
 void OpenClBackend::run(DType dtype, const char* primitive, const S& shape, F body) {
-  const Trace trace(*this, primitive, "opencl", [&] { return describe(shape); });
+  Trace trace(*this, primitive, "opencl", [&] { return describe(shape); });
   if (dtype != DType::f32 && dtype != DType::f64)
     throw DTypeError(std::string(primitive) + ": arithmetic is done in f32 or f64, not in " +
                      name_of(dtype));
@@ -21,9 +22,14 @@ void OpenClBackend::run(DType dtype, const char* primitive, const S& shape, F bo
                       ": this device has no double precision (fp64); compute in float, or on the "
                       "device \"cpu\"");
   try {
-    body(*runtime_);
+    if constexpr (std::is_invocable_v<F, opencl::Runtime&, Trace&>)
+      body(*runtime_, trace);  // says by which method, where there are several
+    else
+      body(*runtime_);
+  } catch (const opencl::LaunchError& e) {
+    throw opencl::failure(name_, primitive + (", " + e.launch), e.error);
   } catch (const cl::Error& error) {
-    throw opencl::failure(name_, primitive + (", " + runtime_->last_launch()), error);
+    throw opencl::failure(name_, primitive, error);
   }
 }
 

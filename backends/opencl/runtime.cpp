@@ -50,11 +50,6 @@ std::string Runtime::Launch::text() const {
                      groups[0], groups[1], groups[2], group);
 }
 
-std::string Runtime::last_launch() {
-  const std::lock_guard lock(mutex_);
-  return launched_.text();
-}
-
 std::vector<std::string> Runtime::kernels_not_run() {
   const std::lock_guard lock(mutex_);
   std::vector<std::string> all;
@@ -63,14 +58,20 @@ std::vector<std::string> Runtime::kernels_not_run() {
     for (std::string name; std::getline(names, name, ';');)
       if (!kernels_.contains(program_name + " " + name)) all.push_back(program_name + " " + name);
   }
+  for (const KernelSource& source : embedded_sources()) {
+    const std::string name = source.name, text = source.text;
+    if (name == "common" || text.find("kernel void") == std::string::npos) continue;
+    const auto first = programs_.lower_bound(name + " ");
+    if (first == programs_.end() || !first->first.starts_with(name + " ")) all.push_back(name);
+  }
   return all;
 }
 
-void Runtime::check_buffer(cl_uint index, const Buffer& buffer) {
+void Runtime::check_buffer(const Launch& launch, cl_uint index, const Buffer& buffer) {
   const std::string wrong = check_guards(queue_, buffer);
   if (!wrong.empty())
     throw DeviceError(
-        fmt::format("{}: {}: outside of argument {}, {}", name_, launched_.text(), index, wrong));
+        fmt::format("{}: {}: outside of argument {}, {}", name_, launch.text(), index, wrong));
 }
 
 }  // namespace limulus::opencl

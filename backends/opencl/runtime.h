@@ -12,6 +12,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "backends/finish_at_exit.h"
 #include "backends/opencl/cl.h"
 #include "backends/opencl/guard.h"
 #include "backends/opencl/tuning.h"
@@ -25,6 +26,12 @@ struct Real {
 };
 
 using Items = std::array<std::int64_t, 3>;  // work-items along three axes
+
+// What a driver refused, and when: "kernel gemm_tile of gemm.cl, 3 x 4 x 1 groups of 64 items".
+struct LaunchError {
+  std::string launch;
+  cl::Error error;
+};
 
 class Runtime {
  public:
@@ -41,10 +48,9 @@ class Runtime {
   int panel_a() const { return tuning_.tile_rows * tuning_.group_a; }
   int panel_b(DType dtype) const { return 2 * vec(dtype) * tuning_.group_b; }
   bool has_double() const { return has_double_; }
+  void pretend_no_double() { has_double_ = false; }
   Guard guard() const { return guard_; }
-  // For messages: "kernel gemm_tile of gemm.cl, 3 x 4 x 1 groups of 64 items".
-  std::string last_launch();
-  std::vector<std::string> kernels_not_run();  // of the programs that were built so far
+  std::vector<std::string> kernels_not_run();  // and files that were not used (opencl_backend.h)
 
   // Runs kernel `kernel` of kernels/<family>.cl, built for `dtype`. The first axis is rounded up to
   // whole work-groups, and kernels check it. Arguments: buffers (as void*, may be null), whole
@@ -70,16 +76,25 @@ class Runtime {
                std::int64_t group, const Args&... args) {
     if (groups[0] <= 0 || groups[1] <= 0 || groups[2] <= 0) return;
     const std::lock_guard lock(mutex_);  // arguments belong to the kernel: one caller at a time
-    launched_ = {family, kernel, groups, group};
-    cl::Kernel& k = find(family, dtype, kernel);
-    cl_uint index = 0;
-    (set(k, dtype, index++, args), ...);
-    const auto size = [](std::int64_t n) { return static_cast<std::size_t>(n); };
-    queue_.enqueueNDRangeKernel(
-        k, cl::NullRange, cl::NDRange(size(groups[0] * group), size(groups[1]), size(groups[2])),
-        cl::NDRange(size(group), 1, 1));
-    index = 0;
-    if (guard_ == Guard::strips) (check(index++, args), ...);
+    const Launch launch = {family, kernel, groups, group};
+    try {
+      const std::size_t known = kernels_.size();
+      cl::Kernel& k = find(family, dtype, kernel);
+      cl_uint index = 0;
+      (set(k, dtype, index++, args), ...);
+      const auto size = [](std::int64_t n) { return static_cast<std::size_t>(n); };
+      queue_.enqueueNDRangeKernel(
+          k, cl::NullRange, cl::NDRange(size(groups[0] * group), size(groups[1]), size(groups[2])),
+          cl::NDRange(size(group), 1, 1));
+      if (kernels_.size() > known) {  // its compiler has worked, and made static objects of its own
+        queue_.finish();
+        finish_at_exit_.renew();
+      }
+      index = 0;
+      if (guard_ == Guard::strips) (check(launch, index++, args), ...);
+    } catch (const cl::Error& error) {
+      throw LaunchError{launch.text(), error};
+    }
   }
 
   cl::Kernel& find(const char* family, DType dtype, const char* kernel);
@@ -101,20 +116,20 @@ class Runtime {
     }
   }
 
-  // DeviceError if the guards of this argument, if it is a buffer, were written.
-  template <class T>
-  void check(cl_uint index, const T& arg) {
-    if constexpr (std::is_pointer_v<T>)
-      if (arg != nullptr) check_buffer(index, *static_cast<const Buffer*>(arg));
-  }
-  void check_buffer(cl_uint index, const Buffer& buffer);
-
   struct Launch {
-    const char *family = "", *kernel = "";
-    Items groups = {};
-    std::int64_t group = 0;
+    const char *family, *kernel;
+    Items groups;
+    std::int64_t group;
     std::string text() const;
   };
+
+  // DeviceError if the guards of this argument, if it is a buffer, were written.
+  template <class T>
+  void check(const Launch& launch, cl_uint index, const T& arg) {
+    if constexpr (std::is_pointer_v<T>)
+      if (arg != nullptr) check_buffer(launch, index, *static_cast<const Buffer*>(arg));
+  }
+  void check_buffer(const Launch& launch, cl_uint index, const Buffer& buffer);
 
   std::string name_;
   cl::Device device_;
@@ -123,10 +138,10 @@ class Runtime {
   Tuning tuning_;
   bool has_double_ = false;
   Guard guard_;
-  Launch launched_;  // the last one
   std::mutex mutex_;
   std::map<std::string, cl::Program> programs_;  // "gemm f32"
   std::map<std::string, cl::Kernel> kernels_;    // "gemm f32 pack_a"
+  FinishAtExit finish_at_exit_{[this] { queue_.finish(); }};
 };
 
 }  // namespace limulus::opencl

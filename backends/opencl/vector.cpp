@@ -40,7 +40,9 @@ void OpenClBackend::fill(DType dtype, std::int64_t n, double value, void* y) {
   using namespace opencl;
   run(DType::f32, "fill", Shape{n}, [&](Runtime& r) {
     const std::uint64_t bits = bits_of(dtype, value);
-    if (size_of(dtype) == 4)
+    if (size_of(dtype) == 2)
+      r.launch("copy", DType::f32, "fill_2", runs(r, n), static_cast<std::uint16_t>(bits), y, n);
+    else if (size_of(dtype) == 4)
       r.launch("copy", DType::f32, "fill_4", runs(r, n), static_cast<std::uint32_t>(bits), y, n);
     else
       r.launch("copy", DType::f32, "fill_8", runs(r, n), bits, y, n);
@@ -51,8 +53,12 @@ void OpenClBackend::copy_block(DType dtype, const BlockShape& s, const void* src
   using namespace opencl;
   run(DType::f32, "copy_block", s, [&](Runtime& r) {
     const Items items = {ceil_div(s.cols, r.tuning().run), s.rows, 1};
-    r.launch("copy", DType::f32, size_of(dtype) == 4 ? "copy_block_4" : "copy_block_8", items, src,
-             s.src_offset, s.src_stride, dst, s.dst_offset, s.dst_stride, s.cols);
+    const std::size_t size = size_of(dtype);
+    r.launch("copy", DType::f32,
+             size == 2   ? "copy_block_2"
+             : size == 4 ? "copy_block_4"
+                         : "copy_block_8",
+             items, src, s.src_offset, s.src_stride, dst, s.dst_offset, s.dst_stride, s.cols);
   });
 }
 

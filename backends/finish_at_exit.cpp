@@ -1,0 +1,51 @@
+#include "backends/finish_at_exit.h"
+
+#include <cstdlib>
+#include <mutex>
+#include <utility>
+
+namespace limulus {
+namespace {
+
+struct Queues {
+  std::mutex mutex;
+  std::list<std::function<void()>> all;
+};
+
+// Never destroyed: it is used at the very end.
+Queues& queues() {
+  static Queues* instance = new Queues;
+  return *instance;
+}
+
+void finish_all() {
+  Queues& q = queues();
+  const std::lock_guard lock(q.mutex);  // a queue that is about to go waits
+  for (const auto& finish : q.all) {
+    try {
+      finish();
+    } catch (...) {  // nobody is left who could do anything about it
+    }
+  }
+}
+
+}  // namespace
+
+// Handlers, and destructors of static objects, run in the reverse order of their registration: so
+// each queue registers one of its own, as the first queue may have come before a driver was loaded.
+FinishAtExit::FinishAtExit(std::function<void()> finish) {
+  Queues& q = queues();
+  const std::lock_guard lock(q.mutex);
+  place_ = q.all.insert(q.all.end(), std::move(finish));
+  renew();
+}
+
+void FinishAtExit::renew() { std::atexit(finish_all); }
+
+FinishAtExit::~FinishAtExit() {
+  Queues& q = queues();
+  const std::lock_guard lock(q.mutex);
+  q.all.erase(place_);
+}
+
+}  // namespace limulus
