@@ -33,8 +33,7 @@ constexpr int most = few_rows;
 // on 2 threads: 2.3 ms without, 1.6 with; in f32 2.4).
 constexpr std::int64_t ahead = 1024;
 
-// Rows of w at once, for so many rows of x: the sums must leave registers for
-// the factors.
+// Rows of w at once, for so many rows of x: the sums must leave registers for the factors.
 constexpr int rows_of_w(int few) { return sizeof(Vec<float>) == 64 || few <= 2 ? 4 : 3; }
 
 template <class T, class W, int Long, int Few>
