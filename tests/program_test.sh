@@ -186,6 +186,11 @@ check 'an output folder that cannot be made' 1 'a_file' train a_file/out
 # ---- evaluate, predict, convert ----------------------------------------------------------------------
 check 'evaluate' 0 'single crop  top-1' "$limulus" evaluate whole/checkpoint.safetensors
 check 'evaluate --json' 0 '"top1"' "$limulus" evaluate whole/checkpoint.safetensors --json
+check 'evaluate --weights bf16 beside f32' 0 \
+  'the same guess for [1-9][0-9]* of [1-9][0-9]* images, with a probability that moved by [0-9.]*[1-9]' \
+  "$limulus" evaluate whole/checkpoint.safetensors --weights bf16
+check 'evaluate --weights bf16 --json' 0 '"same_guess": [0-9]' \
+  "$limulus" evaluate whole/checkpoint.safetensors --weights bf16 --json
 picture=$(find "$flowers/test" -name '*.jpg' | sort | head -1)
 check 'predict' 0 ' % +\[' "$limulus" predict whole/checkpoint.safetensors "$picture"
 check 'predict --json' 0 '"probability"' "$limulus" predict whole/checkpoint.safetensors --json "$picture"

@@ -117,20 +117,39 @@ std::string roofline_svg(const std::string& title, const Roof& roof,
   std::vector<RoofPoint> sorted = points;
   std::sort(sorted.begin(), sorted.end(),
             [](const RoofPoint& l, const RoofPoint& r) { return l.intensity < r.intensity; });
-  // Points that all but coincide share a label; labels of neighbours go above and below by turns.
-  bool above = true;
+  // Points that all but coincide share a label. It stands above them, or below where it would cover
+  // another point or label.
+  struct Box {
+    double left, right, top, bottom;
+  };
+  std::vector<Box> taken;
+  for (const RoofPoint& p : sorted) {
+    const double px = x(p.intensity), py = y(p.flops);
+    taken.push_back({px - 4, px + 4, py - 4, py + 4});
+  }
+  const auto is_free = [&](const Box& b) {
+    return std::none_of(taken.begin(), taken.end(), [&](const Box& t) {
+      return b.left < t.right && t.left < b.right && b.top < t.bottom && t.top < b.bottom;
+    });
+  };
   for (std::size_t i = 0; i < sorted.size();) {
     const double at_x = x(sorted[i].intensity), at_y = y(sorted[i].flops);
+    double highest = at_y, lowest = at_y;
     std::string label;
     for (; i < sorted.size(); ++i) {
-      const double dx = x(sorted[i].intensity) - at_x, dy = y(sorted[i].flops) - at_y;
-      if (std::abs(dx) > 12 || std::abs(dy) > 12) break;
-      svg += fmt::format("<circle class=\"dot\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\"/>\n", at_x + dx,
-                         at_y + dy);
+      const double px = x(sorted[i].intensity), py = y(sorted[i].flops);
+      if (std::abs(px - at_x) > 12 || std::abs(py - at_y) > 12) break;
+      svg += fmt::format("<circle class=\"dot\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\"/>\n", px, py);
+      highest = std::min(highest, py);
+      lowest = std::max(lowest, py);
       label += (label.empty() ? "" : ", ") + sorted[i].name;
     }
-    svg += text(at_x, at_y + (above ? -9 : 19), label, "middle");
-    above = !above;
+    const double half = 3.6 * static_cast<double>(label.size());
+    const Box above{at_x - half, at_x + half, highest - 19, highest - 5};
+    const Box below{at_x - half, at_x + half, lowest + 5, lowest + 22};
+    const bool up = is_free(above) || !is_free(below);
+    taken.push_back(up ? above : below);
+    svg += text(at_x, up ? highest - 9 : lowest + 19, label, "middle");
   }
   return svg + "</svg>\n";
 }

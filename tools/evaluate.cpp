@@ -2,8 +2,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "backends/registry.h"
 #include "core/error.h"
@@ -45,10 +47,28 @@ void print_confusion(const Metrics& m, const std::vector<std::string>& classes) 
   }
 }
 
+// What weights of 16 bits change: for how many images the guess is the same, and how far its
+// probability moved where it is.
+struct Agreement {
+  std::size_t images = 0, same = 0;
+  double largest = 0, mean = 0;
+
+  Agreement(const std::vector<Guess>& exact, const std::vector<Guess>& rounded)
+      : images(exact.size()) {
+    for (std::size_t i = 0; i < images; ++i) {
+      if (exact[i].guess != rounded[i].guess) continue;
+      const double moved = std::abs(double{exact[i].probability} - rounded[i].probability);
+      largest = std::max(largest, moved);
+      mean += moved;
+      ++same;
+    }
+    if (same > 0) mean /= static_cast<double>(same);
+  }
+};
+
 void evaluate(const EvaluateArguments& a) {
   if (a.threads > 0) set_device_threads(a.threads);
   TrainedModel t = load_trained(a.checkpoint, a.device);
-  store_linear_weights(*t.model, a.weights);
   t.config.strict = a.strict;
   const std::string folder = a.data.empty() ? t.config.data : a.data;
   DatasetOptions options;
@@ -64,6 +84,11 @@ void evaluate(const EvaluateArguments& a) {
     return evaluate_set(*t.model, *devices(a.device).front(), t.config, t.normalization, images,
                         classes, ten, ten ? 0 : a.worst, a.workers);
   };
+  std::optional<Evaluation> exact;
+  if (a.weights != DType::f32) {
+    exact = run(false);
+    store_linear_weights(*t.model, a.weights);
+  }
   const Evaluation one = run(false);
   const bool ten_possible = !a.one_crop && t.config.augment.crop < t.config.prepare.short_side;
   const Evaluation ten = ten_possible ? run(true) : Evaluation();
@@ -72,6 +97,12 @@ void evaluate(const EvaluateArguments& a) {
     nlohmann::ordered_json j = {{"checkpoint", a.checkpoint}, {"data", folder}};
     j["single_crop"] = as_json(one);
     if (ten_possible) j["ten_crops"] = as_json(ten);
+    if (exact) {
+      const Agreement same(exact->guesses, one.guesses);
+      j["single_crop_f32"] = as_json(*exact);
+      j["same_guess"] = same.same;
+      j["probability_moved"] = {{"mean", same.mean}, {"largest", same.largest}};
+    }
     fmt::print("{}\n", json_text(j));
     return;
   }
@@ -81,6 +112,15 @@ void evaluate(const EvaluateArguments& a) {
   if (ten_possible)
     fmt::print("  ten crops    top-1 {:.1f} %  top-5 {:.1f} %  loss {:.3f}\n",
                100 * ten.metrics.top1(), 100 * ten.metrics.top5(), ten.loss);
+  if (exact) {
+    const Agreement same(exact->guesses, one.guesses);
+    fmt::print("  f32 weights  top-1 {:.1f} %  top-5 {:.1f} %  loss {:.3f}  (single crop)\n",
+               100 * exact->metrics.top1(), 100 * exact->metrics.top5(), exact->loss);
+    fmt::print(
+        "  the same guess for {} of {} images, with a probability that moved by {:.2g} on "
+        "average, {:.2g} at most\n",
+        same.same, same.images, same.mean, same.largest);
+  }
   if (classes <= 20) print_confusion(one.metrics, t.classes);
   for (const Mistake& m : one.worst)
     fmt::print("  {}: a {}, taken for a {} ({:.0f} %)\n", m.name,

@@ -78,6 +78,7 @@ Evaluation evaluate_set(Module& model, Backend& backend, const TrainConfig& conf
       const std::int64_t guess = top_k(row, classes, 1)[0], truth = batch.labels[at];
       const double loss = -std::log(std::max(1e-30, static_cast<double>(row[truth])));
       result.loss += loss;
+      result.guesses.push_back({guess, row[guess]});
       if (guess != truth)
         misses.push_back({batch.sources[at], {"", truth, guess, row[guess], loss, {}}});
     }

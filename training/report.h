@@ -30,10 +30,16 @@ struct Mistake {  // a held-out image that was taken for something else
   Image image;  // as it was prepared
 };
 
+struct Guess {
+  std::int64_t guess;
+  float probability;
+};
+
 struct Evaluation {
   Metrics metrics;
   double loss = 0;
   std::vector<Mistake> worst;  // largest loss first
+  std::vector<Guess> guesses;  // of each image, in the set's order
 };
 
 struct RunReport {

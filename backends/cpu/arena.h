@@ -18,9 +18,9 @@ namespace limulus::cpu {
 
 class Arena {
  public:
-  static constexpr std::size_t smallest = 1
-                                          << 20;  // below this, waste is small: the pool's classes
-  static constexpr std::size_t page = 4096;       // every buffer begins at a multiple of this
+  // Below this, waste is small: the pool's classes.
+  static constexpr std::size_t smallest = 1 << 20;
+  static constexpr std::size_t page = 4096;  // every buffer begins at a multiple of this
 
   explicit Arena(std::size_t range);  // bytes; where the system refuses, nothing can be taken
   ~Arena();

@@ -1,7 +1,7 @@
 // y[n, k, p] = b[k] + sum over taps r of w[k, r] X[r, (n, p)], one product per group (image.h).
 //
 // The columns of the product are the output positions of all images. They are cut into strips of
-// about 512: some rows of one large map (9 of conv1's 55 rows), or several small maps at once
+// about 512: some rows of one large map (11 of conv1's 55 rows), or several small maps at once
 // (three of conv3's 13 x 13 = 169 positions, a number that no register width divides). A task takes
 // a strip, a group and a range of output channels, lays out its strip and multiplies; strips are
 // made again for each range of channels, which costs far less than making threads wait for one

@@ -3,8 +3,8 @@
 //
 // With r = (c, fh, fw) a tap of a filter and p = (n, oh, ow) an output position,
 //
-//     y[k, p] = sum over r of w[k, r] X[r, p],     X[r, p] = x[n, c, oh*S + fh*D - P, ow*S + fw*D -
-//     P]
+//     y[k, p] = sum over r of w[k, r] X[r, p],
+//     X[r, p] = x[n, c, oh*S + fh*D - P, ow*S + fw*D - P]
 //
 // is a product of w, which lies in memory as it is, and the "column matrix" X (im2col). X holds
 // each pixel F*F/(S*S) times: writing it out costs memory and time. Here it is never stored: the
@@ -12,7 +12,8 @@
 //
 // To make that a matter of plain copies, a strip of the image is first laid out so that one tap's
 // pixels for neighbouring positions are neighbours: rows get their padding as real zeros, and with
-// a stride of S a row is dealt into S rows, columns 0, S, 2S ... then 1, S + 1 ... :
+// a stride of S a row is dealt into S rows, columns 0, S, 2S ... then 1, S + 1 ... (The zeros are
+// multiplied like pixels, so that one product serves the whole map: docs/performance/winograd.md.)
 //
 //     address of X[r, p] = offset(r) + position(p)
 //     offset(c, fh, fw)  = c * plane + fh*D * pitch + (fw*D % S) * lane + fw*D / S
@@ -24,8 +25,7 @@
 
 namespace limulus::cpu::LIMULUS_ISA {
 
-// Consecutive columns of X, [begin, begin + size) of the strip, from `first` columns after some
-// start.
+// Consecutive columns of X, [begin, begin + size) of the strip, `first` columns after some start.
 struct Run {
   std::int32_t first, begin, size;
 };

@@ -33,10 +33,10 @@ constexpr int most = few_rows;
 // on 2 threads: 2.3 ms without, 1.6 with; in f32 2.4).
 constexpr std::int64_t ahead = 1024;
 
-// Rows of w at once, for so many rows of x: the sums must leave registers for
-// the factors.
+// Rows of w at once, for so many rows of x: the sums must leave registers for the factors.
 constexpr int rows_of_w(int few) { return sizeof(Vec<float>) == 64 || few <= 2 ? 4 : 3; }
 
+// `Long` rows of w from row o on times `Few` rows of x from q on: Long * Few inner products.
 template <class T, class W, int Long, int Few>
 void dot_tile(const RowProducts<T>& s, const W* w, std::int64_t o, std::int64_t q) {
   using V = Vec<T>;

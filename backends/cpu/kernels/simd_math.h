@@ -277,9 +277,10 @@ LIMULUS_INLINE Powers<T> minus_three_quarters(Vec<T> s) {
   return {p, p / s};
 }
 
-// The same in float for normal s (and infinity, and NaN), within 1.5 units of the last place (measured
-// over all exponents), without the two square roots and two divisions, the slowest instructions of
-// the kernels that need it. The processor has a table for 1/sqrt(s), good for 12 to 14 bits, and one for 1/s. The first guess,
+// The same in float for normal s (and infinity, and NaN), within 1.5 units of the last place
+// (measured over all exponents), without the two square roots and two divisions, the slowest
+// instructions of the kernels that need it. The processor has a table for 1/sqrt(s), good for 12 to
+// 14 bits, and one for 1/s. The first guess,
 //
 //     y = table(s),   p = y^2 table(y)         (y^2 y^(-1/2) = y^(3/2) = s^(-3/4))
 //

@@ -1,5 +1,4 @@
-// Convolution, and its gradient by the input, by Winograd's products (winograd.h says what they
-// are).
+// Convolution, and its gradient by the input, by Winograd's products (winograd.h).
 //
 // For each block of strips (winograd_tiles.h):
 //   1. the images' tiles are brought to the seven points, for all channels: v, in L3 (conv3, 32
