@@ -12,8 +12,9 @@
 // and dy is done once, while each of them meets many others: the sum over channels (for dg: over
 // tiles) is a matrix product for each of the 36 points, which is what tile.cl is for.
 //
-// The points are 0, +-5/8, +-3/2 and infinity: powers that neither grow nor shrink much, and a tenth
-// of the error of 0, +-1, +-2. (backends/cpu/kernels/winograd.h compares them.)
+// The points are 0, +-5/8, +-3/2 and infinity: powers that neither grow nor shrink much, a fifth of
+// the largest error of the usual 0, +-1, +-2 and infinity, and half of the typical one.
+// (backends/cpu/kernels/winograd.h compares them.)
 #include "tile.cl"
 #define P (REAL)0.625
 #define Q (REAL)1.5
