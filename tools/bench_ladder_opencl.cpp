@@ -54,11 +54,13 @@ constexpr Rung rungs[] = {
     {"12 x 32, packed", "packed_tile", 16, 12, 32, 1, side},
     {"12 x 32, packed, k in passes of 384", "packed_tile", 16, 12, 32, 1, side / 2},
 };
-constexpr const char* last_rung = "the library's gemm, packing included";
 
-struct Climbed {
+// A rung, ready to run.
+struct Step {
   std::string name;
-  double seconds = 0, error = 0;
+  std::function<void()> run;  // until it is done
+  std::function<std::vector<float>()> result;
+  double seconds = 1e30, error = 0;  // the shortest run; the largest difference
 };
 
 // Another text than the embedded one, so that an edited rung runs without a build.
@@ -80,19 +82,6 @@ std::vector<float> packed(const std::vector<float>& from, int width, bool column
   return to;
 }
 
-// The shortest of runs for about `seconds`, at least one; a first one is not counted.
-double shortest(double seconds, const std::function<void()>& run) {
-  run();
-  double best = 1e30;
-  for (double spent = 0; best == 1e30 || spent < seconds;) {
-    const double start = now();
-    run();
-    best = std::min(best, now() - start);
-    spent += now() - start;
-  }
-  return best;
-}
-
 // What is multiplied, and what must come out.
 struct Matrices {
   Tensor ta, tb;
@@ -107,17 +96,17 @@ struct Matrices {
       *t = Tensor::empty({side, side}, DType::f32, reference);
       fill_normal(*t, 0, 1, rng);
     }
-    Tensor tc = Tensor::empty({side, side}, DType::f32, reference);
-    reference.gemm(DType::f32, shape(), ta.data(), tb.data(), tc.mutable_data());
     a = ta.to_vector<float>();
     b = tb.to_vector<float>();
-    c = tc.to_doubles();
+    c.resize(a.size());
+    const std::vector<double> exact_a = ta.to_doubles(), exact_b = tb.to_doubles();
+    reference.gemm(DType::f64, shape(), exact_a.data(), exact_b.data(), c.data());
     for (const double value : c) largest = std::max(largest, std::abs(value));
   }
 
   static GemmShape shape() { return {side, side, side, false, false, side, side, side, 0}; }
 
-  // The largest difference from the textbook loops, beside the largest value.
+  // The largest difference from the textbook loops in double, beside the largest value.
   double error(const std::string& rung, const std::vector<float>& got) const {
     double worst = 0;
     for (std::size_t i = 0; i < c.size(); ++i) {
@@ -144,34 +133,38 @@ class Bench {
 
   const cl::Device& device() const { return device_; }
 
-  Climbed climb(const Rung& rung, const Matrices& m, double seconds) {
+  Step step(const Rung& rung, const Matrices& m) {
     cl::Kernel kernel(build(rung), rung.kernel);
-    const cl::Buffer a = upload(rung.pass > 0 ? packed(m.a, rung.rows, false) : m.a);
-    const cl::Buffer b = upload(rung.pass > 0 ? packed(m.b, rung.columns, true) : m.b);
-    std::vector<float> result(m.c.size(), std::nanf(""));
-    const cl::Buffer c = upload(result);
+    const std::vector<float> nothing(m.c.size(), std::nanf(""));
+    const cl::Buffer a = upload(rung.pass > 0 ? packed(m.a, rung.rows, false) : m.a),
+                     b = upload(rung.pass > 0 ? packed(m.b, rung.columns, true) : m.b),
+                     c = upload(nothing);
     kernel.setArg(0, a);
     kernel.setArg(1, b);
     kernel.setArg(2, c);
     kernel.setArg(3, side);
     kernel.setArg(4, side);
-    // Tiles walk down the rows first, so that a panel of B is used while it is in the cache.
-    const cl::NDRange across(side / rung.columns, side / rung.rows),
-        down(side / rung.rows, side / rung.columns), group(rung.group, 1);
-    const Climbed done = {rung.name, shortest(seconds, [&] {
-                            const int step = rung.pass > 0 ? rung.pass : side;
-                            for (int k0 = 0; k0 < side; k0 += step) {
-                              if (rung.pass > 0) {
-                                kernel.setArg(5, k0);
-                                kernel.setArg(6, k0 + step);
-                              }
-                              queue_.enqueueNDRangeKernel(kernel, cl::NullRange,
-                                                          rung.rows > 1 ? down : across, group);
-                            }
-                            queue_.finish();
-                          })};
-    queue_.enqueueReadBuffer(c, CL_TRUE, 0, 4 * result.size(), result.data());
-    return {done.name, done.seconds, m.error(rung.name, result)};
+    // A kernel does not keep its buffers, so a, b and c are held here.
+    const auto run = [this, rung, kernel, a, b, c]() mutable {
+      // Tiles walk down the rows first, so that a panel of B is used while it is in the cache.
+      const int rows = side / rung.rows, columns = side / rung.columns;
+      const cl::NDRange items =
+          rung.rows > 1 ? cl::NDRange(rows, columns) : cl::NDRange(columns, rows);
+      const int steps = rung.pass > 0 ? rung.pass : side;
+      for (int k0 = 0; k0 < side; k0 += steps) {
+        if (rung.pass > 0) {
+          kernel.setArg(5, k0);
+          kernel.setArg(6, k0 + steps);
+        }
+        queue_.enqueueNDRangeKernel(kernel, cl::NullRange, items, cl::NDRange(rung.group, 1));
+      }
+      queue_.finish();
+    };
+    const auto result = [this, c, got = nothing]() mutable {
+      queue_.enqueueReadBuffer(c, CL_TRUE, 0, 4 * got.size(), got.data());
+      return got;
+    };
+    return {rung.name, run, result};
   }
 
  private:
@@ -201,33 +194,56 @@ class Bench {
   cl::CommandQueue queue_;
 };
 
-Climbed climb_last(Backend& backend, const Matrices& m, double seconds) {
+Step last_step(Backend& backend, const Matrices& m) {
   const Tensor a = to(m.ta, backend), b = to(m.tb, backend);
   Tensor c = Tensor::full({side, side}, std::nan(""), DType::f32, backend);
-  const double time = shortest(seconds, [&] {
+  const auto run = [&backend, a, b, c]() mutable {
     backend.gemm(DType::f32, Matrices::shape(), a.data(), b.data(), c.mutable_data());
     backend.synchronize();
-  });
-  return {last_rung, time, m.error(last_rung, c.to_vector<float>())};
+  };
+  return {"the library's gemm, packing included", run, [c] { return c.to_vector<float>(); }};
 }
 
-// Multiply-adds in registers, on as many threads as the device has compute units. 0 where the device
-// is no processor, or one whose peak no probe knows.
-double peak_of(const cl::Device& device) {
+// Runs each rung for about `seconds`, at least once, and returns the peak: multiply-adds in registers,
+// on as many threads as the device has compute units. 0 where the device is no processor, or one
+// whose peak no probe knows. All take turns, and the shortest run counts, so that what else happens
+// on the machine meanwhile falls on all of them.
+double climb(const cl::Device& device, const Matrices& m, double seconds, std::vector<Step>& all) {
   const std::string isa = cpu_instruction_set();
-  if (isa.empty() || (device.getInfo<CL_DEVICE_TYPE>() & CL_DEVICE_TYPE_CPU) == 0) return 0;
-  return fma_peak(isa, static_cast<int>(device.getInfo<CL_DEVICE_MAX_COMPUTE_UNITS>()), 0.3);
+  const bool processor =
+      !isa.empty() && (device.getInfo<CL_DEVICE_TYPE>() & CL_DEVICE_TYPE_CPU) != 0;
+  const auto threads = static_cast<int>(device.getInfo<CL_DEVICE_MAX_COMPUTE_UNITS>());
+  for (Step& step : all) {
+    step.run();  // not timed: the driver may still be compiling
+    step.error = m.error(step.name, step.result());
+  }
+  double peak = 0;
+  constexpr int turns = 10;
+  for (int turn = 0; turn < turns; ++turn) {
+    if (processor) peak = std::max(peak, fma_peak(isa, threads, 0.05));
+    for (Step& step : all) {
+      double spent = 0;
+      do {
+        const double start = now();
+        step.run();
+        const double time = now() - start;
+        step.seconds = std::min(step.seconds, time);
+        spent += time;
+      } while (spent < seconds / turns);
+    }
+    if (seconds == 0) break;
+  }
+  return peak;
 }
 
-void print(const std::string& description, const std::vector<Climbed>& all, double work,
-           double peak) {
+void print(const std::string& description, const std::vector<Step>& all, double work, double peak) {
   fmt::print(
       "{}\n\nC = A B, {} x {} matrices of floats; packing not counted but in the last rung\n\n",
       description, side, side);
   fmt::print("{:<38} {:>8} {:>9} {:>12} {:>18} {:>8}\n", "one work-item computes", "ms", "GFLOP/s",
              "of the peak", "faster than below", "error");
   double below = 0;
-  for (const Climbed& r : all) {
+  for (const Step& r : all) {
     const double rate = work / r.seconds;
     fmt::print("{:<38} {:>8.2f} {:>9.1f} {:>12} {:>18} {:>8.0e}\n", r.name, 1e3 * r.seconds,
                rate / 1e9, peak > 0 ? fmt::format("{:.1f} %", 100 * rate / peak) : "-",
@@ -240,13 +256,14 @@ void print(const std::string& description, const std::vector<Climbed>& all, doub
   else
     fmt::print("\nThe peak of this device is not known: it is measured on processors only.");
   fmt::print(
-      " Error: the largest\ndifference from the textbook loops, beside the largest value.\n");
+      " Error: the largest\ndifference from the textbook loops in double, beside the largest "
+      "value.\n");
 }
 
-void print_json(const std::string& description, const std::vector<Climbed>& all, double work,
+void print_json(const std::string& description, const std::vector<Step>& all, double work,
                 double peak) {
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
-  for (const Climbed& r : all) {
+  for (const Step& r : all) {
     rows.push_back({{"name", r.name},
                     {"ms", 1e3 * r.seconds},
                     {"gflops", work / r.seconds / 1e9},
@@ -267,15 +284,15 @@ void run_opencl_ladder(const LadderArguments& a) {
         "bench ladder: an OpenCL device has all its threads; half of it is a device of its own, "
         "--device opencl:0/2");
   const double work = 2.0 * side * side * side;
-  std::vector<Climbed> all;
   Backend& backend = device(a.device);
+  std::vector<Step> all;
   double peak = 0;
   try {
     Bench bench(a.device, source_text(a.rungs));
     const Matrices matrices;
-    peak = peak_of(bench.device());
-    for (const Rung& rung : rungs) all.push_back(bench.climb(rung, matrices, a.seconds));
-    all.push_back(climb_last(backend, matrices, a.seconds));
+    for (const Rung& rung : rungs) all.push_back(bench.step(rung, matrices));
+    all.push_back(last_step(backend, matrices));
+    peak = climb(bench.device(), matrices, a.seconds, all);
   } catch (const cl::Error& error) {
     throw opencl::failure(a.device, "bench ladder", error);
   }
@@ -285,7 +302,7 @@ void run_opencl_ladder(const LadderArguments& a) {
     print(backend.description(), all, work, peak);
   if (!a.svg.empty()) {
     std::vector<Bar> bars;
-    for (const Climbed& r : all) bars.push_back({r.name, work / r.seconds / 1e9});
+    for (const Step& r : all) bars.push_back({r.name, work / r.seconds / 1e9});
     write_file_atomically(a.svg, bars_svg("C = A B, 768 x 768", "GFLOP/s", bars));
     fmt::print(stderr, "The ladder as a picture: {}\n", a.svg);
   }
