@@ -81,6 +81,18 @@ check 'gradcheck: the page' 0 'Gradients of linear' cat "$folder/g.html"
 check 'gradcheck: the file' 0 '"verdict": "OK"' cat "$folder/g.json"
 check 'gradcheck: for another framework' 0 '20 configurations are in' "$limulus" gradcheck --export "$folder/gradients" --random 20
 check 'gradcheck: no such layer' 1 'there are' "$limulus" gradcheck --layer conv9d
+if "$limulus" devices | grep -q '^opencl:0'; then # a ladder of its own, whose rungs are compared
+  rungs=$source_dir/benchmarks/ladder/product_rungs.cl
+  ladder() { "$limulus" bench ladder --device opencl:0 --seconds 0 "$@"; }
+  check 'bench ladder, OpenCL' 0 'packing included' ladder --rungs "$rungs"
+  sed 's/acc\[i\]\[1\] += ai \* b1/acc[i][1] += ai * b0/' "$rungs" > wrong.cl
+  check 'a rung that is wrong' 1 "'a tile of 4 x 16.* gives .* textbook loops" ladder --rungs wrong.cl
+  sed 's/float sum = 0;/float sum = 0/' "$rungs" > bad.cl
+  check 'a rung that does not build' 1 'does not build: CL_BUILD_PROGRAM_FAILURE' ladder --rungs bad.cl
+  check 'a ladder on some threads' 1 'opencl:0/2' ladder --threads 1
+else
+  check 'bench ladder without OpenCL' 1 'opencl:0.*install' "$limulus" bench ladder --device opencl:0
+fi
 check 'bench' 0 'images/s' "$limulus" bench --model lenet5 --batch 4 --repeat 1
 check 'bench: bf16 does not learn' 1 'add --inference' "$limulus" bench --model lenet5 --weights bf16
 check 'bench --weights bf16' 0 '"linear_weights": "bf16"' "$limulus" bench --model lenet5 \

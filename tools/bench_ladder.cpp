@@ -14,19 +14,13 @@
 #include "core/rng.h"
 #include "core/tensor.h"
 #include "formats/atomic_file.h"
+#include "tools/bench_ladder.h"
 #include "tools/bench_svg.h"
 #include "tools/commands.h"
 #include "tools/roof.h"
 
 namespace limulus::tools {
 namespace {
-
-struct LadderArguments {
-  std::string svg;
-  int threads = 0;
-  double seconds = 1;
-  bool json = false;
-};
 
 struct Climbed {
   std::string name;
@@ -113,6 +107,10 @@ nlohmann::ordered_json to_json(const Climb& c) {
 }
 
 void run_ladder(const LadderArguments& a) {
+  if (a.device.starts_with("opencl")) return run_opencl_ladder(a);
+  if (a.device != "cpu")
+    throw ValueError("bench ladder: --device is cpu or an OpenCL device, not " + a.device);
+  if (!a.rungs.empty()) throw ValueError("bench ladder: --rungs is for an OpenCL device");
   const std::string isa = cpu_instruction_set();
   if (isa.empty())
     throw DeviceError("bench ladder: its kernels need AVX2, which this processor does not have");
@@ -188,6 +186,10 @@ void add_bench_ladder(CLI::App& bench) {
   auto a = std::make_shared<LadderArguments>();
   CLI::App* c = bench.add_subcommand(
       "ladder", "From a formula to the fastest kernel, rung by rung (docs/performance)");
+  c->add_option("--device", a->device, "cpu, or opencl:0: a matrix product (docs/opencl.md)")
+      ->capture_default_str();
+  c->add_option("--rungs", a->rungs,
+                "An OpenCL device's kernels (benchmarks/ladder/product_rungs.cl)");
   c->add_option("--threads", a->threads, "Of the last rungs (default: all)")
       ->check(CLI::Range(1, 1024));
   c->add_option("--seconds", a->seconds, "For each rung, which runs at least once")

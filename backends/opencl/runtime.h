@@ -1,9 +1,10 @@
 #pragma once
 // One device at work: its context, its queue, its kernels.
 //
-// The queue runs commands in the order in which they were given, so nothing ever waits but a
-// download: a buffer may go back to the free list while kernels that use it are still to run,
-// because whoever gets it next comes later in the same queue.
+// The queue runs commands in the order in which they were given, so only an upload and a download
+// wait (for all that came before them, and their own end): a buffer may go back to the free list
+// while kernels that use it are still to run, because whoever gets it next comes later in the same
+// queue.
 #include <array>
 #include <cstdint>
 #include <map>

@@ -1,9 +1,15 @@
 // What all kernels share; the host puts this file in front of each of the others.
 //
 // The host gives, as -D options (tuning.h):
-//     REAL   float or double; REAL_IS_DOUBLE is defined with the latter
-//     VEC    how many REALs one vector register of the device holds
-//     RUN    how many neighbouring elements one work-item handles in a simple loop
+//     REAL         float or double; REAL_IS_DOUBLE is defined with the latter
+//     PROCESSOR    defined where items are long loops, and groups one item
+//     VEC          numbers of one OpenCL vector: on a processor, its registers' width
+//     RUN          neighbouring elements of one item in a simple loop
+//     RUN_ACROSS   pixels or results of one item that walks an outer axis (lrn.cl, pool.cl, reduce.cl)
+//     MR           rows of an item's tile, which is 2 VEC wide (tile.cl)
+//     GROUP_A, GROUP_B, SLICE    tiles of a group, and the steps that they fetch at a time
+//     K_BLOCK      steps of A that are packed together (gemm.cl)
+//     TAPS_RUN     taps of one item of the weights' gradient (conv2d.cl)
 //
 // Work-items: on a processor, a work-group is a call of a function, and the compiler makes vectors
 // of a plain loop; so an item handles a run of some thousand elements, and a group is one item. On
@@ -35,7 +41,7 @@ REAL sum_of(REALV v) {
 
 // The elements of this item: i of [0, n). Each element is handled for itself, so that a compiler
 // may use vectors even where arrays are the same array (in place); this pragma says so to those
-// that know it.
+// that know it. It declares two variables, so it can stand once in a scope.
 #define FOR_MY_ELEMENTS(i, n)                                  \
   const long my_begin = (long)get_global_id(0) * RUN;          \
   const long my_end = min((long)(n), my_begin + RUN);          \

@@ -6,7 +6,7 @@
 //
 // The window of i is [i - size/2, i - size/2 + size), clipped. "Across" it runs over the channels of
 // one pixel, "within" it is a square of pixels of one channel.
-typedef struct {  // the same as Lrn in pooling.cpp
+typedef struct {  // the same as Lrn in normalization.cpp
   long n, c, h, w, size;
 } Lrn;
 

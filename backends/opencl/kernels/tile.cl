@@ -107,7 +107,8 @@ void add_products(global const REAL* a, long a_row, int last, global const REAL*
 #endif
 }
 
-// The same for steps [k0, k1) of a packed panel of A, k0 being a multiple of K_BLOCK.
+// The same for steps [k0, k1) of a packed panel of A, k0 being a multiple of K_BLOCK. B moves on with
+// the blocks: by steps, or, if there is a table, by its entries alone, and !table makes that step 0.
 void add_packed(global const REAL* panel, global const REAL* b, long b_step,
                 global const int* table, long k0, long k1, REALV acc[MR][2] SLICE_PARAMETERS) {
   for (long p = k0; p < k1; p += K_BLOCK)
