@@ -28,7 +28,11 @@ def cases() -> list[dict]:
     """The same two hundred every time: AlexNet's layers, then drawn ones, small enough to be often impossible."""
     paper = [("conv2d", 3, 227, 11, 4, 0, 1, 96), ("max_pool2d", 96, 55, 3, 2, 0, 1, 96),
              ("conv2d", 96, 27, 5, 1, 2, 2, 256), ("conv2d", 256, 13, 3, 1, 1, 1, 384),
-             ("conv2d", 3, 224, 11, 4, 2, 1, 64), ("conv2d", 3, 7, 11, 4, 0, 1, 96)]
+             ("conv2d", 3, 224, 11, 4, 2, 1, 64), ("conv2d", 3, 7, 11, 4, 0, 1, 96),
+             ("conv2d", 3, 9, 3, 1, 0, 1, 0), ("conv2d", 0, 9, 3, 1, 0, 1, 8),
+             ("conv2d", 0, 9, 3, 1, 0, 0, 0), ("max_pool2d", 0, 9, 3, 2, 0, 1, 1),
+             ("conv2d", 3, 9, 3, 1, 0, 1, -96), ("conv2d", -3, 9, 3, 1, 0, 1, 96),
+             ("max_pool2d", -3, 9, 3, 2, 0, 1, 1)]
     made = [dict(op=op, channels=c, height=n, width=n, kernel=f, stride=s, padding=p, dilation=1,
                  groups=g, kernels=k, ceil=False) for op, c, n, f, s, p, g, k in paper]
     draw = random.Random(2012)
@@ -64,6 +68,13 @@ def by_program(program: str, o: dict) -> dict:
     return answer
 
 
+def differs(o: dict, program: dict, calculator: dict) -> bool:
+    """What is below 0 the program's command line refuses before any layer can: then words may differ."""
+    if min(o["channels"], o["kernels"]) < 0:
+        return "error" not in calculator or "error" not in program
+    return program != calculator
+
+
 class Browser:
     def __init__(self, path: str, folder: str):
         self.command = [path, "--headless", "--disable-gpu", "--no-first-run", "--no-sandbox",
@@ -96,20 +107,47 @@ def by_calculator(browser: Browser, settings: list[dict]) -> list[dict]:
     return [a if "error" in a else {name: a[name] for name in keep} for a in answers]
 
 
+RECT = re.compile(r'<rect class="d-([\w-]+)" x="([\d.]+)" y="(\d+)" width="([\d.]+)"')
+
+
+def drawing_findings(shown: str, n: int, f: int, s: int, p: int, out: int) -> list[str]:
+    """Whether the drawing is to scale: the row, and below it windows 0, 1, 2 and the last, no more than
+    there are."""
+    room = int(re.search(r'viewBox="0 0 (\d+) ', shown)[1])
+    cells = n + 2 * p
+    unit = (room - 12) / max(cells, (out - 1) * s + f)
+    rects = [(kind, (float(x) - 6) / unit, int(y), float(width) / unit)
+             for kind, x, y, width in RECT.findall(shown)]
+    windows = [(x, width) for _, x, y, width in rects if y > 6]
+    rows = min(out, 4)
+    wanted = [(i * s, f) for i in [*range(rows - 1), out - 1]]
+    findings = []
+    if len(windows) != rows or any(abs(a - b) > 0.05 for got, want in zip(windows, wanted)
+                                   for a, b in zip(got, want)):
+        findings.append(f"windows (begin, size) are drawn at {windows}, not {wanted}")
+    row = [(x, x + width) for _, x, y, width in rects if y == 6]
+    if abs(min(row)[0]) > 0.05 or abs(max(end for _, end in row) - cells) > 0.05:
+        findings.append(f"the row is drawn from {min(row)[0]} to {max(row)[1]}, not 0 to {cells}")
+    return findings
+
+
 def form_findings(browser: Browser) -> list[str]:
     findings = []
     place = '<div id="calculator-form"></div>'
-    for address, wanted in (
-        ("", "floor((227 - 11 + 2*0)/4) + 1 = 55"),
-        ("#height=7&width=7", "window 11 is larger than the padded input 7"),
+    for address, wanted, sizes in (
+        ("", "floor((227 - 11 + 2*0)/4) + 1 = 55", (227, 11, 4, 0, 55)),
+        ("#height=7&width=7", "window 11 is larger than the padded input 7", None),
+        ("#kernels=-96", "there must be 1 or more of each", None),
         ("#op=max_pool2d&channels=96&height=54&width=54&kernel=3&stride=2&ceil=1",
-         "ceil((54 - 3 + 2*0)/2) + 1 = 27"),
+         "ceil((54 - 3 + 2*0)/2) + 1 = 27", (54, 3, 2, 0, 27)),
+        ("#channels=3&height=7&width=7&kernel=3&stride=2&padding=1",
+         "floor((7 - 3 + 2*1)/2) + 1 = 4", (7, 3, 2, 1, 4)),
     ):
         shown = html.unescape(browser.show(place, address))
         if wanted not in shown:
             findings.append(f"the form at '{address}' does not show '{wanted}'")
-        elif "<rect" not in shown and "larger" not in wanted:
-            findings.append(f"the form at '{address}' draws nothing")
+        elif sizes:
+            findings += [f"the form at '{address}': {what}" for what in drawing_findings(shown, *sizes)]
     return findings
 
 
@@ -127,7 +165,7 @@ def main() -> int:
         browser = Browser(path, folder)
         findings = [f"{o}\n  program:    {a}\n  calculator: {b}"
                     for o, b in zip(settings, by_calculator(browser, settings))
-                    if (a := by_program(sys.argv[1], o)) != b]
+                    if differs(o, a := by_program(sys.argv[1], o), b)]
         findings += form_findings(browser)
     print("\n".join(findings) or f"{len(settings)} settings and the form agree with the program")
     return 1 if findings else 0

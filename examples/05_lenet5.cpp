@@ -98,7 +98,8 @@ int main(int argc, char** argv) try {
   // ---- The network ----
   //
   // The table shows each size as arithmetic. conv1 has 6 kernels of 5x5 and 6
-  // biases: 6*25 + 6 = 156 numbers to learn. Nearly all are in fc3.
+  // biases: 6*25 + 6 = 156 numbers to learn. Most, 48,120 of them, are in fc3.
+  // In 1998 pictures were 32x32, pools learned, too, conv2 saw some maps only.
   const auto net = make_model("lenet5", 10, device("cpu"));
   initialize(*net, Recipe::he, 1);
   std::printf("%s\n", walk_text(net->walk({1, 1, 28, 28})).c_str());

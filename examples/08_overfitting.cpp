@@ -4,8 +4,7 @@
 // flowers shows only on pictures that it never saw. Between the two lies
 // overfitting, and the AlexNet paper (section 4) names two means against it:
 // change the pictures (crops, mirror images, colours), and drop half of the
-// hidden neurons in every step. Here are four runs: with neither, with each,
-// and with both, on the flowers of `data/flowers5`.
+// hidden neurons in every step. Four runs: with neither, each, and both.
 //
 //     example_08_overfitting                    a sketch: 40 pictures, seconds
 //     example_08_overfitting data/flowers5 [SEED [PLOT.svg]]    all 800
@@ -13,6 +12,7 @@
 #include <cstdlib>
 
 #include "backends/registry.h"
+#include "core/error.h"
 #include "formats/atomic_file.h"
 #include "layers/activation.h"
 #include "layers/conv2d.h"
@@ -82,12 +82,11 @@ Score test(Module& net, Loader& loader) {
   return score;
 }
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   const bool sketch = argc < 2;
   const std::int64_t count = sketch ? 40 : 800, epochs = sketch ? 5 : 40;
   const double rate = sketch ? 0.001 : 0.003;
   const std::uint64_t seed = argc > 2 ? std::strtoull(argv[2], nullptr, 10) : 1;
-
   // Pictures of 48 x 48, decoded once. All of them, or every so many-th.
   const Dataset data = open_dataset(sketch ? "data/flowers5" : argv[1]);
   const auto pictures = [&](const ImageSet& all) {
@@ -100,7 +99,6 @@ int main(int argc, char** argv) {
   const auto train = pictures(data.train), held_out = pictures(data.test);
   const Normalization norm =
       make_normalization(measure_pixels(*train), 1.F / 58);
-
   // Two ways to look at them. The middle 40 x 40, always the same; or one of
   // (48 - 40 + 1)^2 = 81 places, mirrored or not, in light of another colour.
   const Augment middle{.crop = 40, .random = false};
@@ -134,8 +132,7 @@ int main(int argc, char** argv) {
       while (loader.next(batch)) {
         net.set_random(seed, step++);  // names the next dropout mask
         cross_entropy(net(images_of(batch)), labels_of(batch)).backward();
-        sgd.step();
-        sgd.zero_grad();
+        sgd.step(), sgd.zero_grad();
       }
       curve.x.push_back(static_cast<double>(epoch + 1));
       curve.y.push_back(test(net, unseen).loss);
@@ -146,4 +143,7 @@ int main(int argc, char** argv) {
     plot.series.push_back(curve);
   }
   if (argc > 3) write_file_atomically(argv[3], plot_file(plot));
+} catch (const Error& e) {
+  std::fprintf(stderr, "%s\n", e.what());
+  return 1;
 }

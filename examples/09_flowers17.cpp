@@ -95,7 +95,9 @@ int main(int argc, char** argv) try {
   //
   // Keras asks for a loss, an optimizer and metrics. The loss is cross-entropy;
   // the optimizer is SGD with momentum, its rate rising over the first twelfth
-  // and then falling to 0 along half a cosine; the metric is accuracy.
+  // and then falling to 0 along half a cosine; the metric is accuracy. A loss
+  // above ln(classes) at first is no mistake: with He's weights logits are
+  // larger than 1, and answers are sure before they are right.
   initialize(*net, Recipe::he, 1);
   const double rate = sketch ? 0.0002 : 0.003;
   Sgd sgd(net->parameters(), {.lr = rate});

@@ -3,16 +3,16 @@
 // The network of Krizhevsky, Sutskever and Hinton, layer by layer, with the
 // arithmetic of each size and of each number of weights. Then what the paper
 // does with a batch: crops, mirror images, colours, forward, backward, update.
+// `./run alexnet` trains it to the end, with everything that belongs to that.
 //
 //     example_10_alexnet                 a sketch: 3 steps, 8 photographs
 //     example_10_alexnet data/flowers5   an epoch: 50 steps, 800 photographs
-//
-// `./run alexnet` trains it to the end, with everything that belongs to that.
 #include <cmath>
 #include <cstdio>
 
 #include "backends/registry.h"
 #include "core/algebra.h"
+#include "core/error.h"
 #include "layers/activation.h"
 #include "layers/conv2d.h"
 #include "layers/cross_entropy.h"
@@ -42,10 +42,8 @@ void build(Sequential& net, std::int64_t classes) {
   // = 55 places along each side. Weights and biases: 96*363 + 96 = 34,944.
   conv("conv1", 3, 96, {.kernel = 11, .stride = 4});
   net.add<ReLU>("relu1").add<LocalResponseNorm>("lrn1");
-
   // Windows of 3 that are 2 apart overlap: (55 - 3)/2 + 1 = 27.
   net.add<MaxPool2d>("pool1", overlapping);
-
   // Two groups, one for each GPU of 2012: 128 kernels see channels 0 to 47, 128
   // the others. Padding 2 keeps 27. 256*(48*25) + 256 = 307,456.
   conv("conv2", 96, 256, {.kernel = 5, .pad = 2, .groups = 2});
@@ -76,7 +74,7 @@ void build(Sequential& net, std::int64_t classes) {
   net.add<Linear>("fc8", 4096, classes, cpu);
 }
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) try {
   // ---- Sixty million ----
   //
   // Walking through the network needs no weights. The paper says 60 million;
@@ -106,6 +104,7 @@ int main(int argc, char** argv) {
   //
   // The paper's N(0, 0.01) needs its 1.2 million pictures to get going
   // (docs/training.md); He's rule keeps the size of signals from the start.
+  // Its logits are larger than 1, so the first loss is above that of a guess.
   const int classes = static_cast<int>(data.classes.size());
   Sequential net;
   build(net, classes);
@@ -126,9 +125,7 @@ int main(int argc, char** argv) {
     net.set_random(1, static_cast<std::uint64_t>(step));  // names its masks
     const Tensor y = net(Tensor::from(b.images, {b.size, 3, 227, 227}, cpu));
     const Tensor loss = cross_entropy(y, Tensor::from(b.labels, {b.size}, cpu));
-    loss.backward();
-    sgd.step();
-    sgd.zero_grad();
+    loss.backward(), sgd.step(), sgd.zero_grad();
     if (sketch || step % 10 == 9)
       std::printf("step %2d  loss %.2f\n", step + 1, loss.item());
   }
@@ -146,4 +143,7 @@ int main(int argc, char** argv) {
   const Tensor x = Tensor::full({1, 3, 227, 227}, 1, DType::f32, cpu);
   const Tensor difference = sum(abs(net(x) - (*same)(x)));
   std::printf("difference from models/alexnet.cpp: %g\n", difference.item());
+} catch (const Error& e) {
+  std::fprintf(stderr, "%s\n", e.what());
+  return 1;
 }

@@ -119,7 +119,7 @@ def fetch(address: str, wanted: str, folder: Path) -> Path:
 
 
 def unpack(archive: Path, beginning: str, folder: Path) -> None:
-    """Makes the files of the archive that are not there yet, or have another size."""
+    """Makes the files of the archive that are not there yet, or have other bytes."""
     made = total = 0
     with tarfile.open(archive) as tar:
         for member in tar:
@@ -130,11 +130,12 @@ def unpack(archive: Path, beginning: str, folder: Path) -> None:
             path = folder / name.removeprefix(beginning)
             if not path.resolve().is_relative_to(folder.resolve()):
                 raise Problem(f"{archive}: \"{member.name}\" would lie outside of {folder}")
-            if path.exists() and path.stat().st_size == member.size:
+            values = tar.extractfile(member).read()
+            if path.exists() and path.stat().st_size == member.size and path.read_bytes() == values:
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_name(path.name + ".part")
-            part.write_bytes(tar.extractfile(member).read())
+            part.write_bytes(values)
             part.rename(path)
             made += 1
     print(f"{folder}: unpacked {made} of {total} files")

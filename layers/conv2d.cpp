@@ -10,6 +10,12 @@
 namespace limulus {
 namespace {
 
+void check_channels(std::int64_t in, std::int64_t out) {
+  if (in < 1 || out < 1)
+    throw ValueError(fmt::format(
+        "conv2d: {} input and {} output channels: there must be 1 or more of each", in, out));
+}
+
 void check_groups(std::int64_t c, std::int64_t k, std::int64_t groups) {
   if (groups < 1) throw ValueError(fmt::format("conv2d: groups {} must be 1 or more", groups));
   for (const auto& [name, channels] : {std::pair{"input", c}, std::pair{"output", k}})
@@ -97,10 +103,7 @@ Tensor conv2d(const Tensor& x, const Tensor& w, const Tensor& b, const Conv2dOpt
 Conv2d::Conv2d(std::int64_t in_channels, std::int64_t out_channels, const Conv2dOptions& o,
                Backend& backend, DType dtype)
     : options(o) {
-  if (in_channels < 1 || out_channels < 1)
-    throw ValueError(
-        fmt::format("conv2d: {} input and {} output channels: there must be 1 or more of each",
-                    in_channels, out_channels));
+  check_channels(in_channels, out_channels);
   check_groups(in_channels, out_channels, options.groups);
   weight = add_parameter("weight", new_parameter({out_channels, in_channels / options.groups,
                                                   options.kernel.h, options.kernel.w},
@@ -121,6 +124,7 @@ Tensor Conv2d::forward_fused(const Tensor& x, const Module& next) {
 }
 
 WalkStep conv2d_step(const Shape& x, const Shape& w, const Conv2dOptions& options) {
+  if (x.rank() == 4 && w.rank() == 4) check_channels(x[1], w[0]);
   const Conv2dShape s = conv2d_shape(x, w, options);
   const std::int64_t places = s.window.h.out * s.window.w.out;
   WalkStep step;

@@ -156,6 +156,9 @@ class GetData(unittest.TestCase):
         status, text = self.run_it()
         self.assertEqual((status, len(Server.asked)), (0, 1))
         self.assertIn("unpacked 1 of 2 files", text)
+        (self.folder / "b" / "two.bin").write_bytes(b"2x")  # as long, and damaged
+        self.assertIn("unpacked 1 of 2 files", self.run_it()[1])
+        self.assertEqual((self.folder / "b" / "two.bin").read_bytes(), b"22")
 
     def test_unpacks_nothing_outside(self):
         get_data.UNPACKED = {"set": ""}

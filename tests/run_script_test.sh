@@ -90,6 +90,16 @@ run_it 0 test -L oclgrind
 expect "tests in oclgrind: installs it" called '^apt-get .*install .* oclgrind$'
 
 machine
+missing chromium
+stand_in apt-get
+stand_in git
+stand_in python3 'exit 77'
+run_it 0 check calculator
+expect "the calculator's check without a browser: installs one" \
+  called '^apt-get .*install .* chromium$'
+expect "the calculator's check without a browser: fails where it could not run" test "$status" = 1
+
+machine
 missing libstb-dev
 stand_in apt-get
 # shellcheck disable=SC2016  # for the stand-in

@@ -1,5 +1,6 @@
 // `limulus explain --element` as a program: the terms that it prints add up to what the layer's
-// kernel computed, forward and backward, for every kind of layer.
+// kernel computed, forward and backward, for every kind of layer that a network has; kinds and
+// options that are in none of them by a call.
 #include <doctest/doctest.h>
 
 #include <array>
@@ -7,6 +8,15 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <string>
+
+#include "backends/registry.h"
+#include "core/error.h"
+#include "core/rng.h"
+#include "layers/activation.h"
+#include "layers/avg_pool2d.h"
+#include "layers/batch_norm2d.h"
+#include "layers/local_response_norm.h"
+#include "tools/explain_element.h"
 
 namespace {
 
@@ -44,6 +54,54 @@ double sum(const nlohmann::json& answer) {
   double sum = 0;
   for (const auto& term : answer["terms"]) sum += term["value"].get<double>();
   return sum;
+}
+
+using namespace limulus;
+using tools::Index;
+
+// `layer` and what went through it, there and back: an image drawn from N(0, 1), dy likewise.
+tools::LayerRun run_through(Module& layer, const Shape& image) {
+  Backend& cpu = device("cpu");
+  const auto drawn = [&](const Shape& shape, std::uint64_t seed) {
+    Tensor t = Tensor::empty(shape, DType::f64, cpu);
+    Rng rng(seed, stream_of("explain"));
+    fill_normal(t, 0, 1, rng);
+    return t;
+  };
+  const auto values = [](const Tensor& t) {
+    auto sizes = t.shape().sizes();
+    sizes.erase(sizes.begin());
+    return tools::Values{Shape(sizes), t.to_doubles()};
+  };
+  Tensor x = drawn(image, 1).set_requires_grad();
+  const Tensor y = layer.forward(x);
+  const Tensor dy = drawn(y.shape(), 2);
+  y.backward(dy);
+  tools::LayerRun run;
+  run.name = "it", run.layer = &layer, run.in = image;
+  run.x = values(x), run.y = values(y), run.dy = values(dy), run.dx = values(x.grad());
+  for (const auto& [name, p] : layer.parameters()) {
+    tools::Values& weight = name == "weight" ? run.weight : run.bias;
+    weight = {p.shape(), p.to_doubles()};
+    (name == "weight" ? run.dweight : run.dbias) = {p.shape(), p.grad().to_doubles()};
+  }
+  return run;
+}
+
+// Every element, forward and backward, as the kernels have it.
+void check_all_elements(Module& layer, const Shape& image) {
+  const tools::LayerRun run = run_through(layer, image);
+  const auto check = [](const Shape& shape, auto explain) {
+    for (std::int64_t c = 0; c < shape[0]; ++c)
+      for (std::int64_t h = 0; h < shape[1]; ++h)
+        for (std::int64_t w = 0; w < shape[2]; ++w) {
+          const tools::Explanation e = explain(Index{c, h, w});
+          CAPTURE(e.element);
+          CHECK(e.value == doctest::Approx(e.tensor).epsilon(1e-12));
+        }
+  };
+  check(run.y.shape, [&](const Index& i) { return tools::explain_forward(run, i); });
+  check(run.x.shape, [&](const Index& i) { return tools::explain_backward(run, "input", i); });
 }
 
 void check_refused(const std::string& arguments, const std::string& why) {
@@ -105,6 +163,41 @@ TEST_CASE("AlexNet: groups, and normalization across channels" * doctest::timeou
   CHECK(lrn["terms"].size() == 6);
 }
 
+TEST_CASE("average pools of the four-layer network") {
+  CHECK(explained("cifar-convnet --layer pool2 --element 3,4,5")["terms"].size() == 9);
+  CHECK(explained("cifar-convnet --layer pool2 --element 3,2,2 --backward")["terms"].size() == 4);
+  CHECK(explained("cifar-convnet --layer pool2 --element 3,1,1 --backward")["terms"].size() == 1);
+}
+
+TEST_CASE("layers and options that are in no network") {
+  Tanh tanh;
+  check_all_elements(tanh, {1, 2, 3, 4});
+  Sigmoid sigmoid;
+  check_all_elements(sigmoid, {1, 2, 3, 4});
+  for (const bool with_padding : {false, true}) {
+    AvgPool2d pool(
+        {.kernel = 3, .stride = 2, .pad = 1, .ceil = true, .count_include_pad = with_padding});
+    check_all_elements(pool, {1, 2, 6, 8});
+  }
+  for (const std::int64_t size : {3, 4}) {
+    LocalResponseNorm within({.size = size, .alpha = 0.5, .region = LrnRegion::within_channel});
+    check_all_elements(within, {1, 2, 5, 6});
+    LocalResponseNorm across({.size = size, .alpha = 0.5});
+    check_all_elements(across, {1, 6, 2, 3});
+  }
+}
+
+TEST_CASE("batch normalization is refused, and not taken for another layer") {
+  BatchNorm2d norm(3, device("cpu"), DType::f64);
+  const tools::LayerRun run = run_through(norm, {1, 3, 4, 4});
+  CHECK_THROWS_WITH_AS(tools::explain_forward(run, {0, 0, 0}),
+                       "explain: it is a BatchNorm2d, of which there is no explanation",
+                       ValueError);
+  for (const char* of : {"input", "weight"})
+    CHECK_THROWS_WITH_AS(tools::explain_backward(run, of, of[0] == 'i' ? Index{0, 0, 0} : Index{0}),
+                         doctest::Contains("there is no explanation of the"), ValueError);
+}
+
 TEST_CASE("what cannot be explained is said") {
   check_refused("lenet5 --layer fc4 --element 84", "has no element [84]");
   check_refused("lenet5 --layer fc4 --element 1,2", "has the shape [84]");
@@ -135,6 +228,8 @@ TEST_CASE("one convolution or pool of any size") {
         nlohmann::json({1, 96, 27, 27}));
   CHECK(step("avg_pool2d --input 96x54x54 --stride 2")["out"] == nlohmann::json({1, 96, 26, 26}));
   check_refused("conv2d --input 3x7x7 --kernel 11 --stride 4", "floor((7 - 11 + 2*0)/4) + 1 = 0");
+  check_refused("conv2d --input 3x7x7 --channels 0", "3 input and 0 output channels");
+  check_refused("conv2d --input 0x7x7 --channels 4", "0 input and 4 output channels");
   check_refused("conv2d --input 3x7x7 --groups 2", "3 = 2 * 1 + 1");
   check_refused("conv2d --input 3x7", "channels x height x width");
   check_refused("conv2d --input 3x7x7x1", "channels x height x width");

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "backends/registry.h"
 #include "core/error.h"
@@ -27,7 +28,8 @@ struct ExplainArguments {
   bool list = false, json = false, markdown = false;
   // Of a single convolution or pool:
   std::string input = "3x227x227";
-  std::int64_t kernel = 3, stride = 1, padding = 0, dilation = 1, groups = 1, channels = 0;
+  std::int64_t kernel = 3, stride = 1, padding = 0, dilation = 1, groups = 1;
+  std::optional<std::int64_t> channels;
   bool ceil = false, without_bias = false;
   ElementArguments element;
 };
@@ -92,7 +94,7 @@ WalkStep single_step(const ExplainArguments& a) {
                                    .bias = !a.without_bias};
     if (a.ceil)
       throw ValueError("explain: conv2d has no --ceil: only pools round up, and only if asked to");
-    const std::int64_t channels = a.channels > 0 ? a.channels : in[1];
+    const std::int64_t channels = a.channels.value_or(in[1]);
     // The channels that a kernel sees; conv2d_step refuses groups that do not divide them.
     const std::int64_t seen = a.groups > 0 ? in[1] / a.groups : in[1];
     return conv2d_step(in, {channels, seen, a.kernel, a.kernel}, options);
@@ -158,7 +160,7 @@ void add_single_options(CLI::App& c, ExplainArguments& a) {
   number("--dilation", a.dilation, "Distance of the window's taps");
   number("--groups", a.groups, "Blocks of channels that do not see each other");
   c.add_option("--channels", a.channels, "Kernels (default: as many as the input has channels)")
-      ->check(CLI::Range(std::int64_t{1}, most))
+      ->check(CLI::Range(std::int64_t{0}, most))
       ->group(group);
   c.add_flag("--ceil", a.ceil, "Round up: a last window may hang over the end (pools)")
       ->group(group);

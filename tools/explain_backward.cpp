@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "layers/activation.h"
+#include "layers/avg_pool2d.h"
 #include "layers/conv2d.h"
 #include "layers/linear.h"
 #include "layers/local_response_norm.h"
@@ -130,35 +131,71 @@ Explanation max_pool(const LayerRun& run, const Pool2dShape& s, const Index& i) 
   return e;
 }
 
-// dx_i = dy_i s_i^-beta - 2 alpha beta x_i sum over j of dy_j x_j s_j^(-beta - 1), across channels.
-Explanation normalization(const LayerRun& run, const LrnShape& s, const Index& i) {
-  const std::int64_t half = s.size / 2;
-  const auto scale = [&](std::int64_t c) {
+// dx: of each window that holds this value, dy shared among the values that it is the mean of.
+Explanation average_pool(const LayerRun& run, const Pool2dShape& s, const Index& i) {
+  const Window1d &h = s.window.h, &w = s.window.w;
+  Explanation e;
+  e.formula = "sum of  dy[c, oh, ow] / M  over the windows that hold it, M the values of each";
+  for (std::int64_t fh = h.kernel - 1; fh >= 0; --fh)  // so that windows come in row-major order
+    for (std::int64_t fw = w.kernel - 1; fw >= 0; --fw) {
+      const std::int64_t oh = output_under(h, i[1], fh), ow = output_under(w, i[2], fw);
+      if (oh < 0 || ow < 0) continue;
+      const Index in_y = {i[0], oh, ow};
+      const std::int64_t taps = averaged_taps(s, oh, ow);
+      const double dy = run.dy[in_y];
+      e.terms.push_back({fmt::format("{} / {}", at("dy", in_y), taps),
+                         fmt::format("{:.6g} / {}", dy, taps), dy / static_cast<double>(taps)});
+    }
+  e.notes = {fmt::format("{} windows hold {}", e.terms.size(), at("x", i))};
+  return e;
+}
+
+// The elements in the window of i; or, turned, those whose window holds i, which is the same window
+// only when its size is odd.
+std::vector<Index> neighbours(const LrnShape& s, bool across, bool turned, const Index& i) {
+  struct Range {
+    std::int64_t begin, end;
+  };
+  const auto range = [&](std::int64_t middle, std::int64_t limit) {
+    const std::int64_t first = middle + (turned ? s.size / 2 - s.size + 1 : -(s.size / 2));
+    return Range{std::max<std::int64_t>(0, first), std::min(limit, first + s.size)};
+  };
+  const Range c = across ? range(i[0], s.c) : Range{i[0], i[0] + 1},
+              h = across ? Range{i[1], i[1] + 1} : range(i[1], s.h),
+              w = across ? Range{i[2], i[2] + 1} : range(i[2], s.w);
+  std::vector<Index> found;
+  for (std::int64_t cj = c.begin; cj < c.end; ++cj)
+    for (std::int64_t hj = h.begin; hj < h.end; ++hj)
+      for (std::int64_t wj = w.begin; wj < w.end; ++wj) found.push_back({cj, hj, wj});
+  return found;
+}
+
+// dx_i = dy_i s_i^-beta - 2 alpha beta x_i sum over j of dy_j x_j s_j^(-beta - 1)
+Explanation normalization(const LayerRun& run, const LrnShape& s, bool across, const Index& i) {
+  const auto scale = [&](const Index& j) {
     double squares = 0;
-    for (std::int64_t j = std::max<std::int64_t>(0, c - half); j < std::min(s.c, c - half + s.size);
-         ++j)
-      squares += run.x[{j, i[1], i[2]}] * run.x[{j, i[1], i[2]}];
+    for (const Index& n : neighbours(s, across, false, j)) squares += run.x[n] * run.x[n];
     return s.k + s.alpha * squares;
   };
   Explanation e;
   e.formula = fmt::format("dy s^-{} - 2*{}*{} x sum over j of  dy[j] x[j] s[j]^-{}", s.beta,
                           s.alpha, s.beta, s.beta + 1);
-  const double own = run.dy[i] * std::pow(scale(i[0]), -s.beta);
+  const double own = run.dy[i] * std::pow(scale(i), -s.beta);
   const double factor = -2 * s.alpha * s.beta * run.x[i];
   e.notes = {fmt::format("the own share: {} s^-{} = {:.6g} * {:.6g}^-{} = {:.6g}", at("dy", i),
-                         s.beta, run.dy[i], scale(i[0]), s.beta, own),
-             fmt::format("the cross-channel terms, of the channels j whose window holds {}, "
+                         s.beta, run.dy[i], scale(i), s.beta, own),
+             fmt::format("the cross-{} terms, of the {} j whose window holds {}, "
                          "each times -2*{}*{} x = {:.6g}",
-                         i[0], s.alpha, s.beta, factor)};
+                         across ? "channel" : "place", across ? "channels" : "places",
+                         across ? fmt::format("{}", i[0]) : fmt::format("{}, {}", i[1], i[2]),
+                         s.alpha, s.beta, factor)};
   e.terms = {{"own share", "", own}};
-  for (std::int64_t j = std::max<std::int64_t>(0, i[0] + half - s.size + 1);
-       j < std::min(s.c, i[0] + half + 1); ++j) {
-    const Index in_y = {j, i[1], i[2]};
+  for (const Index& j : neighbours(s, across, true, i)) {
     const double damp = std::pow(scale(j), -s.beta - 1);
     e.terms.push_back(
-        {fmt::format("j = {}", j),
-         fmt::format("{:.6g} * {:.6g} * {:.6g} * {:.6g}", factor, run.dy[in_y], run.x[in_y], damp),
-         factor * run.dy[in_y] * run.x[in_y] * damp});
+        {across ? fmt::format("j = {}", j[0]) : fmt::format("j = {}, {}", j[1], j[2]),
+         fmt::format("{:.6g} * {:.6g} * {:.6g} * {:.6g}", factor, run.dy[j], run.x[j], damp),
+         factor * run.dy[j] * run.x[j] * damp});
   }
   return e;
 }
@@ -169,6 +206,18 @@ Explanation relu(const LayerRun& run, const Index& i) {
   e.notes = {fmt::format("{} = {:.6g}: the gradient {}", at("y", i), run.y[i],
                          run.y[i] > 0 ? "passes" : "stops here")};
   e.terms = {{at("dy", i), "", run.y[i] > 0 ? run.dy[i] : 0}};
+  return e;
+}
+
+// tanh' = 1 - y^2 and sigmoid' = y (1 - y): told from the result.
+Explanation smooth(const LayerRun& run, bool tanh, const Index& i) {
+  const double y = run.y[i], slope = tanh ? 1 - y * y : y * (1 - y);
+  const std::string name = at("y", i);
+  Explanation e;
+  e.formula = tanh ? fmt::format("dy (1 - {}^2)", name) : fmt::format("dy {} (1 - {})", name, name);
+  e.notes = {tanh ? fmt::format("1 - {:.6g}^2 = {:.6g}", y, slope)
+                  : fmt::format("{:.6g} * (1 - {:.6g}) = {:.6g}", y, y, slope)};
+  e.terms = {{at("dy", i), fmt::format("{:.6g} * {:.6g}", run.dy[i], slope), run.dy[i] * slope}};
   return e;
 }
 
@@ -192,10 +241,14 @@ Explanation of_input(const LayerRun& run, const Index& i) {
   if (dynamic_cast<const Linear*>(run.layer)) return linear_input(run, i);
   if (const auto* pool = dynamic_cast<const MaxPool2d*>(run.layer))
     return max_pool(run, pool2d_shape(run.in, pool->options, "max_pool2d"), i);
+  if (const auto* pool = dynamic_cast<const AvgPool2d*>(run.layer))
+    return average_pool(run, pool2d_shape(run.in, pool->options, "avg_pool2d"), i);
   if (const auto* lrn = dynamic_cast<const LocalResponseNorm*>(run.layer))
-    if (lrn->options.region == LrnRegion::across_channels)
-      return normalization(run, lrn_shape(run.in, lrn->options), i);
+    return normalization(run, lrn_shape(run.in, lrn->options),
+                         lrn->options.region == LrnRegion::across_channels, i);
   if (dynamic_cast<const ReLU*>(run.layer)) return relu(run, i);
+  if (dynamic_cast<const Tanh*>(run.layer)) return smooth(run, true, i);
+  if (dynamic_cast<const Sigmoid*>(run.layer)) return smooth(run, false, i);
   if (dynamic_cast<const Softmax*>(run.layer)) return softmax_and_loss(run, i);
   refuse(run, "input");
 }
@@ -205,7 +258,7 @@ Explanation of_input(const LayerRun& run, const Index& i) {
 Explanation explain_backward(const LayerRun& run, const std::string& of, const Index& index) {
   const Values& gradient = of == "input" ? run.dx : of == "weight" ? run.dweight : run.dbias;
   const std::string letter = of == "input" ? "dx" : of == "weight" ? "dw" : "db";
-  if (of != "input" && run.weight.data.empty()) refuse(run, of);
+  if (of != "input" && gradient.data.empty()) refuse(run, of);
   check_index(run.name + ": " + letter, gradient.shape, index);
   Explanation e;
   if (of == "input")
@@ -214,8 +267,10 @@ Explanation explain_backward(const LayerRun& run, const std::string& of, const I
     e = bias(run, index);
   else if (const auto* conv = dynamic_cast<const Conv2d*>(run.layer))
     e = convolution_weight(run, conv2d_shape(run.in, conv->weight.shape(), conv->options), index);
-  else
+  else if (dynamic_cast<const Linear*>(run.layer))
     e = linear_weight(run, index);
+  else
+    refuse(run, of);  // batch normalization's weight is none of these
   e.element = at(letter, index);
   e.value = sum_of(e.terms);
   e.tensor = gradient[index];

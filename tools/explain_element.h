@@ -78,6 +78,9 @@ void for_taps(const Window2d& window, std::int64_t oh, std::int64_t ow, Visit vi
     }
 }
 
+// By what an average pool divides the sum of this window.
+std::int64_t averaged_taps(const Pool2dShape& s, std::int64_t oh, std::int64_t ow);
+
 // ValueError for layers without an explanation; ShapeError for an index outside of the tensor.
 Explanation explain_forward(const LayerRun& run, const Index& index);
 Explanation explain_backward(const LayerRun& run, const std::string& of, const Index& index);

@@ -10,6 +10,7 @@
 #include "layers/avg_pool2d.h"
 #include "layers/conv2d.h"
 #include "layers/dropout.h"
+#include "layers/flatten.h"
 #include "layers/linear.h"
 #include "layers/local_response_norm.h"
 #include "layers/max_pool2d.h"
@@ -91,11 +92,7 @@ Explanation pool(const LayerRun& run, const Pool2dShape& s, bool maximum, const 
         fmt::format("the first maximum is {}: it alone will receive the gradient", best->what)};
     e.value = best->value;
   } else {
-    const auto taps = [&](const Window1d& w, std::int64_t out) {  // inside of the padded image
-      return std::min(w.kernel, w.in + 2 * w.pad - out * w.stride);
-    };
-    const auto count = s.count_include_pad ? taps(s.window.h, i[1]) * taps(s.window.w, i[2])
-                                           : static_cast<std::int64_t>(e.terms.size());
+    const std::int64_t count = averaged_taps(s, i[1], i[2]);
     e.then = {fmt::format("divided by {} taps", count)};
     e.value = sum_of(e.terms) / static_cast<double>(count);
   }
@@ -172,7 +169,21 @@ Explanation probability(const LayerRun& run, const Index& i) {
   return e;
 }
 
+// Dropout lets all pass when nobody trains.
+bool copies(const Module& layer) {
+  return dynamic_cast<const Flatten*>(&layer) || dynamic_cast<const Dropout*>(&layer);
+}
+
 }  // namespace
+
+std::int64_t averaged_taps(const Pool2dShape& s, std::int64_t oh, std::int64_t ow) {
+  std::int64_t inside = 0;
+  for_taps(s.window, oh, ow, [&](auto...) { ++inside; });
+  const auto taps = [](const Window1d& w, std::int64_t out) {  // inside of the padded image
+    return std::min(w.kernel, w.in + 2 * w.pad - out * w.stride);
+  };
+  return s.count_include_pad ? taps(s.window.h, oh) * taps(s.window.w, ow) : inside;
+}
 
 Explanation explain_forward(const LayerRun& run, const Index& index) {
   check_index(run.name, run.y.shape, index);
@@ -193,8 +204,9 @@ Explanation explain_forward(const LayerRun& run, const Index& index) {
     e = probability(run, index);
   else
     throw ValueError(fmt::format(
-        "explain: {} is a {}, whose elements are copies of its input's: there is nothing to add up",
-        run.name, run.layer->kind()));
+        "explain: {} is a {}, {}", run.name, run.layer->kind(),
+        copies(*run.layer) ? "whose elements are copies of its input's: there is nothing to add up"
+                           : "of which there is no explanation"));
   e.element = at("y", index);
   e.tensor = run.y[index];
   return e;

@@ -142,6 +142,7 @@ void run_gradcheck(const GradcheckArguments& a) {
   for (const std::string& name : chosen_backends(a.backend))
     good = run_backend(a, cases, name, run) && good;
   run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  if (!a.json_on_stdout()) fmt::print("all of it took {:.1f} s\n", run.seconds);
   write_results(a, run);
   if (!good) set_exit_status(1);
 }

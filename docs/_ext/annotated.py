@@ -10,7 +10,8 @@ Markdown that `page` makes:
     //     y = x w                     what is indented by two and more is shown as it is
 
 Comments at the end of a line stay where they are. At the end comes the output out of expected/NN_name.txt,
-which a test compares with what the program prints.
+which a test compares with what the program prints. Where a run on real data takes too long for a test,
+measured/NN_name.txt has its command and what it printed, and pictures/NN_name.svg what it drew.
 """
 
 import re
@@ -88,6 +89,13 @@ def included(title: str, file: Path, language: str) -> list[str]:
             f":language: {language}", "```", ""] if file.exists() else []
 
 
+def measured(examples: Path, name: str) -> list[str]:
+    """What a run on real data gave, where somebody made one: its output, then its picture."""
+    text, picture = examples / "measured" / f"{name}.txt", examples / "pictures" / f"{name}.svg"
+    shown = [f"![What the run drew](/{picture.relative_to(ROOT)})", ""] if picture.exists() else []
+    return included("What it printed on real data", text, "text") + shown
+
+
 def page(source: str, path: Path) -> str:
     """The page of a program as Markdown."""
     (first, code), *rest = pieces(source)
@@ -100,6 +108,7 @@ def page(source: str, path: Path) -> str:
     if name != path.stem:
         lines += included("Its CMakeLists.txt", path.parent / "CMakeLists.txt", "cmake")
     lines += included("What it prints", examples / "expected" / f"{name}.txt", "text")
+    lines += measured(examples, name)
     return "\n".join(lines)
 
 

@@ -48,6 +48,9 @@ const Limulus = (() => {
   }
 
   function checkGroups(o) {
+    if (!(o.channels >= 1 && o.kernels >= 1))
+      throw new Impossible(`conv2d: ${o.channels} input and ${o.kernels} output channels: ` +
+                           "there must be 1 or more of each");
     if (o.groups < 1) throw new Impossible(`conv2d: groups ${o.groups} must be 1 or more`);
     for (const [name, channels] of [["input", o.channels], ["output", o.kernels]])
       if (channels % o.groups !== 0)
@@ -63,6 +66,7 @@ const Limulus = (() => {
       o = {...o, ceil: false};
     } else {
       o = {...o, dilation: 1, groups: 1, kernels: o.channels};
+      if (!(o.channels >= 0)) throw new Impossible(`${o.op}: there are no ${o.channels} channels`);
       if (o.padding >= o.kernel && o.padding > 0)
         throw new Impossible(`${o.op}: padding ${o.padding} must be smaller than the window ` +
                              `${o.kernel}: a window would hold nothing else`);
