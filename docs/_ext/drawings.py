@@ -3,7 +3,7 @@
 import html
 import math
 
-from page_numbers import explain, layers, written
+from page_numbers import NumberError, explain, layers, written
 
 
 class Svg:
@@ -48,7 +48,10 @@ def figure(svgs: list[str], caption: str) -> str:
 
 
 def step_of(model: str, layer: str) -> dict:
-    return next(s for s in explain(model)["steps"] if s["name"] == layer)
+    for step in explain(model)["steps"]:
+        if step["name"] == layer:
+            return step
+    raise NumberError(f"{layer}: `limulus explain {model}` has no such layer")
 
 
 def whole(step: dict, side: float = 250) -> str:
@@ -202,10 +205,68 @@ def nonlinearities() -> str:
     return figure(svgs, "The function (solid) and its derivative (dashed), for x from -4 to 4.")
 
 
+def probabilities(*options: str) -> str:
+    """Five logits and what softmax makes of them, as bars: the numbers of `explain ... --layer softmax`."""
+    terms = [t["value"] for t in explain(*options)["terms"]]  # e^(x - largest x)
+    total = sum(terms)
+    charts = (("logit, less the largest", [math.log(t) for t in terms], "d-second"),
+              ("its exponential", terms, "d-first"),
+              ("divided by their sum", [t / total for t in terms], "d-last"))
+    svgs = []
+    for words, numbers, kind in charts:
+        svg = Svg(230, 150, words)
+        low, high = min(0.0, *numbers), max(0.0, *numbers)
+        unit = 110 / (high - low)
+        zero = 50 - low * unit
+        for i, number in enumerate(numbers):
+            y = 8 + 22 * i
+            svg.rect(min(zero, zero + number * unit), y, abs(number) * unit, 15, kind)
+            svg.text(38, y + 12, f"{i}", "end")
+            svg.text(168, y + 12, f"{number:.3f}", "start")
+        svg.line(zero, 4, zero, 118)
+        svg.text(105, 140, words)
+        svgs.append(svg.done())
+    return figure(svgs, f"Five classes, from logits to probabilities. The exponentials add up to {total:.3f}, and "
+                  "the probabilities to 1.")
+
+
+def towers() -> str:
+    """Each tower's half of the outputs, layer by layer, and where kernels see both halves."""
+    steps = [s for s in explain("alexnet")["steps"] if s["parameters"]]
+    svg, x, middle = Svg(700, 250, "two towers, and where values cross"), 12.0, 116
+    unit = 62 / math.sqrt(steps[0]["out"][2] * steps[0]["out"][1])
+    before = None  # the right edge and the height of the boxes on the left
+    for step in steps:
+        half = step["out"][1] // 2
+        places = math.prod(step["out"][2:])
+        high, wide = math.sqrt(half * math.sqrt(places)) * unit, 26.0
+        tops = (middle - 12 - high, middle + 12)
+        if before:
+            both = step["kind"] == "Linear" or (step["groups"] == 1)
+            for i in range(2):
+                for j in range(2):
+                    if i == j or both:
+                        svg.line(before[0], before[1][i], x, tops[j] + high / 2,
+                                 "d-line" if i == j else "d-cross")
+        for top in tops:
+            svg.rect(x, top, wide, high, "d-first" if top < middle else "d-second")
+        size = "x".join(map(str, [half, *step["out"][2:]]))
+        svg.text(x + wide / 2, 212, step["name"])
+        svg.text(x + wide / 2, 228, size, kind="d-small")
+        before = (x + wide, [top + high / 2 for top in tops])
+        x += 88
+    svg.text(12, 14, "tower 0", "start")
+    svg.text(12, 244, "tower 1; below each layer: what one tower holds", "start", "d-small")
+    return figure([svg.done()], "Each tower's outputs (areas to scale, as if maps had one row), and what "
+                  "kernels see: their own tower, or both where lines cross.")
+
+
 DRAWINGS = {"window": window, "crops": crops, "channels": channels, "areas": areas,
-            "nonlinearities": nonlinearities}
+            "nonlinearities": nonlinearities, "probabilities": probabilities, "towers": towers}
 
 
 def drawing(words: str) -> str:
     name, *arguments = words.split()
+    if name not in DRAWINGS:
+        raise NumberError(f"{name}: the drawings are {', '.join(DRAWINGS)}")
     return DRAWINGS[name](*arguments)
