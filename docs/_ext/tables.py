@@ -81,8 +81,9 @@ def layer(name: str) -> str:
     sizes = "*".join(str(size) for size in step["out"][1:])
     rows += [["memory of the output, f32", calc(f"{sizes}*4 = {name}.memory") + " bytes, "
               + written(n["memory"], "bytes")]]
-    return table([[f"<strong>{a}</strong>", b] for a, b in rows],
+    made = table([[f"<strong>{a}</strong>", b] for a, b in rows],
                  [html.escape(name), html.escape(step["detail"])])
+    return f'<div class="layer">{made}</div>'
 
 
 def parameters(models: list[str]) -> str:
