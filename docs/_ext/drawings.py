@@ -233,31 +233,25 @@ def probabilities(*options: str) -> str:
 def towers() -> str:
     """Each tower's half of the outputs, layer by layer, and where kernels see both halves."""
     steps = [s for s in explain("alexnet")["steps"] if s["parameters"]]
-    svg, x, middle = Svg(700, 250, "two towers, and where values cross"), 12.0, 116
-    unit = 62 / math.sqrt(steps[0]["out"][2] * steps[0]["out"][1])
-    before = None  # the right edge and the height of the boxes on the left
-    for step in steps:
-        half = step["out"][1] // 2
-        places = math.prod(step["out"][2:])
-        high, wide = math.sqrt(half * math.sqrt(places)) * unit, 26.0
-        tops = (middle - 12 - high, middle + 12)
-        if before:
-            both = step["kind"] == "Linear" or (step["groups"] == 1)
-            for i in range(2):
-                for j in range(2):
-                    if i == j or both:
-                        svg.line(before[0], before[1][i], x, tops[j] + high / 2,
-                                 "d-line" if i == j else "d-cross")
-        for top in tops:
-            svg.rect(x, top, wide, high, "d-first" if top < middle else "d-second")
-        size = "x".join(map(str, [half, *step["out"][2:]]))
-        svg.text(x + wide / 2, 212, step["name"])
-        svg.text(x + wide / 2, 228, size, kind="d-small")
-        before = (x + wide, [top + high / 2 for top in tops])
-        x += 88
-    svg.text(12, 14, "tower 0", "start")
-    svg.text(12, 244, "tower 1; below each layer: what one tower holds", "start", "d-small")
-    return figure([svg.done()], "Each tower's outputs (areas to scale, as if maps had one row), and what "
+    halves = [[s["out"][1] // 2, *s["out"][2:]] for s in steps]
+    unit = 64 / math.sqrt(math.prod(halves[0]))
+    svg, x, rows = Svg(690, 232, "two towers, and where values cross"), 30.0, (56, 136)
+    end = 0.0  # where the layer before ends
+    for step, half in zip(steps, halves):
+        side = math.sqrt(math.prod(half)) * unit
+        both = step["kind"] == "Linear" or step["groups"] == 1
+        for i in range(2):
+            for j in range(2):
+                if end and (i == j or both):
+                    svg.line(end, rows[i], x, rows[j], "d-line" if i == j else "d-cross")
+        for row, kind in zip(rows, ("d-first", "d-second")):
+            svg.rect(x, row - side / 2, side, side, kind)
+        svg.text(x + side / 2, 200, step["name"])
+        svg.text(x + side / 2, 216, "x".join(map(str, half)), kind="d-small")
+        end, x = x + side, x + side + 58
+    svg.text(30, 16, "tower 0", "start")
+    svg.text(30, 184, "tower 1", "start")
+    return figure([svg.done()], "What each tower holds of a layer's outputs (areas to scale, sizes below), and what "
                   "kernels see: their own tower, or both where lines cross.")
 
 
