@@ -178,17 +178,13 @@ def measured_pattern(line: str) -> str:
     marked as slow ("<") or not."""
     if " on " in line and ":" in line:
         line = line[: line.index(" on ") + 4] + "..." + line[line.index(":") :]
-    words = []
-    for word in line.split():
-        if word == "<":
-            continue
-        if word in ("GFLOP/s", "GB/s"):
-            words.append("(?:GFLOP|GB)/s")
-        elif re.fullmatch(r"[\d.,]+", word):
-            words.append(r"[\d.,]+")
-        else:
-            words.append(r"[^\n]*?".join(map(re.escape, word.split("..."))))
-    return r"[ <]*" + r"[ <]+".join(words) + r"[ <]*"
+    parts = []
+    for text in line.split("..."):
+        words = [word for word in text.split() if word != "<"]
+        parts.append(r"[ <]+".join(
+            "(?:GFLOP|GB)/s" if word in ("GFLOP/s", "GB/s") else
+            r"[\d.,]+" if re.fullmatch(r"[\d.,]+", word) else re.escape(word) for word in words))
+    return r"[ <]*" + r"[^\n]*?".join(parts) + r"[ <]*"
 
 
 def shown(text: str) -> str:
