@@ -4,9 +4,11 @@
     docs/check_pages.py PROGRAM [--update] [PAGE ...]
 
   * every {num} and {calc}, in a line or as a block, is computed from `PROGRAM explain --json`;
+  * every {layer}, {walk}, {parameters} and {drawing} is made, with the same checks;
   * every function that is shown by {excerpt} is where it is said to be;
   * every ```console block is run, in the repository's root, and what it prints is compared; "..." in
-    the page stands for anything within a line, and a line of "..." for any lines;
+    the page stands for anything within a line, and a line of "..." for any lines. What `limulus bench`
+    prints is an example: any number stands for any number, and any machine for any machine;
   * a number of three digits or more, or with a decimal point, that stands in the text without one of
     the roles is a finding: nobody would notice when it becomes wrong. A number that is given, such as
     the 256 pixels of a prepared photograph, is written as mathematics, $256$;
@@ -28,8 +30,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "docs" / "_ext"))
 
+import drawings  # noqa: E402
 import excerpts  # noqa: E402
 import page_numbers  # noqa: E402
+import tables  # noqa: E402
+
+MADE = {"{excerpt}": excerpts.excerpt, "{drawing}": drawings.drawing, "{layer}": tables.layer,
+        "{walk}": tables.walk, "{parameters}": lambda words: tables.parameters(words.split())}
 
 ROLE = re.compile(r"\{(num|calc|quoted)\}`([^`]*)`")
 FENCE = re.compile(r"^\s*(`{3,}|:{3,})(\{?[\w-]*\}?)\s*(.*)$")
@@ -88,8 +95,8 @@ class Page:
                 continue  # its text is text
             if mark and mark[2] and not mark[1].startswith(":::"):
                 kind, block, fence, start = mark[2], [], mark[1], number
-                if kind == "{excerpt}":
-                    self.verify(number, excerpts.excerpt, *mark[3].split())
+                if kind in MADE:
+                    self.verify(number, MADE[kind], mark[3])
                 continue
             self.roles(number, line)
             if self.walk and not in_math and not line.startswith("$$"):
@@ -115,7 +122,7 @@ class Page:
         self.checked += 1
         wanted = "\n".join(block[1:]).rstrip()
         got = output_of(block[0][2:])
-        if not re.fullmatch(as_pattern(wanted), got + "\n"):
+        if not re.fullmatch(as_pattern(wanted, " bench " in block[0]), got + "\n"):
             self.fresh[line + 1] = (len(block) - 1, textwrap.indent(got, " " * indent))
             self.wrong(line, f"{block[0][2:]}\n  prints\n{shown(got)}\n  and not\n{shown(wanted)}")
 
@@ -154,14 +161,30 @@ def run_ahead(paths: list[Path]):
         list(pool.map(output_of, dict.fromkeys(commands)))
 
 
-def as_pattern(wanted: str) -> str:
+def as_pattern(wanted: str, measured: bool = False) -> str:
     pattern = []
     for line in wanted.splitlines():
         if line.strip() == "...":
             pattern.append(r"(?:[^\n]*\n)*?")
+        elif measured:
+            pattern.append(measured_pattern(line) + r"\n")
         else:
             pattern.append(r"[^\n]*?".join(map(re.escape, line.split("..."))) + r"\n")
     return "".join(pattern)
+
+
+def measured_pattern(line: str) -> str:
+    """Of a line of `bench`: words are words, but not the machine's name, and what was measured may differ, and be
+    marked as slow ("<") or not."""
+    if " on " in line and ":" in line:
+        line = line[: line.index(" on ") + 4] + "..." + line[line.index(":") :]
+    parts = []
+    for text in line.split("..."):
+        words = [word for word in text.split() if word != "<"]
+        parts.append(r"[ <]+".join(
+            "(?:GFLOP|GB)/s" if word in ("GFLOP/s", "GB/s") else
+            r"[\d.,]+" if re.fullmatch(r"[\d.,]+", word) else re.escape(word) for word in words))
+    return r"[ <]*" + r"[^\n]*?".join(parts) + r"[ <]*"
 
 
 def shown(text: str) -> str:

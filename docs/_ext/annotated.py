@@ -129,7 +129,7 @@ class LinksToSources(SphinxTransform):
         for link in list(self.document.findall(pending_xref)):
             name = link["reftarget"]
             if link.get("refdomain") == "doc" and name not in self.env.found_docs:
-                file = download_reference("", *link.children, reftarget=f"/{name}.cpp",
+                file = download_reference("", "", *link.children, reftarget=f"/{name}.cpp",
                                           refdoc=link["refdoc"])
                 link.replace_self(file)
 

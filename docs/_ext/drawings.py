@@ -3,7 +3,7 @@
 import html
 import math
 
-from page_numbers import explain, layers, written
+from page_numbers import NumberError, explain, layers, written
 
 
 class Svg:
@@ -48,7 +48,10 @@ def figure(svgs: list[str], caption: str) -> str:
 
 
 def step_of(model: str, layer: str) -> dict:
-    return next(s for s in explain(model)["steps"] if s["name"] == layer)
+    for step in explain(model)["steps"]:
+        if step["name"] == layer:
+            return step
+    raise NumberError(f"{layer}: `limulus explain {model}` has no such layer")
 
 
 def whole(step: dict, side: float = 250) -> str:
@@ -202,10 +205,62 @@ def nonlinearities() -> str:
     return figure(svgs, "The function (solid) and its derivative (dashed), for x from -4 to 4.")
 
 
+def probabilities(*options: str) -> str:
+    """Five logits and what softmax makes of them, as bars: the numbers of `explain ... --layer softmax`."""
+    terms = [t["value"] for t in explain(*options)["terms"]]  # e^(x - largest x)
+    total = sum(terms)
+    charts = (("logit, less the largest", [math.log(t) for t in terms], "d-second"),
+              ("its exponential", terms, "d-first"),
+              ("divided by their sum", [t / total for t in terms], "d-last"))
+    svgs = []
+    for words, numbers, kind in charts:
+        svg = Svg(230, 150, words)
+        low, high = min(0.0, *numbers), max(0.0, *numbers)
+        unit = 110 / (high - low)
+        zero = 50 - low * unit
+        for i, number in enumerate(numbers):
+            y = 8 + 22 * i
+            svg.rect(min(zero, zero + number * unit), y, abs(number) * unit, 15, kind)
+            svg.text(38, y + 12, f"{i}", "end")
+            svg.text(168, y + 12, f"{number:.3f}", "start")
+        svg.line(zero, 4, zero, 118)
+        svg.text(105, 140, words)
+        svgs.append(svg.done())
+    return figure(svgs, f"Five classes, from logits to probabilities. The exponentials add up to {total:.3f}, and "
+                  "the probabilities to 1.")
+
+
+def towers() -> str:
+    """Each tower's half of the outputs, layer by layer, and where kernels see both halves."""
+    steps = [s for s in explain("alexnet")["steps"] if s["parameters"]]
+    halves = [[s["out"][1] // 2, *s["out"][2:]] for s in steps]
+    unit = 64 / math.sqrt(math.prod(halves[0]))
+    svg, x, rows = Svg(690, 232, "two towers, and where values cross"), 30.0, (56, 136)
+    end = 0.0  # where the layer before ends
+    for step, half in zip(steps, halves):
+        side = math.sqrt(math.prod(half)) * unit
+        both = step["kind"] == "Linear" or step["groups"] == 1
+        for i in range(2):
+            for j in range(2):
+                if end and (i == j or both):
+                    svg.line(end, rows[i], x, rows[j], "d-line" if i == j else "d-cross")
+        for row, kind in zip(rows, ("d-first", "d-second")):
+            svg.rect(x, row - side / 2, side, side, kind)
+        svg.text(x + side / 2, 200, step["name"])
+        svg.text(x + side / 2, 216, "x".join(map(str, half)), kind="d-small")
+        end, x = x + side, x + side + 58
+    svg.text(30, 16, "tower 0", "start")
+    svg.text(30, 184, "tower 1", "start")
+    return figure([svg.done()], "What each tower holds of a layer's outputs (areas to scale, sizes below), and what "
+                  "kernels see: their own tower, or both where lines cross.")
+
+
 DRAWINGS = {"window": window, "crops": crops, "channels": channels, "areas": areas,
-            "nonlinearities": nonlinearities}
+            "nonlinearities": nonlinearities, "probabilities": probabilities, "towers": towers}
 
 
 def drawing(words: str) -> str:
     name, *arguments = words.split()
+    if name not in DRAWINGS:
+        raise NumberError(f"{name}: the drawings are {', '.join(DRAWINGS)}")
     return DRAWINGS[name](*arguments)

@@ -7,8 +7,8 @@ Directives:  {calc}                     one calculation a line, set out
              {layer} conv1              a layer's sizes, parameters and costs, as a table
              {drawing} window alexnet conv1
              {parameters} MODEL ...     numbers of parameters of whole networks
-             {walk} MODEL               a network in one table
-             {excerpt} FILE FUNCTION    a function out of the source (excerpts.py)
+             {walk} MODEL               a network in one table, with links to its layers' pages
+             {excerpt} FILE FUNCTION    a function out of the source, or a part of it (excerpts.py)
              {parts}                    a toctree of patterns; one that matches nothing is left out
              {details} TITLE            what is shown when it is asked for: answers, long code
 Mathematics ($...$) becomes MathML, too. A wrong calculation ends the build.
@@ -26,7 +26,8 @@ import drawings
 import excerpts
 import mathml
 import page_numbers
-from page_numbers import NumberError, layers, written
+import tables
+from page_numbers import NumberError
 
 
 def raw(markup: str):
@@ -77,93 +78,28 @@ class Drawing(Checked):
         return drawings.drawing(self.arguments[0])
 
 
-def table(rows: list[list[str]], head: list[str]) -> str:
-    """Cells are markup already."""
-    lines = ["<tr>" + "".join(f"<th>{cell}</th>" for cell in head) + "</tr>"]
-    lines += ["<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows]
-    return ('<div class="table-wrapper"><table class="docutils align-default">'
-            f"<thead>{lines[0]}</thead><tbody>{''.join(lines[1:])}</tbody></table></div>")
-
-
-def image(sizes: list[int]) -> str:
-    return " × ".join(written(size) for size in sizes[1:])
-
-
 class Layer(Checked):
-    """Every number of a layer as arithmetic, and its value as the program counts it."""
-
     def markup(self):
-        name = self.arguments[0]
-        step = drawings.step_of("alexnet", name)
-        n = layers("alexnet")[name]
-        calc = lambda text: mathml.of_calculation(text, inline=True)
-        rows = [["shape before", image(step["in"])], ["shape after", image(step["out"])]]
-        if "window" in step:
-            rows.insert(0, ["output size", calc(
-                f"floor(({n['in_width']} - {n['kernel']} + 2*{n['padding']})/{n['stride']}) + 1 "
-                f"= {name}.out_width")])
-        if step["kind"] == "Conv2d":
-            weights = f"{n['out_channels']}*{n['seen']}*{n['kernel']}*{n['kernel']}"
-            rows += [["parameters", calc(f"{weights} + {n['out_channels']} = {name}.parameters")],
-                     ["connections", calc(f"{n['parameters']}*{n['out_height']}*{n['out_width']} "
-                                          f"= {name}.connections")],
-                     ["multiply-adds", calc(f"{weights}*{n['out_height']}*{n['out_width']} "
-                                            f"= {name}.multiply_adds")]]
-        elif step["kind"] == "Linear":
-            weights = f"{n['out_channels']}*{n['in_channels']}"
-            rows += [["parameters", calc(f"{weights} + {n['out_channels']} = {name}.parameters")],
-                     ["connections", "as many: each is used at one place"],
-                     ["multiply-adds", calc(f"{weights} = {name}.multiply_adds")]]
-        else:
-            rows += [["parameters", "none: nothing is learned here"]]
-        sizes = "*".join(str(size) for size in step["out"][1:])
-        rows += [["memory of the output, f32", calc(f"{sizes}*4 = {name}.memory") + " bytes, "
-                  + written(n["memory"], "bytes")]]
-        return table([[f"<strong>{a}</strong>", b] for a, b in rows],
-                     [html.escape(name), html.escape(step["detail"])])
+        return tables.layer(self.arguments[0])
 
 
 class Parameters(Checked):
-    """The number of parameters of networks, layer by layer, as one table."""
-
     def markup(self):
-        models = self.arguments[0].split()
-        learned = [[s for s in page_numbers.explain(m)["steps"] if s["parameters"]] for m in models]
-        names = [s["name"] for s in learned[0]]
-        rows = [[name] + [written(steps[i]["parameters"]) for steps in learned]
-                for i, name in enumerate(names)]
-        rows.append(["<strong>total</strong>"] + [
-            f"<strong>{written(layers(m)['total']['parameters'])}</strong>" for m in models])
-        return table(rows, ["layer"] + [html.escape(m) for m in models])
+        return tables.parameters(self.arguments[0].split())
 
 
 class Walk(Checked):
-    """A network in one table, with links to the pages of its layers (options: name page)."""
-
     def markup(self):
-        model = self.arguments[0]
-        rows = []
-        for s in page_numbers.explain(model)["steps"]:
-            if s["kind"] in ("ReLU", "Dropout", "Flatten"):
-                continue
-            count = lambda n: written(n) if n else ""
-            rows.append([s["name"], html.escape(s["formula"]), image(s["out"]),
-                         count(s["parameters"]), count(s["multiply_adds"]),
-                         written(s["memory_bytes"], "bytes")])
-        total = layers(model)["total"]
-        rows.append(["total", "", "", written(total["parameters"]), written(total["multiply_adds"]),
-                     written(total["memory"], "bytes")])
-        head = ["layer", "output size", "shape", "parameters", "multiply-adds", "memory"]
-        return f'<div class="walk">{table(rows, head)}</div>'
+        return tables.walk(self.arguments[0])
 
 
 class Excerpt(Directive):
-    required_arguments = 2
+    required_arguments = 1
+    final_argument_whitespace = True
 
     def run(self):
-        path, name = self.arguments
         try:
-            code, path, line = excerpts.excerpt(path, name)
+            code, path, line = excerpts.excerpt(self.arguments[0])
         except excerpts.ExcerptError as error:
             return [failed(self.state_machine, str(error), self.lineno)]
         block = nodes.literal_block(code, code, language="cpp")

@@ -18,7 +18,9 @@ import math
 import operator
 import os
 import subprocess
+from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = {
     "floor": math.floor,
     "ceil": math.ceil,
@@ -51,7 +53,7 @@ def program() -> str:
 def explain(*arguments: str) -> dict:
     """What `limulus explain ARGUMENTS --json` prints."""
     command = [program(), "explain", *arguments, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     if done.returncode != 0:
         raise NumberError(f"{' '.join(command)}: {done.stderr.strip()}")
     return json.loads(done.stdout)
