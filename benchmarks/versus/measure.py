@@ -23,7 +23,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 CPUS = os.cpu_count()
 DISTURBED_SHARE = 0.05  # of the machine's CPU time during the repetition ...
 GRAIN = 0.03            # ... after this many seconds, for the clocks tick every 10 ms on each CPU
-PATIENCE = 900          # seconds after which a program that does not answer is ended
+PATIENCE = 400          # seconds after which a program that does not answer is ended
 
 
 class MeasurementError(Exception):
