@@ -139,8 +139,8 @@ def measure_group(group, contenders, a):
 
 def check_state_dict(python, build):
     script = os.path.join(environment.HERE, "torchvision_alexnet.py")
-    done = subprocess.run([python, script, "--json", "--images", "16", "--build", build], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True)
+    done = subprocess.run([python, script, "--json", "--images", "16", "--build", build],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if done.returncode != 0:
         raise MeasurementError((done.stderr.strip().splitlines() or ["no message"])[-1])
     return json.loads(done.stdout)
