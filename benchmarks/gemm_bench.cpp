@@ -3,6 +3,7 @@
 //     gemm_bench                             AlexNet's products and the peak, on all threads
 //     gemm_bench --threads 1 512x512x512     one product of one's own
 //     LIMULUS_ISA=avx2 gemm_bench --json     with other kernels, for programs
+//     gemm_bench --device opencl:0           on another device, beside the processor's peak
 //
 // A product is MxNxK and how its factors are stored: nn as they are, tn with the first one
 // transposed, nt with the second one transposed. C[m, n] = A[m, k] B[k, n].
@@ -28,8 +29,7 @@ using namespace limulus;
 
 namespace {
 
-// ---- products
-// ------------------------------------------------------------------------------------
+// ---- products ----------------------------------------------------------------------------------
 
 struct Product {
   std::string name;   // what it is in AlexNet
@@ -91,16 +91,18 @@ struct Timing {
   int repetitions = 0;
 };
 
-Timing time_product(const GemmShape& s, double seconds) {
-  Backend& cpu = device("cpu");
+Timing time_product(Backend& on, const GemmShape& s, double seconds) {
   Rng rng(1);
-  Tensor a = Tensor::empty({s.m, s.k}, DType::f32, cpu),
-         b = Tensor::empty({s.k, s.n}, DType::f32, cpu);
-  Tensor c = Tensor::empty({s.m, s.n}, DType::f32, cpu);
+  Tensor a = Tensor::empty({s.m, s.k}, DType::f32, on),
+         b = Tensor::empty({s.k, s.n}, DType::f32, on);
+  Tensor c = Tensor::empty({s.m, s.n}, DType::f32, on);
   fill_uniform(a, -1, 1, rng);
   fill_uniform(b, -1, 1, rng);
-  const auto multiply = [&] { cpu.gemm(DType::f32, s, a.data(), b.data(), c.mutable_data()); };
-  multiply();  // warms caches, threads and workspaces
+  const auto multiply = [&] {  // with whatever the backend does to lay out the factors anew
+    on.gemm(DType::f32, s, a.data(), b.data(), c.mutable_data());
+    on.synchronize();
+  };
+  multiply();  // warms caches, threads and workspaces, and builds kernels
   std::vector<double> times;
   const double end = now() + seconds;
   do {
@@ -111,13 +113,13 @@ Timing time_product(const GemmShape& s, double seconds) {
   return {median(times), static_cast<int>(times.size())};
 }
 
-// ---- the program
-// ---------------------------------------------------------------------------------
+// ---- the program -------------------------------------------------------------------------------
 
 struct Arguments {
   int threads = 0;
   double seconds = 0.3;
   bool peak = false, json = false, list = false;
+  std::string on = "cpu";
   std::vector<std::string> shapes;
 };
 
@@ -134,16 +136,19 @@ void run(const Arguments& a) {
   if (a.threads > 0) set_device_threads(a.threads);
   const int threads = a.threads > 0 ? a.threads : cpu_default_threads();
 
+  Backend& backend = device(a.on);
   const std::string isa = cpu_instruction_set();
   double peak = 0;  // unknown
   if (!isa.empty() && (a.peak || a.shapes.empty())) peak = fma_peak(isa, threads, a.seconds) / 1e9;
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
   if (!a.json) {
-    fmt::print("{}\n", device("cpu").description());
-    if (peak > 0) fmt::print("peak of multiply-adds: {:.1f} GFLOP/s\n", peak);
+    fmt::print("{}\n", backend.description());
+    if (peak > 0)
+      fmt::print("peak of multiply-adds on {} threads of the processor: {:.1f} GFLOP/s\n", threads,
+                 peak);
   }
   for (const Product& p : products) {
-    const Timing t = time_product(p.s, a.seconds);
+    const Timing t = time_product(backend, p.s, a.seconds);
     const double gflops = 2e-9 * static_cast<double>(p.s.m * p.s.n * p.s.k) / t.seconds;
     rows.push_back({{"name", p.name},
                     {"shape", p.shape},
@@ -155,7 +160,7 @@ void run(const Arguments& a) {
                  gflops, peak > 0 ? fmt::format(" {:>4.0f} %", 100 * gflops / peak) : "");
   }
   if (a.json) {
-    nlohmann::ordered_json all = {{"device", device("cpu").description()}, {"threads", threads}};
+    nlohmann::ordered_json all = {{"device", backend.description()}, {"threads", threads}};
     if (peak > 0) all["peak_gflops"] = peak;
     all["products"] = rows;
     fmt::print("{}\n", all.dump(2));
@@ -168,7 +173,9 @@ int main(int argc, char** argv) {
   CLI::App app("Products of matrices in single precision, and the processor's peak");
   Arguments a;
   app.add_option("shapes", a.shapes, "MxNxK, or MxNxK:nn, :tn, :nt (default: AlexNet's)");
-  app.add_option("--threads", a.threads, "Default: all")->check(CLI::Range(1, 1024));
+  app.add_option("--device", a.on, "limulus devices lists them")->capture_default_str();
+  app.add_option("--threads", a.threads, "Of the cpu device, and of the peak (default: all)")
+      ->check(CLI::Range(1, 1024));
   app.add_option("--seconds", a.seconds, "For each product")
       ->check(CLI::Range(0.001, 3600.0))
       ->capture_default_str();

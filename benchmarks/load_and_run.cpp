@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "formats/npy.h"
 #include "formats/safetensors.h"
+#include "layers/linear.h"
 #include "models/models.h"
 #include "training/checkpoint.h"
 
@@ -22,17 +23,20 @@ int main(int argc, char** argv) {
   CLI::App app("Run a network with weights from a safetensors file");
   std::string model, weights, input, output, on = "cpu";
   std::int64_t classes = 0;
+  bool small = false;
   app.add_option("model", model, "Network: alexnet-torchvision ...")->required();
   app.add_option("weights", weights, "safetensors file, with the network's names")->required();
   app.add_option("input", input, ".npy, f32 [N, C, H, W]")->required();
   app.add_option("output", output, ".npy to write, f32 [N, classes]")->required();
   app.add_option("--classes", classes, "Default: the network's");
+  app.add_flag("--bf16", small, "Store fully connected layers' weights as bf16");
   app.add_option("--device", on, "limulus devices lists them")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   try {
     Backend& backend = device(on);
     const auto net = make_model(model, classes, backend);
     load_weights(SafetensorsFile(weights), *net);
+    store_linear_weights(*net, small ? DType::bf16 : DType::f32);
     net->eval();
     const NpyArray image = read_npy(input);
     if (image.dtype != DType::f32)

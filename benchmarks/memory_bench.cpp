@@ -1,5 +1,5 @@
-// How fast the passes over memory are (LRN, pooling, ReLU, bias, dropout, softmax, SGD), beside how
-// fast the processor could move their bytes at all.
+// How fast the passes over memory are (LRN, pooling, ReLU, bias, dropout, softmax, SGD, and fully
+// connected layers of one image), beside how fast the processor could move their bytes at all.
 //
 //     memory_bench                            AlexNet's sizes, batch 32, on all threads
 //     memory_bench --threads 1 lrn pool1      those whose name contains one of the words

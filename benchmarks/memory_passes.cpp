@@ -1,5 +1,8 @@
 #include "benchmarks/memory_passes.h"
 
+#include <algorithm>
+#include <bit>
+
 namespace limulus {
 
 using cpu::Role;
@@ -101,6 +104,26 @@ void add_lrn_pool(std::vector<Entry>& all, const std::string& name, const LrnSha
                  }});
 }
 
+// A fully connected layer for one image reads each weight once, and computes little: the limit is how
+// fast a loop reads as many bytes. What else it touches is less than a thousandth of them.
+void add_fully_connected(std::vector<Entry>& all, const std::string& layer, std::int64_t in,
+                         std::int64_t out) {
+  for (const DType stored : {DType::f32, DType::bf16}) {
+    const bool half = stored == DType::bf16;
+    const std::int64_t floats = in * out / (half ? 2 : 1);
+    all.push_back({layer + ", one image" + (half ? ", bf16" : ""), [=](Backend& b, Arrays& arrays) {
+                     float *x = arrays.input(in), *bias = arrays.input(out);
+                     float *w = arrays.input(floats), *y = arrays.output(out);
+                     // Two bf16 in each float: of random bits, some would be too small to be normal,
+                     // which is slow to compute with.
+                     if (half) std::fill_n(w, floats, std::bit_cast<float>(0x3f803f80u));
+                     const LinearShape s{.n = 1, .in = in, .out = out, .weights = stored};
+                     return Pass{{{w, floats, Role::read}},
+                                 [=, &b] { b.linear_forward(DType::f32, s, x, w, bias, y); }};
+                   }});
+  }
+}
+
 }  // namespace
 
 std::vector<Entry> alexnet_passes(std::int64_t batch) {
@@ -165,6 +188,9 @@ std::vector<Entry> alexnet_passes(std::int64_t batch) {
                                 {v, fc6_weight, Role::update}},
                                [=, &b] { b.sgd_step(DType::f32, {.n = fc6_weight}, w, g, v); }};
                  }});
+  add_fully_connected(all, "fc6", 9216, 4096);
+  add_fully_connected(all, "fc7", 4096, 4096);
+  add_fully_connected(all, "fc8", 4096, 1000);
   return all;
 }
 

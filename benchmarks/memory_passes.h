@@ -1,6 +1,6 @@
 #pragma once
 // AlexNet's passes over memory: layers that compute little, each as a call of the primitive and a
-// list of its arrays.
+// list of its arrays. Fully connected layers are among them when the batch is one image.
 #include <cstdint>
 #include <functional>
 #include <string>

@@ -97,6 +97,13 @@ check 'bench' 0 'images/s' "$limulus" bench --model lenet5 --batch 4 --repeat 1
 check 'bench: bf16 does not learn' 1 'add --inference' "$limulus" bench --model lenet5 --weights bf16
 check 'bench --weights bf16' 0 '"linear_weights": "bf16"' "$limulus" bench --model lenet5 \
   --batch 1 --repeat 1 --inference --json --weights bf16
+# 2 images, 84 x 7 weights, a multiplication and an addition for each
+check 'bench --classes' 0 '"forward_flops": 2352.0' "$limulus" bench --model lenet5 --batch 2 --repeat 1 \
+  --classes 7 --layer fc5 --json
+if "$limulus" devices | grep -q '^opencl:0'; then
+  check 'bench: the host of a queue' 0 'of its own work: [0-9.]* % of the step' "$limulus" bench \
+    --model lenet5 --device opencl:0 --batch 4 --repeat 1
+fi
 check 'bench --json' 0 '"images_per_second"' "$limulus" bench --model lenet5 --batch 4 --repeat 1 --json
 
 # ---- training on real photographs (32 x 32 pieces of them, so that it takes seconds) ----------------

@@ -1,5 +1,6 @@
 """Who takes part. A contender knows how to do a piece of work on a number of threads:
 
+    takes(work)                             whether it does this kind of work
     prepare(work, threads)                  what is not timed
     measure(work, threads, effort)          -> Answer with "ms", and "gflops" or "images_per_second"
     release()                               ends what prepare() started
@@ -11,21 +12,22 @@ add the package to requirements.txt, and add an entry to FRAMEWORKS.
 import json
 import os
 import shutil
-import subprocess
 import tempfile
 from dataclasses import dataclass
 
 from environment import HERE, ROOT
-from measure import Worker, run_once
+from measure import MeasurementError, Worker, run_once
 
 
 @dataclass(frozen=True)
 class Work:
-    kind: str        # "peak", "gemm", "training", "inference", "start", "data"
+    kind: str        # "peak", "gemm", "memory", "training", "inference", "start", "first start", "data"
     name: str        # for the table
     shape: str = ""  # of a product: "32x4096x9216:nt"
     batch: int = 0   # of a network
     folder: str = ""  # of photographs
+    classes: int = 1000   # of a network
+    weights: str = "f32"  # how its fully connected layers' are stored
 
 
 @dataclass(frozen=True)
@@ -41,34 +43,46 @@ class Effort:
 
 
 class Limulus:
-    name = "limulus"
-    kinds = ("peak", "gemm", "training", "inference", "start", "data")
+    name, device = "limulus", "cpu"
+    kinds = ("peak", "gemm", "memory", "training", "inference", "start", "data")
 
-    def __init__(self, build):
+    def __init__(self, build, folder):
         self.program = os.path.join(build, "limulus")
-        self.gemm_bench = os.path.join(build, "benchmarks", "gemm_bench")
-        self.folder = tempfile.mkdtemp(prefix="limulus-versus-")  # of the checkpoint
+        self.benchmarks = os.path.join(build, "benchmarks")
+        self.folder = folder  # of the checkpoint and other things that end with the run
+
+    def takes(self, work):
+        return work.kind in self.kinds
+
+    def environment(self, threads, work):
+        return None  # as it is
 
     def command(self, work, threads, effort):
         common = ["--json", "--threads", str(threads)]
+        on = [*common, "--device", self.device]
+        gemm_bench = os.path.join(self.benchmarks, "gemm_bench")
+        seconds = ["--seconds", str(effort.gemm_seconds)]
         if work.kind == "peak":
-            return [self.gemm_bench, *common, "--peak", "--seconds", str(effort.gemm_seconds)]
+            return [gemm_bench, *common, *seconds, "--peak"]
         if work.kind == "gemm":
-            return [self.gemm_bench, *common, "--seconds", str(effort.gemm_seconds), work.shape]
-        if work.kind == "start":
-            return [self.program, "predict", *common, self.checkpoint(), self.photograph()]
+            return [gemm_bench, *on, *seconds, work.shape]
+        if work.kind == "memory":
+            return [os.path.join(self.benchmarks, "memory_bench"), *common, *seconds,
+                    "--batch", str(work.batch)]
+        if work.kind in ("start", "first start"):
+            return [self.program, "predict", *on, self.checkpoint(), self.photograph()]
         if work.kind == "data":
             return [self.program, "train", "--threads", str(threads), "--data", work.folder,
                     "--model", "alexnet", "--epochs", "2", "--batch", str(work.batch),
                     "--out", os.path.join(self.folder, "data-run")]
-        return [self.program, "bench", *common, "--model", "alexnet", "--batch", str(work.batch),
-                "--repeat", str(effort.repeat(work)),
-                *(["--inference"] if work.kind == "inference" else [])]
+        return [self.program, "bench", *on, "--model", "alexnet", "--batch", str(work.batch),
+                "--repeat", str(effort.repeat(work)), "--classes", str(work.classes),
+                *(["--inference", "--weights", work.weights] if work.kind == "inference" else [])]
 
     def prepare(self, work, threads):
         """An AlexNet of 5 classes to predict with, trained for one step on two photographs a class:
         what it says does not matter here."""
-        if work.kind != "start" or os.path.exists(self.checkpoint()):
+        if work.kind not in ("start", "first start") or os.path.exists(self.checkpoint()):
             return
         for part in ("train", "test"):
             for label in FLOWERS:
@@ -77,10 +91,9 @@ class Limulus:
                 os.makedirs(target, exist_ok=True)
                 for file in sorted(os.listdir(source))[:2]:
                     shutil.copy(os.path.join(source, file), target)
-        subprocess.run([self.program, "train", "--data", os.path.join(self.folder, "data"),
-                        "--model", "alexnet", "--epochs", "1", "--batch", "10",
-                        "--out", os.path.join(self.folder, "run")],
-                       check=True, stdout=subprocess.DEVNULL)
+        run_once([self.program, "train", "--data", os.path.join(self.folder, "data"),
+                  "--model", "alexnet", "--epochs", "1", "--batch", "10",
+                  "--out", os.path.join(self.folder, "run")], reads_json=False)
 
     def checkpoint(self):
         return os.path.join(self.folder, "run", "checkpoint.safetensors")
@@ -90,48 +103,88 @@ class Limulus:
         return os.path.join(folder, sorted(os.listdir(folder))[0])
 
     def measure(self, work, threads, effort):
-        if work.kind == "data":
-            return self.measure_data(work, threads, effort)
-        answer = run_once(self.command(work, threads, effort))
+        answer = run_once(self.command(work, threads, effort), work.kind != "data",
+                          self.environment(threads, work))
         v = answer.values
         if work.kind == "peak":
             answer.values = {"gflops": v.get("peak_gflops", 0)}
         elif work.kind == "gemm":
             answer.values = {k: v["products"][0][k] for k in ("ms", "gflops")}
-        elif work.kind == "start":
+        elif work.kind == "memory":
+            answer.values = {"passes": v["passes"]}
+        elif work.kind in ("start", "first start"):
             answer.values = {"ms": 1e3 * answer.seconds}
+        elif work.kind == "data":
+            answer.values = self.training_from_files(work, answer)
         else:
-            answer.values = {k: v[k] for k in ("ms", "images_per_second", "layers")}
+            answer.values = {k: v[k] for k in ("ms", "images_per_second", "peak_buffer_mb", "host_ms",
+                                               "host_share", "layers") if k in v}
         return answer
 
-    def measure_data(self, work, threads, effort):
-        """Two epochs of training from files. The checkpoint tells how long the steps took, and how
-        much of that they waited for a batch."""
-        answer = run_once(self.command(work, threads, effort), reads_json=False)
+    def training_from_files(self, work, answer):
+        """Two epochs of training from files. Its header comes when it has decoded the photographs that
+        it will keep; the checkpoint tells how fast each epoch was, and how much of it was waiting for
+        a batch. The first one also touches memory for the first time."""
         run = os.path.join(self.folder, "data-run")
         with open(os.path.join(run, "checkpoint.safetensors"), "rb") as f:
             header = json.loads(f.read(int.from_bytes(f.read(8), "little")))
         shutil.rmtree(run)
-        epochs = json.loads(header["__metadata__"]["state"])["epochs"]
-        seconds, waiting = zip(*((e[7], e[9]) for e in epochs))
-        rate = len(epochs) / sum(1 / e[8] for e in epochs)
-        answer.values = {"ms": 1e3 * work.batch / rate, "images_per_second": rate,
-                         "waiting": sum(s * w for s, w in zip(seconds, waiting)) / sum(seconds)}
-        return answer
+        first, second = json.loads(header["__metadata__"]["state"])["epochs"]
+        return {"prepare_seconds": answer.first_output,
+                "first_epoch_images_per_second": first[8], "first_epoch_waiting": first[9],
+                "ms": 1e3 * work.batch / second[8], "images_per_second": second[8],
+                "waiting": second[9]}
 
     def products(self):
-        return run_once([self.gemm_bench, "--list"]).values
+        return run_once([os.path.join(self.benchmarks, "gemm_bench"), "--list"]).values
+
+    def beside_clblast(self, effort):
+        """Our OpenCL product beside CLBlast's, which share a program."""
+        program = os.path.join(self.benchmarks, "clblast_bench")
+        if not os.path.exists(program):
+            raise MeasurementError("clblast_bench was not built: it needs CLBlast (Debian's "
+                                   "libclblast-dev) and the OpenCL backend")
+        return run_once([program, "--json", "--seconds", str(10 * effort.gemm_seconds)]).values
 
     def versions(self):
         devices = {d["name"]: d["description"]
                    for d in run_once([self.program, "devices", "--json"]).values}
-        return {"device": devices.get("cpu", "no cpu device")}
+        if self.device not in devices:
+            raise MeasurementError(f"there is no device {self.device}")
+        return {"device": devices[self.device]}
 
     def release(self):
         pass
 
     def close(self):
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class LimulusOpenCl(Limulus):
+    """The OpenCL backend on the first device, with built kernels and sizes in a folder of its own: those
+    of `limulus tune` are not used. PoCL takes its number of threads from the environment; other
+    devices have their own."""
+    name, device = "limulus-opencl", "opencl:0"
+    kinds = ("gemm", "training", "inference", "start", "first start")
+
+    def takes(self, work):  # as its targets do: batch 128 shows nothing else, and takes minutes
+        return work.kind in self.kinds and work.batch <= 32
+
+    def environment(self, threads, work):
+        cache = os.path.join(self.folder, "no-cache" if work.kind == "first start" else "cache")
+        return {**os.environ, "XDG_CACHE_HOME": cache,  # PoCL keeps what it has built there as well
+                "POCL_MAX_PTHREAD_COUNT": str(threads), "POCL_CPU_MAX_CU_COUNT": str(threads)}
+
+    def prepare(self, work, threads):
+        super().prepare(work, threads)
+        if work.kind == "start":  # the second one is measured
+            run_once(self.command(work, threads, Effort(0.1, 1)),
+                     env=self.environment(threads, work))
+
+    def measure(self, work, threads, effort):
+        if work.kind == "first start":
+            shutil.rmtree(os.path.join(self.folder, "no-cache"), ignore_errors=True)
+        return super().measure(work, threads, effort)
 
 
 class PythonWorker:
@@ -144,6 +197,9 @@ class PythonWorker:
         self.python, self.files, self.start = python, files, start
         self.command = [python, os.path.join(HERE, script), *options]
         self.workers = {}
+
+    def takes(self, work):
+        return work.kind in self.kinds
 
     def environment(self, threads):
         """OpenBLAS is told its threads here. What chooses its kernels, or changes the precision of
@@ -191,8 +247,11 @@ class PythonWorker:
 
 
 def make_contenders(names, build, python, files):
-    """Limulus first, then the frameworks asked for by name."""
-    return [Limulus(build), *(PythonWorker(n, python, files, **FRAMEWORKS[n]) for n in names)]
+    """Limulus first, then those asked for by name."""
+    folder = tempfile.mkdtemp(prefix="limulus-versus-")
+    return [Limulus(build, folder),
+            *(LimulusOpenCl(build, folder) if n == LimulusOpenCl.name
+              else PythonWorker(n, python, files, **FRAMEWORKS[n]) for n in names)]
 
 
 FLOWERS = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
@@ -211,3 +270,5 @@ FRAMEWORKS = {
     "openvino-throughput": {"script": "openvino_worker.py", "options": ("--mode", "THROUGHPUT")},
     "openblas": {"script": "numpy_worker.py", "kinds": ("gemm",)},
 }
+
+OTHERS = (LimulusOpenCl.name, *FRAMEWORKS)  # whom Limulus can be measured beside

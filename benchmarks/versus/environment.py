@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+import tarfile
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -16,6 +17,7 @@ def stop(message):
 
 def check_build(build):
     for program, target in (("limulus", "limulus_program"), ("benchmarks/gemm_bench", "gemm_bench"),
+                            ("benchmarks/memory_bench", "memory_bench"),
                             ("benchmarks/load_and_run", "load_and_run")):
         path = os.path.join(build, program)
         if not os.access(path, os.X_OK):
@@ -109,4 +111,32 @@ def provenance():
             "processor": from_cpuinfo("model name"),
             "family, model": f"{from_cpuinfo('cpu family')}, {from_cpuinfo('model')}",
             "cpus": os.cpu_count(), "memory_gb": memory_gb(), "kernel": platform.release(),
-            "isa": os.environ.get("LIMULUS_ISA", "the best"), "python": platform.python_version()}
+            "settings": ", ".join(f"{k}={v}" for k, v in sorted(os.environ.items())
+                                  if k.startswith("LIMULUS_")) or "no LIMULUS_ variables",
+            "python": platform.python_version()}
+
+
+PICTURES = (".jpg", ".jpeg", ".png")
+
+
+def some_photographs(path, folder, most):
+    """`path`, a folder or a tar archive of one, as a folder with at most `most` pictures of each class:
+    so a set of thousands costs as much time as the others. Made in `folder`."""
+    if os.path.isfile(path):
+        unpacked = os.path.join(folder, "unpacked")
+        if not os.path.isdir(unpacked):
+            with tarfile.open(path) as archive:
+                safely = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+                archive.extractall(unpacked, **safely)
+        path = unpacked
+    while len(inside := [e for e in os.scandir(path) if not e.name.startswith(".")]) == 1:
+        path = inside[0].path  # an archive often has a single folder
+    chosen = os.path.join(folder, "chosen")
+    for here, _, names in os.walk(path):
+        for name in sorted(n for n in names if n.lower().endswith(PICTURES))[:most]:
+            there = os.path.join(chosen, os.path.relpath(here, path))
+            os.makedirs(there, exist_ok=True)
+            os.symlink(os.path.abspath(os.path.join(here, name)), os.path.join(there, name))
+    if not os.path.isdir(chosen):
+        raise FileNotFoundError(f"{path} has no pictures: a folder of class folders is wanted")
+    return chosen

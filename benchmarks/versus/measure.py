@@ -10,10 +10,12 @@ share of the machine the repetition counts as disturbed.
 """
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass, field
 
@@ -21,6 +23,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 CPUS = os.cpu_count()
 DISTURBED_SHARE = 0.05  # of the machine's CPU time during the repetition ...
 GRAIN = 0.03            # ... after this many seconds, for the clocks tick every 10 ms on each CPU
+PATIENCE = 400          # seconds after which a program that does not answer is ended
 
 
 class MeasurementError(Exception):
@@ -64,7 +67,8 @@ class Answer:
     values: dict        # what the program printed
     cpu_seconds: float  # what it used meanwhile
     memory_mb: float    # the most it ever held, of the whole process
-    seconds: float = 0  # from its start to its end, of a one-shot program
+    seconds: float = 0  # from its start to its end, of a one-shot program ...
+    first_output: float = 0  # ... and to the first that it printed, where that was asked for
 
 
 def last_words(stderr, returncode):
@@ -72,27 +76,46 @@ def last_words(stderr, returncode):
     stderr.seek(0)
     lines = stderr.read().decode(errors="replace").strip().splitlines()
     if returncode < 0:
-        return f"ended by signal {-returncode}"
+        return f"ended by signal {signal.Signals(-returncode).name}" + (
+            " (out of memory, or no answer for too long)" if returncode == -signal.SIGKILL else "")
     return lines[-1].strip() if lines else f"exit status {returncode}"
 
 
-def run_once(command, reads_json=True):
-    """A one-shot program: its JSON, time, CPU time and memory."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+class EndsIfSilent:
+    """A scope after whose PATIENCE a process is killed: one that hangs must not hold up the others."""
+
+    def __init__(self, process):
+        self.timer = threading.Timer(PATIENCE, process.kill)
+
+    def __enter__(self):
+        self.timer.start()
+
+    def __exit__(self, *_):
+        self.timer.cancel()
+
+
+def run_once(command, reads_json=True, env=None):
+    """A one-shot program: its JSON, time, CPU time and memory. Of one without JSON, when it first
+    printed something."""
+    with tempfile.TemporaryFile() as err:
         start = time.perf_counter()
         try:
-            process = subprocess.Popen(command, stdout=out, stderr=err)
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err, env=env)
         except OSError as e:
             raise MeasurementError(str(e)) from e
-        _, status, usage = os.wait4(process.pid, 0)
+        with EndsIfSilent(process), process.stdout:
+            printed = os.read(process.stdout.fileno(), 1)
+            first_output = time.perf_counter() - start
+            printed += process.stdout.read()
+            _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - start
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode != 0:
             raise MeasurementError(f"{os.path.basename(command[0])}: "
                                    f"{last_words(err, process.returncode)}")
-        out.seek(0)
-        values = json.loads(out.read()) if reads_json else {}
-    return Answer(values, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6, seconds)
+        values = json.loads(printed) if reads_json else {}
+    return Answer(values, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6, seconds,
+                  first_output)
 
 
 class Worker:
@@ -108,12 +131,13 @@ class Worker:
 
     def ask(self, request):
         before = process_seconds(self.process.pid)
-        try:
-            self.process.stdin.write(json.dumps(request) + "\n")
-            self.process.stdin.flush()
-            line = self.process.stdout.readline()
-        except BrokenPipeError:
-            line = ""
+        with EndsIfSilent(self.process):
+            try:
+                self.process.stdin.write(json.dumps(request) + "\n")
+                self.process.stdin.flush()
+                line = self.process.stdout.readline()
+            except BrokenPipeError:
+                line = ""
         if not line:
             raise MeasurementError(last_words(self.stderr, self.process.wait()))
         return Answer(json.loads(line), process_seconds(self.process.pid) - before,
@@ -125,7 +149,8 @@ class Worker:
                 pipe.close()
             except BrokenPipeError:  # it has ended, and the request was not read
                 pass
-        self.process.wait()
+        with EndsIfSilent(self.process):
+            self.process.wait()
         self.stderr.close()
 
 
@@ -165,8 +190,8 @@ class Cell:
         """One contender's failure is a row of the table, and not the end of the others' run."""
         try:
             return do()
-        except (MeasurementError, OSError, subprocess.CalledProcessError) as e:
-            self.failure = str(e)
+        except Exception as e:  # whatever it is: hours of others' measurements must not go with it
+            self.failure = str(e) if isinstance(e, MeasurementError) else f"{type(e).__name__}: {e}"
             return None
 
     def summary(self, rounds):

@@ -67,9 +67,9 @@ def bars(document):
             for name, s in sorted(measured(row).items(), key=lambda v: -v[1]["images_per_second"]):
                 at += line
                 length = s["images_per_second"] * scale
-                parts += [text(x - 8, at, name, "end" + " head" * (name == "limulus")),
+                parts += [text(x - 8, at, name, "end" + " head" * (name.startswith("limulus"))),
                           f'<rect x="{x}" y="{at - 12}" width="{max(1, length):.1f}" height="14" '
-                          f'class="{"ours" if name == "limulus" else "other"}"/>',
+                          f'class="{"ours" if name.startswith("limulus") else "other"}"/>',
                           text(x + length + 6, at, f"{s['images_per_second']:.0f}", "small")]
             deepest = max(deepest, at)
         y = deepest + 8

@@ -4,7 +4,8 @@
     build/versus-venv/bin/python benchmarks/versus/torchvision_alexnet.py [--weights FILE]
 
 Builds the network in PyTorch with random weights (or loads yours: a state dict in safetensors), saves
-the state dict, lets benchmarks/load_and_run compute the logits of the same images, and compares.
+the state dict, lets benchmarks/load_and_run compute the logits of the same images, and compares: with
+the weights as they are, and with those of the fully connected layers stored as bf16.
 """
 import argparse
 import json
@@ -46,11 +47,13 @@ def main():
                                   for n in ("weights.safetensors", "image.npy", "logits.npy"))
         save_file(net.state_dict(), weights)
         numpy.save(image, x.numpy())
-        done = subprocess.run([os.path.join(a.build, "benchmarks", "load_and_run"),
-                               "alexnet-torchvision", weights, image, logits])
-        if done.returncode != 0:
-            sys.exit(f"load_and_run failed with exit status {done.returncode}, see above")
-        ours = numpy.load(logits)
+        ours = {}
+        for options in ((), ("--bf16",)):
+            done = subprocess.run([os.path.join(a.build, "benchmarks", "load_and_run"), *options,
+                                   "alexnet-torchvision", weights, image, logits])
+            if done.returncode != 0:
+                sys.exit(f"load_and_run failed with exit status {done.returncode}, see above")
+            ours[options] = numpy.load(logits)
     with torch.no_grad():
         theirs = net(x).numpy()
         exact = net.double()(x.double()).numpy()
@@ -58,9 +61,11 @@ def main():
     result = {"images": a.images,
               "largest_logit": float(abs(theirs).max()),
               "spread_between_images": float(abs(exact - exact[:1]).max()),
-              "largest_difference": float(abs(ours - theirs).max()),
-              "largest_error_of_limulus": float(abs(ours - exact).max()),
-              "largest_error_of_torch": float(abs(theirs - exact).max())}
+              "largest_difference": float(abs(ours[()] - theirs).max()),
+              "largest_error_of_limulus": float(abs(ours[()] - exact).max()),
+              "largest_error_of_torch": float(abs(theirs - exact).max()),
+              "largest_error_of_bf16": float(abs(ours["--bf16",] - exact).max()),
+              "same_class_with_bf16": int((ours["--bf16",].argmax(1) == exact.argmax(1)).sum())}
     if a.json:
         print(json.dumps(result))
     else:
