@@ -43,8 +43,8 @@ Tensor random_values(std::int64_t n, CpuBackend& backend, Rng& rng) {
 
 const float* floats(const Tensor& t) { return static_cast<const float*>(t.data()); }
 
-// Bytes a second of a loop that reads the array and does nothing else, the best of some runs: what a
-// kernel that uses each of its numbers once can have at most.
+// Bytes a second of a loop that reads the array and does nothing else, the best of some runs: what
+// a kernel that uses each of its numbers once can have at most.
 double read_bandwidth(const std::string& isa, int threads, Tensor& array) {
   const cpu::StreamProbe probe =
       isa == "avx512" ? cpu::avx512::stream_probe : cpu::avx2::stream_probe;
