@@ -39,6 +39,11 @@ struct OpCase {
   double condition = 1;
 };
 
+// Of a convolution: 8 where Winograd's method can serve it (backends/convolution.h). Its transforms
+// add large terms that cancel: up to 320 roundings of a result's typical size were measured on
+// AlexNet's layers, and 32 for the plain sum (benchmarks/conv_error).
+double conv_condition(const Conv2dShape& s);
+
 const std::vector<OpCase>& op_cases();
 
 // The inputs of a row: the same values for every backend, and for both types (f64 values are the

@@ -27,7 +27,7 @@ OpCase conv_relu(const Shape& x, std::int64_t k, const Conv2dOptions& o) {
              return layer.forward_fused(in[0], ReLU());
            }};
   if (o.bias) c.inputs.push_back({"b", {k}});
-  c.condition = 8;  // of Winograd's transforms, as for conv2d
+  c.condition = conv_condition(conv2d_shape(x, w, o));
   return c;
 }
 

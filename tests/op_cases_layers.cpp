@@ -2,6 +2,7 @@
 // reach the blocked paths of fast kernels.
 #include <fmt/core.h>
 
+#include "backends/convolution.h"
 #include "core/algebra.h"
 #include "layers/activation.h"
 #include "layers/avg_pool2d.h"
@@ -45,17 +46,7 @@ OpCase conv_case(const Conv& v) {
       {{"x", x}, {"w", w}},
       [o](const In& in) { return conv2d(in[0], in[1], in.size() > 2 ? in[2] : Tensor(), o); }};
   if (v.bias) c.inputs.push_back({"b", {v.k}});
-  // Winograd's transforms (of windows of 3 x 3 and 5 x 5 with stride 1, and of 3 x 3 where a stride
-  // makes them of a wider one) add large terms that cancel: up to 270 roundings of a result's typical
-  // size were measured on AlexNet's layers, and 20 for the plain sum.
-  const auto three_steps = [](std::int64_t kernel, std::int64_t stride) {
-    return kernel > 2 * stride && kernel <= 3 * stride;
-  };
-  const bool square = v.kernel.h == v.kernel.w && v.stride.h == 1 && v.stride.w == 1;
-  if (v.dilation.h == 1 && v.dilation.w == 1) {
-    if (three_steps(v.kernel.h, v.stride.h) && three_steps(v.kernel.w, v.stride.w)) c.condition = 8;
-    if (square && (v.kernel.h == 3 || v.kernel.h == 5)) c.condition = 8;
-  }
+  c.condition = conv_condition(conv2d_shape(x, w, o));
   return c;
 }
 
@@ -274,6 +265,19 @@ void network_cases(std::vector<OpCase>& out) {
 
 }  // namespace
 
+double conv_condition(const Conv2dShape& s) {
+  const Window1d &h = s.window.h, &w = s.window.w;
+  if (conv_method() == ConvMethod::direct || h.dilation != 1 || w.dilation != 1) return 1;
+  const bool plain =
+      h.stride == 1 && w.stride == 1 && h.kernel == w.kernel && (h.kernel == 3 || h.kernel == 5);
+  const auto three_steps = [](const Window1d& a) {  // a stride makes 3 x 3 of a wider window
+    return (a.stride == 2 || a.stride == 4) && a.kernel > 2 * a.stride && a.kernel <= 3 * a.stride;
+  };
+  const bool dealt =
+      s.groups == 1 && s.c * h.stride * w.stride <= 48 && three_steps(h) && three_steps(w);
+  return plain || dealt ? 8 : 1;
+}
+
 std::vector<OpCase> layer_cases() {
   std::vector<OpCase> out;
   conv_cases(out);
@@ -303,6 +307,9 @@ std::vector<OpCase> large_cases() {
   out.push_back(conv_case({200, 33, 8, 11, 10, 3}));      // several blocks of tiles
   out.push_back(conv_case({2, 34, 31, 16, 70, 5, 1, 2, 1, 2}));
   out.push_back(conv_case({9, 64, 1, 1, 65, 1}));
+  // Maps that the direct method cuts into strips of rows
+  out.push_back(conv_case({2, 3, 131, 127, 17, 11, 4}));  // 31 x 30
+  out.push_back(conv_case({3, 6, 41, 45, 10, 3, 1, 1}));
   out.push_back(linear_case(67, 515, 129, true));
   out.push_back(linear_case(1, 1030, 70, true));
   out.push_back(linear_case(13, 64, 390, true));

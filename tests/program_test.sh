@@ -105,6 +105,29 @@ if "$limulus" devices | grep -q '^opencl:0'; then
     --model lenet5 --device opencl:0 --batch 4 --repeat 1
 fi
 check 'bench --json' 0 '"images_per_second"' "$limulus" bench --model lenet5 --batch 4 --repeat 1 --json
+check 'bench --svg' 0 'The roofline as a picture' "$limulus" bench --model lenet5 --batch 4 --repeat 1 --svg roofline.svg
+check 'the roofline' 0 '</svg>' tail -1 roofline.svg
+# Whose method it was, and which layers ran as one, shows in what bench prints: the fast kernels' here
+# (without AVX2 textbook loops serve, which have one method).
+check 'LIMULUS_CONV=fast' 1 'LIMULUS_CONV is "fast", but the methods are direct and winograd' \
+  env LIMULUS_CONV=fast "$limulus" gradcheck --layer conv2d
+if "$limulus" devices | grep -Eq '^cpu .*avx'; then
+  check 'bench ladder' 0 "Winograd's method" "$limulus" bench ladder --seconds 0 --svg ladder.svg
+  check 'the ladder' 0 '</svg>' tail -1 ladder.svg
+  methods() { # methods METHOD: of a training step of LeNet-5, each named once
+    env LIMULUS_CONV="$1" "$limulus" bench --model lenet5 --batch 1 --repeat 1 --json |
+      grep -Eo '"(for|back)ward_method": "[^"]+"' | sort -u | tr '\n' ' '
+  }
+  check 'LIMULUS_CONV=winograd' 0 \
+    '^"backward_method": "winograd F\(3x3,5x5\)" "forward_method": "winograd F\(3x3,5x5\)" $' \
+    methods winograd
+  check 'LIMULUS_CONV=direct' 0 '^"backward_method": "direct" "forward_method": "direct" $' \
+    methods direct
+  check 'layers that run as one' 0 '^conv1\+relu1 ' \
+    "$limulus" bench --model cifar-convnet --batch 1 --repeat 1
+  check 'LIMULUS_FUSE=0' 0 '^relu1 ' env LIMULUS_FUSE=0 \
+    "$limulus" bench --model cifar-convnet --batch 1 --repeat 1
+fi
 
 # ---- training on real photographs (32 x 32 pieces of them, so that it takes seconds) ----------------
 flowers=$source_dir/data/flowers5

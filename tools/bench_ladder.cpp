@@ -8,6 +8,7 @@
 #include "backends/cpu/cpu_backend.h"
 #include "benchmarks/fma_peak.h"
 #include "benchmarks/ladder/ladder.h"
+#include "benchmarks/stream_probe.h"
 #include "benchmarks/timing.h"
 #include "core/error.h"
 #include "core/pool.h"
@@ -17,7 +18,6 @@
 #include "tools/bench_ladder.h"
 #include "tools/bench_svg.h"
 #include "tools/commands.h"
-#include "tools/roof.h"
 
 namespace limulus::tools {
 namespace {
@@ -28,10 +28,31 @@ struct Climbed {
   double seconds = 0, error = 0;
 };
 
-std::vector<float> random_values(std::int64_t n, Rng& rng) {
-  std::vector<float> v(static_cast<std::size_t>(n));
-  for (float& x : v) x = static_cast<float>(rng.normal());
-  return v;
+// In memory of the backend, as a network's weights are: large arrays lie in large pages (arena.h).
+Tensor random_values(std::int64_t n, CpuBackend& backend, Rng& rng) {
+  Tensor t = Tensor::empty({n}, DType::f32, backend);
+  fill_normal(t, 0, 1, rng);
+  return t;
+}
+
+const float* floats(const Tensor& t) { return static_cast<const float*>(t.data()); }
+
+// Bytes a second of a loop that reads the array and does nothing else, the best of some runs: what
+// a kernel that uses each of its numbers once can have at most.
+double read_bandwidth(const std::string& isa, int threads, Tensor& array) {
+  const cpu::StreamProbe probe =
+      isa == "avx512" ? cpu::avx512::stream_probe : cpu::avx2::stream_probe;
+  const cpu::StreamArray whole{static_cast<float*>(array.mutable_data()), array.numel(),
+                               cpu::Role::read};
+  float sink = 0;
+  double shortest = 1e30;
+  const double end = now() + 0.3;
+  while (now() < end) {
+    const double start = now();
+    probe(threads, &whole, 1, false, &sink);
+    shortest = std::min(shortest, now() - start);
+  }
+  return 4.0 * static_cast<double>(array.numel()) / shortest;
 }
 
 // Runs each rung for about `seconds`, at least once; takes the shortest time. The error is the
@@ -103,7 +124,11 @@ nlohmann::ordered_json to_json(const Climb& c) {
                      {"rate", c.work / r.seconds / 1e9},
                      {"share", c.work / r.seconds / (r.threads == 1 ? c.limit_one : c.limit_all)},
                      {"error", r.error}});
-  return {{"title", c.title}, {"unit", c.unit}, {"rungs", rungs}};
+  return {{"title", c.title},
+          {"unit", c.unit},
+          {"limit_one_thread", c.limit_one / 1e9},
+          {"limit", c.limit_all / 1e9},
+          {"rungs", rungs}};
 }
 
 void run_ladder(const LadderArguments& a) {
@@ -118,47 +143,46 @@ void run_ladder(const LadderArguments& a) {
   const bool wide = isa == "avx512";
   const auto convolutions = wide ? cpu::avx512::conv_ladder() : cpu::avx2::conv_ladder();
   const auto products = wide ? cpu::avx512::vector_ladder() : cpu::avx2::vector_ladder();
-  const Roof all = measure_roof(backend);
-  CpuBackend single(1);
-  const Roof one = measure_roof(single);
+  const int threads = backend.threads();
 
   Rng rng(1);
   Climb conv{"AlexNet's conv3, four images: 384 kernels of 256 x 3 x 3 on 13 x 13",
              "GFLOP/s",
              0,
-             one.flops,
-             all.flops,
+             fma_peak(isa, 1, 0.2),
+             fma_peak(isa, threads, 0.2),
              {}};
   {
     const Conv2dShape s{4, 256, 384, 1, make_window(13, 13, {.kernel = 3, .pad = 1}, "conv2d")};
     conv.work = 2.0 * 4 * 384 * 169 * 256 * 9;
-    const auto x = random_values(4 * 256 * 169, rng), w = random_values(384 * 256 * 9, rng),
-               b = random_values(384, rng);
+    const Tensor x = random_values(4 * 256 * 169, backend, rng),
+                 w = random_values(384 * 256 * 9, backend, rng),
+                 b = random_values(384, backend, rng);
     conv.rungs = climb(convolutions, backend, a.seconds, 4 * 384 * 169,
                        [&](const cpu::ConvRung& rung, const cpu::Context& context, float* y) {
-                         rung.run(context, s, x.data(), w.data(), b.data(), y);
+                         rung.run(context, s, floats(x), floats(w), floats(b), y);
                        });
   }
-  Climb fc{"AlexNet's fc6, one image: 4096 x 9216 weights, each used once",
-           "GB/s",
-           0,
-           one.bytes,
-           all.bytes,
-           {}};
+  Climb fc{"AlexNet's fc6, one image: 4096 x 9216 weights, each used once", "GB/s", 0, 0, 0, {}};
   {
     const LinearShape s{.n = 1, .in = 9216, .out = 4096};
     fc.work = 4.0 * 9216 * 4096;
-    const auto x = random_values(s.in, rng), w = random_values(s.in * s.out, rng),
-               b = random_values(s.out, rng);
+    const Tensor x = random_values(s.in, backend, rng), b = random_values(s.out, backend, rng);
+    Tensor w = random_values(s.in * s.out, backend, rng);
+    const auto limits = [&] {  // before the rungs and after them, since the machine's speed drifts
+      fc.limit_one = std::max(fc.limit_one, read_bandwidth(isa, 1, w));
+      fc.limit_all = std::max(fc.limit_all, read_bandwidth(isa, threads, w));
+    };
+    limits();
     fc.rungs = climb(products, backend, a.seconds, 4096,
                      [&](const cpu::VectorRung& rung, const cpu::Context& context, float* y) {
-                       rung.run(context, s, x.data(), w.data(), b.data(), y);
+                       rung.run(context, s, floats(x), floats(w), floats(b), y);
                      });
+    limits();
   }
   if (a.json) {
     fmt::print("{}\n", nlohmann::ordered_json{{"device", backend.description()},
-                                              {"peak_gflops", one.flops / 1e9},
-                                              {"bandwidth_gbytes", one.bytes / 1e9},
+                                              {"threads", threads},
                                               {"ladders", {to_json(conv), to_json(fc)}}}
                            .dump(2));
   } else {
@@ -167,10 +191,10 @@ void run_ladder(const LadderArguments& a) {
     print(fc);
     fmt::print(
         "The limits, of one thread and of {}: {:.0f} and {:.0f} GFLOP/s (multiply-adds in "
-        "registers), "
-        "{:.1f} and\n{:.1f} GB/s (y = a x + b; a loop that only reads can be faster). Error: the "
-        "largest difference from the first rung.\n",
-        backend.threads(), one.flops / 1e9, all.flops / 1e9, one.bytes / 1e9, all.bytes / 1e9);
+        "registers), {:.1f}\nand {:.1f} GB/s (a loop that reads the weights and does nothing "
+        "else). Error: the largest difference\nfrom the first rung.\n",
+        threads, conv.limit_one / 1e9, conv.limit_all / 1e9, fc.limit_one / 1e9,
+        fc.limit_all / 1e9);
   }
   if (!a.svg.empty()) {
     std::vector<Bar> bars;

@@ -147,6 +147,12 @@ void register_tile(const Context& ctx, const Conv2dShape& s, const float* x, con
   }
 }
 
+// By itself, not through conv2d_forward: that one chooses, or is told by LIMULUS_CONV.
+void winograd(const Context& ctx, const Conv2dShape& s, const float* x, const float* w,
+              const float* b, float* y) {
+  conv2d_winograd<float>(ctx, s, x, w, false, b, y);
+}
+
 }  // namespace
 
 Ladder<ConvRung> conv_ladder() {
@@ -158,8 +164,8 @@ Ladder<ConvRung> conv_ladder() {
       {"im2col, row by row", columns_times_rows, false},
       {"im2col, a tile in registers", register_tile, false},
       {"packed panels, blocks for caches", conv2d_forward_direct<float>, false},
-      {"Winograd's method", conv2d_forward<float>, false},
-      {"the same, all threads", conv2d_forward<float>, true},
+      {"Winograd's method", winograd, false},
+      {"the same, all threads", winograd, true},
   };
   return {rungs, static_cast<int>(sizeof rungs / sizeof *rungs)};
 }

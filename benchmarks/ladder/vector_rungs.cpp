@@ -7,8 +7,8 @@
 namespace limulus::cpu::LIMULUS_ISA {
 namespace {
 
-// A dot product after the other. Each addition waits four cycles for the one before it, and the
-// compiler may not change that: another order of additions rounds otherwise.
+// A dot product after the other. Each addition waits two to three cycles for the one before it, and
+// the compiler may not change that: another order of additions rounds otherwise.
 void one_chain(const Context&, const LinearShape& s, const float* x, const void* weights,
                const float* b, float* y) {
   const auto* w = static_cast<const float*>(weights);

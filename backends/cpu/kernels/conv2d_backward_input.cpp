@@ -31,17 +31,7 @@ void as_convolution(const Context& ctx, const Conv2dShape& s, const T* dy, const
                  for (std::int64_t k = 0; k < group_k; ++k, from += group_c * area, to += area)
                    for (std::int64_t f = 0; f < area; ++f) to[f] = from[area - 1 - f];
                });
-  Conv2dShape t = s;
-  t.c = s.k;
-  t.k = s.c;
-  t.relu = false;
-  for (Window1d* axis : {&t.window.h, &t.window.w}) {
-    const Window1d forward = *axis;
-    axis->in = forward.out;
-    axis->out = forward.in;
-    axis->pad = forward.dilation * (forward.kernel - 1) - forward.pad;
-  }
-  conv2d_forward_direct<T>(ctx, t, dy, turned, nullptr, dx);
+  conv2d_forward_direct<T>(ctx, input_gradient(s), dy, turned, nullptr, dx);
 }
 
 // The output indices [begin, end) whose tap at `shift` = f*D - P falls inside the image.

@@ -89,7 +89,12 @@ bool can_deal(const Conv2dShape& s) {
 
 }  // namespace
 
-// Dealing and transforming cost about as much as a few multiplications per number.
+// Dealing and transforming cost about as much as a few multiplications per number. Where this says
+// yes (159 of 284 shapes: 1 or 3 channels, 8 to 96 outputs, maps of 19 x 19 to 227 x 227; one core
+// of an Intel Xeon), windows of 9 to 12 with a stride of 4 took half the direct method's time in
+// the middle (0.29 to 1 with AVX2, 0.30 to 1.2 with AVX-512). With a stride of 2 there is less to
+// gain: windows of 6 over three channels took 0.6, those of 5 as long as the direct method, and
+// over one channel, with four to sum over, 1.4 (AVX2) and 1.8 times (AVX-512) as long.
 bool use_strided(const Conv2dShape& s) {
   if (!can_deal(s)) return false;
   const ConvMethod method = conv_method();
