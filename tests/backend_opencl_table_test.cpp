@@ -26,6 +26,7 @@ TEST_CASE("the table in float: no fallback, no write outside of an array, every 
   });
   for (const OpCase& c : op_cases())
     CHECK_NOTHROW_MESSAGE(run_case(c, DType::f32, backend), c.name);
+  learn(backend);
   set_trace_sink({});
   set_strict(false);
   CHECK(fallbacks == 0);
