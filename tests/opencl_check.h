@@ -61,6 +61,18 @@ inline float two_x_plus_one(Backend& backend) {
   return result;
 }
 
+// The update of weights, which is no row of the table.
+inline void learn(Backend& backend) {
+  const Workspace w(backend.pool(), 12), g(backend.pool(), 12), v(backend.pool(), 12);
+  for (const Workspace* array : {&w, &g, &v}) backend.fill(DType::f32, 3, 1, array->data());
+  for (const SgdRule rule : {SgdRule::paper, SgdRule::pytorch}) {
+    SgdShape s;
+    s.n = 3;
+    s.rule = rule;
+    backend.sgd_step(DType::f32, s, w.data(), g.data(), v.data());
+  }
+}
+
 // The results of a row of the table, as numbers one after the other.
 inline std::vector<double> numbers(const OpCase& c, DType dtype, Backend& backend) {
   std::vector<double> all;
