@@ -64,10 +64,11 @@ def of_expression(node: ast.expr, inline: bool) -> str:
 
 
 def of_calculation(text: str, inline: bool) -> str:
+    """Within a line each member is a formula by itself, so that the line can break before a '='."""
     parts = []
     for sign, node in calculation(text):
-        if sign:
-            parts.append(f"<mo>{'≈' if sign == '~' else '='}</mo>")
-        parts.append(of_expression(node, inline))
-    block = '' if inline else ' display="block"'
-    return f"<math{block}>{''.join(parts)}</math>"
+        relation = f'<mo form="infix">{"≈" if sign == "~" else "="}</mo>' if sign else ""
+        parts.append(relation + of_expression(node, inline))
+    if inline:
+        return "&#8203;".join(f"<math>{part}</math>" for part in parts)  # a space without width
+    return f'<math display="block">{"".join(parts)}</math>'
