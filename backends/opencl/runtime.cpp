@@ -55,14 +55,17 @@ std::vector<std::string> Runtime::kernels_not_run() {
   std::vector<std::string> all;
   for (const auto& [program_name, program] : programs_) {
     std::istringstream names(program.getInfo<CL_PROGRAM_KERNEL_NAMES>());  // "a;b;c"
-    for (std::string name; std::getline(names, name, ';');)
-      if (!kernels_.contains(program_name + " " + name)) all.push_back(program_name + " " + name);
+    for (std::string name; std::getline(names, name, ';');) {
+      std::string full = fmt::format("{} {}", program_name, name);
+      if (!kernels_.contains(full)) all.push_back(std::move(full));
+    }
   }
   for (const KernelSource& source : embedded_sources()) {
     const std::string name = source.name, text = source.text;
     if (name == "common" || text.find("kernel void") == std::string::npos) continue;
-    const auto first = programs_.lower_bound(name + " ");
-    if (first == programs_.end() || !first->first.starts_with(name + " ")) all.push_back(name);
+    const std::string begin = fmt::format("{} ", name);
+    const auto first = programs_.lower_bound(begin);
+    if (first == programs_.end() || !first->first.starts_with(begin)) all.push_back(name);
   }
   return all;
 }
