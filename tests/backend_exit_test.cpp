@@ -7,7 +7,6 @@
 
 #include <chrono>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <thread>
@@ -15,6 +14,7 @@
 #include "backends/queued.h"
 #include "backends/registry.h"
 #include "core/pool.h"
+#include "host_backend.h"
 #include "temporary_folder.h"
 
 using namespace limulus;
@@ -38,18 +38,8 @@ int run_again(const std::string& test_case, std::string* text = nullptr) {
   return code;
 }
 
-struct SlowBackend : Backend {
-  std::string name() const override { return "slow"; }
-  std::string description() const override { return "for this test"; }
-  void* allocate(std::size_t bytes) override { return std::malloc(bytes); }
-  void deallocate(void* buffer, std::size_t) noexcept override { std::free(buffer); }
-  bool host_memory() const override { return true; }
-  void upload(void* dst, const void* host, std::size_t bytes) override {
-    std::memcpy(dst, host, bytes);
-  }
-  void download(void* host, const void* src, std::size_t bytes) override {
-    std::memcpy(host, src, bytes);
-  }
+struct SlowBackend : HostBackend {
+  SlowBackend() : HostBackend("slow") {}
   void fill(DType, std::int64_t, double, void*) override {
     sleep_a_while();
     put_bytes(std::filesystem::absolute("done"), "yes");

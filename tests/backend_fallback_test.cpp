@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/pool.h"
 #include "core/trace.h"
+#include "host_backend.h"
 #include "reference_check.h"
 
 using namespace limulus;
@@ -272,18 +273,8 @@ TEST_CASE("without a reference backend, a fallback says what to do") {
 }
 
 TEST_CASE("a device that is lost while a trace waits is an error, and no end of the program") {
-  struct LostBackend final : Backend {
-    std::string name() const override { return "lost"; }
-    std::string description() const override { return "for this test"; }
-    void* allocate(std::size_t bytes) override { return std::malloc(bytes); }
-    void deallocate(void* buffer, std::size_t) noexcept override { std::free(buffer); }
-    bool host_memory() const override { return true; }
-    void upload(void* dst, const void* host, std::size_t bytes) override {
-      std::memcpy(dst, host, bytes);
-    }
-    void download(void* host, const void* src, std::size_t bytes) override {
-      std::memcpy(host, src, bytes);
-    }
+  struct LostBackend final : HostBackend {
+    LostBackend() : HostBackend("lost") {}
     void synchronize() override { throw DeviceError("lost: the device is gone"); }
     void fill(DType, std::int64_t, double value, void* y) override {
       const Trace trace(*this, "fill", "none", [] { return std::string(); });

@@ -4,8 +4,6 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
-#include <cstdlib>
-#include <cstring>
 #include <thread>
 #include <vector>
 
@@ -14,6 +12,7 @@
 #include "core/error.h"
 #include "core/pool.h"
 #include "core/trace.h"
+#include "host_backend.h"
 #include "op_cases.h"
 #include "temporary_folder.h"
 
@@ -29,22 +28,11 @@ std::vector<double> numbers(const OpCase& c, Backend& backend) {
 }
 
 // In host memory; fill() waits until it is let go, and fails if that is asked for.
-struct SlowBackend : Backend {
+struct SlowBackend : HostBackend {
   std::atomic<bool>& go;
   bool fails;
-  SlowBackend(std::atomic<bool>& let_go, bool failing) : go(let_go), fails(failing) {}
-  ~SlowBackend() override { pool().trim(); }
-  std::string name() const override { return "slow"; }
-  std::string description() const override { return "for this test"; }
-  void* allocate(std::size_t bytes) override { return std::malloc(bytes); }
-  void deallocate(void* buffer, std::size_t) noexcept override { std::free(buffer); }
-  bool host_memory() const override { return true; }
-  void upload(void* dst, const void* host, std::size_t bytes) override {
-    std::memcpy(dst, host, bytes);
-  }
-  void download(void* host, const void* src, std::size_t bytes) override {
-    std::memcpy(host, src, bytes);
-  }
+  SlowBackend(std::atomic<bool>& let_go, bool failing)
+      : HostBackend("slow"), go(let_go), fails(failing) {}
   void fill(DType, std::int64_t, double value, void* y) override {
     while (!go) std::this_thread::yield();
     if (fails) throw DeviceError("slow: fill: lost");

@@ -9,6 +9,7 @@
 #include "core/pool.h"
 #include "core/rng.h"
 #include "core/trace.h"
+#include "host_backend.h"
 #include "layers/activation.h"
 #include "layers/conv2d.h"
 #include "layers/flatten.h"
@@ -66,15 +67,8 @@ void check_close(const std::vector<double>& a, const std::vector<double>& b) {
 
 // The reference backend with a packing of its own: it keeps the weights negated, so that nothing
 // comes out right unless packed weights are used exactly where they are meant to be.
-struct PackingBackend : Backend {
-  ~PackingBackend() override { pool().trim(); }
-  std::string name() const override { return "packing"; }
-  std::string description() const override { return "reference, with packed weights"; }
-  void* allocate(std::size_t bytes) override { return std::malloc(bytes); }
-  void deallocate(void* p, std::size_t) noexcept override { std::free(p); }
-  bool host_memory() const override { return true; }
-  void upload(void* to, const void* from, std::size_t n) override { std::memcpy(to, from, n); }
-  void download(void* to, const void* from, std::size_t n) override { std::memcpy(to, from, n); }
+struct PackingBackend : HostBackend {
+  PackingBackend() : HostBackend("packing") {}
   static std::int64_t count(const Conv2dShape& s) {
     return s.k * (s.c / s.groups) * s.window.h.kernel * s.window.w.kernel;
   }

@@ -2,11 +2,8 @@
 
 #include <fmt/core.h>
 
-#include <cstdlib>
-#include <cstring>
-
 #include "backends/registry.h"
-#include "core/pool.h"
+#include "host_backend.h"
 
 namespace limulus {
 namespace {
@@ -15,17 +12,10 @@ const double* in(const void* array) { return static_cast<const double*>(array); 
 double* out(void* array) { return static_cast<double*>(array); }
 
 // Everything that is not overridden falls back to the reference (core/fallback.cpp).
-class MutantBackend final : public Backend {
+class MutantBackend final : public HostBackend {
  public:
-  explicit MutantBackend(const WrongPrimitives& wrong) : wrong_(wrong) {}
-  ~MutantBackend() override { pool().trim(); }
-  std::string name() const override { return "mutant"; }
+  explicit MutantBackend(const WrongPrimitives& wrong) : HostBackend("mutant"), wrong_(wrong) {}
   std::string description() const override { return "the reference, with a mistake"; }
-  void* allocate(std::size_t bytes) override { return std::malloc(bytes); }
-  void deallocate(void* buffer, std::size_t) noexcept override { std::free(buffer); }
-  bool host_memory() const override { return true; }
-  void upload(void* dst, const void* host, std::size_t n) override { std::memcpy(dst, host, n); }
-  void download(void* host, const void* src, std::size_t n) override { std::memcpy(host, src, n); }
 
   void conv2d_backward_input(DType dtype, const Conv2dShape& s, const void* dy, const void* w,
                              void* dx) override {
