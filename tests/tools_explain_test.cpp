@@ -81,9 +81,10 @@ tools::LayerRun run_through(Module& layer, const Shape& image) {
   run.name = "it", run.layer = &layer, run.in = image;
   run.x = values(x), run.y = values(y), run.dy = values(dy), run.dx = values(x.grad());
   for (const auto& [name, p] : layer.parameters()) {
-    tools::Values& weight = name == "weight" ? run.weight : run.bias;
-    weight = {p.shape(), p.to_doubles()};
-    (name == "weight" ? run.dweight : run.dbias) = {p.shape(), p.grad().to_doubles()};
+    const bool is_weight = name == "weight";
+    const Tensor gradient = p.grad();
+    (is_weight ? run.weight : run.bias) = tools::Values{p.shape(), p.to_doubles()};
+    (is_weight ? run.dweight : run.dbias) = tools::Values{p.shape(), gradient.to_doubles()};
   }
   return run;
 }
