@@ -24,25 +24,23 @@ void spread(Runtime& r, DType dtype, const Spread& s, std::int64_t planes, const
            images, to);
 }
 
+Spread spread_of(const Conv2dShape& s, std::int64_t rows, std::int64_t pitch, std::int64_t tail) {
+  const Window1d &h = s.window.h, &w = s.window.w;
+  return {h.in, w.in, h.stride, w.stride, h.pad, w.pad, rows, pitch, tail};
+}
+
 std::int64_t spread_size(const Spread& s, std::int64_t planes) {
   return planes * s.sh * s.sw * s.rows * s.pitch + s.tail;
 }
 
 namespace {
 
-// The copy of x that a convolution reads: so many rows and columns that each tap finds its own.
+// The copy of x that the direct method reads: so many rows and columns that each tap finds its own.
 // `past`: how far the last group of positions may read beyond the end.
-Spread spread_of(const Conv2dShape& s, std::int64_t past) {
+Spread spread_for_taps(const Conv2dShape& s, std::int64_t past) {
   const Window1d &h = s.window.h, &w = s.window.w;
-  return {h.in,
-          w.in,
-          h.stride,
-          w.stride,
-          h.pad,
-          w.pad,
-          h.out + (h.kernel - 1) * h.dilation / h.stride,
-          w.out + (w.kernel - 1) * w.dilation / w.stride,
-          past};
+  return spread_of(s, h.out + (h.kernel - 1) * h.dilation / h.stride,
+                   w.out + (w.kernel - 1) * w.dilation / w.stride, past);
 }
 
 // From the first output to the last, in rows of the spread image.
@@ -62,7 +60,7 @@ void convolve(Runtime& r, DType dtype, const Conv2dShape& s, bool turned, const 
               const void* w, const void* b, void* y, Pool& pool) {
   if (winograd_pays(s)) return winograd_convolve(r, dtype, s, turned, x, w, b, y, pool);
   const Group z(s);
-  const Spread spread_x = spread_of(s, r.panel_b(dtype));
+  const Spread spread_x = spread_for_taps(s, r.panel_b(dtype));
   const std::int64_t fhw = s.window.h.kernel * s.window.w.kernel;
   const std::int64_t plane = spread_size(spread_x, 1) - spread_x.tail;
   const Workspace table(pool, bytes_of(DType::i32, z.taps));
@@ -148,7 +146,7 @@ void weight_gradient(Runtime& r, DType dtype, const Conv2dShape& s, const void* 
                      void* dw, Pool& pool) {
   if (winograd_pays(s)) return winograd_weight_gradient(r, dtype, s, x, dy, dw, pool);
   const Group z(s);
-  const Spread spread_x = spread_of(s, r.panel_b(dtype));
+  const Spread spread_x = spread_for_taps(s, r.panel_b(dtype));
   const std::int64_t count = round_up(positions(s, spread_x), r.vec(dtype));
   const Window1d &h = s.window.h, &v = s.window.w;
   const Spread spread_dy = {h.out,          v.out, 1, 1, 0, 0, ceil_div(count, spread_x.pitch),

@@ -17,6 +17,8 @@ struct Group {
 struct Spread {  // the same as in kernels/conv2d.cl
   cl_long h, w, sh, sw, ph, pw, rows, pitch, tail;
 };
+// The copy of x of a convolution, with so many rows and columns.
+Spread spread_of(const Conv2dShape& s, std::int64_t rows, std::int64_t pitch, std::int64_t tail);
 std::int64_t spread_size(const Spread& s, std::int64_t planes);
 void spread(Runtime& r, DType dtype, const Spread& s, std::int64_t planes, const void* x, void* to);
 

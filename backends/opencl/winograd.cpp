@@ -64,17 +64,8 @@ struct Plan {
   }
 
   // All pixels that tiles see, zeros included, of the convolution as it was asked for.
-  Spread image(const Conv2dShape& s) const {
-    const Window1d &h = s.window.h, &w = s.window.w;
-    return {h.in,
-            w.in,
-            h.stride,
-            w.stride,
-            h.pad,
-            w.pad,
-            out * tiles_h + taps - 1,
-            out * tiles_w + taps - 1,
-            0};
+  Spread image(const Conv2dShape& asked) const {
+    return spread_of(asked, out * tiles_h + taps - 1, out * tiles_w + taps - 1, tail);
   }
   // Whole tiles of outputs.
   Spread gradient(const Conv2dShape& s) const {
