@@ -10,14 +10,16 @@ typedef struct {  // the same as Lrn in normalization.cpp
   long n, c, h, w, size;
 } Lrn;
 
-// s^-beta. The paper's 3/4 needs no logarithm: s^(-3/4) = 1 / (sqrt(s) sqrt(sqrt(s))).
-REAL damping(REAL s, REAL beta, int three_quarters) {
-  if (three_quarters) {
-    const REAL root = sqrt(s);
-    return 1 / (root * sqrt(root));
+// s^-beta, of one number or of neighbouring pixels. The paper's 3/4 needs no logarithm:
+// s^(-3/4) = 1 / (sqrt(s) sqrt(sqrt(s))).
+#define DAMPING(NAME, TYPE)                               \
+  TYPE NAME(TYPE s, REAL beta, int three_quarters) {      \
+    if (!three_quarters) return pow(s, (TYPE)(-beta));    \
+    const TYPE root = sqrt(s);                            \
+    return 1 / (root * sqrt(root));                       \
   }
-  return pow(s, -beta);
-}
+DAMPING(damping, REAL)
+DAMPING(dampings, LANE)
 
 // Across: an item has a run of RUN_ACROSS neighbouring pixels and walks through their channels, LANES
 // pixels at a time. What it reads stays in cache until the window has passed. Items: (run of pixels,
@@ -28,29 +30,14 @@ REAL damping(REAL s, REAL beta, int three_quarters) {
   if (n <= 0) return;                                                                          \
   const long base = get_global_id(1) * s.c * pixels + begin;
 
-// s^-beta of neighbouring pixels.
-LANE dampings(LANE s, REAL beta, int three_quarters) {
-  if (!three_quarters) return pow(s, (LANE)(-beta));
-  const LANE root = sqrt(s);
-  return 1 / (root * sqrt(root));
-}
-
-// s of `left` pixels at x in channel c. The paper's window has a loop that the compiler unrolls.
+// s of `left` pixels at x in channel c.
 LANE scales(global const REAL* x, long c, const Lrn* s, long pixels, long left, REAL k, REAL alpha) {
   const long first = max(c - s->size / 2, 0L), end = min(c - s->size / 2 + s->size, s->c);
   LANE sum = 0;
   x += first * pixels;
-  if (end - first == 5) {
-#pragma unroll
-    for (int j = 0; j < 5; ++j) {
-      const LANE v = load_lanes(x + j * pixels, left);
-      sum += v * v;
-    }
-  } else {
-    for (long j = first; j < end; ++j, x += pixels) {
-      const LANE v = load_lanes(x, left);
-      sum += v * v;
-    }
+  for (long j = first; j < end; ++j, x += pixels) {
+    const LANE v = load_lanes(x, left);
+    sum += v * v;
   }
   return k + alpha * sum;
 }

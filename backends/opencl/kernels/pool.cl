@@ -70,18 +70,10 @@ void max_of_row(global const REAL* x, long there, const Windows* s, long rows, i
       best = better ? v : best;
       where = better ? (REALV)offset : where;
     }
-  REAL value[VEC], from[VEC];
-  STOREV(best, value);
+  store_lanes(best, y, n);
+  REAL from[VEC];
   STOREV(where, from);
-  if (n == VEC) {
-    STOREV(best, y);
-    for (int l = 0; l < VEC; ++l) argmax[l] = start + l * (int)s->sw + (int)from[l];
-  } else {
-    for (int l = 0; l < n; ++l) {
-      y[l] = value[l];
-      argmax[l] = start + l * (int)s->sw + (int)from[l];
-    }
-  }
+  for (int l = 0; l < n; ++l) argmax[l] = start + l * (int)s->sw + (int)from[l];
 }
 #endif
 
