@@ -44,6 +44,7 @@ int run(int argc, char** argv) {
   add_train(app);
   add_evaluate(app);
   add_predict(app);
+  add_look(app);
   add_gradcheck(app);
   add_bench(app);
   add_devices(app);

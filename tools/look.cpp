@@ -1,0 +1,137 @@
+// limulus look: a page that shows what a trained network sees in a photograph.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "backends/registry.h"
+#include "core/error.h"
+#include "formats/atomic_file.h"
+#include "formats/read_file.h"
+#include "tools/commands.h"
+#include "training/image_encode.h"
+#include "training/report/look_page.h"
+
+namespace limulus::tools {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct LookArguments {
+  std::string checkpoint, out, device = "cpu", target, layer, png;
+  std::vector<std::string> photographs;
+  std::int64_t window = 0, stride = 0;
+  int threads = 0;
+  bool json = false;
+};
+
+std::optional<std::int64_t> target_of(const LookArguments& a, const TrainedModel& trained) {
+  if (a.target.empty()) return std::nullopt;
+  const auto found = std::find(trained.classes.begin(), trained.classes.end(), a.target);
+  if (found == trained.classes.end())
+    throw ValueError(fmt::format("look: the checkpoint knows no class '{}'; its classes are {}",
+                                 a.target, fmt::join(trained.classes, ", ")));
+  return found - trained.classes.begin();
+}
+
+// Where the page of this photograph goes: --out, a file for one photograph or a folder for several.
+fs::path page_path(const LookArguments& a, const std::string& photograph) {
+  const fs::path name = fs::path(photograph).stem().string() + ".look.html";
+  if (a.out.empty()) return name;
+  if (a.photographs.size() == 1 && !fs::is_directory(a.out)) return a.out;
+  fs::create_directories(a.out);
+  return fs::path(a.out) / name;
+}
+
+void write_maps(const LookArguments& a, const Look& look, const std::string& photograph) {
+  for (const SeenLayer& layer : look.layers) {
+    if (!a.layer.empty() ? layer.name != a.layer : layer.y.shape().rank() != 4) continue;
+    fs::create_directories(a.png);
+    const fs::path path =
+        fs::path(a.png) /
+        fmt::format("{}.{}.png", fs::path(photograph).stem().string(), layer.name);
+    const std::vector<std::uint8_t> bytes = encode_png(map_sheet(layer));
+    write_file_atomically(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    fmt::print("{}: {} maps of {} x {}, the strongest first\n", path.string(), layer.y.size(1),
+               layer.y.size(2), layer.y.size(3));
+  }
+}
+
+void check_layer(const LookArguments& a, const Look& look) {
+  if (a.layer.empty()) return;
+  std::string names;
+  for (const SeenLayer& layer : look.layers) {
+    if (layer.name == a.layer) return;
+    names += (names.empty() ? "" : ", ") + layer.name;
+  }
+  throw ValueError(
+      fmt::format("look: this network has no layer '{}'; its layers are {}", a.layer, names));
+}
+
+void look(const LookArguments& a, const std::string& command) {
+  if (!a.layer.empty() && a.png.empty())
+    throw ValueError("look: --layer chooses what --png writes; give --png DIR, too");
+  if (a.threads > 0) set_device_threads(a.threads);
+  const TrainedModel trained = load_trained(a.checkpoint, a.device);
+  const LookOptions options = {target_of(a, trained), a.window, a.stride};
+  std::vector<std::string> pages;
+  for (const std::string& path : a.photographs) {
+    const Image photograph = decode_image(read_file(path), path);
+    const Look seen = look_at(trained, photograph, options);
+    check_layer(a, seen);
+    const LookTitle title = {fs::path(path).filename().string(),
+                             fs::path(a.checkpoint).filename().string(), command};
+    if (a.json) {
+      pages.push_back(look_json(trained, seen, title));
+      continue;
+    }
+    if (!a.png.empty()) {
+      write_maps(a, seen, path);
+      continue;
+    }
+    const fs::path page = page_path(a, path);
+    write_file_atomically(page, look_page(trained, seen, photograph, title));
+    const auto best = static_cast<std::size_t>(seen.target);
+    fmt::print("{}: {} {:.1f} %, {} ({:.1f} MB)\n", path, trained.classes[best],
+               100 * seen.probabilities[best], page.string(),
+               static_cast<double>(fs::file_size(page)) / 1e6);
+  }
+  if (a.json) fmt::print("[{}]\n", fmt::join(pages, ",\n"));
+}
+
+}  // namespace
+
+void add_look(CLI::App& app) {
+  auto a = std::make_shared<LookArguments>();
+  CLI::App* c = app.add_subcommand("look", "See what a trained network sees in a photograph");
+  c->footer(
+      "One page for each photograph, which needs no server and no network: the likeliest classes, "
+      "every layer's maps,\nthe arithmetic of any number that is pointed at, and five pictures of "
+      "where the answer comes from.\n\n"
+      "Example: limulus look runs/alexnet/checkpoint.safetensors photo.jpg --out look.html");
+  c->add_option("checkpoint", a->checkpoint, "A checkpoint of limulus train")->required();
+  c->add_option("photographs", a->photographs, "JPEGs or PNGs")->required();
+  c->add_option("--out", a->out,
+                "The page; of several photographs, the folder for PHOTO.look.html (default: here)");
+  c->add_option("--class", a->target, "The class that is asked about (default: the likeliest)");
+  c->add_option("--occlusion-window", a->window,
+                "Side of the covered square, in pixels of the crop")
+      ->check(CLI::Range(1, 65535));
+  c->add_option("--occlusion-stride", a->stride, "Steps in which it is moved")
+      ->check(CLI::Range(1, 65535));
+  CLI::Option* png =
+      c->add_option("--png", a->png, "Write layers' maps as pictures into this folder instead");
+  c->add_option("--layer", a->layer, "With --png: this layer alone")->needs(png);
+  c->add_option("--device", a->device, "limulus devices lists them")->capture_default_str();
+  c->add_option("--threads", a->threads, "Threads of the cpu device")->check(CLI::Range(1, 1024));
+  c->add_flag("--json", a->json, "Print classes, layers and places as JSON instead")->excludes(png);
+  c->callback([a] {
+    std::string command = "limulus look " + a->checkpoint;
+    for (const std::string& path : a->photographs) command += " " + path;
+    look(*a, command);
+  });
+}
+
+}  // namespace limulus::tools

@@ -1,0 +1,429 @@
+#include "training/report/look_page.h"
+
+#include <fmt/format.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "core/error.h"
+#include "layers/activation.h"
+#include "layers/avg_pool2d.h"
+#include "layers/conv2d.h"
+#include "layers/dropout.h"
+#include "layers/flatten.h"
+#include "layers/linear.h"
+#include "layers/local_response_norm.h"
+#include "layers/max_pool2d.h"
+#include "layers/walk.h"
+#include "training/html.h"
+#include "training/report_sections.h"
+
+namespace limulus {
+
+namespace report {  // embedded files
+const char* look_css();
+const char* look_units_js();
+const char* look_page_js();
+}  // namespace report
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Of the weights of large fully connected layers (fc6: 9,216 for each of 4,096 units) the page holds
+// those of the units that answer most strongly; of small ones, all.
+constexpr std::int64_t kRows = 9, kSmallLayer = 200'000;
+
+// A page larger than this keeps its weights with 16 bits of mantissa: an error of 1 in 131,072 at most.
+constexpr std::size_t kLargestText = 24'000'000;
+
+// All numbers of the page, in one array. It is stored as planes, all first bytes, then all second
+// ones and so on: the bytes with sign and exponent repeat, and compress to a third.
+class Numbers {
+ public:
+  explicit Numbers(bool round_weights = false) : round_weights_(round_weights) {}
+
+  // Where these values stand: {"at", "count"}. A tensor's memory is stored once.
+  Json add(const std::vector<float>& values) {
+    const std::size_t at = all_.size();
+    all_.insert(all_.end(), values.begin(), values.end());
+    return {{"at", at}, {"count", values.size()}};
+  }
+  Json add(const Tensor& t) {
+    const auto found = stored_.find(t.data());
+    if (found != stored_.end()) return found->second;
+    return stored_[t.data()] = add(floats_of(t));
+  }
+  Json add_weights(std::vector<float> values) {
+    if (round_weights_)
+      for (float& value : values)  // to the nearest number whose last byte is 0
+        value = std::bit_cast<float>((std::bit_cast<std::uint32_t>(value) + 0x80U) & ~0xFFU);
+    return add(values);
+  }
+  std::size_t count() const { return all_.size(); }
+
+  std::string text() const {  // base64 of zlib's stream
+    const std::size_t n = all_.size();
+    std::vector<std::uint8_t> planes(4 * n);
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto bits = std::bit_cast<std::uint32_t>(all_[i]);
+      for (std::size_t plane = 0; plane < 4; ++plane)
+        planes[plane * n + i] = static_cast<std::uint8_t>(bits >> (8 * plane));
+    }
+    uLongf size = compressBound(static_cast<uLong>(planes.size()));
+    std::vector<std::uint8_t> packed(size);
+    if (compress2(packed.data(), &size, planes.data(), static_cast<uLong>(planes.size()), 6) !=
+        Z_OK)
+      throw Error("look: the page's numbers could not be compressed: out of memory");
+    packed.resize(size);
+    return html::base64(packed);
+  }
+
+ private:
+  bool round_weights_;
+  std::vector<float> all_;
+  std::map<const void*, Json> stored_;
+};
+
+Json axis_of(const Window1d& w) {
+  return {{"in", w.in},   {"kernel", w.kernel},     {"stride", w.stride},
+          {"pad", w.pad}, {"dilation", w.dilation}, {"out", w.out}};
+}
+Json window_of(const Window2d& window) {
+  return {{"h", axis_of(window.h)}, {"w", axis_of(window.w)}};
+}
+
+std::vector<std::int64_t> without_batch(const Shape& shape) {
+  return {shape.sizes().begin() + 1, shape.sizes().end()};
+}
+
+// The units of a fully connected layer in falling order of their values.
+std::vector<std::int64_t> strongest_units(const std::vector<float>& y, std::int64_t most) {
+  std::vector<std::int64_t> order(y.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
+    return y[static_cast<std::size_t>(a)] > y[static_cast<std::size_t>(b)];
+  });
+  if (most < static_cast<std::int64_t>(order.size())) order.resize(static_cast<std::size_t>(most));
+  return order;
+}
+
+// What the arithmetic of each kind of layer needs, besides x and y.
+void describe(const SeenLayer& layer, Json& json, Numbers& numbers) {
+  const Shape in = layer.x.shape();
+  if (const auto* conv = dynamic_cast<const Conv2d*>(layer.module)) {
+    const Conv2dShape s = conv2d_shape(in, conv->weight.shape(), conv->options);
+    json["window"] = window_of(s.window);
+    json["groups"] = s.groups;
+    json["weight"] = numbers.add_weights(floats_of(conv->weight));
+    if (conv->bias.defined()) json["bias"] = numbers.add(conv->bias);
+  } else if (const auto* max_pool = dynamic_cast<const MaxPool2d*>(layer.module)) {
+    json["window"] = window_of(pool2d_shape(in, max_pool->options, "max_pool2d").window);
+  } else if (const auto* mean_pool = dynamic_cast<const AvgPool2d*>(layer.module)) {
+    const Pool2dShape s = pool2d_shape(in, mean_pool->options, "avg_pool2d");
+    json["window"] = window_of(s.window);
+    json["count_include_pad"] = s.count_include_pad;
+  } else if (const auto* norm = dynamic_cast<const LocalResponseNorm*>(layer.module)) {
+    const LrnShape s = lrn_shape(in, norm->options);
+    json["lrn"] = {{"size", s.size},
+                   {"alpha", s.alpha},
+                   {"beta", s.beta},
+                   {"k", s.k},
+                   {"across", norm->options.region == LrnRegion::across_channels}};
+  } else if (const auto* linear = dynamic_cast<const Linear*>(layer.module)) {
+    const std::vector<float> y = floats_of(layer.y), w = floats_of(linear->weight);
+    json["rows"] = Json::object();
+    const std::int64_t most = linear->weight.numel() <= kSmallLayer ? layer.y.numel() : kRows;
+    for (const std::int64_t unit : strongest_units(y, most)) {
+      const auto row = w.begin() + static_cast<std::ptrdiff_t>(unit) * in[1];
+      json["rows"][std::to_string(unit)] = numbers.add_weights({row, row + in[1]});
+    }
+    if (linear->bias.defined()) json["bias"] = numbers.add(linear->bias);
+  }
+}
+
+// Layers whose output and gradient the page computes from their neighbours' (look_page.js).
+bool derived(const Module& layer) {
+  return dynamic_cast<const ReLU*>(&layer) != nullptr ||
+         dynamic_cast<const Dropout*>(&layer) != nullptr ||
+         dynamic_cast<const Flatten*>(&layer) != nullptr;
+}
+
+Json layers_of(const Look& look, Numbers& numbers) {
+  Json layers = Json::array();
+  for (std::size_t i = 0; i < look.layers.size(); ++i) {
+    const SeenLayer& layer = look.layers[i];
+    const auto steps = layer.module->walk(layer.x.shape());
+    Json json = {{"name", layer.name},
+                 {"kind", layer.module->kind()},
+                 {"in", without_batch(layer.x.shape())},
+                 {"out", without_batch(layer.y.shape())},
+                 {"formula", steps.at(0).formula},
+                 {"detail", steps.at(0).detail}};
+    if (!derived(*layer.module)) json["y"] = numbers.add(layer.y);
+    if (i + 1 == look.layers.size() || !derived(*look.layers[i + 1].module))
+      json["dy"] = numbers.add(layer.dy);
+    describe(layer, json, numbers);
+    layers.push_back(std::move(json));
+  }
+  return layers;
+}
+
+Json map_json(const PlaceMap& map, Numbers& numbers) {
+  return {{"channels", map.channels},
+          {"height", map.height},
+          {"width", map.width},
+          {"values", numbers.add(map.values)}};
+}
+
+Json why_json(const Why& why, Numbers& numbers) {
+  const Projection& p = why.projection;
+  Json cam = map_json(why.cam, numbers), drop = map_json(why.occlusion.drop, numbers),
+       projection = map_json(p.pixels, numbers);
+  cam["layer"] = why.cam_of;
+  drop["window"] = why.occlusion.window;
+  drop["stride"] = why.occlusion.stride;
+  projection.update({{"layer", p.layer},
+                     {"channel", p.channel},
+                     {"row", p.row},
+                     {"column", p.column},
+                     {"value", p.value}});
+  return {{"saliency", map_json(why.saliency, numbers)},
+          {"guided", map_json(why.guided, numbers)},
+          {"cam", cam},
+          {"occlusion", drop},
+          {"projection", projection}};
+}
+
+std::vector<std::int64_t> best_classes(const Look& look, int count) {
+  return top_k(look.probabilities.data(), static_cast<std::int64_t>(look.probabilities.size()),
+               count);
+}
+
+Json guesses_json(const TrainedModel& trained, const Look& look, int count) {
+  Json guesses = Json::array();
+  for (const std::int64_t c : best_classes(look, count)) {
+    const auto at = static_cast<std::size_t>(c);
+    guesses.push_back(
+        {{"class", trained.classes.at(at)}, {"index", c}, {"probability", look.probabilities[at]}});
+  }
+  return guesses;
+}
+
+std::string picture_uri(const Image& image) {
+  return html::jpeg_uri({image.width, image.height, 3, image.rgb}, 90);
+}
+
+// The photograph, at most 640 pixels wide and high.
+Image thumbnail(const Image& photograph) {
+  const int larger = std::max(photograph.width, photograph.height);
+  if (larger <= 640) return photograph;
+  const auto scaled = [&](int n) { return std::max(1, static_cast<int>(640.0 * n / larger)); };
+  return resize(photograph, scaled(photograph.width), scaled(photograph.height));
+}
+
+// Where the network's square lies in the photograph, as fractions of its width and height.
+Json square_in(const Image& photograph, const TrainConfig& config) {
+  const double w = photograph.width, h = photograph.height;
+  const double scale =
+      config.prepare.short_side > 0 ? std::min(w, h) / config.prepare.short_side : 1;
+  const double side = std::min({scale * config.augment.crop, w, h});
+  return {{"left", (w - side) / 2 / w},
+          {"top", (h - side) / 2 / h},
+          {"width", side / w},
+          {"height", side / h}};
+}
+
+// Inside of a <script>, "</" would end it; JSON may write it otherwise.
+std::string in_script(const Json& json) {
+  std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  for (std::size_t at = 0; (at = text.find("</", at)) != std::string::npos; at += 3)
+    text.replace(at, 2, "<\\/");
+  return text;
+}
+
+// ---- maps ---------------------------------------------------------------------------------------
+
+struct MapSummary {
+  std::int64_t channel;
+  float largest;
+};
+
+// A layer's maps, that with the largest value first.
+std::vector<MapSummary> strongest_maps(const SeenLayer& layer) {
+  const std::vector<float> y = floats_of(layer.y);
+  const std::int64_t maps = layer.y.size(1), plane = layer.y.numel() / maps;
+  std::vector<MapSummary> order;
+  for (std::int64_t c = 0; c < maps; ++c)
+    order.push_back({c, *std::max_element(y.begin() + c * plane, y.begin() + (c + 1) * plane)});
+  std::stable_sort(order.begin(), order.end(),
+                   [](const MapSummary& a, const MapSummary& b) { return a.largest > b.largest; });
+  return order;
+}
+
+// The middle of a map's largest value, in pixels of the network's square.
+Json peak_of(const PlaceMap& map, double first, double step) {
+  const auto plane = static_cast<std::size_t>(map.height * map.width);
+  const auto begin = map.values.begin();
+  const auto at = std::max_element(begin, begin + static_cast<std::ptrdiff_t>(plane)) - begin;
+  return {{"x", first + step * static_cast<double>(at % map.width)},
+          {"y", first + step * static_cast<double>(at / map.width)}};
+}
+
+}  // namespace
+
+Image map_sheet(const SeenLayer& layer) {
+  const Shape shape = layer.y.shape();
+  if (shape.rank() != 4)
+    throw ValueError(fmt::format("look: {} has no maps: its output is a row of {} values",
+                                 layer.name, layer.y.numel()));
+  const std::int64_t maps = shape[1], h = shape[2], w = shape[3], gap = 1;
+  const auto columns = static_cast<std::int64_t>(std::ceil(std::sqrt(static_cast<double>(maps))));
+  const std::int64_t rows = (maps + columns - 1) / columns;
+  Image sheet;
+  sheet.width = static_cast<int>(columns * (w + gap) - gap);
+  sheet.height = static_cast<int>(rows * (h + gap) - gap);
+  sheet.rgb.assign(3 * static_cast<std::size_t>(sheet.width) * sheet.height, 128);
+  const std::vector<float> y = floats_of(layer.y);
+  const std::vector<MapSummary> order = strongest_maps(layer);
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const float* map = y.data() + order[i].channel * h * w;
+    const auto [low, high] = std::minmax_element(map, map + h * w);
+    const float range = *high > *low ? *high - *low : 1;
+    const auto column = static_cast<std::int64_t>(i) % columns,
+               row = static_cast<std::int64_t>(i) / columns;
+    for (std::int64_t r = 0; r < h; ++r)
+      for (std::int64_t c = 0; c < w; ++c)
+        std::memset(sheet.pixel(static_cast<int>(column * (w + gap) + c),
+                                static_cast<int>(row * (h + gap) + r)),
+                    static_cast<int>(std::lround(255 * (map[r * w + c] - *low) / range)), 3);
+  }
+  return sheet;
+}
+
+std::string look_json(const TrainedModel& trained, const Look& look, const LookTitle& title) {
+  Json layers = Json::array();
+  for (const SeenLayer& layer : look.layers) {
+    const std::vector<float> y = floats_of(layer.y);
+    Json json = {{"name", layer.name},
+                 {"kind", layer.module->kind()},
+                 {"shape", without_batch(layer.y.shape())},
+                 {"zeros", static_cast<double>(std::count(y.begin(), y.end(), 0.0F)) /
+                               static_cast<double>(y.size())},
+                 {"smallest", *std::min_element(y.begin(), y.end())},
+                 {"largest", *std::max_element(y.begin(), y.end())}};
+    if (layer.y.shape().rank() == 4) {
+      Json strongest = Json::array();
+      for (const MapSummary& map : strongest_maps(layer))
+        if (strongest.size() < 9) strongest.push_back(map.channel);
+      json["strongest_maps"] = strongest;
+    }
+    layers.push_back(std::move(json));
+  }
+  const Why& why = look.why;
+  const double side = static_cast<double>(look.input.size(3));
+  const double cell = side / static_cast<double>(why.cam.width);
+  const Occlusion& o = why.occlusion;
+  return Json{{"photograph", title.photograph},
+              {"checkpoint", title.checkpoint},
+              {"model", trained.config.model},
+              {"target", trained.classes.at(static_cast<std::size_t>(look.target))},
+              {"top", guesses_json(trained, look, 5)},
+              {"layers", layers},
+              {"side", look.input.size(3)},
+              {"peaks",
+               {{"saliency", peak_of(why.saliency, 0.5, 1)},
+                {"grad_cam", peak_of(why.cam, cell / 2, cell)},
+                {"occlusion", peak_of(o.drop, static_cast<double>(o.window) / 2,
+                                      static_cast<double>(o.stride))}}},
+              {"occlusion",
+               {{"window", o.window},
+                {"stride", o.stride},
+                {"largest_drop", *std::max_element(o.drop.values.begin(), o.drop.values.end())}}}}
+      .dump(2, ' ', false, Json::error_handler_t::replace);
+}
+
+namespace {
+
+// Everything that the scripts read; `numbers` is filled on the way.
+Json page_json(const TrainedModel& trained, const Look& look, const Image& photograph,
+               const LookTitle& title, Numbers& numbers) {
+  Json page = {{"model", trained.config.model},
+               {"photograph", title.photograph},
+               {"checkpoint", title.checkpoint},
+               {"classes", trained.classes},
+               {"target", look.target},
+               {"guesses", guesses_json(trained, look, 5)},
+               {"side", look.input.size(3)},
+               {"channels", look.input.size(1)},
+               {"picture", picture_uri(look.picture)},
+               {"thumbnail", picture_uri(thumbnail(photograph))},
+               {"square", square_in(photograph, trained.config)},
+               {"input", numbers.add(look.input)},
+               {"dinput", numbers.add(look.dinput)},
+               {"layers", layers_of(look, numbers)},
+               {"why", why_json(look.why, numbers)}};
+  page["numbers"] = numbers.count();
+  return page;
+}
+
+}  // namespace
+
+std::string look_page(const TrainedModel& trained, const Look& look, const Image& photograph,
+                      const LookTitle& title) {
+  Numbers exact;
+  Json page = page_json(trained, look, photograph, title, exact);
+  std::string packed = exact.text();
+  page["rounded_weights"] = packed.size() > kLargestText;
+  if (packed.size() > kLargestText) {
+    Numbers rounded(true);
+    page_json(trained, look, photograph, title, rounded);
+    packed = rounded.text();
+  }
+  const std::string heading = fmt::format("What {} sees in {}", html::escape(trained.config.model),
+                                          html::escape(title.photograph));
+  std::string rows;
+  for (const auto& [name, value] : build_provenance())
+    rows +=
+        fmt::format("<tr><th>{}</th><td>{}</td></tr>\n", html::escape(name), html::escape(value));
+  return fmt::format(
+      R"(<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{0}</title>
+<style>{1}{2}</style>
+</head>
+<body>
+<header>
+<p class="kicker">Limulus, {3}</p>
+<h1>{0}</h1>
+</header>
+<noscript><p>This page draws its pictures with JavaScript, from numbers inside of it; nothing is fetched.</p></noscript>
+<main id="look"></main>
+<section>
+<h2>What made this page</h2>
+<div class="scroll"><table class="pairs">
+<tr><th>command</th><td>{4}</td></tr>
+{5}</table></div>
+</section>
+<script id="page" type="application/json">{6}</script>
+<script id="numbers" type="text/plain">{7}</script>
+<script>{8}</script>
+<script>{9}</script>
+</body>
+</html>
+)",
+      heading, report::style(), report::look_css(), html::escape(title.checkpoint),
+      html::escape(title.command), rows, in_script(page), packed, report::look_units_js(),
+      report::look_page_js());
+}
+
+}  // namespace limulus

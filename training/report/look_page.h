@@ -1,0 +1,32 @@
+#pragma once
+// The page of `limulus look`: one file that needs no server, no network and no other file. It holds
+// the values of every layer, the convolutions' weights and the gradients, so that any unit's
+// arithmetic can be shown on it.
+//
+//   look_page.cpp   the page's frame, and the numbers in it
+//   look.css, look_units.js (a unit's arithmetic), look_page.js (drawing)
+#include <string>
+
+#include "training/report/look.h"
+
+namespace limulus {
+
+struct LookTitle {
+  std::string photograph;  // the file's name
+  std::string checkpoint;
+  std::string command;  // that made the page
+};
+
+// HTML, of `look` and the photograph that it was made from.
+std::string look_page(const TrainedModel& trained, const Look& look, const Image& photograph,
+                      const LookTitle& title);
+
+// What a program wants of it: classes with probabilities, each layer's size, share of zeros and
+// strongest maps, and the places that the five pictures point at.
+std::string look_json(const TrainedModel& trained, const Look& look, const LookTitle& title);
+
+// All maps of a layer as one grey picture, the strongest first: each between its least value (black)
+// and its largest (white). ValueError where the layer has none.
+Image map_sheet(const SeenLayer& layer);
+
+}  // namespace limulus
