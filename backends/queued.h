@@ -18,6 +18,7 @@
 
 #include "backends/finish_at_exit.h"
 #include "core/backend.h"
+#include "core/denormals.h"
 
 namespace limulus {
 
@@ -92,10 +93,14 @@ class QueuedBackend : public Backend {
   void sgd_step(DType dtype, const SgdShape& s, void* w, const void* g, void* v) override;
 
  private:
-  // The call inner->primitive(args...), with the arguments as they are now.
+  // The call inner->primitive(args...), with the arguments and the treatment of denormal numbers as
+  // they are now.
   template <class... Parameters>
   void later(void (Backend::*primitive)(Parameters...), std::decay_t<Parameters>... args) {
-    push([this, primitive, args...] { (inner_.get()->*primitive)(args...); });
+    push([this, primitive, flush = FlushDenormals::active(), args...] {
+      const FlushDenormals as_the_caller(flush);
+      (inner_.get()->*primitive)(args...);
+    });
   }
   void push(std::function<void()> command);
   void work();  // the thread's loop

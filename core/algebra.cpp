@@ -172,12 +172,20 @@ struct SumOne : Op {  // every value that was added receives the sum's gradient
   }
 };
 
+// Equal maxima share dy evenly: dx = dy / count where x is the maximum, else 0. Whichever of them one
+// moved up, y would follow it alone, and none if one of several moved down; the mean of what the
+// directions say keeps the sum of dx at dy.
 struct Amax : Op {
+  explicit Amax(int a) : axis(a) {}
   const char* name() const override { return "amax"; }
   std::vector<Tensor> backward(const Tensor& dy) override {
     const auto [x, y] = saved<2>();  // x is chosen by max(x, y) exactly where it equals y
-    return {selected(BinaryOp::max, false, x, y, stretched(dy, x.shape()))};
+    const Tensor ones = Tensor::full(x.shape(), 1, x.dtype(), x.backend());
+    const Tensor chosen = selected(BinaryOp::max, false, x, y, ones);
+    const Tensor share = compute(BinaryOp::div, dy, reduced(ReduceOp::sum, chosen, axis));
+    return {selected(BinaryOp::max, false, x, y, stretched(share, x.shape()))};
   }
+  int axis;
 };
 
 Tensor product(const Tensor& a, const Tensor& b, bool ta, bool tb) {
@@ -291,7 +299,7 @@ Tensor amax(const Tensor& x, int axis, bool keep) {
   if (x.size(a) == 0)
     throw ShapeError(fmt::format("amax: axis {} of shape {} is empty", axis, x.shape().str()));
   const Tensor y = reduced(ReduceOp::max, x, a);
-  return drop_axis(record<Amax>(y, {x}, {x, y}), a, keep);
+  return drop_axis(record<Amax>(y, {x}, {x, y}, a), a, keep);
 }
 
 Tensor matmul(const Tensor& a, const Tensor& b, bool trans_a, bool trans_b) {

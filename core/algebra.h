@@ -17,7 +17,8 @@ Tensor add(const Tensor& a, const Tensor& b);
 Tensor sub(const Tensor& a, const Tensor& b);
 Tensor mul(const Tensor& a, const Tensor& b);
 Tensor div(const Tensor& a, const Tensor& b);
-Tensor maximum(const Tensor& a, const Tensor& b);  // where equal, the gradient goes to a
+// Where equal, the gradient goes to a; where one is NaN, to that one, and where both are, to a.
+Tensor maximum(const Tensor& a, const Tensor& b);
 Tensor minimum(const Tensor& a, const Tensor& b);
 
 // -- elementwise, one tensor -------------------------------------------------------------------
@@ -36,7 +37,10 @@ Tensor mean(const Tensor& x);  // of all values: shape []
 // Over one axis (negative: from the end), which becomes 1, or disappears without `keep`.
 Tensor sum(const Tensor& x, int axis, bool keep = false);
 Tensor mean(const Tensor& x, int axis, bool keep = false);
-Tensor amax(const Tensor& x, int axis, bool keep = false);  // every equal maximum gets the gradient
+// The maximum; equal maxima share the gradient evenly (all of -inf, where every value is). A NaN is the
+// maximum wherever it stands, and several share the gradient like equal numbers. Over several axes at
+// once: reshape them into one first, or the shares are even in each axis by itself.
+Tensor amax(const Tensor& x, int axis, bool keep = false);
 
 // -- matrices ----------------------------------------------------------------------------------
 // [m, k] x [k, n] -> [m, n]; with a flag, that factor is given transposed.

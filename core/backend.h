@@ -6,13 +6,25 @@
 // primitive's contract is written here, once: the formula, the shapes, what may alias.
 //
 // Rules that hold for all primitives
-//   * Arrays are dense, row-major (images are NCHW); sizes are std::int64_t and may be zero.
+//   * Arrays are dense, row-major (images are NCHW); sizes are std::int64_t and may be zero (but for
+//     groups, and a window's kernel, stride and dilation). A sum of nothing is 0: a convolution
+//     without input channels gives its bias, a gradient over no images 0. A maximum of nothing is
+//     -infinity, and a mean of nothing (a pooling window with padding alone) 0 / 0, NaN.
 //   * `dtype` is f32 or f64 and is the type of every array that is not said to be something else.
 //   * An output never aliases an input, unless the contract says "in place allowed".
 //   * Outputs are overwritten, never accumulated into, unless the contract says so.
 //   * Results are the same bits for any number of threads: sizes alone decide how a sum is cut, and
 //     sums have a fixed order.
 //   * Sizes were checked by the caller (core and layers); a primitive trusts them.
+//   * Values that the formula does not name have no influence, NaN and infinity included: pixels that
+//     no window reads, and memory between and behind the arrays. (Padding may be multiplied as the
+//     zeros that it is: with a weight or a dy of infinity or NaN, that is NaN.)
+//   * A sum of positive numbers, however many, is right to 64 units of the last place: long sums are
+//     formed in pieces. (By Winograd's method a convolution is right to 512, for pixels of about the
+//     same size: backends/convolution.h.)
+//   * Where x is NaN, so are y and dx of the functions of one number, relu and abs included. What
+//     chooses among numbers (max, min, max pooling) chooses a NaN over all of them, and sends dy
+//     there as to a number.
 //
 // A primitive that a backend does not override falls back to the reference backend through host
 // memory (fallback.cpp), so that a new backend works with no kernel at all and gains them one by
@@ -70,10 +82,12 @@ struct Pool2dShape {
 };
 
 // Local response normalization (Krizhevsky et al. 2012, section 3.3), x and y [n, c, h, w]:
-//     y = x * s^-beta,    s = k + alpha * sum of x^2 over the window.
+//     y = x * s^-beta,    s = k + alpha * sum of x^2 over the window       (s > 0).
 // `alpha` is the factor as used here: a caller that follows the "divide by size" convention has
 // divided already. The window of element i covers [i - size/2, i - size/2 + size - 1] (integer
 // division), clipped: over channels (across), or over rows and columns of one channel (within).
+// In f32, y and dx are right to 1e-6 of their size for |x| up to 1e14 on every backend, and up to the
+// largest float on "cpu" and "reference", which compute in double where s leaves a float's range.
 struct LrnShape {
   std::int64_t n = 0, c = 0, h = 0, w = 0, size = 5;
   double alpha = 1e-4, beta = 0.75, k = 2;
@@ -176,8 +190,8 @@ class Backend {
   virtual void avg_pool2d_backward(DType dtype, const Pool2dShape& s, const void* dy, void* dx);
 
   // -- local response normalization --------------------------------------------------------------
-  //   dx_i = dy_i s_i^-beta - 2 alpha beta x_i * sum over j whose window holds i of dy_j x_j
-  //   s_j^(-beta-1)
+  //   dx_i = dy_i s_i^-beta - 2 alpha beta x_i * sum over j whose window holds i of
+  //          dy_j s_j^-beta (x_j / s_j)
   // s is computed again from x: cheaper than storing it.
   virtual void lrn_across_forward(DType dtype, const LrnShape& s, const void* x, void* y);
   virtual void lrn_across_backward(DType dtype, const LrnShape& s, const void* x, const void* dy,
@@ -200,7 +214,8 @@ class Backend {
                               const void* dy, void* dx);
   virtual void binary(DType dtype, BinaryOp op, const BroadcastShape& s, const void* a,
                       const void* b, void* y);
-  // dx = dy where the op chose this operand (a, or b with `second`); ties go to a: for max and min.
+  // dx = dy where the op chose this operand (a, or b with `second`), else 0: for max and min. Ties go
+  // to a; a NaN is chosen, and a where both are.
   virtual void select_backward(DType dtype, BinaryOp op, const BroadcastShape& s, bool second,
                                const void* a, const void* b, const void* dy, void* dx);
   virtual void affine(DType dtype, std::int64_t n, double scale, double shift, const void* x,
@@ -227,7 +242,8 @@ class Backend {
   virtual void softmax_backward(DType dtype, std::int64_t rows, std::int64_t cols, const void* y,
                                 const void* dy, void* dx);
   // loss[r] = log(sum exp x[r]) - x[r, label[r]], computed with the maximum taken out; labels i64
-  // in [0, cols) (checked by the caller); probability [rows, cols] = softmax(x).
+  // in [0, cols) (checked by the caller, so that cols is 0 only where rows is); probability [rows,
+  // cols] = softmax(x).
   virtual void cross_entropy_forward(DType dtype, std::int64_t rows, std::int64_t cols,
                                      const void* x, const void* labels, void* probability,
                                      void* loss);

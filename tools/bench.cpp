@@ -8,6 +8,7 @@
 
 #include "backends/registry.h"
 #include "benchmarks/timing.h"
+#include "core/denormals.h"
 #include "core/error.h"
 #include "core/pool.h"
 #include "core/rng.h"
@@ -28,7 +29,7 @@ struct BenchArguments {
   std::string model = "alexnet", device = "cpu", layer, svg;
   std::int64_t batch = 32, classes = 0;  // 0: the model's
   int repeat = 5, threads = 0;
-  bool inference = false, json = false;
+  bool inference = false, json = false, flush_denormals = false;
   DType weights = DType::f32;
 };
 
@@ -282,8 +283,10 @@ void add_bench(CLI::App& app) {
   add_weights_option(*c, a->weights);
   c->add_option("--svg", a->svg, "Also draw the roofline, into this file");
   c->add_flag("--json", a->json, "As JSON");
+  add_denormals_option(*c, a->flush_denormals);
   add_bench_ladder(*c);
   c->callback([a, c] {
+    const FlushDenormals denormals(a->flush_denormals);
     if (c->get_subcommands().empty()) bench(*a);
   });
 }

@@ -23,6 +23,9 @@ void add_convert(CLI::App& app);
 // layers/linear.h). `weights` has to live until the command has run.
 void add_weights_option(CLI::App& command, DType& weights);
 
+// --flush-denormals (core/denormals.h): the flag, which has to live until the command has run.
+void add_denormals_option(CLI::App& command, bool& flush);
+
 // What a command that ended without an error reports to the shell: a gradient check that found a
 // wrong gradient ends with 1. main returns it.
 void set_exit_status(int status);

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "backends/registry.h"
+#include "core/denormals.h"
 #include "core/error.h"
 #include "layers/linear.h"
 #include "tools/commands.h"
@@ -21,7 +22,7 @@ struct EvaluateArguments {
   std::string checkpoint, data, device = "cpu";
   DType weights = DType::f32;
   int threads = 0, workers = 1, worst = 0;
-  bool json = false, one_crop = false, strict = false;
+  bool json = false, one_crop = false, strict = false, flush_denormals = false;
 };
 
 nlohmann::ordered_json as_json(const Evaluation& e) {
@@ -147,7 +148,11 @@ void add_evaluate(CLI::App& app) {
       ->capture_default_str();
   c->add_flag("--strict", a->strict, "An unreadable picture is an error, not skipped");
   c->add_flag("--json", a->json, "As JSON");
-  c->callback([a] { evaluate(*a); });
+  add_denormals_option(*c, a->flush_denormals);
+  c->callback([a] {
+    const FlushDenormals denormals(a->flush_denormals);
+    evaluate(*a);
+  });
 }
 
 }  // namespace limulus::tools

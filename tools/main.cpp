@@ -78,6 +78,11 @@ void add_weights_option(CLI::App& command, DType& weights) {
       ->default_str("f32");
 }
 
+void add_denormals_option(CLI::App& command, bool& flush) {
+  command.add_flag("--flush-denormals", flush,
+                   "Numbers below 1.2e-38 become 0: faster where there are many");
+}
+
 }  // namespace limulus::tools
 
 int main(int argc, char** argv) {

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "backends/registry.h"
+#include "core/denormals.h"
 #include "core/error.h"
 #include "formats/read_file.h"
 #include "layers/linear.h"
@@ -21,7 +22,7 @@ struct PredictArguments {
   DType weights = DType::f32;
   std::vector<std::string> images;
   int top = 5, threads = 0;
-  bool ten_crop = false, json = false;
+  bool ten_crop = false, json = false, flush_denormals = false;
 };
 
 // One picture that cannot be read does not cost the answers for the others.
@@ -80,7 +81,11 @@ void add_predict(CLI::App& app) {
   c->add_option("--threads", a->threads, "Threads of the cpu device")->check(CLI::Range(1, 1024));
   add_weights_option(*c, a->weights);
   c->add_flag("--json", a->json, "As JSON");
-  c->callback([a] { predict(*a); });
+  add_denormals_option(*c, a->flush_denormals);
+  c->callback([a] {
+    const FlushDenormals denormals(a->flush_denormals);
+    predict(*a);
+  });
 }
 
 }  // namespace limulus::tools

@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "backends/registry.h"
+#include "core/denormals.h"
 #include "core/error.h"
 #include "layers/walk.h"
 #include "models/alexnet_towers.h"
@@ -32,7 +33,8 @@ struct TrainArguments {
   std::optional<std::string> schedule, rule;
   double checkpoint_minutes = 1;
   int threads = 0, workers = 1;
-  bool resume = false, strict = false, batch_norm = false, vertical_flip = false;
+  bool resume = false, strict = false, batch_norm = false, vertical_flip = false,
+       flush_denormals = false;
 };
 
 // Ctrl-C once: finish the step, save, leave. Twice: leave at once (the last checkpoint stays).
@@ -243,7 +245,11 @@ void add_train(CLI::App& app) {
       ->check(CLI::Range(0.0001, 1e4))
       ->capture_default_str();
   c->add_flag("--strict", a->strict, "An unreadable picture is an error, not skipped");
-  c->callback([a] { train(*a); });
+  add_denormals_option(*c, a->flush_denormals);
+  c->callback([a] {
+    const FlushDenormals denormals(a->flush_denormals);
+    train(*a);
+  });
 }
 
 }  // namespace limulus::tools

@@ -178,7 +178,11 @@ void Trainer::explain_nan(const Tensor& x, double loss) {
   }
   throw Error(fmt::format(
       "train: the loss became {} in step {} (epoch {}); the first value that is not a number is in "
-      "{}. The learning rate {:g} is probably too high: try --lr {:g}, or --recipe default. {}",
+      "{}. The learning rate {:g} is probably too high: try --lr {:g}, or --recipe default. If "
+      "that "
+      "changes nothing, LIMULUS_CONV=direct in the environment tells whether Winograd's "
+      "convolutions "
+      "are the reason (docs/performance/winograd.md). {}",
       loss, progress_.step + 1, progress_.epoch + 1, where, optimizer_->options().lr,
       optimizer_->options().lr / 4, checkpoint_state()));
 }

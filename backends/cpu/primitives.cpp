@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "backends/cpu/cpu_backend.h"
+#include "core/denormals.h"
 #include "core/describe.h"
 #include "core/error.h"
 #include "core/trace.h"
@@ -28,6 +29,7 @@ void CpuBackend::run(DType dtype, const char* primitive, const S& shape, F kerne
   const char* method = "";
   cpu::Context context = context_;
   context.method = &method;
+  context.flush_denormals = FlushDenormals::active();
   if (dtype == DType::f32)
     kernel(*f32_, context);
   else if (dtype == DType::f64)

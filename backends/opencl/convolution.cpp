@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "backends/opencl/matrix.h"
+#include "backends/opencl/reduce.h"
 
 namespace limulus {
 namespace opencl {
@@ -26,7 +27,11 @@ void spread(Runtime& r, DType dtype, const Spread& s, std::int64_t planes, const
 
 Spread spread_of(const Conv2dShape& s, std::int64_t rows, std::int64_t pitch, std::int64_t tail) {
   const Window1d &h = s.window.h, &w = s.window.w;
-  return {h.in, w.in, h.stride, w.stride, h.pad, w.pad, rows, pitch, tail};
+  const auto read = [](const Window1d& a) {  // up to the end of the last window
+    const std::int64_t end = (a.out - 1) * a.stride + (a.kernel - 1) * a.dilation + 1 - a.pad;
+    return std::clamp<std::int64_t>(end, 0, a.in);
+  };
+  return {h.in, w.in, h.stride, w.stride, h.pad, w.pad, rows, pitch, tail, read(h), read(w)};
 }
 
 std::int64_t spread_size(const Spread& s, std::int64_t planes) {
@@ -92,6 +97,10 @@ const char* method_of(const Conv2dShape& s) {
   return s.window.h.stride > 1 || s.window.w.stride > 1 ? "dealt, winograd" : "winograd";
 }
 
+struct WeightRows {  // the same as in kernels/conv2d.cl
+  cl_long oh, ow, pitch;
+};
+
 struct Columns {  // the same as in kernels/conv2d.cl
   cl_long channels, h, w, fh, fw, oh, ow, sh, sw, ph, pw, dh, dw, offset, image_step;
 };
@@ -119,7 +128,7 @@ void input_by_columns(Runtime& r, DType dtype, const Conv2dShape& s, const void*
       multiply(
           r, dtype,
           {z.taps, z.outputs, z.filters, z.outputs, false, 0, count, 0, b_size, z.taps * z.outputs},
-          a.data(), b.data(), columns.data());
+          a.data(), b.data(), columns.data(), pool);
       const Columns c = {z.channels,    h.in,
                          v.in,          h.kernel,
                          v.kernel,      h.out,
@@ -149,8 +158,8 @@ void weight_gradient(Runtime& r, DType dtype, const Conv2dShape& s, const void* 
   const Spread spread_x = spread_for_taps(s, r.panel_b(dtype));
   const std::int64_t count = round_up(positions(s, spread_x), r.vec(dtype));
   const Window1d &h = s.window.h, &v = s.window.w;
-  const Spread spread_dy = {h.out,          v.out, 1, 1, 0, 0, ceil_div(count, spread_x.pitch),
-                            spread_x.pitch, 0};
+  const Spread spread_dy = {
+      h.out, v.out, 1, 1, 0, 0, ceil_div(count, spread_x.pitch), spread_x.pitch, 0, h.out, v.out};
   const std::int64_t plane = spread_size(spread_x, 1) - spread_x.tail,
                      dy_plane = spread_size(spread_dy, 1);
   const std::int64_t tile_filters = r.tuning().processor ? 4 : r.panel_a();  // conv2d.cl: WF
@@ -172,10 +181,10 @@ void weight_gradient(Runtime& r, DType dtype, const Conv2dShape& s, const void* 
                     g * z.channels * plane, s.c * plane, table.data(), z.taps, dy_copy.data(),
                     g * z.filters * dy_plane, s.k * dy_plane, dy_plane, count, z.filters, s.n,
                     ceil_div(s.n, parts), parts > 1 ? partial.data() : dw, g * z.filters * z.taps,
-                    weights);
+                    weights, WeightRows{h.out, v.out, spread_x.pitch});
   if (parts > 1)
     r.launch("reduce", dtype, "sum_across", {ceil_div(weights, r.tuning().run_across), 1, 1},
-             partial.data(), dw, parts, weights);
+             partial.data(), dw, parts, weights, parts);
 }
 
 }  // namespace
@@ -209,6 +218,8 @@ void OpenClBackend::conv2d_backward_input(DType dtype, const Conv2dShape& s, con
 void OpenClBackend::conv2d_backward_weight(DType dtype, const Conv2dShape& s, const void* x,
                                            const void* dy, void* dw) {
   using namespace opencl;
+  if (s.n * s.window.h.out * s.window.w.out == 0)  // sums of nothing
+    return fill(dtype, s.k * Group(s).taps, 0, dw);
   run(dtype, "conv2d_backward_weight", s, [&](Runtime& r, Trace& trace) {
     trace.used(method_of(s));
     weight_gradient(r, dtype, s, x, dy, dw, pool());
@@ -221,11 +232,9 @@ void OpenClBackend::conv2d_backward_bias(DType dtype, const Conv2dShape& s, cons
   using namespace opencl;
   run(dtype, "conv2d_backward_bias", s, [&](Runtime& r) {
     const std::int64_t outputs = s.window.h.out * s.window.w.out;
-    const Workspace rows(pool(), bytes_of(dtype, s.n * s.k));
-    r.launch("reduce", dtype, "sum_rows", {s.n * s.k, 1, 1}, dy, rows.data(), s.n * s.k, outputs,
-             outputs);
-    r.launch("reduce", dtype, "sum_across", {ceil_div(s.k, r.tuning().run_across), 1, 1},
-             rows.data(), db, s.n, s.k);
+    const Workspace maps(pool(), bytes_of(dtype, s.n * s.k));
+    reduce_rows(r, dtype, "sum_rows", s.n * s.k, outputs, dy, maps.data(), pool());
+    reduce_across(r, dtype, "sum_across", 1, s.n, s.k, maps.data(), db, pool());
   });
 }
 

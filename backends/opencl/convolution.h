@@ -15,7 +15,7 @@ struct Group {
 
 // A copy of planes with zeros around them, dealt out by the remainders of a stride.
 struct Spread {  // the same as in kernels/conv2d.cl
-  cl_long h, w, sh, sw, ph, pw, rows, pitch, tail;
+  cl_long h, w, sh, sw, ph, pw, rows, pitch, tail, read_h, read_w;
 };
 // The copy of x of a convolution, with so many rows and columns.
 Spread spread_of(const Conv2dShape& s, std::int64_t rows, std::int64_t pitch, std::int64_t tail);

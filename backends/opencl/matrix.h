@@ -31,6 +31,8 @@ struct Product {
   std::int64_t b_step = 0;
   std::int64_t batch = 1, a_batch = 0, b_batch = 0, c_batch = 0;
 };
-void multiply(Runtime& r, DType dtype, const Product& s, const void* a, const void* b, void* c);
+// `pool` gives the workspace that sums of very many terms need.
+void multiply(Runtime& r, DType dtype, const Product& s, const void* a, const void* b, void* c,
+              Pool& pool);
 
 }  // namespace limulus::opencl

@@ -57,7 +57,7 @@ void OpenClBackend::lrn_within_backward(DType dtype, const LrnShape& s, const vo
     r.launch("lrn", dtype, "within_backward_own", rows(s), x, dy, sizes(s), Real{s.k},
              Real{s.alpha}, Real{s.beta}, three_quarters(s), t.data(), dx);
     r.launch("lrn", dtype, "within_backward_others", rows(s), x, sizes(s),
-             Real{2 * s.alpha * s.beta}, static_cast<const void*>(t.data()), dx);
+             static_cast<const void*>(t.data()), dx);
   });
 }
 

@@ -1,4 +1,6 @@
 // Pooling on the device (kernels/pool.cl).
+#include <algorithm>
+
 #include "backends/opencl/run.h"
 
 namespace limulus {
@@ -49,8 +51,15 @@ void OpenClBackend::max_pool2d_backward(DType dtype, const Pool2dShape& s, const
                                         const void* argmax, void* dx) {
   using namespace opencl;
   run(dtype, "max_pool2d_backward", s, [&](Runtime& r) {
+    const auto windows_of_element = [](const Window1d& w) {
+      return std::min(w.out, ceil_div(w.kernel, w.stride));
+    };
+    const bool many = windows_of_element(s.window.h) * windows_of_element(s.window.w) > 64;
+    const std::int64_t inputs = s.n * s.c * s.window.h.in * s.window.w.in;
+    const Workspace lost(pool(), bytes_of(dtype, many ? inputs : 0));
+    void* const kept = many ? lost.data() : nullptr;
     r.launch("pool", dtype, "max_backward", r.tuning().processor ? planes(s) : input_rows(s), dy,
-             argmax, windows(s), s.n * s.c, dx);
+             argmax, windows(s), s.n * s.c, dx, kept);
   });
 }
 

@@ -1,26 +1,45 @@
 // Reductions and softmax on the device (kernels/reduce.cl, softmax.cl).
-#include "backends/opencl/run.h"
+#include "backends/opencl/reduce.h"
 
 namespace limulus {
+namespace opencl {
+
+// Pieces are 16 lanes of 256 terms; across, 64 subtotals of 64. (A long row is also cut so that a few
+// rows keep all of a device busy.)
+namespace {
+constexpr std::int64_t piece = 4096;
+}
+
+void reduce_rows(Runtime& r, DType dtype, const char* kernel, std::int64_t rows, std::int64_t len,
+                 const void* x, void* y, Pool& pool) {
+  const std::int64_t pieces = ceil_div(len, piece);
+  if (pieces <= 1) return r.launch("reduce", dtype, kernel, {rows, 1, 1}, x, y, rows, len, len);
+  const Workspace partial(pool, static_cast<std::size_t>(rows * pieces) * size_of(dtype));
+  r.launch("reduce", dtype, kernel, {rows, pieces, 1}, x, partial.data(), rows, len, piece);
+  reduce_rows(r, dtype, kernel, rows, pieces, partial.data(), y, pool);
+}
+
+void reduce_across(Runtime& r, DType dtype, const char* kernel, std::int64_t outer,
+                   std::int64_t len, std::int64_t inner, const void* x, void* y, Pool& pool) {
+  const std::int64_t runs = ceil_div(inner, r.tuning().run_across), pieces = ceil_div(len, piece);
+  if (pieces <= 1)
+    return r.launch("reduce", dtype, kernel, {runs, outer, 1}, x, y, len, inner, len);
+  const Workspace partial(pool, static_cast<std::size_t>(outer * pieces * inner) * size_of(dtype));
+  r.launch("reduce", dtype, kernel, {runs, outer, pieces}, x, partial.data(), len, inner, piece);
+  reduce_across(r, dtype, kernel, outer, pieces, inner, partial.data(), y, pool);
+}
+
+}  // namespace opencl
 
 void OpenClBackend::reduce(DType dtype, ReduceOp op, std::int64_t outer, std::int64_t len,
                            std::int64_t inner, const void* x, void* y) {
   using namespace opencl;
   run(dtype, "reduce", Shape{outer, len, inner}, [&](Runtime& r) {
     const bool sum = op == ReduceOp::sum;
-    if (inner != 1 || len == 0) {
-      r.launch("reduce", dtype, sum ? "sum_across" : "max_across",
-               {ceil_div(inner, r.tuning().run_across), outer, 1}, x, y, len, inner);
-      return;
-    }
-    // A long row is cut, so that few rows keep all of the device busy: 16 lanes of 256 terms.
-    constexpr std::int64_t piece = 4096;
-    const char* kernel = sum ? "sum_rows" : "max_rows";
-    const std::int64_t pieces = ceil_div(len, piece);
-    if (pieces == 1) return r.launch("reduce", dtype, kernel, {outer, 1, 1}, x, y, outer, len, len);
-    const Workspace partial(pool(), static_cast<std::size_t>(outer * pieces) * size_of(dtype));
-    r.launch("reduce", dtype, kernel, {outer, pieces, 1}, x, partial.data(), outer, len, piece);
-    r.launch("reduce", dtype, kernel, {outer, 1, 1}, partial.data(), y, outer, pieces, pieces);
+    if (inner == 1 && len > 0)
+      reduce_rows(r, dtype, sum ? "sum_rows" : "max_rows", outer, len, x, y, pool());
+    else
+      reduce_across(r, dtype, sum ? "sum_across" : "max_across", outer, len, inner, x, y, pool());
   });
 }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "backends/opencl/program.h"
+#include "core/denormals.h"
 
 namespace limulus::opencl {
 Runtime::Runtime(std::string name, const cl::Device& device, const Tuning& tuning)
@@ -32,16 +33,19 @@ std::string Runtime::options(DType dtype) const {
 }
 
 cl::Kernel& Runtime::find(const char* family, DType dtype, const char* kernel) {
-  const std::string program_name = fmt::format("{} {}", family, name_of(dtype));
+  const bool flush = FlushDenormals::active();
+  const std::string program_name =
+      fmt::format("{} {}{}", family, name_of(dtype), flush ? " flushing" : "");
   const std::string kernel_name = fmt::format("{} {}", program_name, kernel);
   const auto found = kernels_.find(kernel_name);
   if (found != kernels_.end()) return found->second;
   auto program = programs_.find(program_name);
   if (program == programs_.end())
-    program =
-        programs_
-            .emplace(program_name, build_program(name_, context_, device_, family, options(dtype)))
-            .first;
+    program = programs_
+                  .emplace(program_name,
+                           build_program(name_, context_, device_, family,
+                                         options(dtype) + (flush ? " -cl-denorms-are-zero" : "")))
+                  .first;
   return kernels_.emplace(kernel_name, cl::Kernel(program->second, kernel)).first->second;
 }
 

@@ -11,6 +11,39 @@ namespace {
 constexpr std::int64_t side = 7, points = side * side;  // kernels/winograd.cl
 constexpr std::int64_t tail = 16;  // numbers that a vector may read past a tile's row
 
+struct Direct {  // the same as in kernels/winograd.cl
+  cl_long images, channels, h, w, fh, fw, oh, ow, sh, sw, ph, pw;
+  cl_long x_offset, x_image, y_offset, y_image;
+  cl_long w_offset, filter_step, channel_step, tap_step;
+};
+
+// Group g of the convolution as it was asked for, from image `first` on.
+Direct direct(const Conv2dShape& s, std::int64_t g, std::int64_t first, bool turned) {
+  const Group z(s);
+  const Window1d &h = s.window.h, &w = s.window.w;
+  const std::int64_t area = h.kernel * w.kernel;
+  return {.images = s.n,
+          .channels = z.channels,
+          .h = h.in,
+          .w = w.in,
+          .fh = h.kernel,
+          .fw = w.kernel,
+          .oh = h.out,
+          .ow = w.out,
+          .sh = h.stride,
+          .sw = w.stride,
+          .ph = h.pad,
+          .pw = w.pad,
+          .x_offset = (first * s.c + g * z.channels) * z.inputs,
+          .x_image = s.c * z.inputs,
+          .y_offset = (first * s.k + g * z.filters) * z.outputs,
+          .y_image = s.k * z.outputs,
+          .w_offset = g * z.filters * z.taps + (turned ? area - 1 : 0),
+          .filter_step = turned ? area : z.taps,
+          .channel_step = turned ? z.filters * area : area,
+          .tap_step = turned ? -1 : 1};
+}
+
 struct Tiles {  // the same as in kernels/winograd.cl
   cl_long tiles, tiles_h, tiles_w, offset, image, plane, pitch, out;
 };
@@ -69,7 +102,8 @@ struct Plan {
   }
   // Whole tiles of outputs.
   Spread gradient(const Conv2dShape& s) const {
-    return {s.window.h.out, s.window.w.out, 1, 1, 0, 0, out * tiles_h, out * tiles_w, tail};
+    const std::int64_t h = s.window.h.out, w = s.window.w.out;
+    return {h, w, 1, 1, 0, 0, out * tiles_h, out * tiles_w, tail, h, w};
   }
   // Tiles of `count` images, in an array of `channels` planes an image.
   Tiles tiles(std::int64_t count, std::int64_t offset, std::int64_t channels, std::int64_t plane,
@@ -99,7 +133,7 @@ bool winograd_pays(const Conv2dShape& asked) {
   const Conv2dShape s = dealt(asked);
   const Window1d &h = s.window.h, &w = s.window.w;
   if (h.kernel != w.kernel || (h.kernel != 3 && h.kernel != 5)) return false;
-  if (s.n == 0 || s.c == 0 || s.k == 0) return false;
+  if (s.n * s.c * s.k * h.out * w.out == 0) return false;
   const ConvMethod method = conv_method();
   if (method != ConvMethod::automatic) return method == ConvMethod::winograd;
   const std::int64_t out = side + 1 - h.kernel, tiles = ceil_div(h.out, out) * ceil_div(w.out, out);
@@ -110,6 +144,7 @@ bool winograd_pays(const Conv2dShape& asked) {
 
 void winograd_convolve(Runtime& r, DType dtype, const Conv2dShape& asked, bool turned,
                        const void* x, const void* w, const void* b, void* y, Pool& pool) {
+  const void* weights_asked = w;
   const Conv2dShape s = dealt(asked);
   const Plan p(r, dtype, s);
   const Group& z = p.group;
@@ -145,12 +180,13 @@ void winograd_convolve(Runtime& r, DType dtype, const Conv2dShape& asked, bool t
       multiply(r, dtype,
                {z.filters, n, z.channels, n, false, 0, points, u_size,
                 packed_b(r, dtype, tiles, z.channels), z.filters * n},
-               u.data(), v.data(), m.data());
+               u.data(), v.data(), m.data(), pool);
       r.launch(
           "winograd", dtype, pick(p, "outputs_3", "outputs_5"),
           {ceil_div(tiles, r.vec(dtype)), z.filters, 1}, m.data(), n, z.filters,
           p.tiles(count, (first * s.k + g * z.filters) * z.outputs, s.k, z.outputs, s.window.w.out),
-          s.window.h.out, s.window.w.out, b, g * z.filters, s.relu ? 1 : 0, y);
+          s.window.h.out, s.window.w.out, b, g * z.filters, s.relu ? 1 : 0, y, x, weights_asked,
+          direct(asked, g, first, turned));
     }
   }
 }
@@ -187,11 +223,11 @@ void winograd_weight_gradient(Runtime& r, DType dtype, const Conv2dShape& asked,
       multiply(r, dtype,
                {z.filters, n, tiles, n, first > 0, 0, points, packed_a(r, dtype, z.filters, tiles),
                 packed_b(r, dtype, z.channels, tiles), z.filters * n},
-               u.data(), v.data(), m.data());
+               u.data(), v.data(), m.data(), pool);
     }
     r.launch("winograd", dtype, pick(p, "weights_3", "weights_5"),
              {ceil_div(z.channels, r.vec(dtype)), z.filters, 1}, m.data(), n, z.filters, z.channels,
-             to, g * z.filters * z.taps);
+             to, g * z.filters * z.taps, x, dy, direct(asked, g, 0, false));
   }
   if (weights > 0) {
     const std::int64_t all = s.k * Group(asked).taps;

@@ -40,7 +40,8 @@ double value_of(UnaryOp op, double x) {
 }
 
 // dy f'(x), with y = f(x); only the one of x and y that the table above names is looked at. Where f
-// is flat, relu and abs block dy altogether: a product would let 0 * inf = NaN through.
+// is flat, relu and abs block dy altogether: a product would let 0 * inf = NaN through. Where x is NaN,
+// dx is NaN, by the products of the others and by these two alike: what is broken must not look flat.
 double gradient_of(UnaryOp op, double x, double y, double dy) {
   switch (op) {
     case UnaryOp::neg:
@@ -54,9 +55,9 @@ double gradient_of(UnaryOp op, double x, double y, double dy) {
     case UnaryOp::square:
       return dy * 2 * x;
     case UnaryOp::abs:
-      return x > 0 ? dy : x < 0 ? -dy : 0;
+      return x > 0 ? dy : x < 0 ? -dy : std::isnan(x) ? x : 0;
     case UnaryOp::relu:
-      return y > 0 ? dy : 0;
+      return y > 0 ? dy : std::isnan(y) ? y : 0;
     case UnaryOp::sigmoid:
       return dy * y * (1 - y);
     case UnaryOp::tanh:

@@ -9,7 +9,9 @@
 //
 // Derivative: x_i enters y_i itself, and through s_j every y_j whose window holds i:
 //
-//     dx_i = dy_i s_i^-beta - 2 alpha beta x_i * sum over such j of  dy_j x_j s_j^(-beta - 1)
+//     dx_i = dy_i s_i^-beta - 2 alpha beta x_i * sum over such j of  dy_j s_j^-beta (x_j / s_j)
+//
+// (Written so, no factor is far larger or smaller than the result: dy_j x_j alone may overflow.)
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -99,7 +101,8 @@ void backward(const LrnShape& shape, const T* x, const T* dy, T* dx, Neighbours 
   for_elements(shape, [&](std::int64_t i, auto... at) {
     Sum sum = 0;
     neighbours(true, at..., [&](std::int64_t j) {
-      sum += Sum{dy[j]} * x[j] * std::pow(s[static_cast<std::size_t>(j)], -shape.beta - 1);
+      const Sum s_j = s[static_cast<std::size_t>(j)];
+      sum += dy[j] * std::pow(s_j, -shape.beta) * (x[j] / s_j);
     });
     const Sum own = dy[i] * std::pow(s[static_cast<std::size_t>(i)], -shape.beta);
     dx[i] = static_cast<T>(own - 2 * shape.alpha * shape.beta * x[i] * sum);

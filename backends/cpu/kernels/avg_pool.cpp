@@ -13,7 +13,7 @@
 //
 //   spread | g0 0 g1 0 g2 0 ... |     G[w] = sum over fw of spread[w + P - fw D]
 //
-// and G is then added to each of the input rows that the windows of row oh cover. Each step is taken
+// and dx of an input row is the sum of G over the rows of windows that cover it. Each step is taken
 // for all rows of a plane before the next begins: what was just stored in pieces cannot be loaded
 // in one until it has reached the cache (see lrn_within.cpp).
 #include "backends/cpu/kernels/memory_kernels.h"
@@ -24,23 +24,24 @@ namespace {
 
 template <int STRIDE, class T>
 LIMULUS_INLINE Vec<T> sum_lanes(const Window2d& win, const T* x, std::int64_t rows, int n) {
-  Vec<T> sum = Vec<T>::zero();
-  for (std::int64_t i = 0; i < rows; ++i)
-    for (std::int64_t j = 0; j < win.w.kernel; ++j) {
-      const T* tap = x + i * win.h.dilation * win.w.in + j * win.w.dilation;
-      sum = sum + load_strided<STRIDE>(tap, n, win.w.stride);
-    }
-  return sum;
+  const std::int64_t taps = win.w.kernel, step = win.w.dilation, stride = win.w.stride;
+  const std::int64_t row = win.h.dilation * win.w.in;
+  const auto sum_of_row = [=](std::int64_t i) {
+    return sum_of_terms<T>(taps, [=](std::int64_t j) {
+      return load_strided<STRIDE>(x + i * row + j * step, n, stride);
+    });
+  };
+  return sum_of_terms<T>(rows, sum_of_row);
 }
 
 template <class T>
 T sum_one(const Window2d& win, const T* x, Range fh, Range fw, std::int64_t oh, std::int64_t ow) {
   const std::int64_t h0 = oh * win.h.stride - win.h.pad, w0 = ow * win.w.stride - win.w.pad;
-  T sum = 0;
+  double sum = 0;
   for (std::int64_t i = fh.begin; i < fh.end; ++i)
     for (std::int64_t j = fw.begin; j < fw.end; ++j)
-      sum += x[(h0 + i * win.h.dilation) * win.w.in + w0 + j * win.w.dilation];
-  return sum;
+      sum += static_cast<double>(x[(h0 + i * win.h.dilation) * win.w.in + w0 + j * win.w.dilation]);
+  return static_cast<T>(sum);
 }
 
 // How many of an axis's taps count: those inside the image or, with count_include_pad, inside the
@@ -51,6 +52,22 @@ LIMULUS_INLINE std::int64_t counted(bool include_pad, const Window1d& w, std::in
   padded.in += 2 * w.pad;
   padded.pad = 0;
   return taps_inside(padded, o).count();
+}
+
+// The windows o with a tap on input i, i = o S - P + f D: every step-th, as f runs down.
+struct Series {
+  std::int64_t first, count, step;
+};
+Series windows_over(const Window1d& w, std::int64_t i) {
+  Series all{0, 0, 1};
+  for (std::int64_t f = w.kernel - 1; f >= 0; --f) {
+    const std::int64_t start = i + w.pad - f * w.dilation;  // = o S
+    if (start < 0 || start % w.stride != 0 || start / w.stride >= w.out) continue;
+    if (all.count == 0) all.first = start / w.stride;
+    if (all.count == 1) all.step = start / w.stride - all.first;
+    ++all.count;
+  }
+  return all;
 }
 
 template <int STRIDE, class T>
@@ -146,19 +163,20 @@ void avg_pool2d_backward(const Context& ctx, const Pool2dShape& s, const T* dy, 
       const T* from = spread + oh * length + reach + w.pad;
       T* to = row_sums + oh * w.in;
       for_lanes<T>(0, w.in, [=](auto at) {
-        Vec<T> sum = Vec<T>::zero();
-        for (std::int64_t fw = 0; fw < taps; ++fw) sum = sum + at.load(from - fw * step);
-        at.store(to, sum);
+        at.store(to,
+                 sum_of_terms<T>(taps, [=](std::int64_t fw) { return at.load(from - fw * step); }));
       });
     }
-    for_lanes<T>(0, in, [=](auto at) { at.store(dxp, Vec<T>::zero()); });
-    for (std::int64_t oh = 0; oh < h.out; ++oh) {
-      const Range fh = taps_inside(h, oh);
-      const T* sum = row_sums + oh * w.in;
-      for (std::int64_t f = fh.begin; f < fh.end; ++f) {
-        T* dxr = dxp + (oh * h.stride - h.pad + f * h.dilation) * w.in;
-        for_lanes<T>(0, w.in, [=](auto at) { at.store(dxr, at.load(dxr) + at.load(sum)); });
-      }
+    for (std::int64_t ih = 0; ih < h.in; ++ih) {
+      const Series windows = windows_over(h, ih);
+      const std::int64_t width = w.in;
+      const T* sums = row_sums + windows.first * width;
+      T* dxr = dxp + ih * width;
+      for_lanes<T>(0, width, [=](auto at) {
+        at.store(dxr, sum_of_terms<T>(windows.count, [=](std::int64_t i) {
+                   return at.load(sums + i * windows.step * width);
+                 }));
+      });
     }
   });
 }

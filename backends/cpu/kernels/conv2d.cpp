@@ -17,7 +17,7 @@
 // to 0.46 forward, 0.40 to 0.56 backward (`limulus bench`).
 #include "backends/cpu/kernels/matrix_kernels.h"
 #include "backends/cpu/kernels/memory_kernels.h"
-#include "backends/cpu/kernels/parallel.h"
+#include "backends/cpu/kernels/pack.h"
 
 namespace limulus::cpu::LIMULUS_ISA {
 namespace {
@@ -41,8 +41,41 @@ bool use_winograd(const Conv2dShape& s) {
   return method == ConvMethod::automatic ? winograd_pays(s) : method == ConvMethod::winograd;
 }
 
-void use_winograd_name(const Context& ctx, const Conv2dShape& s) {
-  ctx.use(s.window.h.kernel == 3 ? "winograd F(5x5,3x3)" : "winograd F(3x3,5x5)");
+const char* winograd_name(const Conv2dShape& s) {
+  return s.window.h.kernel == 3 ? "winograd F(5x5,3x3)" : "winograd F(3x3,5x5)";
+}
+constexpr const char* dealt_name = "dealt, winograd F(5x5,3x3)";
+constexpr const char* both_names = "winograd, and direct where that was not finite";
+
+// winograd(not_finite) computes `images` results, and then direct(first, count) those again in which
+// something was not finite: a tile mixes its pixels, and one infinity or NaN among them would reach
+// outputs whose windows do not hold it (winograd.h).
+template <class Winograd, class Direct>
+void winograd_or_direct(const Context& ctx, const char* name, std::int64_t images,
+                        Winograd winograd, Direct direct) {
+  ctx.use(name);
+  const Scratch scratch(ctx, images);
+  unsigned char* not_finite = scratch.as<unsigned char>();
+  for (std::int64_t n = 0; n < images; ++n) not_finite[n] = 0;
+  winograd(not_finite);
+  for (std::int64_t n = 0, first; n < images; ++n) {
+    if (not_finite[n] == 0) continue;
+    for (first = n; n < images && not_finite[n] != 0;) ++n;
+    ctx.use(both_names);
+    direct(first, n - first);
+  }
+}
+
+std::int64_t weight_count(const Conv2dShape& s) {
+  return s.k * (s.c / s.groups) * s.window.h.kernel * s.window.w.kernel;
+}
+
+// Numbers in front of the weights themselves in what conv2d_pack makes of them.
+template <class T>
+std::size_t packed_count(const Conv2dShape& s) {
+  return (use_winograd(s) ? conv2d_winograd_packed_bytes<T>(s)
+                          : conv2d_strided_packed_bytes<T>(s)) /
+         sizeof(T);
 }
 
 }  // namespace
@@ -50,55 +83,82 @@ void use_winograd_name(const Context& ctx, const Conv2dShape& s) {
 template <class T>
 void conv2d_forward(const Context& ctx, const Conv2dShape& s, const T* x, const T* w, const T* b,
                     T* y) {
-  if (use_winograd(s)) {
-    use_winograd_name(ctx, s);
-    conv2d_winograd<T>(ctx, s, x, w, false, b, y);
-  } else if (use_strided(s)) {
-    ctx.use("dealt, winograd F(5x5,3x3)");
-    conv2d_forward_strided<T>(ctx, s, x, w, b, y);
-  } else {
+  const bool winograd = use_winograd(s);
+  if (!winograd && !use_strided(s)) {
     ctx.use("direct");
-    conv2d_forward_direct<T>(ctx, s, x, w, b, y);
+    return conv2d_forward_direct<T>(ctx, s, x, w, b, y);
   }
+  const std::int64_t image_x = s.c * s.window.h.in * s.window.w.in;
+  const std::int64_t image_y = s.k * s.window.h.out * s.window.w.out;
+  winograd_or_direct(
+      ctx, winograd ? winograd_name(s) : dealt_name, s.n,
+      [&](unsigned char* not_finite) {
+        if (winograd)
+          conv2d_winograd<T>(ctx, s, x, w, false, b, y, not_finite);
+        else
+          conv2d_forward_strided<T>(ctx, s, x, w, b, y, not_finite);
+      },
+      [&](std::int64_t first, std::int64_t count) {
+        Conv2dShape some = s;
+        some.n = count;
+        some.packed = false;
+        conv2d_forward_direct<T>(ctx, some, x + first * image_x,
+                                 s.packed ? w + packed_count<T>(s) : w, b, y + first * image_y);
+      });
 }
 
 template <class T>
 void conv2d_backward_input(const Context& ctx, const Conv2dShape& s, const T* dy, const T* w,
                            T* dx) {
   const Conv2dShape t = input_gradient(s);
-  if (use_winograd(t)) {
-    use_winograd_name(ctx, s);
-    conv2d_winograd<T>(ctx, t, dy, w, true, nullptr, dx);
-  } else {
+  if (!use_winograd(t)) {
     ctx.use("direct");
-    conv2d_backward_input_direct<T>(ctx, s, dy, w, dx);
+    return conv2d_backward_input_direct<T>(ctx, s, dy, w, dx);
   }
+  winograd_or_direct(
+      ctx, winograd_name(s), s.n,
+      [&](unsigned char* not_finite) {
+        conv2d_winograd<T>(ctx, t, dy, w, true, nullptr, dx, not_finite);
+      },
+      [&](std::int64_t first, std::int64_t count) {
+        Conv2dShape some = s;
+        some.n = count;
+        conv2d_backward_input_direct<T>(ctx, some,
+                                        dy + first * s.k * s.window.h.out * s.window.w.out, w,
+                                        dx + first * s.c * s.window.h.in * s.window.w.in);
+      });
 }
 
 template <class T>
 void conv2d_backward_weight(const Context& ctx, const Conv2dShape& s, const T* x, const T* dy,
                             T* dw) {
-  if (use_winograd(s)) {
-    use_winograd_name(ctx, s);
-    conv2d_backward_weight_winograd<T>(ctx, s, x, dy, dw);
-  } else if (use_strided(s)) {
-    ctx.use("dealt, winograd F(5x5,3x3)");
-    conv2d_backward_weight_strided<T>(ctx, s, x, dy, dw);
-  } else {
+  const bool winograd = use_winograd(s);
+  if (!winograd && !use_strided(s)) {
     ctx.use("direct");
-    conv2d_backward_weight_direct<T>(ctx, s, x, dy, dw);
+    return conv2d_backward_weight_direct<T>(ctx, s, x, dy, dw);
   }
+  winograd_or_direct(
+      ctx, winograd ? winograd_name(s) : dealt_name, 1,
+      [&](unsigned char* not_finite) {
+        if (winograd)
+          conv2d_backward_weight_winograd<T>(ctx, s, x, dy, dw, not_finite);
+        else
+          conv2d_backward_weight_strided<T>(ctx, s, x, dy, dw, not_finite);
+      },
+      [&](std::int64_t, std::int64_t) { conv2d_backward_weight_direct<T>(ctx, s, x, dy, dw); });
 }
 
 // The direct method reads weights as they are. Winograd's is spared turning them over, which shows
-// where there are few tiles for each filter: for an image or two.
+// where there are few tiles for each filter: for an image or two. Behind what it reads lie the weights
+// as they are, for the direct method.
 template <class T>
 std::size_t conv2d_packed_bytes(const Conv2dShape& s) {
-  if (use_winograd(s)) return s.n <= 2 ? conv2d_winograd_packed_bytes<T>(s) : 0;
-  return use_strided(s) ? conv2d_strided_packed_bytes<T>(s) : 0;
+  if (use_winograd(s) ? s.n > 2 : !use_strided(s)) return 0;
+  return (packed_count<T>(s) + static_cast<std::size_t>(weight_count(s))) * sizeof(T);
 }
 template <class T>
 void conv2d_pack(const Context& ctx, const Conv2dShape& s, const T* w, T* packed) {
+  copy_row(weight_count(s), w, packed + packed_count<T>(s));
   if (use_winograd(s))
     conv2d_winograd_pack<T>(ctx, s, w, packed);
   else

@@ -42,13 +42,12 @@ struct Inside {
         end(shift >= w.in ? 0 : smaller(w.out, (w.in - 1 - shift) / w.stride + 1)) {}
 };
 
-// Adds col [channels * fh * fw, rows * ow], of output rows [oh0, oh0 + rows), to dx [channels, h,
-// w].
-template <class T>
+// Adds col [channels * fh * fw, rows * ow], of output rows [oh0, oh0 + rows), to sums [channels, h, w].
+template <class T, class Sum>
 void add_columns(const Window2d& window, std::int64_t channels, std::int64_t oh0, std::int64_t rows,
-                 const T* col, T* dx) {
+                 const T* col, Sum* sums) {
   const Window1d &h = window.h, &v = window.w;
-  for (std::int64_t c = 0; c < channels; ++c, dx += h.in * v.in)
+  for (std::int64_t c = 0; c < channels; ++c, sums += h.in * v.in)
     for (std::int64_t fh = 0; fh < h.kernel; ++fh)
       for (std::int64_t fw = 0; fw < v.kernel; ++fw, col += rows * v.out) {
         const std::int64_t down = fh * h.dilation - h.pad, right = fw * v.dilation - v.pad;
@@ -56,7 +55,7 @@ void add_columns(const Window2d& window, std::int64_t channels, std::int64_t oh0
         const std::int64_t last = smaller(in_h.end, oh0 + rows);
         for (std::int64_t oh = larger(in_h.begin, oh0); oh < last; ++oh) {
           const T* from = col + (oh - oh0) * v.out;
-          T* to = dx + (oh * h.stride + down) * v.in + right;
+          Sum* to = sums + (oh * h.stride + down) * v.in + right;
           if (v.stride == 1)
             for (std::int64_t ow = in_w.begin; ow < in_w.end; ++ow) to[ow] += from[ow];
           else
@@ -66,8 +65,9 @@ void add_columns(const Window2d& window, std::int64_t channels, std::int64_t oh0
 }
 
 // A task is a range of input channels of a group of an image: no two add to the same pixel. It goes
-// through the output rows in chunks, so that its columns stay in L2.
-template <class T>
+// through the output rows in chunks, so that its columns stay in L2. A pixel may lie under each tap
+// of a window once; where these are many, their sum is formed in double (Sum).
+template <class T, class Sum>
 void by_columns(const Context& ctx, const Conv2dShape& s, const T* dy, const T* w, T* dx) {
   const Window1d &h = s.window.h, &v = s.window.w;
   const std::int64_t area = h.kernel * v.kernel, positions = h.out * v.out;
@@ -75,10 +75,12 @@ void by_columns(const Context& ctx, const Conv2dShape& s, const T* dy, const T* 
   const std::int64_t group_c = s.c / s.groups, group_k = s.k / s.groups;
   const std::int64_t channels = smaller(group_c, larger(1, ceil_div(384, area)));
   const std::int64_t parts = ceil_div(group_c, channels);
-  const std::int64_t rows = smaller(h.out, larger(1, 384 / v.out));
+  const std::int64_t rows = smaller(h.out, larger(1, 384 / larger(1, v.out)));
 
-  const std::int64_t panel_bytes = Panels<T>::bytes(rows * v.out);
-  const std::int64_t bytes = panel_bytes + bytes_of<T>(channels * area * rows * v.out);
+  const std::int64_t panel_bytes = Panels<T>::bytes(channels * area, rows * v.out, group_k);
+  const std::int64_t col_bytes = bytes_of<T>(channels * area * rows * v.out);
+  const bool apart = sizeof(Sum) != sizeof(T);
+  const std::int64_t bytes = panel_bytes + col_bytes + bytes_of<Sum>(apart ? channels * pixels : 0);
   const Scratch scratch(ctx, ctx.threads * bytes);
   char* memory = scratch.as<char>();
   const std::int64_t work = s.n * s.k * positions * group_c * area / 4;
@@ -88,7 +90,9 @@ void by_columns(const Context& ctx, const Conv2dShape& s, const T* dy, const T* 
     char* mine = memory + thread * bytes;
     T* col = reinterpret_cast<T*>(mine + panel_bytes);
     T* to = dx + (n * s.c + group * group_c + c0) * pixels;
-    for (std::int64_t i = 0; i < count * pixels; ++i) to[i] = 0;
+    Sum* sums = reinterpret_cast<Sum*>(apart ? mine + panel_bytes + col_bytes
+                                             : reinterpret_cast<char*>(to));
+    for (std::int64_t i = 0; i < count * pixels; ++i) sums[i] = 0;
     StoredA<T> from_a{w + (group * group_k * group_c + c0) * area, group_c * area, true};
     for (std::int64_t oh = 0; oh < s.window.h.out; oh += rows) {
       const std::int64_t some = smaller(rows, s.window.h.out - oh), width = s.window.w.out;
@@ -96,9 +100,11 @@ void by_columns(const Context& ctx, const Conv2dShape& s, const T* dy, const T* 
                         false};
       StoredC<T> to_col{col, some * width};
       multiply_block<T>(from_a, from_b, to_col, 0, count * area, 0, some * width, group_k, false,
-                        Panels<T>(mine));
-      add_columns(s.window, count, oh, some, col, to);
+                        Panels<T>(mine, channels * area, rows * width, group_k));
+      add_columns(s.window, count, oh, some, col, sums);
     }
+    if (apart)
+      for (std::int64_t i = 0; i < count * pixels; ++i) to[i] = static_cast<T>(sums[i]);
   });
 }
 
@@ -114,8 +120,10 @@ void conv2d_backward_input_direct(const Context& ctx, const Conv2dShape& s, cons
                            20 * h.in * v.in <= 23 * h.out * v.out;
   if (convolution)
     as_convolution(ctx, s, dy, w, dx);
+  else if (h.kernel * v.kernel > 256)
+    by_columns<T, double>(ctx, s, dy, w, dx);
   else
-    by_columns(ctx, s, dy, w, dx);
+    by_columns<T, T>(ctx, s, dy, w, dx);
 }
 
 template void conv2d_backward_input_direct<float>(const Context&, const Conv2dShape&, const float*,

@@ -9,6 +9,7 @@
 // is on the left, and the turning of dw falls to the final addition.
 #include "backends/cpu/kernels/image.h"
 #include "backends/cpu/kernels/matrix_kernels.h"
+#include "backends/cpu/kernels/row_reduce.h"
 
 namespace limulus::cpu::LIMULUS_ISA {
 namespace {
@@ -55,6 +56,7 @@ struct GradientB {
         transpose(smaller(cols, n - q), some,
                   dy + image * image_stride + (j + q) * channel_stride + rest, channel_stride, dst,
                   cols);
+        clear_columns(n - q, some, dst);
         s += some;
         dst += some * cols;
       }
@@ -72,14 +74,15 @@ void conv2d_backward_weight_direct(const Context& ctx, const Conv2dShape& s, con
   const std::int64_t area = wh.kernel * ww.kernel, taps = group_c * area;
   const std::int64_t weights = s.k * taps;
   if (weights == 0) return;
-  if (s.n == 0) {
+  if (s.n * positions == 0) {
     for (std::int64_t i = 0; i < weights; ++i) dw[i] = 0;
     return;
   }
   const Plan plan = make_plan<T>(s);
   const StripLayout layout(s.window, plan.strip_images, plan.channels, plan.rows);
 
-  const std::int64_t panel_bytes = Panels<T>::bytes(group_k);
+  const std::int64_t terms = plan.images * positions;  // of a chunk's sums
+  const std::int64_t panel_bytes = Panels<T>::bytes(plan.channels * area, group_k, terms);
   const std::int64_t bytes = panel_bytes + bytes_of<T>(layout.count());
   const std::int64_t table = bytes_of<std::int32_t>(layout.taps());
   const std::int64_t sums = bytes_of<T>(plan.chunks * weights);
@@ -103,6 +106,7 @@ void conv2d_backward_weight_direct(const Context& ctx, const Conv2dShape& s, con
         Strip<T> strip(channels == l->channels ? *l : some, offset,
                        reinterpret_cast<T*>(mine + panel_bytes));
         StoredC<T> to{partial + chunk * weights + (group * taps + r) * group_k, group_k};
+        const Panels<T> panels(mine, plan.channels * area, group_k, terms);
         bool add = false;
         for (std::int64_t n = chunk * plan.images; n < end; n += plan.strip_images)
           for (std::int64_t oh = 0; oh < s.window.h.out; oh += plan.rows) {
@@ -114,7 +118,7 @@ void conv2d_backward_weight_direct(const Context& ctx, const Conv2dShape& s, con
             GradientB<T> from_b{dy + (n * s.k + group * group_k) * positions + oh * s.window.w.out,
                                 per_image, s.k * positions, positions};
             multiply_block<T>(from_a, from_b, to, 0, channels * area, 0, group_k,
-                              images * per_image, add, Panels<T>(mine));
+                              images * per_image, add, panels);
             add = true;
           }
       });
@@ -136,25 +140,16 @@ void conv2d_backward_weight_direct(const Context& ctx, const Conv2dShape& s, con
   });
 }
 
-// A sum of many thousand terms of similar size in one float would lose digits: a map's sum is
-// formed in the lanes of a register, and the sums of maps are added in double.
+// A sum of many thousand terms of similar size in one float would lose digits: pieces of a map are
+// added in the lanes of registers, and their sums in double.
 template <class T>
 void conv2d_backward_bias(const Context& ctx, const Conv2dShape& s, const T* dy, T* db) {
   const std::int64_t positions = s.window.h.out * s.window.w.out;
   const std::int64_t bytes = s.n * s.k * positions * static_cast<std::int64_t>(sizeof(T));
   parallel_for(ctx, s.k, bytes, [=, n_end = s.n, channels = s.k](std::int64_t k, int) {
-    using V = Vec<T>;
     double total = 0;
-    for (std::int64_t n = 0; n < n_end; ++n) {
-      const T* map = dy + (n * channels + k) * positions;
-      V lane[2] = {V::zero(), V::zero()};
-      std::int64_t i = 0;
-      for (; i + 2 * V::width <= positions; i += 2 * V::width)
-        for (int v = 0; v < 2; ++v) lane[v] = lane[v] + V::load(map + i + v * V::width);
-      for (; i < positions; i += V::width)
-        lane[0] = lane[0] + V::load_n(map + i, static_cast<int>(smaller(V::width, positions - i)));
-      total += static_cast<double>(sum(lane[0] + lane[1]));
-    }
+    for (std::int64_t n = 0; n < n_end; ++n)
+      total += sum_in_pieces(dy + (n * channels + k) * positions, positions);
     db[k] = static_cast<T>(total);
   });
 }

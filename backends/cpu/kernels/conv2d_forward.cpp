@@ -58,13 +58,13 @@ struct ImageC {
   std::int64_t per_image, image_stride, channel_stride;
 
   void put(int rows, std::int64_t depth, const T* a, const T* b, std::int64_t i, std::int64_t j,
-           int cols, bool add, bool last) {
+           int cols, bool add, bool last, const Lost<T>& lost) {
     const std::int64_t image = j / per_image, rest = j % per_image;
     T* c = y + image * image_stride + i * channel_stride + rest;
     const T* shift = bias && !add ? bias + i : nullptr;
     if (rest + cols <= per_image)
       return multiply_tile<T>(rows, depth, a, b,
-                              {c, channel_stride, cols, add, shift, false, relu && last});
+                              {c, channel_stride, cols, add, shift, false, relu && last, lost});
     // A tile that holds the seam between two images is formed aside.
     alignas(64) T tile[Blocking<T>::rows * Blocking<T>::cols];
     multiply_tile<T>(rows, depth, a, b, {tile, Blocking<T>::cols, cols, false, nullptr});
@@ -73,7 +73,10 @@ struct ImageC {
       for (std::int64_t q = 0, place = rest, n = image; q < cols; ++q) {
         T* to = y + n * image_stride + (i + r) * channel_stride + place;
         T sum = from[q];
-        if (add) sum = sum + *to;
+        if (add && lost.values)
+          sum = add_compensated(*to, sum, lost.at(r, q).values);
+        else if (add)
+          sum = sum + *to;
         if (shift) sum = sum + shift[r];
         *to = relu && last && sum < 0 ? T(0) : sum;
         if (++place == per_image) place = 0, ++n;
@@ -95,7 +98,7 @@ void conv2d_forward_direct(const Context& ctx, const Conv2dShape& s, const T* x,
   const Plan plan = make_plan<T>(s);
   const StripLayout layout(s.window, plan.images, group_c, plan.rows);
 
-  const std::int64_t panel_bytes = Panels<T>::bytes(plan.columns() * ww.out);
+  const std::int64_t panel_bytes = Panels<T>::bytes(plan.channels, plan.columns() * ww.out, taps);
   const std::int64_t bytes = panel_bytes + bytes_of<T>(layout.count());
   const std::int64_t table = bytes_of<std::int32_t>(taps);
   const Scratch scratch(ctx, table + ctx.threads * bytes);
@@ -129,7 +132,7 @@ void conv2d_forward_direct(const Context& ctx, const Conv2dShape& s, const T* x,
                  s.k * positions,
                  positions};
     multiply_block<T>(from_a, from_b, to, k, channels, 0, images * rows * ww.out, taps, false,
-                      Panels<T>(mine));
+                      Panels<T>(mine, plan.channels, plan.columns() * ww.out, taps));
   });
 }
 

@@ -43,11 +43,13 @@ void transform_filters(const Dealt<T>& d, std::int64_t panel, std::int64_t p, st
 }
 
 // y[k, oh, ow] = b[k] + (A^T m A)[oh, ow], for a panel's output channels, `count` rows of tiles.
-// y: the first of the panel's channels, its first row here.
+// y: the first of the panel's channels, its first row here. *not_finite: as in winograd.cpp.
 template <class T>
 void transform_products(const Dealt<T>& d, const T* m, std::int64_t row, std::int64_t count,
-                        std::int64_t channels, const T* bias, bool relu, T* flat, T* y) {
+                        std::int64_t channels, const T* bias, bool relu, T* flat, T* y,
+                        unsigned char* not_finite) {
   using V = Vec<T>;
+  Finite<T> finite;
   constexpr int cols = Dealt<T>::cols, width = Dealt<T>::width;
   const std::int64_t positions = d.h.out * d.w.out, pitch = d.w.out * width;
   for (std::int64_t r = 0; r < count; ++r) {
@@ -64,17 +66,19 @@ void transform_products(const Dealt<T>& d, const T* m, std::int64_t row, std::in
                                          [=, plane = d.m_plane()](int i, int j) {
                                            return V::load(from + (tile_in * i + j) * plane);
                                          },
-                                         [=](int i, int j, V a) {
+                                         [=, &finite](int i, int j, V a) {
+                                           if (i >= high || j >= wide) return;
+                                           finite.see(a);
                                            a = a + shift;
                                            if (relu) a = select(V::zero() > a, V::zero(), a);
-                                           if (i < high && j < wide)
-                                             a.store(to + i * pitch + j * width);
+                                           a.store(to + i * pitch + j * width);
                                          });
       }
       transpose(high * d.w.out, some, flat, width, y + k * positions + r * dealt_out * d.w.out,
                 positions);
     }
   }
+  finite.report(not_finite);
 }
 
 bool can_deal(const Conv2dShape& s) {
@@ -124,7 +128,7 @@ void conv2d_strided_pack(const Context& ctx, const Conv2dShape& s, const T* w, T
 
 template <class T>
 void conv2d_forward_strided(const Context& ctx, const Conv2dShape& s, const T* x, const T* w,
-                            const T* b, T* y) {
+                            const T* b, T* y, unsigned char* not_finite) {
   const Dealt<T> dealt(s, ceil_div(16, s.n));
   const Dealt<T>* d = &dealt;
   const std::int64_t u_bytes =
@@ -156,7 +160,8 @@ void conv2d_forward_strided(const Context& ctx, const Conv2dShape& s, const T* x
               mine.m + p * d->m_plane() + t * cols);
       const std::int64_t positions = d->h.out * d->w.out;
       transform_products(*d, mine.m, row, count, smaller(cols, d->k - k), b ? b + k : nullptr, relu,
-                         mine.flat, y + (n * d->k + k) * positions + row * dealt_out * d->w.out);
+                         mine.flat, y + (n * d->k + k) * positions + row * dealt_out * d->w.out,
+                         not_finite + n);
     }
   });
 }
@@ -167,8 +172,8 @@ template void conv2d_strided_pack<float>(const Context&, const Conv2dShape&, con
 template void conv2d_strided_pack<double>(const Context&, const Conv2dShape&, const double*,
                                           double*);
 template void conv2d_forward_strided<float>(const Context&, const Conv2dShape&, const float*,
-                                            const float*, const float*, float*);
+                                            const float*, const float*, float*, unsigned char*);
 template void conv2d_forward_strided<double>(const Context&, const Conv2dShape&, const double*,
-                                             const double*, const double*, double*);
+                                             const double*, const double*, double*, unsigned char*);
 
 }  // namespace limulus::cpu::LIMULUS_ISA

@@ -120,20 +120,26 @@ void deal_row(const T* row, std::int64_t in, std::int64_t pad, std::int64_t n, T
 }
 
 // Lays out what the tiles of rows [row, row + count) see, [vector of channels, i, j, lane], with
-// channel (p, c, q) of remainder p in h and q in w. x: one image.
+// channel (p, c, q) of remainder p in h and q in w. x: one image. Zeros are what no window reads (the
+// last tiles would multiply it by the filters' added zeros), and lanes beyond the last channel.
 template <class T>
 void deal(const Dealt<T>& d, const T* x, std::int64_t row, std::int64_t count, T* strip) {
   constexpr int width = Dealt<T>::width;
   const std::int64_t sh = d.h.stride, sw = d.w.stride, pixels = d.h.in * d.w.in;
+  const std::int64_t rows_read = pixels_read(d.h), columns_read = pixels_read(d.w);
+  if (d.channels % width != 0) {
+    T* last = strip + (d.vectors() - 1) * d.vector_plane();
+    for (std::int64_t i = 0; i < (dealt_out * count + 2) * d.pitch * width; ++i) last[i] = 0;
+  }
   for (std::int64_t i = 0; i < dealt_out * count + 2; ++i)
     for (std::int64_t p = 0; p < sh; ++p) {
       const std::int64_t y = (dealt_out * row + i) * sh + p - d.h.pad;
-      const bool inside = y >= 0 && y < d.h.in;
+      const bool inside = y >= 0 && y < rows_read;
       for (std::int64_t c = 0; c < d.c; ++c) {
         const std::int64_t channel = (p * d.c + c) * sw;
         T* to = strip + channel / width * d.vector_plane() + i * d.pitch * width + channel % width;
         const T* from = x + c * pixels + y * d.w.in;
-        const std::int64_t in = inside ? d.w.in : 0;  // a row beyond the edge is empty
+        const std::int64_t in = inside ? columns_read : 0;  // a row beyond the edge is empty
         if (sw == 4)
           deal_row<T, 4>(from, in, d.w.pad, d.pitch, to);
         else

@@ -26,9 +26,12 @@ void transform_gradients(const Dealt<T>& d, const T* dy, std::int64_t row, std::
   const std::int64_t positions = d.h.out * d.w.out, pitch = d.w.out * width;
   for (std::int64_t r = 0; r < count; ++r) {
     const int high = static_cast<int>(smaller(dealt_out, d.h.out - (row + r) * dealt_out));
-    for (std::int64_t k = 0; k < channels; k += width) {
-      transpose(smaller(width, channels - k), high * d.w.out,
-                dy + k * positions + r * dealt_out * d.w.out, positions, flat, width);
+    for (std::int64_t k = 0; k < cols; k += width) {
+      const std::int64_t some = larger(0, smaller(width, channels - k));
+      if (some < width)  // channels that do not exist are multiplied, too: as zeros
+        for (std::int64_t i = 0; i < high * pitch; ++i) flat[i] = 0;
+      transpose(some, high * d.w.out, dy + k * positions + r * dealt_out * d.w.out, positions, flat,
+                width);
       T* to = z + r * d.tiles_w * cols + k;
       for (std::int64_t ow = 0; ow < d.w.out; ow += dealt_out, to += cols) {
         const int wide = static_cast<int>(smaller(dealt_out, d.w.out - ow));
@@ -48,7 +51,8 @@ void transform_gradients(const Dealt<T>& d, const T* dy, std::int64_t row, std::
 // dw of the channels (p, c, ...) of a panel, from the sums u [product, channel, k of the panel].
 template <class T>
 void transform_sums(const Dealt<T>& d, std::int64_t panel, std::int64_t p, std::int64_t c,
-                    const T* u, T* dw) {
+                    const T* u, T* dw, unsigned char* not_finite) {
+  Finite<T> finite;
   constexpr int cols = Dealt<T>::cols, width = Dealt<T>::width;
   const std::int64_t first = panel * cols, count = smaller(cols, d.k - first);
   const std::int64_t area = d.h.kernel * d.w.kernel;
@@ -56,12 +60,14 @@ void transform_sums(const Dealt<T>& d, std::int64_t panel, std::int64_t p, std::
   for (std::int64_t q = 0; q < d.w.stride; ++q) {
     const T* from = u + ((p * d.c + c) * d.w.stride + q) * cols;
     for (int v = 0; v < cols; v += width)
-      both_axes<T, tile_in, 3>(
-          [](const Vec<T>* m, Vec<T>* out) { powers<3, T>(m, out); },
-          [=, plane = d.channels * cols](int i, int j) {
-            return Vec<T>::load(from + v + (tile_in * i + j) * plane);
-          },
-          [=, to = taps + v](int i, int j, Vec<T> g) { g.store(to + (3 * i + j) * cols); });
+      both_axes<T, tile_in, 3>([](const Vec<T>* m, Vec<T>* out) { powers<3, T>(m, out); },
+                               [=, plane = d.channels * cols](int i, int j) {
+                                 return Vec<T>::load(from + v + (tile_in * i + j) * plane);
+                               },
+                               [=, &finite, to = taps + v](int i, int j, Vec<T> g) {
+                                 finite.see(g);
+                                 g.store(to + (3 * i + j) * cols);
+                               });
     for (std::int64_t a = 0; p + a * d.h.stride < d.h.kernel; ++a)
       for (std::int64_t b = 0; q + b * d.w.stride < d.w.kernel; ++b) {
         T* to =
@@ -70,13 +76,14 @@ void transform_sums(const Dealt<T>& d, std::int64_t panel, std::int64_t p, std::
         for (std::int64_t k = 0; k < count; ++k) to[k * d.c * area] = sums[k];
       }
   }
+  finite.report(not_finite);
 }
 
 }  // namespace
 
 template <class T>
 void conv2d_backward_weight_strided(const Context& ctx, const Conv2dShape& s, const T* x,
-                                    const T* dy, T* dw) {
+                                    const T* dy, T* dw, unsigned char* not_finite) {
   const Dealt<T> dealt(s, 1);
   const Dealt<T>* d = &dealt;
   const std::int64_t units = s.n * dealt.parts, chunks = smaller(units, 8);
@@ -126,13 +133,15 @@ void conv2d_backward_weight_strided(const Context& ctx, const Conv2dShape& s, co
   });
   parallel_for(ctx, dealt.panels * sh * s.c, u_size, [=, c = s.c](std::int64_t task, int) {
     const std::int64_t panel = task / sh / c;
-    transform_sums(*d, panel, task / c % sh, task % c, u + panel * d->u_panel(), dw);
+    transform_sums(*d, panel, task / c % sh, task % c, u + panel * d->u_panel(), dw, not_finite);
   });
 }
 
 template void conv2d_backward_weight_strided<float>(const Context&, const Conv2dShape&,
-                                                    const float*, const float*, float*);
+                                                    const float*, const float*, float*,
+                                                    unsigned char*);
 template void conv2d_backward_weight_strided<double>(const Context&, const Conv2dShape&,
-                                                     const double*, const double*, double*);
+                                                     const double*, const double*, double*,
+                                                     unsigned char*);
 
 }  // namespace limulus::cpu::LIMULUS_ISA

@@ -47,7 +47,7 @@ Cut cut(int threads, std::int64_t m, std::int64_t n, std::int64_t k) {
 template <class T>
 void gemm_plain(const Context& ctx, const GemmShape& s, const T* a, const T* b, T* c) {
   const Cut blocks = cut<T>(ctx.threads, s.m, s.n, s.k);
-  const std::int64_t bytes = Panels<T>::bytes(blocks.n);
+  const std::int64_t bytes = Panels<T>::bytes(blocks.m, blocks.n, s.k);
   const Scratch scratch(ctx, ctx.threads * bytes);
   char* memory = scratch.as<char>();
   const std::int64_t work = s.m * s.n * s.k / 4;
@@ -64,7 +64,7 @@ void gemm_plain(const Context& ctx, const GemmShape& s, const T* a, const T* b, 
     StoredC<T> to{c, s.ldc, nullptr, stream};
     multiply_block<T>(from_a, from_b, to, i, smaller(blocks.m, s.m - i), j,
                       smaller(blocks.n, s.n - j), s.k, s.beta != 0,
-                      Panels<T>(memory + thread * bytes));
+                      Panels<T>(memory + thread * bytes, blocks.m, blocks.n, s.k));
     stream_done(stream);
   });
 }

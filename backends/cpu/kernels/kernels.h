@@ -16,6 +16,7 @@ struct Context {
   int threads = 1;
   void* pool = nullptr;
   const char** method = nullptr;  // if not null: where a kernel that has several ways says which
+  bool flush_denormals = false;   // as in the calling thread (core/denormals.h)
 
   void use(const char* name) const {
     if (method != nullptr) *method = name;

@@ -17,7 +17,7 @@ namespace {
 
 template <class T, class W>
 void rows_forward(const Context& ctx, const RowProducts<T>& s, const W* w) {
-  if (s.n <= few_rows)
+  if (s.n <= few_rows || s.in == 0)  // of no inputs the bias is left
     rows_dot<T>(ctx, s, w);
   else
     rows_in_place<T>(ctx, s, w);
@@ -40,7 +40,7 @@ void linear_forward(const Context& ctx, const LinearShape& s, const T* x, const 
       return;
     }
   const T* w = static_cast<const T*>(weights);
-  if (s.n <= in_place_rows && s.in > 0) return rows_forward<T>(ctx, rows, w);
+  if (s.n <= in_place_rows || s.in == 0) return rows_forward<T>(ctx, rows, w);
   if (b != nullptr)
     for (std::int64_t n = 0; n < s.n; ++n)
       for (std::int64_t o = 0; o < s.out; ++o) y[n * s.out + o] = b[o];

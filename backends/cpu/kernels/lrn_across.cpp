@@ -1,8 +1,10 @@
 // Local response normalization across channels (Krizhevsky et al. 2012, section 3.3).
 //
 //   forward    y_i  = x_i s_i^-beta,   s_i = k + alpha * sum of x_j^2,  j in [i - a, i + b]
-//   backward   dx_i = dy_i s_i^-beta - 2 alpha beta x_i * sum of r_j,   j in [i - b, i + a]
-//              r_j  = dy_j x_j s_j^(-beta - 1)
+//   backward   dx_i = dy_i s_i^-beta + x_i * sum of r_j,   j in [i - b, i + a]
+//              r_j  = -2 alpha beta dy_j s_j^-beta (x_j / s_j)
+//
+// (in this order r_j is never much larger than dx; where s leaves a float's range, lrn_wide.h.)
 //
 // with a = size/2 channels behind and b = size - 1 - a ahead, clipped to [0, C). The backward sum
 // runs over the channels whose window holds i, so behind and ahead change places: for an even size
@@ -57,12 +59,23 @@ template <int TAPS, class T, class At>
 LIMULUS_INLINE Vec<T> scale_of(At at, const T* x, std::int64_t taps, std::int64_t plane,
                                Vec<T> alpha, Vec<T> k) {
   Vec<T> sum = Vec<T>::zero();
+  if constexpr (TAPS == 0) {
+    sum = sum_of_terms<T>(taps, [=](std::int64_t j) {
+      const Vec<T> v = at.load(x + j * plane);
+      return v * v;
+    });
+  } else {
 #pragma GCC unroll 5
-  for (std::int64_t j = 0; j < (TAPS ? TAPS : taps); ++j) {
-    const Vec<T> v = at.load(x + j * plane);
-    sum = fma(v, v, sum);
+    for (std::int64_t j = 0; j < TAPS; ++j) {
+      const Vec<T> v = at.load(x + j * plane);
+      sum = fma(v, v, sum);
+    }
   }
   return fma(alpha, sum, k);
+}
+// The limits of s for the general loops.
+LIMULUS_INLINE ScaleLimits limits_of(const LrnShape& s) {
+  return s.beta == 0.75 ? wide_scales : narrow_scales;
 }
 
 template <class T, class Power>
@@ -74,6 +87,7 @@ void forward(const Context& ctx, const LrnShape& s, const T* x, T* y, Power powe
   const std::int64_t bytes = s.n * channels * plane * static_cast<std::int64_t>(sizeof(T));
   const bool stream = bytes >= stream_bytes;
   const Vec<T> alpha = Vec<T>::set(static_cast<T>(s.alpha)), k = Vec<T>::set(static_cast<T>(s.k));
+  const LrnShape* shape = &s;
 
   parallel_for(ctx, s.n * blocks, 2 * bytes, [=](std::int64_t task, int) {
     const std::int64_t begin = task % blocks * row, count = smaller(row, plane - begin);
@@ -84,12 +98,15 @@ void forward(const Context& ctx, const LrnShape& s, const T* x, T* y, Power powe
       const T* window = x + offset + first * plane;
       const T* xi = x + offset + i * plane;
       T* yi = y + offset + i * plane;
-      with_taps(taps, [=]<int TAPS>() {
-        for_lanes_to(yi, 0, count, stream, [=](auto at) {
+      ScaleRange<T> range;
+      with_taps(taps, [=, &range]<int TAPS>() {
+        for_lanes_to(yi, 0, count, stream, [=, &range](auto at) {
           const Vec<T> scale = scale_of<TAPS>(at, window, taps, plane, alpha, k);
+          range.see(scale);
           at.store(yi, at.load(xi) * power(scale).p);
         });
       });
+      if (range.left(limits_of(*shape))) wide_forward(*shape, x + offset, i, count, yi);
     }
     stream_done(stream);
   });
@@ -107,8 +124,12 @@ void backward(const Context& ctx, const LrnShape& s, const T* x, const T* dy, T*
   const std::int64_t bytes = s.n * channels * plane * static_cast<std::int64_t>(sizeof(T));
   const bool stream = bytes >= stream_bytes;
   const std::int64_t ring = (r_rows + q_rows) * row;
-  const Scratch rings(ctx, ctx.threads * ring * static_cast<std::int64_t>(sizeof(T)));
+  const std::int64_t wide = lines_apart<double>(channels);  // what wide_backward needs
+  const std::int64_t ring_bytes = ctx.threads * ring * static_cast<std::int64_t>(sizeof(T));
+  const Scratch rings(ctx, ring_bytes + ctx.threads * wide * 8);
   T* all_rings = rings.template as<T>();
+  double* all_wide = reinterpret_cast<double*>(rings.template as<char>() + ring_bytes);
+  const LrnShape* shape = &s;
   const Vec<T> alpha = Vec<T>::set(static_cast<T>(s.alpha)), k = Vec<T>::set(static_cast<T>(s.k));
   const Vec<T> factor = Vec<T>::set(static_cast<T>(-2 * s.alpha * s.beta));
 
@@ -117,6 +138,7 @@ void backward(const Context& ctx, const LrnShape& s, const T* x, const T* dy, T*
     const std::int64_t offset = task / blocks * channels * plane + begin;
     T* r = all_rings + thread * ring;  // [r_rows, row]
     T* q = r + r_rows * row;           // [q_rows, row]
+    ScaleRange<T> range;
     for (std::int64_t j = 0; j < channels + behind; ++j) {
       if (j < channels) {
         const std::int64_t first = larger(0, j - behind), last = smaller(channels - 1, j + ahead);
@@ -126,12 +148,14 @@ void backward(const Context& ctx, const LrnShape& s, const T* x, const T* dy, T*
         const T* dyj = dy + offset + j * plane;
         T* rj = r + j % r_rows * row;
         T* qj = q + j % q_rows * row;
-        with_taps(taps, [=]<int TAPS>() {
-          for_lanes<T>(0, count, [=](auto at) {
-            const Powers<T> powers = power(scale_of<TAPS>(at, window, taps, plane, alpha, k));
-            const Vec<T> d = at.load(dyj);
-            at.store(qj, d * powers.p);
-            at.store(rj, d * at.load(xj) * powers.p_over_s);
+        with_taps(taps, [=, &range]<int TAPS>() {
+          for_lanes<T>(0, count, [=, &range](auto at) {
+            const Vec<T> scale = scale_of<TAPS>(at, window, taps, plane, alpha, k);
+            range.see(scale);
+            const Powers<T> powers = power(scale);
+            const Vec<T> own = at.load(dyj) * powers.p;
+            at.store(qj, own);
+            at.store(rj, factor * own * (at.load(xj) * powers.inverse));
           });
         });
       }
@@ -145,7 +169,7 @@ void backward(const Context& ctx, const LrnShape& s, const T* x, const T* dy, T*
       const T* qi = q + i % q_rows * row;
       T* dxi = dx + offset + i * plane;
       const auto finish = [=](auto at, Vec<T> sum) {
-        at.store(dxi, fma(factor * at.load(xi), sum, at.load(qi)));
+        at.store(dxi, fma(at.load(xi), sum, at.load(qi)));
       };
       if (taps == r_rows && taps == 5) {  // the whole ring, in the order of its rows
         for_lanes_to(dxi, 0, count, stream, [=](auto at) {
@@ -155,14 +179,15 @@ void backward(const Context& ctx, const LrnShape& s, const T* x, const T* dy, T*
         });
       } else {
         for_lanes_to(dxi, 0, count, stream, [=](auto at) {
-          Vec<T> sum = Vec<T>::zero();
-          for (std::int64_t m = 0; m < head; ++m) sum = sum + at.load(r + (start + m) * row);
-          for (std::int64_t m = head; m < taps; ++m) sum = sum + at.load(r + (m - head) * row);
-          finish(at, sum);
+          finish(at, sum_of_terms<T>(taps, [=](std::int64_t m) {
+                   return at.load(r + (m < head ? start + m : m - head) * row);
+                 }));
         });
       }
     }
     stream_done(stream);
+    if (range.left(limits_of(*shape)))
+      wide_backward(*shape, x + offset, dy + offset, count, all_wide + thread * wide, dx + offset);
   });
 }
 
@@ -203,6 +228,7 @@ void paper_forward(const Context& ctx, const LrnShape& s, const T* x, T* y) {
   const std::int64_t per_thread = 5 * row;  // a stage and a row of zeros
   const Scratch scratch(ctx, ctx.threads * per_thread * item);
   T* all = scratch.template as<T>();
+  const LrnShape* shape = &s;
 
   parallel_for(ctx, s.n * blocks, 2 * bytes, [=](std::int64_t task, int thread) {
     const std::int64_t begin = task % blocks * row, count = smaller(row, plane - begin);
@@ -215,7 +241,7 @@ void paper_forward(const Context& ctx, const LrnShape& s, const T* x, T* y) {
       T* to[4];
       for (std::int64_t t = 0; t < 4; ++t)
         to[t] = stage.place(out + (i + t) * plane, t, i + t < channels);
-      normalize_group(image, plane, channels, i, begin, count, factors, zeros, to);
+      normalize_group(*shape, image, i, begin, count, factors, zeros, to);
       for (std::int64_t t = 0; t < smaller(4, channels - i); ++t)
         stage.finish(out + (i + t) * plane, t, count);
     }
@@ -231,8 +257,12 @@ void paper_backward(const Context& ctx, const LrnShape& s, const T* x, const T* 
   const bool stream = is_staged<T>(bytes);
   const LrnFactors<T> factors(s);
   const std::int64_t per_thread = 11 * row;  // a stage, a row of zeros, six rows carried over
-  const Scratch scratch(ctx, ctx.threads * per_thread * item);
+  const std::int64_t wide = lines_apart<double>(channels),
+                     ring_bytes = ctx.threads * per_thread * item;
+  const Scratch scratch(ctx, ring_bytes + ctx.threads * wide * 8);
   T* all = scratch.template as<T>();
+  double* all_wide = reinterpret_cast<double*>(scratch.template as<char>() + ring_bytes);
+  const LrnShape* shape = &s;
 
   parallel_for(ctx, s.n * blocks, 3 * bytes, [=](std::int64_t task, int thread) {
     const std::int64_t begin = task % blocks * row, count = smaller(row, plane - begin);
@@ -241,6 +271,7 @@ void paper_backward(const Context& ctx, const LrnShape& s, const T* x, const T* 
     T* zeros = stage.rows + 4 * row;
     const Carried<T> carried{zeros + row, zeros + 5 * row, row};
     for_lanes<T>(0, 7 * row, [=](auto at) { at.store(zeros, Vec<T>::zero()); });
+    ScaleRange<T> range;
     // The group before the first has no channels: it makes what the first needs carried over.
     for (std::int64_t i = -4; i < channels; i += 4) {
       const T *xi = x + offset + i * plane, *dyi = dy + offset + (i + 2) * plane;
@@ -249,15 +280,17 @@ void paper_backward(const Context& ctx, const LrnShape& s, const T* x, const T* 
         to[t] = stage.place(dx + offset + (i + t) * plane, t, i >= 0 && i + t < channels);
       if (i >= 0 && i + 12 <= channels)
         gradient_of_four(Channels<T>{xi, plane}, Channels<T>{dyi, plane}, count, factors, carried,
-                         to[0], to[1], to[2], to[3]);
+                         range, to[0], to[1], to[2], to[3]);
       else
         gradient_of_four(EdgeChannels<T>(xi, plane, i, channels, zeros),
                          EdgeChannels<T>(dyi, plane, i + 2, channels, zeros), count, factors,
-                         carried, to[0], to[1], to[2], to[3]);
+                         carried, range, to[0], to[1], to[2], to[3]);
       for (std::int64_t t = 0; i >= 0 && t < smaller(4, channels - i); ++t)
         stage.finish(dx + offset + (i + t) * plane, t, count);
     }
     stream_done(stream);
+    if (range.left(wide_scales))
+      wide_backward(*shape, x + offset, dy + offset, count, all_wide + thread * wide, dx + offset);
   });
 }
 

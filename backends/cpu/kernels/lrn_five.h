@@ -18,6 +18,7 @@
 //
 // Groups begin at even channels, so that a channel's sum has the same order wherever it is taken.
 // Channels beyond the first and the last are rows of zeros.
+#include "backends/cpu/kernels/lrn_wide.h"
 #include "backends/cpu/kernels/parallel.h"
 #include "backends/cpu/kernels/simd_math.h"
 
@@ -25,7 +26,7 @@ namespace limulus::cpu::LIMULUS_ISA {
 
 // Whether paper_powers serve: s = 0 (k = 0) and tiny s are left to the general loops.
 LIMULUS_INLINE bool has_paper_powers(const LrnShape& s) {
-  return s.beta == 0.75 && s.alpha >= 0 && s.k > 1e-30;
+  return s.beta == 0.75 && s.alpha >= 0 && s.k >= 0x1p-32;
 }
 // Whether these loops serve.
 LIMULUS_INLINE bool is_paper_lrn(const LrnShape& s) { return s.size == 5 && has_paper_powers(s); }
@@ -79,9 +80,10 @@ struct EdgeChannels {
   LIMULUS_INLINE void prefetch(At, int) const {}
 };
 
-// s of the four channels in the middle
+// s of the four channels in the middle. None is above the sum of all eight squares, which `range` sees.
 template <class T, class Rows, class At>
-LIMULUS_INLINE void four_scales(const Rows& x, At at, const LrnFactors<T>& f, Vec<T>* s) {
+LIMULUS_INLINE void four_scales(const Rows& x, At at, const LrnFactors<T>& f, Vec<T>* s,
+                                ScaleRange<T>& range) {
   Vec<T> q[8];
 #pragma GCC unroll 8
   for (int t = 0; t < 8; ++t) {
@@ -93,15 +95,16 @@ LIMULUS_INLINE void four_scales(const Rows& x, At at, const LrnFactors<T>& f, Ve
   s[1] = fma(f.alpha, left + q[5], f.k);
   s[2] = fma(f.alpha, q[2] + right, f.k);
   s[3] = fma(f.alpha, right + q[7], f.k);
+  range.see_most(s[0] + s[3]);
 }
 
 // y of four channels, `count` pixels; x holds the two channels before them and the two behind.
 template <class T, class Rows>
-LIMULUS_INLINE void normalize_four(Rows x, std::int64_t count, LrnFactors<T> f, T* y0, T* y1, T* y2,
-                                   T* y3) {
-  for_lanes<T>(0, count, [=](auto at) {
+LIMULUS_INLINE void normalize_four(Rows x, std::int64_t count, LrnFactors<T> f,
+                                   ScaleRange<T>& range, T* y0, T* y1, T* y2, T* y3) {
+  for_lanes<T>(0, count, [=, &range](auto at) {
     Vec<T> s[4];
-    four_scales(x, at, f, s);
+    four_scales(x, at, f, s, range);
     at.store(y0, x.load(at, 2) * paper_powers(s[0]).p);
     at.store(y1, x.load(at, 3) * paper_powers(s[1]).p);
     at.store(y2, x.load(at, 4) * paper_powers(s[2]).p);
@@ -114,15 +117,20 @@ LIMULUS_INLINE void normalize_four(Rows x, std::int64_t count, LrnFactors<T> f, 
 // The four channels from i on, of an image x [channels, plane], pixels begin .. begin + count - 1,
 // into y[0 .. 3]. Where the image has no such channel, y gets what nobody needs.
 template <class T>
-LIMULUS_INLINE void normalize_group(const T* x, std::int64_t plane, std::int64_t channels,
-                                    std::int64_t i, std::int64_t begin, std::int64_t count,
-                                    const LrnFactors<T>& f, const T* zeros, T* const* y) {
+LIMULUS_INLINE void normalize_group(const LrnShape& shape, const T* x, std::int64_t i,
+                                    std::int64_t begin, std::int64_t count, const LrnFactors<T>& f,
+                                    const T* zeros, T* const* y) {
+  const std::int64_t plane = shape.h * shape.w, channels = shape.c;
+  ScaleRange<T> range;
   const T* first = x + (i - 2) * plane + begin;
   if (i >= 2 && i + 10 <= channels)
-    normalize_four(Channels<T>{first, plane}, count, f, y[0], y[1], y[2], y[3]);
+    normalize_four(Channels<T>{first, plane}, count, f, range, y[0], y[1], y[2], y[3]);
   else
-    normalize_four(EdgeChannels<T>(first, plane, i - 2, channels, zeros), count, f, y[0], y[1],
-                   y[2], y[3]);
+    normalize_four(EdgeChannels<T>(first, plane, i - 2, channels, zeros), count, f, range, y[0],
+                   y[1], y[2], y[3]);
+  if (range.left(wide_scales))
+    for (std::int64_t t = 0; t < smaller(4, channels - i); ++t)
+      wide_forward(shape, x + begin, i + t, count, y[t]);
 }
 
 // What passes from one group of backward to the next, pixels of one block each: r of its first four
@@ -137,27 +145,26 @@ struct Carried {
 // r and dy s^-beta are new here, and the ones before are carried over.
 template <class T, class Rows, class DyRows>
 LIMULUS_INLINE void gradient_of_four(Rows x, DyRows dy, std::int64_t count, LrnFactors<T> f,
-                                     Carried<T> c, T* dx0, T* dx1, T* dx2, T* dx3) {
+                                     Carried<T> c, ScaleRange<T>& range, T* dx0, T* dx1, T* dx2,
+                                     T* dx3) {
   T *r0 = c.r, *r1 = r0 + c.row, *r2 = r1 + c.row, *r3 = r2 + c.row;
   T *q0 = c.q, *q1 = q0 + c.row;
-  for_lanes<T>(0, count, [=](auto at) {
+  for_lanes<T>(0, count, [=, &range](auto at) {
     Vec<T> s[4], q[4], r[8];
-    four_scales(x, at, f, s);
+    four_scales(x, at, f, s, range);
 #pragma GCC unroll 4
     for (int t = 0; t < 4; ++t) {
       const Powers<T> powers = paper_powers(s[t]);
-      const Vec<T> d = dy.load(at, t);
-      q[t] = d * powers.p;
-      r[4 + t] = d * x.load(at, 2 + t) * powers.p_over_s;
+      q[t] = dy.load(at, t) * powers.p;
+      r[4 + t] = f.minus_2_alpha_beta * q[t] * (x.load(at, 2 + t) * powers.inverse);
     }
     r[0] = at.load(r0), r[1] = at.load(r1), r[2] = at.load(r2), r[3] = at.load(r3);
     at.store(r0, r[4]), at.store(r1, r[5]), at.store(r2, r[6]), at.store(r3, r[7]);
     const Vec<T> middle = r[3] + r[4], left = r[1] + r[2] + middle, right = middle + (r[5] + r[6]);
-    const Vec<T> m = f.minus_2_alpha_beta;
-    at.store(dx0, fma(m * x.load(at, 0), r[0] + left, at.load(q0)));
-    at.store(dx1, fma(m * x.load(at, 1), left + r[5], at.load(q1)));
-    at.store(dx2, fma(m * x.load(at, 2), r[2] + right, q[0]));
-    at.store(dx3, fma(m * x.load(at, 3), right + r[7], q[1]));
+    at.store(dx0, fma(x.load(at, 0), r[0] + left, at.load(q0)));
+    at.store(dx1, fma(x.load(at, 1), left + r[5], at.load(q1)));
+    at.store(dx2, fma(x.load(at, 2), r[2] + right, q[0]));
+    at.store(dx3, fma(x.load(at, 3), right + r[7], q[1]));
     at.store(q0, q[2]), at.store(q1, q[3]);
 #pragma GCC unroll 4
     for (int t = 8; t < 12; ++t) x.prefetch(at, t);

@@ -44,8 +44,7 @@ void lrn_across_max_pool2d_forward(const Context& ctx, const LrnShape& s, const 
                       normalized + 3 * plane};
     const std::int64_t end = smaller(channels, first + chunk);
     for (std::int64_t i = first; i < end; i += 4) {
-      normalize_group(x + image * channels * plane, plane, channels, i, 0, plane, factors, zeros,
-                      to);
+      normalize_group(s, x + image * channels * plane, i, 0, plane, factors, zeros, to);
       for (std::int64_t t = 0; t < smaller(4, end - i); ++t) {
         const std::int64_t at = (image * channels + i + t) * out;
         pool_plane(win, to[t], zeros + 64, y + at, argmax == nullptr ? nullptr : argmax + at);

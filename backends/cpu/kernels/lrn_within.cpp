@@ -1,7 +1,7 @@
 // Local response normalization within a channel: the window is a square of the same plane.
 //
 //   forward    y  = x s^-beta,   s = k + alpha * box(x^2)
-//   backward   dx = dy s^-beta - 2 alpha beta x * mirrored_box(r),   r = dy x s^(-beta - 1)
+//   backward   dx = dy s^-beta + x * mirrored_box(r),   r = -2 alpha beta dy s^-beta (x / s)
 //
 // box(z)[h, w] sums z over rows [h - a, h + b] and columns [w - a, w + b], a = size/2 and
 // b = size - 1 - a, clipped to the plane; mirrored_box exchanges a and b (see lrn_across.cpp).
@@ -43,9 +43,7 @@ LIMULUS_INLINE Vec<T> sum_of(At at, const T* p, std::int64_t taps, std::int64_t 
     const Vec<T> pair = at.load(p) + at.load(p + step);
     return pair + (at.load(p + 2 * step) + at.load(p + 3 * step)) + at.load(p + 4 * step);
   }
-  Vec<T> sum = at.load(p);
-  for (std::int64_t t = 1; t < taps; ++t) sum = sum + at.load(p + t * step);
-  return sum;
+  return sum_of_terms<T>(taps, [=](std::int64_t t) { return at.load(p + t * step); });
 }
 
 // rows[h, w] = sum over the window along the row of f(z); `lines` is a workspace [h, line].
@@ -79,10 +77,12 @@ LIMULUS_INLINE void sum_down_columns(const Box& box, const T* rows, std::int64_t
 template <class T>
 struct Parameters {
   bool quick, three_quarters;
+  ScaleLimits limits;
   Vec<T> alpha, beta, k;
   explicit Parameters(const LrnShape& s)
       : quick(has_paper_powers(s)),
         three_quarters(s.beta == 0.75),
+        limits(s.beta == 0.75 ? wide_scales : narrow_scales),
         alpha(Vec<T>::set(static_cast<T>(s.alpha))),
         beta(Vec<T>::set(static_cast<T>(s.beta))),
         k(Vec<T>::set(static_cast<T>(s.k))) {}
@@ -91,6 +91,51 @@ struct Parameters {
     return three_quarters ? minus_three_quarters(s) : minus_power(s, beta);
   }
 };
+
+// Where s leaves a float's range: a plane in double, by plain loops (lrn_wide.h).
+struct PlaneWindow {
+  std::int64_t top, bottom, left, right;  // ends excluded
+  PlaneWindow(const Box& box, std::int64_t h, std::int64_t w)
+      : top(larger(0, h - box.before)),
+        bottom(smaller(box.h, h + box.after + 1)),
+        left(larger(0, w - box.before)),
+        right(smaller(box.w, w + box.after + 1)) {}
+};
+// The sum of f(index) over the window of (h, w).
+template <class F>
+double wide_sum(const Box& box, std::int64_t h, std::int64_t w, F f) {
+  const PlaneWindow window(box, h, w);
+  double sum = 0;
+  for (std::int64_t i = window.top; i < window.bottom; ++i)
+    for (std::int64_t j = window.left; j < window.right; ++j) sum += f(i * box.w + j);
+  return sum;
+}
+template <class T>
+double wide_plane_scale(const LrnShape& s, const Box& box, const T* x, std::int64_t i) {
+  return s.k + s.alpha * wide_sum(box, i / box.w, i % box.w, [=](std::int64_t j) {
+                 return static_cast<double>(x[j]) * static_cast<double>(x[j]);
+               });
+}
+template <class T>
+void wide_plane_forward(const LrnShape& s, const Box& box, const T* x, T* y) {
+  for (std::int64_t i = 0; i < s.h * s.w; ++i)
+    y[i] = static_cast<T>(static_cast<double>(x[i]) *
+                          __builtin_pow(wide_plane_scale(s, box, x, i), -s.beta));
+}
+template <class T>
+void wide_plane_backward(const LrnShape& s, const Box& box, const T* x, const T* dy, double* r,
+                         T* dx) {
+  for (std::int64_t i = 0; i < s.h * s.w; ++i)
+    r[i] = static_cast<double>(dy[i]) * static_cast<double>(x[i]) *
+           __builtin_pow(wide_plane_scale(s, box, x, i), -s.beta - 1);
+  for (std::int64_t i = 0; i < s.h * s.w; ++i) {
+    const double own =
+        static_cast<double>(dy[i]) * __builtin_pow(wide_plane_scale(s, box, x, i), -s.beta);
+    const double others =
+        wide_sum(box.mirrored(), i / box.w, i % box.w, [=](std::int64_t j) { return r[j]; });
+    dx[i] = static_cast<T>(own - 2 * s.alpha * s.beta * static_cast<double>(x[i]) * others);
+  }
+}
 
 Box box_of(const LrnShape& s) {
   const std::int64_t before = s.size / 2;
@@ -107,19 +152,23 @@ void lrn_within_forward(const Context& ctx, const LrnShape& s, const T* x, T* y)
   const std::int64_t per_thread = lines_apart<T>(box.h * box.line() + plane);
   const Scratch scratch(ctx, ctx.threads * per_thread * item);
   T* all = scratch.template as<T>();
-  for_planes(ctx, s.n * s.c, 2 * plane * item, [=](std::int64_t task, int thread) {
+  for_planes(ctx, s.n * s.c, 2 * plane * item, [=, &s](std::int64_t task, int thread) {
     T* lines = all + thread * per_thread;
     T* rows = lines + box.h * box.line();
     const T* xp = x + task * plane;
     T* yp = y + task * plane;
+    ScaleRange<T> range;
     sum_along_rows(box, xp, lines, rows, [](Vec<T> v) { return v * v; });
     for (std::int64_t h = 0; h < box.h; ++h) {
       const T* xr = xp + h * box.w;
       T* yr = yp + h * box.w;
-      sum_down_columns(box, rows, h, [=, &p](auto at, Vec<T> sum) {
-        at.store(yr, at.load(xr) * p.power(fma(p.alpha, sum, p.k)).p);
+      sum_down_columns(box, rows, h, [=, &p, &range](auto at, Vec<T> sum) {
+        const Vec<T> scale = fma(p.alpha, sum, p.k);
+        range.see(scale);
+        at.store(yr, at.load(xr) * p.power(scale).p);
       });
     }
+    if (range.left(p.limits)) wide_plane_forward(s, box, xp, yp);
   });
 }
 
@@ -130,15 +179,18 @@ void lrn_within_backward(const Context& ctx, const LrnShape& s, const T* x, cons
   const Vec<T> factor = Vec<T>::set(static_cast<T>(-2 * s.alpha * s.beta));
   const std::int64_t plane = s.h * s.w, item = static_cast<std::int64_t>(sizeof(T));
   const std::int64_t per_thread = lines_apart<T>(box.h * box.line() + 2 * plane);
-  const Scratch scratch(ctx, ctx.threads * per_thread * item);
+  const std::int64_t wide = lines_apart<double>(plane);
+  const Scratch scratch(ctx, ctx.threads * (per_thread * item + wide * 8));
   T* all = scratch.template as<T>();
-  for_planes(ctx, s.n * s.c, 3 * plane * item, [=](std::int64_t task, int thread) {
+  double* all_wide = reinterpret_cast<double*>(all + ctx.threads * per_thread);
+  for_planes(ctx, s.n * s.c, 3 * plane * item, [=, &s](std::int64_t task, int thread) {
     T* lines = all + thread * per_thread;
     T* rows = lines + box.h * box.line();
     T* r = rows + plane;
     const T* xp = x + task * plane;
     const T* dyp = dy + task * plane;
     T* dxp = dx + task * plane;
+    ScaleRange<T> range;
     sum_along_rows(box, xp, lines, rows, [](Vec<T> v) { return v * v; });
     for (std::int64_t h = 0; h < box.h; ++h) {  // dx <- dy s^-beta, and r
       const std::int64_t row = h * box.w;
@@ -146,11 +198,13 @@ void lrn_within_backward(const Context& ctx, const LrnShape& s, const T* x, cons
       const T* dyr = dyp + row;
       T* dxr = dxp + row;
       T* rr = r + row;
-      sum_down_columns(box, rows, h, [=, &p](auto at, Vec<T> sum) {
-        const Powers<T> powers = p.power(fma(p.alpha, sum, p.k));
-        const Vec<T> d = at.load(dyr);
-        at.store(dxr, d * powers.p);
-        at.store(rr, d * at.load(xr) * powers.p_over_s);
+      sum_down_columns(box, rows, h, [=, &p, &range](auto at, Vec<T> sum) {
+        const Vec<T> scale = fma(p.alpha, sum, p.k);
+        range.see(scale);
+        const Powers<T> powers = p.power(scale);
+        const Vec<T> own = at.load(dyr) * powers.p;
+        at.store(dxr, own);
+        at.store(rr, factor * own * (at.load(xr) * powers.inverse));
       });
     }
     sum_along_rows(mirrored, r, lines, rows, [](Vec<T> v) { return v; });
@@ -158,9 +212,10 @@ void lrn_within_backward(const Context& ctx, const LrnShape& s, const T* x, cons
       const T* xr = xp + h * box.w;
       T* dxr = dxp + h * box.w;
       sum_down_columns(mirrored, rows, h, [=](auto at, Vec<T> sum) {
-        at.store(dxr, fma(factor * at.load(xr), sum, at.load(dxr)));
+        at.store(dxr, fma(at.load(xr), sum, at.load(dxr)));
       });
     }
+    if (range.left(p.limits)) wide_plane_backward(s, box, xp, dyp, all_wide + thread * wide, dxp);
   });
 }
 

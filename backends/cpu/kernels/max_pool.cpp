@@ -127,12 +127,18 @@ LIMULUS_INLINE void gather_plane(const Window2d& win, std::int64_t p, std::int64
 
 // ---- backward, any windows ----------------------------------------------------------------------
 
+// lost, a workspace as large as the plane, keeps what the additions to an element round away; it is null
+// where an element lies in few windows.
 template <class T>
 LIMULUS_INLINE void scatter_plane(std::int64_t in, std::int64_t out, const T* dy,
-                                  const std::int32_t* argmax, T* dx) {
+                                  const std::int32_t* argmax, T* dx, T* lost) {
   for_lanes<T>(0, in, [=](auto at) { at.store(dx, Vec<T>::zero()); });
-  for (std::int64_t i = 0; i < out; ++i)
-    if (argmax[i] >= 0) dx[argmax[i]] += dy[i];
+  if (lost != nullptr) for_lanes<T>(0, in, [=](auto at) { at.store(lost, Vec<T>::zero()); });
+  for (std::int64_t i = 0; i < out; ++i) {
+    const std::int32_t at = argmax[i];
+    if (at < 0) continue;
+    dx[at] = lost == nullptr ? dx[at] + dy[i] : add_compensated(dx[at], dy[i], lost + at);
+  }
 }
 
 }  // namespace
@@ -164,8 +170,16 @@ void max_pool2d_backward(const Context& ctx, const Pool2dShape& s, const T* dy,
     return for_planes(ctx, planes, bytes,
                       [=](std::int64_t p, int) { gather_plane(win, p, planes, dy, argmax, dx); });
 #endif
-  for_planes(ctx, planes, bytes, [=](std::int64_t p, int) {
-    scatter_plane(in, out, dy + p * out, argmax + p * out, dx + p * in);
+  const auto windows_of_element = [](const Window1d& w) {
+    return smaller(w.out, ceil_div(w.kernel, w.stride));
+  };
+  const bool many = windows_of_element(win.h) * windows_of_element(win.w) > 64;
+  const std::int64_t per_thread = many ? lines_apart<T>(in) : 0;
+  const Scratch scratch(ctx, ctx.threads * per_thread * static_cast<std::int64_t>(sizeof(T)));
+  T* all_lost = scratch.template as<T>();
+  for_planes(ctx, planes, bytes, [=](std::int64_t p, int thread) {
+    scatter_plane(in, out, dy + p * out, argmax + p * out, dx + p * in,
+                  many ? all_lost + thread * per_thread : nullptr);
   });
 }
 

@@ -83,6 +83,17 @@ void transpose(std::int64_t rows, std::int64_t cols, const T* src, std::int64_t 
     for (std::int64_t j = 0; j < cols; ++j) dst[j * ldd + i] = src[i * lds + j];
 }
 
+// Columns that a panel of B has and the matrix has not, `first` and those behind it, become zeros. The
+// tile multiplies them like the others, since it works on whole registers, and nobody looks at the
+// products; but what was left there may be denormal numbers, and those take a processor a hundred cycles.
+template <class T>
+LIMULUS_INLINE void clear_columns(std::int64_t first, std::int64_t depth, T* panel) {
+  constexpr int cols = Blocking<T>::cols;
+  if (first >= cols) return;
+  for (std::int64_t s = 0; s < depth; ++s, panel += cols)
+    for_lanes<T>(first, cols, [=](auto at) { at.store(panel, Vec<T>::zero()); });
+}
+
 // op(A) of a matrix that lies in memory, [m, k] or, transposed, [k, m].
 template <class T>
 struct StoredA {
@@ -115,12 +126,14 @@ struct StoredB {
   }
 
   // Steps p .. p + depth, columns j .. j + n  ->  panels of Blocking::cols columns, each depth
-  // long. The columns beyond n of the last panel are left as they are: their sums are never stored.
+  // long. The columns beyond n of the last panel are zeros.
   void pack(std::int64_t p, std::int64_t depth, std::int64_t j, std::int64_t n, T* dst) {
     constexpr int cols = Blocking<T>::cols;
     if (trans) {
-      for (std::int64_t q = 0; q < n; q += cols, dst += depth * cols)
+      for (std::int64_t q = 0; q < n; q += cols, dst += depth * cols) {
         transpose(smaller(cols, n - q), depth, b + (j + q) * ldb + p, ldb, dst, cols);
+        clear_columns(n - q, depth, dst);
+      }
       return;
     }
     for (std::int64_t s = 0; s < depth; ++s) {  // along whole rows: few pages at a time
@@ -135,6 +148,7 @@ struct StoredB {
       }
       copy_row(n - q, row + q, to);
     }
+    if (n % cols != 0) clear_columns(n % cols, depth, dst + n / cols * depth * cols);
   }
 };
 

@@ -21,6 +21,23 @@ LIMULUS_INLINE std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a
 // other programs want the cores), in which one core moves about 100 KB.
 constexpr std::int64_t small_bytes = 128 * 1024;
 
+// A thread that computes for another one treats denormal numbers like it (core/denormals.h), for the
+// length of a scope.
+class DenormalsAs {
+ public:
+  LIMULUS_INLINE explicit DenormalsAs(const Context& ctx) : before_(_mm_getcsr()) {
+    set(ctx.flush_denormals ? bits : 0);
+  }
+  LIMULUS_INLINE ~DenormalsAs() { set(before_ & bits); }
+  DenormalsAs(const DenormalsAs&) = delete;
+  DenormalsAs& operator=(const DenormalsAs&) = delete;
+
+ private:
+  static constexpr unsigned bits = 0x8040;  // flush results to zero, take operands as zero
+  static LIMULUS_INLINE void set(unsigned wanted) { _mm_setcsr((_mm_getcsr() & ~bits) | wanted); }
+  unsigned before_;
+};
+
 // fn(task, thread) for every task in [0, tasks). `bytes` is the traffic of all tasks together.
 // Tasks are handed out as threads become free, since cores may be shared with other programs.
 template <class F>
@@ -30,8 +47,12 @@ inline void parallel_for(const Context& ctx, std::int64_t tasks, std::int64_t by
     for (std::int64_t i = 0; i < tasks; ++i) fn(i, 0);
     return;
   }
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 1) firstprivate(fn)
-  for (std::int64_t i = 0; i < tasks; ++i) fn(i, omp_get_thread_num());
+#pragma omp parallel num_threads(threads) firstprivate(fn)
+  {
+    const DenormalsAs caller(ctx);
+#pragma omp for schedule(dynamic, 1)
+    for (std::int64_t i = 0; i < tasks; ++i) fn(i, omp_get_thread_num());
+  }
 }
 
 // fn(plane, thread) for planes of `plane_bytes` traffic each, several in a task, so that a task is
@@ -133,6 +154,22 @@ inline void for_elements(const Context& ctx, std::int64_t n, int arrays, T* y, F
     for_lanes_to(y, begin, smaller(n, begin + chunk_elements), stream, f);
     stream_done(stream);
   });
+}
+
+// term(0) + ... + term(n - 1), each a register. Errors grow with the longest chain of additions: more
+// than 64 terms are added in pieces, whose sums are added with what rounding takes away kept.
+template <class T, class F>
+LIMULUS_INLINE Vec<T> sum_of_terms(std::int64_t n, F term) {
+  constexpr std::int64_t piece = 64;
+  Vec<T> total = Vec<T>::zero(), lost = Vec<T>::zero();
+  for (std::int64_t begin = 0; begin < n; begin += piece) {
+    const std::int64_t end = smaller(n, begin + piece);
+    Vec<T> sum = term(begin);
+    for (std::int64_t i = begin + 1; i < end; ++i) sum = sum + term(i);
+    if (n <= piece) return sum;
+    total = add_compensated(total, sum, &lost);
+  }
+  return total;
 }
 
 // A workspace for the length of a scope, taken before threads start.

@@ -20,6 +20,9 @@
 // rows of x, and each vector of w is used for every row of x:
 //
 //     acc[l][q] += w[l][i .. i + width] * x[q][i .. i + width],      y[q][l] = sum of acc's lanes
+//
+// A long row is taken in pieces, so that no lane adds more than 256 products: the error of a sum grows
+// with its longest chain of additions. The pieces' sums are added in double.
 #include "backends/cpu/kernels/matrix_kernels.h"
 #include "backends/cpu/kernels/parallel.h"
 
@@ -36,19 +39,17 @@ constexpr std::int64_t ahead = 1024;
 // Rows of w at once, for so many rows of x: the sums must leave registers for the factors.
 constexpr int rows_of_w(int few) { return sizeof(Vec<float>) == 64 || few <= 2 ? 4 : 3; }
 
-// `Long` rows of w from row o on times `Few` rows of x from q on: Long * Few inner products.
+// The same for elements [i, end) of `Long` rows of w and `Few` rows of x: total[l][f] += their products.
 template <class T, class W, int Long, int Few>
-void dot_tile(const RowProducts<T>& s, const W* w, std::int64_t o, std::int64_t q) {
+LIMULUS_INLINE void dot_piece(const RowProducts<T>& s, const W* w, const T* x, std::int64_t i,
+                              std::int64_t end, double (&total)[Long][Few]) {
   using V = Vec<T>;
-  const T* x = s.x + q * s.ldx;
-  w += o * s.ldw;
   V acc[Long][Few];
 #pragma GCC unroll 4
   for (int l = 0; l < Long; ++l)
 #pragma GCC unroll 4
     for (int f = 0; f < Few; ++f) acc[l][f] = V::zero();
-  std::int64_t i = 0;
-  for (; i + V::width <= s.in; i += V::width) {
+  for (; i + V::width <= end; i += V::width) {
     V row_w[Long];
 #pragma GCC unroll 4
     for (int l = 0; l < Long; ++l) {
@@ -62,15 +63,27 @@ void dot_tile(const RowProducts<T>& s, const W* w, std::int64_t o, std::int64_t 
       for (int l = 0; l < Long; ++l) acc[l][f] = fma(row_w[l], row_x, acc[l][f]);
     }
   }
-  if (const int rest = static_cast<int>(s.in - i); rest > 0)
+  if (const int rest = static_cast<int>(end - i); rest > 0)
     for (int l = 0; l < Long; ++l)
       for (int f = 0; f < Few; ++f)
         acc[l][f] =
             fma(widen_n(w + l * s.ldw + i, rest), V::load_n(x + f * s.ldx + i, rest), acc[l][f]);
   for (int l = 0; l < Long; ++l)
+    for (int f = 0; f < Few; ++f) total[l][f] += static_cast<double>(sum(acc[l][f]));
+}
+
+// `Long` rows of w from row o on times `Few` rows of x from q on: Long * Few inner products.
+template <class T, class W, int Long, int Few>
+void dot_tile(const RowProducts<T>& s, const W* w, std::int64_t o, std::int64_t q) {
+  constexpr std::int64_t piece = 256 * Vec<T>::width;
+  double total[Long][Few] = {};
+  for (std::int64_t i = 0; i < s.in; i += piece)
+    dot_piece<T, W, Long, Few>(s, w + o * s.ldw, s.x + q * s.ldx, i, smaller(s.in, i + piece),
+                               total);
+  for (int l = 0; l < Long; ++l)
     for (int f = 0; f < Few; ++f) {
       T* y = s.y + (q + f) * s.ldy + (o + l) * s.step;
-      T value = sum(acc[l][f]);
+      T value = static_cast<T>(total[l][f]);
       if (s.bias) value += s.bias[o + l];
       if (s.add) value += *y;
       *y = s.relu && value < 0 ? T(0) : value;

@@ -40,10 +40,11 @@ struct Ahead {
   std::int64_t stride = 0;
 };
 
-// c[r * cols + j] (+)= sum over `depth` steps of w[r][p] x[p][j]
+// c[r * cols + j] (+)= sum over `depth` steps of w[r][p] x[p][j]; of more than 64 passes `lost` keeps
+// what the additions round away (it has the form of c).
 template <class T, int Height, int Vectors>
 void in_place_tile(std::int64_t depth, const Rows<T>& w, const Ahead& ahead, const T* x, T* c,
-                   bool add) {
+                   bool add, T* lost) {
   using V = Vec<T>;
   constexpr int cols = Pass<T>::cols;
   constexpr std::int64_t line = 64 / sizeof(T);
@@ -76,20 +77,26 @@ void in_place_tile(std::int64_t depth, const Rows<T>& w, const Ahead& ahead, con
 #pragma GCC unroll 2
     for (int v = 0; v < Vectors; ++v) {
       T* to = c + r * cols + v * V::width;
+      if (add && lost != nullptr) {
+        V rest = V::load(lost + r * cols + v * V::width);
+        add_compensated(V::load(to), acc[r][v], &rest).store(to);
+        rest.store(lost + r * cols + v * V::width);
+        continue;
+      }
       (add ? acc[r][v] + V::load(to) : acc[r][v]).store(to);
     }
 }
 
 template <class T, int Height = Pass<T>::rows>
 LIMULUS_INLINE void in_place_tile(int height, int cols, std::int64_t depth, const Rows<T>& w,
-                                  const Ahead& ahead, const T* x, T* c, bool add) {
+                                  const Ahead& ahead, const T* x, T* c, bool add, T* lost) {
   if constexpr (Height > 0) {
     if (height != Height)
-      return in_place_tile<T, Height - 1>(height, cols, depth, w, ahead, x, c, add);
+      return in_place_tile<T, Height - 1>(height, cols, depth, w, ahead, x, c, add, lost);
     if (cols > Vec<T>::width)
-      in_place_tile<T, Height, 2>(depth, w, ahead, x, c, add);
+      in_place_tile<T, Height, 2>(depth, w, ahead, x, c, add, lost);
     else
-      in_place_tile<T, Height, 1>(depth, w, ahead, x, c, add);
+      in_place_tile<T, Height, 1>(depth, w, ahead, x, c, add, lost);
   }
 }
 
@@ -133,22 +140,28 @@ void rows_in_place(const Context& ctx, const RowProducts<T>& s, const W* w) {
   const std::int64_t panel = P::cols * P::depth;       // numbers of a packed panel of x
   const std::int64_t block = P::block_rows * P::cols;  // numbers of a panel of sums
   const std::int64_t widened = same ? 0 : P::rows * P::depth;
-  const std::int64_t mine = (panels + 1) * block + widened;  // of one thread
+  const std::int64_t lost = passes > 64 ? panels * block : 0;
+  const std::int64_t mine = (panels + 1) * block + widened + lost;  // of one thread
   const Scratch scratch(ctx, (passes * panels * panel + ctx.threads * mine) * size);
   T* packed = scratch.as<T>();
   T* sums = packed + passes * panels * panel;
 
   parallel_for(ctx, passes, 4 * s.n * s.in * size, [=](std::int64_t pass, int) {
     const std::int64_t i = pass * P::depth, depth = smaller(P::depth, s.in - i);
-    for (std::int64_t j = 0; j < panels; ++j)
+    for (std::int64_t j = 0; j < panels; ++j) {
+      T* to = packed + (pass * panels + j) * panel;
       transpose(smaller(P::cols, s.n - j * P::cols), depth, s.x + j * P::cols * s.ldx + i, s.ldx,
-                packed + (pass * panels + j) * panel, P::cols);
+                to, P::cols);
+      clear_columns(s.n - j * P::cols, depth, to);
+    }
   });
 
   const std::int64_t work = s.out * s.in * size;
   parallel_for(ctx, ceil_div(s.out, P::block_rows), work, [=](std::int64_t task, int thread) {
     const std::int64_t o = task * P::block_rows, rows = smaller(P::block_rows, s.out - o);
     T *c = sums + thread * mine, *turned = c + panels * block, *wide = turned + block;
+    T* dropped = lost == 0 ? nullptr : wide + widened;
+    for (std::int64_t i = 0; i < lost; ++i) dropped[i] = 0;
     for (std::int64_t i = 0; i < s.in; i += P::depth) {
       const std::int64_t depth = smaller(P::depth, s.in - i);
       const T* x = packed + i / P::depth * panels * panel;
@@ -166,7 +179,8 @@ void rows_in_place(const Context& ctx, const RowProducts<T>& s, const W* w) {
           in_place_tile<T>(
               height, static_cast<int>(smaller(P::cols, s.n - j * P::cols)), depth, from,
               j == 0 ? Ahead{next, s.ldw * static_cast<std::int64_t>(sizeof(W))} : Ahead{},
-              x + j * panel, c + j * block + r * P::cols, i > 0);
+              x + j * panel, c + j * block + r * P::cols, i > 0,
+              dropped == nullptr ? nullptr : dropped + j * block + r * P::cols);
       }
     }
     for (std::int64_t j = 0; j < panels; ++j)

@@ -204,6 +204,33 @@ LIMULUS_INLINE Vec<T> widen_n(const T* p, int n) {
   return Vec<T>::load_n(p, n);
 }
 
+// Whether a lane of the mask is set.
+#ifdef __AVX512F__
+LIMULUS_INLINE bool any(__mmask16 m) { return m != 0; }
+LIMULUS_INLINE bool any(__mmask8 m) { return m != 0; }
+#else
+LIMULUS_INLINE bool any(Vec<float>::Mask m) { return _mm256_movemask_ps(m.v) != 0; }
+LIMULUS_INLINE bool any(Vec<double>::Mask m) { return _mm256_movemask_pd(m.v) != 0; }
+#endif
+
+// sum + term, where `lost` keeps what the additions before rounded away, to be put back with the next
+// term (Kahan, 1965): the error of a long sum is then that of two additions. An infinite sum has lost
+// nothing that counts.
+template <class T>
+LIMULUS_INLINE Vec<T> add_compensated(Vec<T> sum, Vec<T> term, Vec<T>* lost) {
+  const Vec<T> whole = term - *lost, result = sum + whole;
+  const Vec<T> dropped = (result - sum) - whole;
+  *lost = select(is_nan(dropped), Vec<T>::zero(), dropped);
+  return result;
+}
+template <class T>
+LIMULUS_INLINE T add_compensated(T sum, T term, T* lost) {
+  const T whole = term - *lost, result = sum + whole;
+  const T dropped = (result - sum) - whole;
+  *lost = dropped == dropped ? dropped : T(0);  // NOLINT(misc-redundant-expression): NaN
+  return result;
+}
+
 // The larger of a and b; b when they are equal or either is NaN.
 template <class T>
 LIMULUS_INLINE Vec<T> max(Vec<T> a, Vec<T> b) {

@@ -263,10 +263,11 @@ LIMULUS_INLINE Vec<T> sigmoid(Vec<T> x) {
   return numerator / (e + Vec<T>::set(1));
 }
 
-// s^-beta and s^(-beta - 1) for s > 0, which local response normalization needs.
+// s^-beta and 1/s for s > 0, which local response normalization needs. (s^(-beta - 1) itself would be
+// below the smallest float from s = 1e22 on.)
 template <class T>
 struct Powers {
-  Vec<T> p, p_over_s;
+  Vec<T> p, inverse;
 };
 
 // The paper's beta of 3/4, to the last digit.
@@ -274,7 +275,7 @@ template <class T>
 LIMULUS_INLINE Powers<T> minus_three_quarters(Vec<T> s) {
   const Vec<T> root = sqrt(s);
   const Vec<T> p = Vec<T>::set(1) / (root * sqrt(root));
-  return {p, p / s};
+  return {p, Vec<T>::set(1) / s};
 }
 
 // The same in float for normal s (and infinity, and NaN), within 1.5 units of the last place
@@ -302,14 +303,14 @@ LIMULUS_INLINE Powers<float> minus_three_quarters_quick(Vec<float> s) {
   const V reciprocal = fma(q * g, one + g, q);
   // An infinite s makes 0 times infinity of the above; its powers are 0.
   const auto infinite = s > V::set(__FLT_MAX__);
-  return {select(infinite, V::zero(), p), select(infinite, V::zero(), p * reciprocal)};
+  return {select(infinite, V::zero(), p), select(infinite, V::zero(), reciprocal)};
 }
 
 // Any other beta.
 template <class T>
 LIMULUS_INLINE Powers<T> minus_power(Vec<T> s, Vec<T> beta) {
   const Vec<T> p = exp(neg(beta * log(s)));
-  return {p, p / s};
+  return {p, Vec<T>::set(1) / s};
 }
 
 }  // namespace limulus::cpu::LIMULUS_ISA

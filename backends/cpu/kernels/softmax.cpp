@@ -39,7 +39,7 @@ LIMULUS_INLINE RowSums<T> softmax_row(const T* x, std::int64_t cols, T* y) {
   const T largest = reduce_row(Larger{}, x, cols);
   const Vec<T> m = Vec<T>::set(largest);
   for_lanes<T>(0, cols, [=](auto at) { at.store(y, exp(at.load(x) - m)); });
-  const T total = reduce_row(Add{}, y, cols);
+  const T total = static_cast<T>(sum_in_pieces(y, cols));
   const Vec<T> share = Vec<T>::set(1 / total);  // one division for the row
   for_lanes<T>(0, cols, [=](auto at) { at.store(y, at.load(y) * share); });
   return {largest, total};
@@ -67,7 +67,7 @@ void softmax_backward(const Context& ctx, std::int64_t rows, std::int64_t cols, 
     const T *yr = y + r * cols, *dyr = dy + r * cols;
     T* dxr = dx + r * cols;
     for_lanes<T>(0, cols, [=](auto at) { at.store(dxr, at.load(yr) * at.load(dyr)); });
-    const Vec<T> dot = Vec<T>::set(reduce_row(Add{}, dxr, cols));
+    const Vec<T> dot = Vec<T>::set(static_cast<T>(sum_in_pieces(dxr, cols)));
     for_lanes<T>(0, cols, [=](auto at) { at.store(dxr, at.load(yr) * (at.load(dyr) - dot)); });
   });
 }

@@ -105,10 +105,12 @@ struct Filters {
   }
 };
 
-// m[tile, product, k of the panel] = or += v[product, tile, c] u[product, c, k of the panel]
+// m[tile, product, k of the panel] = or += v[product, tile, c] u[product, c, k of the panel]. Where the
+// panel ends within a register, filters of zeros make up the rest.
 template <class T>
 void multiply(const Tiling<T>& t, const Plan<T>& plan, std::int64_t tiles, std::int64_t steps,
-              int cols, const T* v, const T* u, bool add, T* m) {
+              std::int64_t channels, const T* v, const T* u, bool add, T* m) {
+  const int cols = static_cast<int>(round_up(channels, Plan<T>::width));
   const std::int64_t height = ceil_div(tiles, ceil_div(tiles, Blocking<T>::rows));
   for (int p = 0; p < tile_products; ++p)
     for (std::int64_t i = 0; i < tiles; i += height)
@@ -117,14 +119,16 @@ void multiply(const Tiling<T>& t, const Plan<T>& plan, std::int64_t tiles, std::
                        {m + i * plan.m_tile + p * Plan<T>::cols, plan.m_tile, cols, add, nullptr});
 }
 
-// y[k, oh, ow] = b[k] + (A^T m A)[oh, ow] for a strip of tiles and `count` channels from y's first
+// y[k, oh, ow] = b[k] + (A^T m A)[oh, ow] for a strip of tiles and `count` channels from y's first;
+// *not_finite becomes 1 where one of them is not.
 template <class T, int Taps>
 void transform_output(const Tiling<T>& t, const Plan<T>& plan, std::int64_t row, std::int64_t count,
-                      const T* m, const T* b, T* flat, T* y) {
+                      const T* m, const T* b, T* flat, T* y, unsigned char* not_finite) {
   using V = Vec<T>;
   constexpr int out = tile_out<Taps>, width = V::width;
   const std::int64_t oh_end = t.s.window.h.out, ow_end = t.s.window.w.out, oh = row * out;
   const std::int64_t rows = smaller(out * t.rows, oh_end - oh), pitch = ow_end * width;
+  Finite<T> finite;
   for (std::int64_t k = 0; k < count; k += width) {
     const int lanes = static_cast<int>(smaller(width, count - k));
     const V bias = b ? V::load_n(b + k, lanes) : V::zero();
@@ -136,8 +140,9 @@ void transform_output(const Tiling<T>& t, const Plan<T>& plan, std::int64_t row,
         both_axes<T, tile_in, out>(
             [](const V* p, V* sums) { powers<out, T>(p, sums); },
             [=](int p, int q) { return V::load(from + (7 * p + q) * Plan<T>::cols); },
-            [=, relu = t.s.relu](int p, int q, V value) {
+            [=, relu = t.s.relu, &finite](int p, int q, V value) {
               if (p >= inside_h || q >= inside_w) return;
+              finite.see(value);
               value = value + bias;
               if (relu) value = select(V::zero() > value, V::zero(), value);  // NaN stays
               value.store(to + p * pitch + q * width);
@@ -146,11 +151,12 @@ void transform_output(const Tiling<T>& t, const Plan<T>& plan, std::int64_t row,
     transpose(rows * ow_end, lanes, flat, width, y + k * oh_end * ow_end + oh * ow_end,
               oh_end * ow_end);
   }
+  finite.report(not_finite);
 }
 
 template <class T, int Taps>
 void convolve(const Context& ctx, const Conv2dShape& s, const T* x, const T* w, bool turned,
-              const T* b, T* y) {
+              const T* b, T* y, unsigned char* not_finite) {
   constexpr std::int64_t v_bytes_most = 8 << 20;
   const Tiling<T> tiling(s, INT64_MAX, v_bytes_most);
   const Plan<T> plan(s, tiling);
@@ -191,7 +197,7 @@ void convolve(const Context& ctx, const Conv2dShape& s, const T* x, const T* w, 
               const std::int64_t steps = smaller(p->steps, t->c - c);
               T* some_u = p->keep ? u + c / p->steps * p->u_size : u;
               if (strip == first) filters.transform(panel, c, steps, p->u_plane, some_u);
-              multiply(*t, *p, some * t->tiles, steps, static_cast<int>(channels),
+              multiply(*t, *p, some * t->tiles, steps, channels,
                        v + group * t->group_size + t->at((strip - begin) * t->tiles, c), some_u,
                        c > 0, m);
             }
@@ -199,7 +205,8 @@ void convolve(const Context& ctx, const Conv2dShape& s, const T* x, const T* w, 
               transform_output<T, Taps>(
                   *t, *p, (strip + i) % t->per_image * t->rows, channels,
                   m + i * t->tiles * p->m_tile, b ? b + group * p->k + k : nullptr, flat,
-                  y + ((strip + i) / t->per_image * s.k + group * p->k + k) * positions);
+                  y + ((strip + i) / t->per_image * s.k + group * p->k + k) * positions,
+                  not_finite + (strip + i) / t->per_image);
           }
         });
   }
@@ -209,12 +216,11 @@ void convolve(const Context& ctx, const Conv2dShape& s, const T* x, const T* w, 
 
 template <class T>
 void conv2d_winograd(const Context& ctx, const Conv2dShape& s, const T* x, const T* w, bool turned,
-                     const T* b, T* y) {
-  if (s.n * s.k * s.window.h.out * s.window.w.out == 0) return;
+                     const T* b, T* y, unsigned char* not_finite) {
   if (s.window.h.kernel == 3)
-    convolve<T, 3>(ctx, s, x, w, turned, b, y);
+    convolve<T, 3>(ctx, s, x, w, turned, b, y, not_finite);
   else
-    convolve<T, 5>(ctx, s, x, w, turned, b, y);
+    convolve<T, 5>(ctx, s, x, w, turned, b, y, not_finite);
 }
 
 template <class T>
@@ -240,9 +246,9 @@ void conv2d_winograd_pack(const Context& ctx, const Conv2dShape& s, const T* w, 
 }
 
 template void conv2d_winograd<float>(const Context&, const Conv2dShape&, const float*, const float*,
-                                     bool, const float*, float*);
+                                     bool, const float*, float*, unsigned char*);
 template void conv2d_winograd<double>(const Context&, const Conv2dShape&, const double*,
-                                      const double*, bool, const double*, double*);
+                                      const double*, bool, const double*, double*, unsigned char*);
 template std::size_t conv2d_winograd_packed_bytes<float>(const Conv2dShape&);
 template std::size_t conv2d_winograd_packed_bytes<double>(const Conv2dShape&);
 template void conv2d_winograd_pack<float>(const Context&, const Conv2dShape&, const float*, float*);

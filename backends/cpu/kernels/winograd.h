@@ -65,6 +65,15 @@
 
 namespace limulus::cpu::LIMULUS_ISA {
 
+//
+// And what is not finite. An output is a sum over its whole tile in which the pixels outside of its
+// window cancel; infinity and NaN do not, and neither does what overflows on the way to the points. So a
+// tile with one such pixel has no finite output, where the direct method leaves those whose windows do
+// not hold it. The kernels look at what comes back from the points (`Finite`, one multiply-add for
+// each output) and report images, or a gradient of the weights, in which something is not finite;
+// conv2d.cpp computes those directly.
+//
+// (A large finite pixel costs its neighbours in the tile digits instead: docs/performance/winograd.md.)
 constexpr int tile_in = 7;  // what a tile sees of the image, in each direction; also its products
 constexpr int tile_products = tile_in * tile_in;
 template <int Taps>
@@ -144,6 +153,24 @@ LIMULUS_INLINE void powers(const Vec<T> m[7], Vec<T> out[Count]) {
     out[j] = total;
   }
 }
+
+// How many pixels of an axis lie before the end of the last window. What is behind no window reads, and
+// a tile must not either.
+LIMULUS_INLINE std::int64_t pixels_read(const Window1d& a) {
+  const std::int64_t end = (a.out - 1) * a.stride + (a.kernel - 1) * a.dilation + 1 - a.pad;
+  return larger(0, smaller(a.in, end));
+}
+
+// Whether all values shown to it were finite: 0 x is 0 for those, and NaN for the others.
+template <class T>
+struct Finite {
+  Vec<T> zeros = Vec<T>::zero();
+  LIMULUS_INLINE void see(Vec<T> value) { zeros = fma(value, Vec<T>::zero(), zeros); }
+  // Sets the flag that other threads may be setting as well.
+  LIMULUS_INLINE void report(unsigned char* not_finite) const {
+    if (any(is_nan(zeros))) __atomic_store_n(not_finite, 1, __ATOMIC_RELAXED);
+  }
+};
 
 // All of a tile, `width` channels at once (one per lane): f is done to the columns of an In x In
 // tile, then to the rows of the result, Out x Out in the end.

@@ -75,21 +75,25 @@ struct Tiling {
 };
 
 // Some maps of an image, h x w, and the part of them that is laid out: rows [top, top + rows) and
-// columns [left, left + cols), with zeros where there is no image.
+// columns [left, left + cols), with zeros where there is no image, or where no window reads it: below
+// row read_h and right of column read_w.
 struct Part2d {
-  std::int64_t h, w, top, left, rows, cols;
+  std::int64_t h, w, top, left, rows, cols, read_h, read_w;
 };
 
-// strip[row, column, lane]. What is beyond the image must be zero already, if `ready`.
+// strip[row, column, lane]. What is beyond the image must be zero already, if `ready`. Lanes for which
+// there is no map hold zeros (and not what was left there: clear_columns, pack.h, says why).
 template <class T>
 void lay_strip(const T* maps, std::int64_t count, const Part2d& a, bool ready, T* flat, T* strip) {
   constexpr int width = Vec<T>::width;
   const std::int64_t begin = smaller(larger(0, -a.top), a.rows);
-  const std::int64_t end = larger(begin, smaller(a.rows, a.h - a.top));
+  const std::int64_t end = larger(begin, smaller(a.rows, a.read_h - a.top));
   const std::int64_t first = smaller(larger(0, -a.left), a.cols);
-  const std::int64_t last = larger(first, smaller(a.cols, a.w - a.left));
+  const std::int64_t last = larger(first, smaller(a.cols, a.read_w - a.left));
   if (!ready)
     for (std::int64_t i = 0; i < a.rows * a.cols * width; ++i) strip[i] = 0;
+  if (count < width)
+    for (std::int64_t i = 0; i < (end - begin) * a.w * width; ++i) flat[i] = 0;
   transpose(count, (end - begin) * a.w, maps + (a.top + begin) * a.w, a.h * a.w, flat, width);
   for (std::int64_t i = begin; i < end; ++i)
     copy_row((last - first) * width, flat + ((i - begin) * a.w + a.left + first) * width,
@@ -108,7 +112,9 @@ void transform_strip(const Tiling<T>& t, const T* x, std::int64_t strip, std::in
                     strip % t.per_image * t.rows * t.out - wh.pad,
                     -ww.pad,
                     t.rows * t.out + t.taps - 1,
-                    t.pitch()};
+                    t.pitch(),
+                    pixels_read(wh),
+                    pixels_read(ww)};
   x += strip / t.per_image * t.s.c * wh.in * ww.in;
   for (std::int64_t c = begin; c < end; c += width) {
     lay_strip(x + c * wh.in * ww.in, smaller(width, end - c), part, c > begin, flat, padded);

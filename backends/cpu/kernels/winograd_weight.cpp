@@ -57,7 +57,8 @@ void transform_gradient(const Tiling<T>& t, const Plan<T>& plan, std::int64_t st
   using V = Vec<T>;
   constexpr int out = tile_out<Taps>, width = V::width;
   const std::int64_t h = t.s.window.h.out, w = t.s.window.w.out;
-  const Part2d part{h, w, strip % t.per_image * t.rows * out, 0, t.rows * out, t.tiles_w * out};
+  const Part2d part{h, w, strip % t.per_image * t.rows * out, 0, t.rows * out, t.tiles_w * out,
+                    h, w};
   const std::int64_t pitch = part.cols * width, g_plane = plan.g_plane;
   for (std::int64_t k = 0; k < count; k += width) {
     lay_strip(dy + k * h * w, smaller(width, count - k), part, k > 0, flat, padded);
@@ -73,7 +74,8 @@ void transform_gradient(const Tiling<T>& t, const Plan<T>& plan, std::int64_t st
 }
 
 // m[c, product, k of the panel] = v[product, tile, c]^T g[product, tile, k of the panel]. Sums over
-// about 128 tiles are formed apart: two thirds of the rounding errors, for 4 % of the time.
+// about 128 tiles are formed apart: two thirds of the rounding errors, for 4 % of the time. `cols` is
+// a number of whole registers; where k ends before, g holds zeros.
 template <class T>
 void multiply(const Tiling<T>& t, const Plan<T>& plan, std::int64_t tiles, std::int64_t channels,
               int cols, const T* v, const T* g, T* m) {
@@ -88,22 +90,25 @@ void multiply(const Tiling<T>& t, const Plan<T>& plan, std::int64_t tiles, std::
             {m + c * plan.m_channel + p * Plan<T>::cols, plan.m_channel, cols, i > 0, nullptr});
 }
 
-// sum[tap, k of the panel] = or += G^T m G for one input channel
+// sum[tap, k of the panel] = or += G^T m G for one input channel and the panel's first `filled` k
 template <class T, int Taps>
-LIMULUS_INLINE void transform_product(const T* m, bool add, T* sum) {
+LIMULUS_INLINE void transform_product(int filled, const T* m, bool add, T* sum, Finite<T>& finite) {
   using V = Vec<T>;
   constexpr int cols = Plan<T>::cols;
-  for (int v = 0; v < cols; v += V::width)
+  for (int v = 0; v < filled; v += V::width)
     both_axes<T, tile_in, Taps>([](const V* p, V* taps) { powers<Taps, T>(p, taps); },
                                 [=](int i, int j) { return V::load(m + (7 * i + j) * cols + v); },
-                                [=](int i, int j, V value) {
+                                [=, &finite](int i, int j, V value) {
                                   T* to = sum + (Taps * i + j) * cols + v;
-                                  (add ? V::load(to) + value : value).store(to);
+                                  if (add) value = V::load(to) + value;
+                                  finite.see(value);
+                                  value.store(to);
                                 });
 }
 
 template <class T, int Taps>
-void backward_weight(const Context& ctx, const Conv2dShape& s, const T* x, const T* dy, T* dw) {
+void backward_weight(const Context& ctx, const Conv2dShape& s, const T* x, const T* dy, T* dw,
+                     unsigned char* not_finite) {
   constexpr int area = Taps * Taps, cols = Plan<T>::cols, some = Plan<T>::some;
   constexpr std::int64_t v_bytes_most = 16 << 20;
   const Tiling<T> tiling(s, Tiling<T>::depth, v_bytes_most);
@@ -143,18 +148,21 @@ void backward_weight(const Context& ctx, const Conv2dShape& s, const T* x, const
                 dy + (strip / t->per_image * s.k + group * p->k + k) * positions, flat, padded,
                 g + (strip - begin) * t->tiles * cols);
 
+          const int filled = static_cast<int>(round_up(channels, Vec<T>::width));
+          Finite<T> finite;
           const std::int64_t last = smaller(t->c, (part + 1) * p->channels);
           for (std::int64_t c = part * p->channels, count; c < last; c += count) {
             count = smaller(smaller(some, last - c), Tiling<T>::depth - c % Tiling<T>::depth);
-            multiply(*t, *p, tiles, count, static_cast<int>(channels),
-                     v + group * t->group_size + t->at(0, c), g, m);
+            multiply(*t, *p, tiles, count, filled, v + group * t->group_size + t->at(0, c), g, m);
             T* sum = sums + (panel * t->c + c) * area * cols;
             for (std::int64_t i = 0; i < count; ++i)
-              transform_product<T, Taps>(m + i * p->m_channel, begin > 0, sum + i * area * cols);
+              transform_product<T, Taps>(filled, m + i * p->m_channel, begin > 0,
+                                         sum + i * area * cols, finite);
             if (end == t->all)
               transpose(count * area, channels, sum, cols,
                         dw + ((group * p->k + k) * t->c + c) * area, t->c * area);
           }
+          finite.report(not_finite);
         });
   }
 }
@@ -163,16 +171,18 @@ void backward_weight(const Context& ctx, const Conv2dShape& s, const T* x, const
 
 template <class T>
 void conv2d_backward_weight_winograd(const Context& ctx, const Conv2dShape& s, const T* x,
-                                     const T* dy, T* dw) {
+                                     const T* dy, T* dw, unsigned char* not_finite) {
   if (s.window.h.kernel == 3)
-    backward_weight<T, 3>(ctx, s, x, dy, dw);
+    backward_weight<T, 3>(ctx, s, x, dy, dw, not_finite);
   else
-    backward_weight<T, 5>(ctx, s, x, dy, dw);
+    backward_weight<T, 5>(ctx, s, x, dy, dw, not_finite);
 }
 
 template void conv2d_backward_weight_winograd<float>(const Context&, const Conv2dShape&,
-                                                     const float*, const float*, float*);
+                                                     const float*, const float*, float*,
+                                                     unsigned char*);
 template void conv2d_backward_weight_winograd<double>(const Context&, const Conv2dShape&,
-                                                      const double*, const double*, double*);
+                                                      const double*, const double*, double*,
+                                                      unsigned char*);
 
 }  // namespace limulus::cpu::LIMULUS_ISA

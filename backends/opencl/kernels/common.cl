@@ -30,6 +30,17 @@ typedef JOIN(MASK, VEC) MASKV;      // what a comparison of two REALV gives
 #define LOADV(p) JOIN(vload, VEC)(0, p)
 #define STOREV(v, p) JOIN(vstore, VEC)(v, 0, p)
 
+// sum += term for REAL, REALV or LANE, where `lost` keeps what the additions before rounded away, to be
+// put back with the next term (Kahan, 1965): the error of a long sum is then that of two additions. An
+// infinite sum has lost nothing that counts.
+#define ADD_COMPENSATED(TYPE, sum, term, lost)                  \
+  {                                                             \
+    const TYPE whole = (term) - (lost), result = (sum) + whole; \
+    const TYPE dropped = (result - (sum)) - whole;              \
+    lost = dropped == dropped ? dropped : (TYPE)0;              \
+    sum = result;                                               \
+  }
+
 // The lanes of a vector added up, always in the same order.
 REAL sum_of(REALV v) {
   REAL lane[VEC];

@@ -28,6 +28,7 @@
 // of `rows` rows of `pitch` numbers each, and `tail` zeros after the last.
 typedef struct {  // the same as Spread in convolution.cpp
   long h, w, sh, sw, ph, pw, rows, pitch, tail;
+  long read_h, read_w;  // of h and w, what windows read: zeros are behind it
 } Spread;
 
 // Items, processor: (plane and phase); GPU: (q, row, plane and phase).
@@ -43,12 +44,12 @@ kernel void spread(global const REAL* restrict x, Spread s, long images, global 
   // q of [begin, end) are inside the image
   const long begin = shift >= 0 ? 0 : min(s.pitch, (-shift + s.sw - 1) / s.sw);
   const long end =
-      shift >= s.w ? begin : max(begin, min(s.pitch, (s.w - 1 - shift) / s.sw + 1));
+      shift >= s.read_w ? begin : max(begin, min(s.pitch, (s.read_w - 1 - shift) / s.sw + 1));
   x += image / phases * s.h * s.w + shift;
   to += image * s.rows * s.pitch;
   for (long row = first; row < past; ++row) {
     const long ih = phase / s.sw + s.sh * row - s.ph;
-    const bool inside = ih >= 0 && ih < s.h;
+    const bool inside = ih >= 0 && ih < s.read_h;
     global const REAL* from = x + ih * s.w;
     global REAL* line = to + row * s.pitch;
 #ifdef PROCESSOR
@@ -93,7 +94,6 @@ kernel void conv_tile(global const REAL* w, global const REAL* x, long x_offset,
   const long i0 = get_group_id(0) * PANEL_A, j0 = get_group_id(1) * PANEL_B;
   const long blocks = (taps + K_BLOCK - 1) / K_BLOCK;
   REALV acc[MR][2];
-  CLEAR(acc)
   add_packed(w + i0 * blocks * A_ROW, x + (x_offset + get_group_id(2) * x_image + j0), 0, table, 0,
              taps, acc SLICE_ARGUMENTS);
   const long k0 = i0 + ROW;
@@ -140,11 +140,33 @@ kernel void conv_tile(global const REAL* w, global const REAL* x, long x_offset,
 //
 // On a processor lanes run along j, and a tile of WF filters x WT taps holds a vector of sums each
 // (24 registers), to be added up across at the end. A block of WB positions is used for all TAPS_RUN
-// taps of an item while it is in the first cache. On a GPU the slices of tile.cl do it.
+// taps of an item while it is in the first cache. On a GPU the slices of tile.cl do it. After so many
+// blocks or slices sums are closed (tile.cl).
+//
+// The zeros of dy take out the pixels that stand at positions past the end of a row, unless such a
+// pixel is infinite or NaN: 0 times that is NaN. Then, and only then, the sum is taken again without them.
 // Items or groups: (tile of filters, run of taps, part of the images); parts are added up afterwards.
 #define WF 4
 #define WT 6
 #define WB 512
+#define BLOCKS_OF_A_SUM 64
+#define SLICES_OF_A_SUM (SLICE < 256 ? 256 / SLICE : 1)
+
+typedef struct {  // the same as WeightRows in convolution.cpp
+  long oh, ow, pitch;  // output (row, column) is position row * pitch + column
+} WeightRows;
+
+// One tap's sum over images [begin, end), by outputs. x, dy: image 0.
+REAL weight_by_outputs(global const REAL* x, long x_image, global const REAL* dy, long dy_image,
+                       long begin, long end, WeightRows s) {
+  REAL sum = 0, lost = 0;
+  for (long n = begin; n < end && sum == sum; ++n)
+    for (long row = 0; row < s.oh; ++row)
+      for (long j = row * s.pitch; j < row * s.pitch + s.ow; ++j)
+        ADD_COMPENSATED(REAL, sum, x[n * x_image + j] * dy[n * dy_image + j], lost)
+  return sum;
+}
+
 #ifdef PROCESSOR
 #define WEIGHT_FILTERS WF
 #define WEIGHT_TAPS TAPS_RUN
@@ -155,7 +177,8 @@ kernel void conv_tile(global const REAL* w, global const REAL* x, long x_offset,
 kernel void conv_weight(global const REAL* x, long x_offset, long x_image, global const int* table,
                         long taps, global const REAL* dy, long dy_offset, long dy_image,
                         long dy_plane, long positions, long filters, long images,
-                        long images_of_part, global REAL* dw, long dw_offset, long dw_part) {
+                        long images_of_part, global REAL* dw, long dw_offset, long dw_part,
+                        WeightRows rows) {
   SLICES
   const long k0 = get_group_id(0) * WEIGHT_FILTERS, t0 = get_group_id(1) * WEIGHT_TAPS;
   const long begin = get_group_id(2) * images_of_part, end = min(images, begin + images_of_part);
@@ -164,11 +187,18 @@ kernel void conv_weight(global const REAL* x, long x_offset, long x_image, globa
   dw += dw_offset + get_group_id(2) * dw_part;
   const int last = (int)min(WEIGHT_FILTERS - 1L, filters - 1 - k0);
 #ifdef PROCESSOR
-  REALV total[TAPS_RUN][WF];
+  REALV total[TAPS_RUN][WF], some[TAPS_RUN][WF], lost[TAPS_RUN][WF];
   for (int t = 0; t < TAPS_RUN; ++t)
-    for (int f = 0; f < WF; ++f) total[t][f] = (REALV)0;
+    for (int f = 0; f < WF; ++f) total[t][f] = some[t][f] = lost[t][f] = (REALV)0;
+  int blocks = 0;
   for (long n = begin; n < end; ++n)
     for (long j0 = 0; j0 < positions; j0 += WB) {
+      if (++blocks % BLOCKS_OF_A_SUM == 0)
+        for (int t = 0; t < TAPS_RUN; ++t)
+          for (int f = 0; f < WF; ++f) {
+            ADD_COMPENSATED(REALV, total[t][f], some[t][f], lost[t][f])
+            some[t][f] = (REALV)0;
+          }
       const long count = min((long)WB, positions - j0);  // a multiple of VEC
       global const REAL* d[WF];
 #pragma unroll
@@ -182,7 +212,7 @@ kernel void conv_weight(global const REAL* x, long x_offset, long x_image, globa
 #pragma unroll
         for (int u = 0; u < WT; ++u)
 #pragma unroll
-          for (int f = 0; f < WF; ++f) acc[u][f] = total[t + u][f];
+          for (int f = 0; f < WF; ++f) acc[u][f] = (REALV)0;
         for (long j = 0; j < count; j += VEC) {
           REALV dv[WF];
 #pragma unroll
@@ -197,16 +227,27 @@ kernel void conv_weight(global const REAL* x, long x_offset, long x_image, globa
 #pragma unroll
         for (int u = 0; u < WT; ++u)
 #pragma unroll
-          for (int f = 0; f < WF; ++f) total[t + u][f] = acc[u][f];
+          for (int f = 0; f < WF; ++f) some[t + u][f] += acc[u][f];
       }
     }
   for (int t = 0; t < TAPS_RUN && t0 + t < taps; ++t)
-    for (int f = 0; f <= last; ++f) dw[(k0 + f) * taps + t0 + t] = sum_of(total[t][f]);
+    for (int f = 0; f <= last; ++f) {
+      ADD_COMPENSATED(REALV, total[t][f], some[t][f], lost[t][f])
+      REAL sum = sum_of(total[t][f]);
+      if (!isfinite(sum))
+        sum = weight_by_outputs(x + table[t0 + t], x_image, dy + f * dy_plane, dy_image, begin, end,
+                                rows);
+      dw[(k0 + f) * taps + t0 + t] = sum;
+    }
 #else
-  REALV acc[MR][2];
+  REALV acc[MR][2], total[MR][2], lost[MR][2];
   CLEAR(acc)
+  CLEAR(total)
+  CLEAR(lost)
+  int slices = 0;
   for (long n = begin; n < end; ++n)
     for (long j = 0; j < positions; j += SLICE) {
+      if (++slices % SLICES_OF_A_SUM == 0) CLOSE(acc, total, lost)
       barrier(CLK_LOCAL_MEM_FENCE);
       fetch_rows(dy + n * dy_image + j, dy_plane, last, positions - j, slice_a);
       for (int e = get_local_id(0); e < SLICE * PANEL_B; e += GROUP_A * GROUP_B) {
@@ -216,15 +257,21 @@ kernel void conv_weight(global const REAL* x, long x_offset, long x_image, globa
       barrier(CLK_LOCAL_MEM_FENCE);
       add_slice(acc, slice_a, slice_b);
     }
+  CLOSE(acc, total, lost)
 #pragma unroll
   for (int i = 0; i < MR; ++i)
 #pragma unroll
     for (int v = 0; v < 2; ++v) {
       REAL lane[VEC];
-      STOREV(acc[i][v], lane);
+      STOREV(total[i][v], lane);
       const long t = t0 + COLUMN(v);
       if (ROW + i <= last)
-        for (int l = 0; l < VEC && t + l < taps; ++l) dw[(k0 + ROW + i) * taps + t + l] = lane[l];
+        for (int l = 0; l < VEC && t + l < taps; ++l) {
+          if (!isfinite(lane[l]))
+            lane[l] = weight_by_outputs(x + table[t + l], x_image, dy + (ROW + i) * dy_plane,
+                                        dy_image, begin, end, rows);
+          dw[(k0 + ROW + i) * taps + t + l] = lane[l];
+        }
     }
 #endif
 }
@@ -241,10 +288,30 @@ typedef struct {  // the same as Columns in convolution.cpp
   long offset, image_step;  // of the group's first channel; from one image to the next
 } Columns;
 
+// One pixel of dx, by taps.
+REAL pixel_of_columns(global const REAL* dcolumns, const Columns* s, long c, long n, long ih, long iw) {
+  REAL sum = 0, lost = 0;
+  for (long fh = 0; fh < s->fh; ++fh) {
+    const long down = ih + s->ph - fh * s->dh;  // = oh SH
+    if (down < 0 || down % s->sh != 0 || down / s->sh >= s->oh) continue;
+    for (long fw = 0; fw < s->fw; ++fw) {
+      const long right = iw + s->pw - fw * s->dw;
+      if (right < 0 || right % s->sw != 0 || right / s->sw >= s->ow) continue;
+      const long t = ((n * s->channels + c) * s->fh + fh) * s->fw + fw;
+      ADD_COMPENSATED(REAL, sum, dcolumns[(t * s->oh + down / s->sh) * s->ow + right / s->sw], lost)
+    }
+  }
+  return sum;
+}
+
 kernel void col2im(global const REAL* dcolumns, Columns s, global REAL* dx) {
   const long c = get_global_id(0), ih = get_global_id(1), n = get_global_id(2);
   if (c >= s.channels) return;
   global REAL* row = dx + (s.offset + n * s.image_step + (c * s.h + ih) * s.w);
+  if (s.fh * s.fw > 256) {  // a long sum
+    for (long iw = 0; iw < s.w; ++iw) row[iw] = pixel_of_columns(dcolumns, &s, c, n, ih, iw);
+    return;
+  }
   for (long iw = 0; iw < s.w; ++iw) row[iw] = 0;
   for (long fh = 0; fh < s.fh; ++fh) {
     const long down = ih + s.ph - fh * s.dh;  // = oh SH

@@ -20,7 +20,9 @@ UNARY(sigmoid, 1 / (1 + exp(-x)))
 UNARY(tanh_, tanh(x))
 
 // ---- dx = dy f'(x), where simplest written with y = f(x) ----------------------------------------
-// z is x or y. Where f is flat, relu and abs block dy altogether: 0 * inf would be NaN.
+// z is x or y. Where f is flat, relu and abs block dy altogether: 0 * inf would be NaN. Where x is NaN,
+// dx is NaN.
+#define FLAT (x == x ? (REAL)0 : x)
 #define UNARY_BACKWARD(NAME, FORMULA)                                                           \
   kernel void NAME(global const REAL* z, global const REAL* from, global REAL* to, long n) {    \
     FOR_MY_ELEMENTS(i, n) {                                                                     \
@@ -33,8 +35,8 @@ UNARY_BACKWARD(exp_backward, dy* y)
 UNARY_BACKWARD(log_backward, dy / x)
 UNARY_BACKWARD(sqrt_backward, dy / (2 * y))
 UNARY_BACKWARD(square_backward, dy * 2 * x)
-UNARY_BACKWARD(abs_backward, x > 0 ? dy : x < 0 ? -dy : (REAL)0)
-UNARY_BACKWARD(relu_backward, y > 0 ? dy : (REAL)0)
+UNARY_BACKWARD(abs_backward, x > 0 ? dy : x < 0 ? -dy : FLAT)
+UNARY_BACKWARD(relu_backward, y > 0 ? dy : FLAT)
 UNARY_BACKWARD(sigmoid_backward, dy* y*(1 - y))
 UNARY_BACKWARD(tanh_backward, dy*(1 - y) * (1 + y))
 

@@ -110,25 +110,45 @@ kernel void pack_b(PACK_PARAMETERS) {
 // passes, so that a panel of B stays in the first cache while all panels of A (dimension 0, which
 // runs fastest) pass by. A short sum is over before its result is written: then B stays, and C is
 // written along its rows (`along`). b_step and b_panel are PANEL_B and PANEL_B k for a packed B, ldb
-// and PANEL_B for rows of B where they are. Groups: (panel of A, panel of B, batch), or with `along`
-// (panel of B, panel of A, batch).
+// and PANEL_B for rows of B where they are. Where there are many passes, `lost` [batch, m, n] keeps what
+// the additions to C round away; else it is null. Groups: (panel of A, panel of B, batch), or with
+// `along` (panel of B, panel of A, batch).
 kernel void gemm_tile(global const REAL* a, long a_batch, global const REAL* b, long b_panel,
                       long b_step, long b_batch, long k, long k0, long k1, global REAL* c,
-                      long c_batch, long m, long n, long ldc, int add, int along) {
+                      long c_batch, long m, long n, long ldc, int add, int along,
+                      global REAL* lost) {
   SLICES
   const long panel_a = get_group_id(along ? 1 : 0), panel_b = get_group_id(along ? 0 : 1);
   const long i0 = panel_a * PANEL_A, j0 = panel_b * PANEL_B;
   const long blocks = (k + K_BLOCK - 1) / K_BLOCK;
   REALV acc[MR][2];
-  CLEAR(acc)
   add_packed(a + get_group_id(2) * a_batch + i0 * blocks * A_ROW,
              b + get_group_id(2) * b_batch + panel_b * b_panel, b_step, 0, k0, k1,
              acc SLICE_ARGUMENTS);
   c += get_group_id(2) * c_batch + (i0 + ROW) * ldc;
   const long rows = m - i0 - ROW;
+  if (lost) lost += (get_group_id(2) * m + i0 + ROW) * n;
 #pragma unroll
   for (int v = 0; v < 2; ++v) {
     const long j = j0 + COLUMN(v);
+    if (lost && add) {
+      for (int i = 0; i < min((long)MR, rows); ++i) {
+        REAL lane[VEC];
+        STOREV(acc[i][v], lane);
+        for (long l = 0; l < min((long)VEC, n - j); ++l) {
+          global REAL* to = c + i * ldc + j + l;
+          global REAL* rest = lost + i * n + j + l;
+          REAL sum = *to, gone = k0 == 0 ? (REAL)0 : *rest;
+          ADD_COMPENSATED(REAL, sum, lane[l], gone)
+          *to = sum;
+          *rest = gone;
+        }
+      }
+      continue;
+    }
+    if (lost)  // the first pass
+      for (int i = 0; i < min((long)MR, rows); ++i)
+        for (long l = 0; l < min((long)VEC, n - j); ++l) lost[i * n + j + l] = 0;
     if (j + VEC <= n) {
 #pragma unroll
       for (int i = 0; i < MR; ++i) {
@@ -164,6 +184,9 @@ kernel void linear_tile(global const REAL* w, long ldw, global const REAL* x, lo
   w += i0 * ldw;
   x += j0 * k;
 #ifdef PROCESSOR
+  REALV total[MR][2], lost[MR][2];
+  CLEAR(total)
+  CLEAR(lost)
   REAL block[MR][A_ROW];  // memory delivers rows in long runs better than MR of them step by step
   for (long k0 = 0; k0 < k; k0 += K_BLOCK) {
     const long steps = min((long)K_BLOCK, k - k0);
@@ -178,10 +201,21 @@ kernel void linear_tile(global const REAL* w, long ldw, global const REAL* x, lo
         acc[i][1] += ai * b1;
       }
     }
+    if (k > K_BLOCK) CLOSE(acc, total, lost)
   }
+  if (k > K_BLOCK)
 #else
-  add_products(w, ldw, last, x, PANEL_B, 0, k, acc SLICE_ARGUMENTS);
+  REALV total[MR][2], lost[MR][2];
+  CLEAR(total)
+  CLEAR(lost)
+  for (long p = 0; p < k; p += PIECE) {
+    add_products(w + p, ldw, last, x + p * PANEL_B, PANEL_B, 0, min((long)PIECE, k - p),
+                 acc SLICE_ARGUMENTS);
+    CLOSE(acc, total, lost)
+  }
 #endif
+    for (int i = 0; i < MR; ++i)
+      for (int v = 0; v < 2; ++v) acc[i][v] = total[i][v];
 #pragma unroll
   for (int v = 0; v < 2; ++v)
 #pragma unroll
@@ -201,10 +235,11 @@ kernel void linear_tile(global const REAL* w, long ldw, global const REAL* x, lo
 }
 
 // The same for very few rows of x, when reading w is all the time that it takes: both operands lie
-// along p, so a vector of sums runs along p, too, and is added up across at the end: DM x DN such
-// vectors. Items: (tile of rows of w, tile of rows of x).
+// along p, so a vector of sums runs along p, too, and is added up across at the end of a piece: DM x DN
+// such vectors. Items: (tile of rows of w, tile of rows of x).
 #define DM 4
 #define DN 4
+#define DOT_PIECE (256 * VEC)
 kernel void linear_dot(global const REAL* x, long ldx, global const REAL* w, long ldw, long k,
                        global REAL* y, long rows, long out, long ldy, int add,
                        global const REAL* bias, int relu) {
@@ -216,30 +251,45 @@ kernel void linear_dot(global const REAL* x, long ldx, global const REAL* w, lon
 #pragma unroll
   for (int i = 0; i < DN; ++i) wr[i] = w + min(i0 + i, out - 1) * ldw;
 
-  REALV acc[DM][DN];
+  REAL total[DM][DN], lost[DM][DN];
 #pragma unroll
   for (int j = 0; j < DM; ++j)
 #pragma unroll
-    for (int i = 0; i < DN; ++i) acc[j][i] = (REALV)0;
-  long p = 0;
-  for (; p + VEC <= k; p += VEC) {
-    REALV wv[DN];
+    for (int i = 0; i < DN; ++i) total[j][i] = lost[j][i] = 0;
+  for (long begin = 0; begin < k; begin += DOT_PIECE) {
+    const long end = min(k, begin + DOT_PIECE);
+    REALV acc[DM][DN];
 #pragma unroll
-    for (int i = 0; i < DN; ++i) wv[i] = LOADV(wr[i] + p);
+    for (int j = 0; j < DM; ++j)
 #pragma unroll
-    for (int j = 0; j < DM; ++j) {
-      const REALV xv = LOADV(xr[j] + p);
+      for (int i = 0; i < DN; ++i) acc[j][i] = (REALV)0;
+    long p = begin;
+    for (; p + VEC <= end; p += VEC) {
+      REALV wv[DN];
 #pragma unroll
-      for (int i = 0; i < DN; ++i) acc[j][i] += xv * wv[i];
+      for (int i = 0; i < DN; ++i) wv[i] = LOADV(wr[i] + p);
+#pragma unroll
+      for (int j = 0; j < DM; ++j) {
+        const REALV xv = LOADV(xr[j] + p);
+#pragma unroll
+        for (int i = 0; i < DN; ++i) acc[j][i] += xv * wv[i];
+      }
     }
+#pragma unroll
+    for (int j = 0; j < DM; ++j)
+#pragma unroll
+      for (int i = 0; i < DN; ++i) {
+        REAL sum = sum_of(acc[j][i]);
+        for (long q = p; q < end; ++q) sum = fma(xr[j][q], wr[i][q], sum);
+        ADD_COMPENSATED(REAL, total[j][i], sum, lost[j][i])
+      }
   }
 #pragma unroll
   for (int j = 0; j < DM; ++j)
 #pragma unroll
     for (int i = 0; i < DN; ++i) {
       if (j0 + j >= rows || i0 + i >= out) continue;
-      REAL sum = sum_of(acc[j][i]);
-      for (long q = p; q < k; ++q) sum = fma(xr[j][q], wr[i][q], sum);
+      REAL sum = total[j][i];
       global REAL* to = y + (j0 + j) * ldy + i0 + i;
       if (add) sum += *to;
       if (bias) sum += bias[i0 + i];

@@ -1,8 +1,8 @@
 // Local response normalization (Krizhevsky et al. 2012, section 3.3):
 //
 //     y_i  = x_i s_i^-beta           s_i = k + alpha * sum of x_j^2 over the window of i
-//     dx_i = dy_i s_i^-beta - 2 alpha beta x_i * sum over j whose window holds i of t_j
-//     t_j  = dy_j x_j s_j^(-beta - 1)
+//     dx_i = dy_i s_i^-beta + x_i * sum over j whose window holds i of t_j
+//     t_j  = -2 alpha beta dy_j s_j^-beta (x_j / s_j)      in this order: dy_j x_j alone may overflow
 //
 // The window of i is [i - size/2, i - size/2 + size), clipped. "Across" it runs over the channels of
 // one pixel, "within" it is a square of pixels of one channel.
@@ -30,15 +30,24 @@ DAMPING(dampings, LANE)
   if (n <= 0) return;                                                                          \
   const long base = get_global_id(1) * s.c * pixels + begin;
 
+// From so many terms on a sum is compensated.
+#define LONG_WINDOW 64
+
 // s of `left` pixels at x in channel c.
 LANE scales(global const REAL* x, long c, const Lrn* s, long pixels, long left, REAL k, REAL alpha) {
   const long first = max(c - s->size / 2, 0L), end = min(c - s->size / 2 + s->size, s->c);
-  LANE sum = 0;
+  LANE sum = 0, lost = 0;
   x += first * pixels;
-  for (long j = first; j < end; ++j, x += pixels) {
-    const LANE v = load_lanes(x, left);
-    sum += v * v;
-  }
+  if (end - first > LONG_WINDOW)
+    for (long j = first; j < end; ++j, x += pixels) {
+      const LANE v = load_lanes(x, left);
+      ADD_COMPENSATED(LANE, sum, v * v, lost)
+    }
+  else
+    for (long j = first; j < end; ++j, x += pixels) {
+      const LANE v = load_lanes(x, left);
+      sum += v * v;
+    }
   return k + alpha * sum;
 }
 
@@ -70,16 +79,19 @@ kernel void across_backward(global const REAL* restrict x, global const REAL* re
       const LANE scale = scales(x + p, c, &s, pixels, left, k, alpha);
       const LANE own = load_lanes(dy + i, left) * dampings(scale, beta, three_quarters);
       store_lanes(own, dx + i, left);
-      store_lanes(own * load_lanes(x + i, left) / scale, t + i, left);
+      store_lanes(-2 * alpha * beta * own * (load_lanes(x + i, left) / scale), t + i, left);
     }
   for (long c = 0; c < s.c; ++c) {  // the windows that hold c: the window turned around
     const long end = min(c + s.size / 2 + 1, s.c), first = max(c + s.size / 2 - s.size + 1, 0L);
     for (long p = 0; p < n; p += LANES) {
       const long i = c * pixels + p, left = n - p;
-      LANE sum = 0;
-      for (long j = first; j < end; ++j) sum += load_lanes(t + j * pixels + p, left);
-      store_lanes(load_lanes(dx + i, left) - 2 * alpha * beta * load_lanes(x + i, left) * sum, dx + i,
-                  left);
+      LANE sum = 0, lost = 0;
+      if (end - first > LONG_WINDOW)
+        for (long j = first; j < end; ++j)
+          ADD_COMPENSATED(LANE, sum, load_lanes(t + j * pixels + p, left), lost)
+      else
+        for (long j = first; j < end; ++j) sum += load_lanes(t + j * pixels + p, left);
+      store_lanes(load_lanes(dx + i, left) + load_lanes(x + i, left) * sum, dx + i, left);
     }
   }
 }
@@ -88,9 +100,10 @@ kernel void across_backward(global const REAL* restrict x, global const REAL* re
 REAL squares_around(global const REAL* plane, long r, long q, const Lrn* s) {
   const long top = max(r - s->size / 2, 0L), bottom = min(r - s->size / 2 + s->size, s->h);
   const long left = max(q - s->size / 2, 0L), right = min(q - s->size / 2 + s->size, s->w);
-  REAL sum = 0;
+  REAL sum = 0, lost = 0;
   for (long j = top; j < bottom; ++j)
-    for (long l = left; l < right; ++l) sum += plane[j * s->w + l] * plane[j * s->w + l];
+    for (long l = left; l < right; ++l)
+      ADD_COMPENSATED(REAL, sum, plane[j * s->w + l] * plane[j * s->w + l], lost)
   return sum;
 }
 
@@ -116,22 +129,23 @@ kernel void within_backward_own(global const REAL* x, global const REAL* dy, Lrn
     const long i = (plane * s.h + r) * s.w + q;
     const REAL scale = k + alpha * squares_around(x + plane * s.h * s.w, r, q, &s);
     dx[i] = dy[i] * damping(scale, beta, three_quarters);
-    t[i] = dx[i] * x[i] / scale;
+    t[i] = -2 * alpha * beta * dx[i] * (x[i] / scale);
   }
 }
 
 // Second half: what comes back from the neighbours. Items: (plane, row).
-kernel void within_backward_others(global const REAL* x, Lrn s, REAL factor,  // 2 alpha beta
-                                   global const REAL* t, global REAL* dx) {
+kernel void within_backward_others(global const REAL* x, Lrn s, global const REAL* t,
+                                   global REAL* dx) {
   const long plane = get_global_id(0), r = get_global_id(1);
   if (plane >= s.n * s.c) return;
   const long top = max(r + s.size / 2 - s.size + 1, 0L), bottom = min(r + s.size / 2 + 1, s.h);
   for (long q = 0; q < s.w; ++q) {
     const long left = max(q + s.size / 2 - s.size + 1, 0L), right = min(q + s.size / 2 + 1, s.w);
-    REAL sum = 0;
+    REAL sum = 0, lost = 0;
     for (long j = top; j < bottom; ++j)
-      for (long l = left; l < right; ++l) sum += t[(plane * s.h + j) * s.w + l];
+      for (long l = left; l < right; ++l)
+        ADD_COMPENSATED(REAL, sum, t[(plane * s.h + j) * s.w + l], lost)
     const long i = (plane * s.h + r) * s.w + q;
-    dx[i] -= factor * x[i] * sum;
+    dx[i] += x[i] * sum;
   }
 }

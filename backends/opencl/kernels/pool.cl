@@ -116,27 +116,45 @@ long last_window(long ih, long stride, long pad, long out) {
   return min(out, (ih + pad) / stride + 1);
 }
 
+void add_to(global REAL* dx, global REAL* lost, int at, REAL dy) {
+  if (!lost) {
+    dx[at] += dy;
+    return;
+  }
+  REAL sum = dx[at], gone = lost[at];
+  ADD_COMPENSATED(REAL, sum, dy, gone)
+  dx[at] = sum;
+  lost[at] = gone;
+}
+
 // dx[ih, iw] = sum of dy over the windows that chose it. No two items write to one place, and the
 // order is fixed: on a processor an item owns a plane, and each window adds where it points. On a GPU,
 // which wants more items, it owns a row and asks every window that can point there.
 // Items, processor: (plane); GPU: (plane, input row).
+// Where an element lies in many windows, `lost`, as large as dx, keeps what the additions to it round
+// away; else it is null.
 kernel void max_backward(global const REAL* restrict dy, global const int* restrict argmax, Windows s,
-                         long planes, global REAL* restrict dx) {
+                         long planes, global REAL* restrict dx, global REAL* restrict lost) {
   const long plane = get_global_id(0), ih = get_global_id(1);
   if (plane >= planes) return;
   dx += plane * s.h * s.w;
+  if (lost) lost += plane * s.h * s.w;
   dy += plane * s.oh * s.ow;
   argmax += plane * s.oh * s.ow;
 #ifdef PROCESSOR
   for (long i = 0; i < s.h * s.w; ++i) dx[i] = 0;
+  if (lost)
+    for (long i = 0; i < s.h * s.w; ++i) lost[i] = 0;
   for (long o = 0; o < s.oh * s.ow; ++o)
-    if (argmax[o] >= 0) dx[argmax[o]] += dy[o];
+    if (argmax[o] >= 0) add_to(dx, lost, argmax[o], dy[o]);
 #else
   for (long iw = 0; iw < s.w; ++iw) dx[ih * s.w + iw] = 0;
+  if (lost)
+    for (long iw = 0; iw < s.w; ++iw) lost[ih * s.w + iw] = 0;
   const long end = last_window(ih, s.sh, s.ph, s.oh);
   for (long oh = first_window(ih, (s.fh - 1) * s.dh, s.sh, s.ph); oh < end; ++oh)
     for (long o = oh * s.ow; o < (oh + 1) * s.ow; ++o)
-      if (argmax[o] / s.w == ih && argmax[o] >= 0) dx[argmax[o]] += dy[o];
+      if (argmax[o] >= 0 && argmax[o] / s.w == ih) add_to(dx, lost, argmax[o], dy[o]);
 #endif
 }
 
@@ -155,12 +173,43 @@ REAL divisor(long oh, long ow, const Windows* s) {
          taps_inside(ow, s->w, s->fw, s->sw, s->pw, s->dw, s->count_pad);
 }
 
+// A window of many taps, or an element of many windows, is a long sum: one compensated sum for each.
+#define LONG_SUM 64
+REAL sum_of_window(global const REAL* x, const Windows* s, long oh, long ow) {
+  REAL sum = 0, lost = 0;
+  for (long fh = 0; fh < s->fh; ++fh) {
+    const long ih = oh * s->sh + fh * s->dh - s->ph;
+    if (ih < 0 || ih >= s->h) continue;
+    for (long fw = 0; fw < s->fw; ++fw) {
+      const long iw = ow * s->sw + fw * s->dw - s->pw;
+      if (iw >= 0 && iw < s->w) ADD_COMPENSATED(REAL, sum, x[ih * s->w + iw], lost)
+    }
+  }
+  return sum;
+}
+REAL sum_of_shares(global const REAL* dy, const Windows* s, long ih, long iw) {
+  REAL sum = 0, lost = 0;
+  const long oh_end = last_window(ih, s->sh, s->ph, s->oh);
+  const long ow_end = last_window(iw, s->sw, s->pw, s->ow);
+  for (long oh = first_window(ih, (s->fh - 1) * s->dh, s->sh, s->ph); oh < oh_end; ++oh) {
+    if ((ih + s->ph - oh * s->sh) % s->dh != 0) continue;  // between two taps
+    for (long ow = first_window(iw, (s->fw - 1) * s->dw, s->sw, s->pw); ow < ow_end; ++ow)
+      if ((iw + s->pw - ow * s->sw) % s->dw == 0)
+        ADD_COMPENSATED(REAL, sum, dy[oh * s->ow + ow] / divisor(oh, ow, s), lost)
+  }
+  return sum;
+}
+
 // Items: (plane, output row).
 kernel void avg_forward(global const REAL* x, Windows s, long planes, global REAL* y) {
   const long plane = get_global_id(0), oh = get_global_id(1);
   if (plane >= planes) return;
   x += plane * s.h * s.w;
   y += (plane * s.oh + oh) * s.ow;
+  if (s.fh * s.fw > LONG_SUM) {
+    for (long ow = 0; ow < s.ow; ++ow) y[ow] = sum_of_window(x, &s, oh, ow) / divisor(oh, ow, &s);
+    return;
+  }
   for (long ow = 0; ow < s.ow; ++ow) y[ow] = 0;
   for (long fh = 0; fh < s.fh; ++fh) {
     const long ih = oh * s.sh + fh * s.dh - s.ph;
@@ -179,6 +228,11 @@ kernel void avg_backward(global const REAL* dy, Windows s, long planes, global R
   const long plane = get_global_id(0), ih = get_global_id(1);
   if (plane >= planes) return;
   global REAL* row = dx + (plane * s.h + ih) * s.w;
+  if (s.fh * s.fw > LONG_SUM * s.sh * s.sw) {
+    for (long iw = 0; iw < s.w; ++iw)
+      row[iw] = sum_of_shares(dy + plane * s.oh * s.ow, &s, ih, iw);
+    return;
+  }
   for (long iw = 0; iw < s.w; ++iw) row[iw] = 0;
   const long end = last_window(ih, s.sh, s.ph, s.oh);
   for (long oh = first_window(ih, (s.fh - 1) * s.dh, s.sh, s.ph); oh < end; ++oh) {

@@ -34,13 +34,15 @@ REDUCE_ROWS(sum_rows, 0, ADD)
 REDUCE_ROWS(max_rows, NOTHING, TAKE_MAX)
 
 // inner > 1: neighbouring results are neighbours in x, too: the run itself is the vector. Every 64
-// terms a subtotal is closed. Items: (run of RUN_ACROSS results, outer).
+// terms a subtotal is closed. Piece q of the middle axis is [q piece, (q + 1) piece) -> y [outer, pieces,
+// inner]. Items: (run of RUN_ACROSS results, outer, piece).
 #define REDUCE_ACROSS(NAME, START, JOIN_IN)                                                     \
-  kernel void NAME(global const REAL* x, global REAL* y, long len, long inner) {                \
+  kernel void NAME(global const REAL* x, global REAL* y, long all, long inner, long piece) {    \
     const long begin = get_global_id(0) * RUN_ACROSS, n = min((long)RUN_ACROSS, inner - begin); \
     if (n <= 0) return;                                                                         \
-    x += get_global_id(1) * len * inner + begin;                                                \
-    y += get_global_id(1) * inner + begin;                                                      \
+    const long q = get_global_id(2), len = min(piece, all - q * piece);                         \
+    x += (get_global_id(1) * all + q * piece) * inner + begin;                                  \
+    y += (get_global_id(1) * get_global_size(2) + q) * inner + begin;                           \
     REAL total[RUN_ACROSS], sub[RUN_ACROSS];                                                    \
     for (long i = 0; i < n; ++i) total[i] = START;                                              \
     for (long l = 0; l < len;) {                                                                \

@@ -13,14 +13,23 @@ REAL row_max(global const REAL* x, long cols) {
   return m;
 }
 
-// y = e^(x - m), and their sum; LANES partial sums keep rounding small.
+// LANES partial sums of a piece of a row keep rounding small, and the pieces' sums are compensated.
+#define ROW_PIECE 1024
+#define SUM_OF_ROW(sum, c, cols, TERM)                                                 \
+  REAL sum = 0, lost = 0;                                                              \
+  for (long begin = 0; begin < cols; begin += ROW_PIECE) {                             \
+    REAL lane[LANES];                                                                  \
+    for (int l = 0; l < LANES; ++l) lane[l] = 0;                                       \
+    for (long c = begin; c < min(cols, begin + ROW_PIECE); ++c) lane[c % LANES] += TERM; \
+    for (int step = LANES / 2; step > 0; step /= 2)                                    \
+      for (int l = 0; l < step; ++l) lane[l] += lane[l + step];                        \
+    ADD_COMPENSATED(REAL, sum, lane[0], lost)                                          \
+  }
+
+// y = e^(x - m), and their sum.
 REAL powers(global const REAL* x, global REAL* y, long cols, REAL m) {
-  REAL lane[LANES];
-  for (int l = 0; l < LANES; ++l) lane[l] = 0;
-  for (long c = 0; c < cols; ++c) lane[c % LANES] += y[c] = exp(x[c] - m);
-  for (int step = LANES / 2; step > 0; step /= 2)
-    for (int l = 0; l < step; ++l) lane[l] += lane[l + step];
-  return lane[0];
+  SUM_OF_ROW(sum, c, cols, y[c] = exp(x[c] - m))
+  return sum;
 }
 
 kernel void softmax_forward(global const REAL* x, global REAL* y, long rows, long cols) {
@@ -40,12 +49,8 @@ kernel void softmax_backward(global const REAL* y, global const REAL* dy, global
   y += row * cols;
   dy += row * cols;
   dx += row * cols;
-  REAL lane[LANES];
-  for (int l = 0; l < LANES; ++l) lane[l] = 0;
-  for (long c = 0; c < cols; ++c) lane[c % LANES] = fma(y[c], dy[c], lane[c % LANES]);
-  for (int step = LANES / 2; step > 0; step /= 2)
-    for (int l = 0; l < step; ++l) lane[l] += lane[l + step];
-  for (long c = 0; c < cols; ++c) dx[c] = y[c] * (dy[c] - lane[0]);
+  SUM_OF_ROW(dot, c, cols, y[c] * dy[c])
+  for (long c = 0; c < cols; ++c) dx[c] = y[c] * (dy[c] - dot);
 }
 
 kernel void cross_entropy_forward(global const REAL* x, global const long* labels,

@@ -107,17 +107,44 @@ void add_products(global const REAL* a, long a_row, int last, global const REAL*
 #endif
 }
 
-// The same for steps [k0, k1) of a packed panel of A, k0 being a multiple of K_BLOCK. B moves on with
-// the blocks: by steps, or, if there is a table, by its entries alone, and !table makes that step 0.
-void add_packed(global const REAL* panel, global const REAL* b, long b_step,
-                global const int* table, long k0, long k1, REALV acc[MR][2] SLICE_PARAMETERS) {
-  for (long p = k0; p < k1; p += K_BLOCK)
-    add_products(panel + p / K_BLOCK * PANEL_A * A_ROW, A_ROW, PANEL_A - 1, b + p * b_step * !table,
-                 b_step, table ? table + p : table, min((long)K_BLOCK, k1 - p), acc SLICE_ARGUMENTS);
-}
-
 #define CLEAR(acc)                                                            \
   _Pragma("unroll") for (int i = 0; i < MR; ++i) acc[i][0] = acc[i][1] = (REALV)0;
+
+// The error of a sum grows with its longest chain of additions: the products of PIECE steps are added
+// in acc, and then CLOSE adds acc to the total.
+#define PIECE (K_BLOCK > 512 && K_BLOCK % 256 == 0 ? 256 : K_BLOCK)
+#define CLOSE(acc, total, lost)                                    \
+  {                                                                \
+    _Pragma("unroll") for (int i = 0; i < MR; ++i)                 \
+        _Pragma("unroll") for (int v = 0; v < 2; ++v) {            \
+      ADD_COMPENSATED(REALV, total[i][v], acc[i][v], lost[i][v])   \
+      acc[i][v] = (REALV)0;                                        \
+    }                                                              \
+  }
+
+// acc = the same for steps [k0, k1) of a packed panel of A, k0 being a multiple of K_BLOCK. B moves on
+// with the steps, or, if there is a table, by its entries alone, and !table makes that step 0.
+void add_packed(global const REAL* panel, global const REAL* b, long b_step,
+                global const int* table, long k0, long k1, REALV acc[MR][2] SLICE_PARAMETERS) {
+  const bool one_piece = k1 - k0 <= PIECE;
+  REALV total[MR][2], lost[MR][2];
+  if (!one_piece) {
+    CLEAR(total)
+    CLEAR(lost)
+  }
+  CLEAR(acc)
+  for (long p = k0; p < k1; p += PIECE) {
+    add_products(panel + p / K_BLOCK * PANEL_A * A_ROW + p % K_BLOCK, A_ROW, PANEL_A - 1,
+                 b + p * b_step * !table, b_step, table ? table + p : table,
+                 min((long)PIECE, k1 - p), acc SLICE_ARGUMENTS);
+    if (!one_piece) CLOSE(acc, total, lost)
+  }
+  if (one_piece) return;
+#pragma unroll
+  for (int i = 0; i < MR; ++i)
+#pragma unroll
+    for (int v = 0; v < 2; ++v) acc[i][v] = total[i][v];
+}
 
 // Rows become columns: VEC vectors of VEC numbers. A step deals the first half and the second half
 // of the vectors out alternately, as one shuffles cards; log2(VEC) of them are a transposition.

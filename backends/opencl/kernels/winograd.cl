@@ -198,6 +198,57 @@ kernel void image_points(global const REAL* x, Tiles s, long channels, int by_ch
   STORE_POINTS(tile, to, plane)
 }
 
+// ---- what is not finite --------------------------------------------------------------------------
+//
+// An output is a sum over its whole tile in which the pixels outside of its window cancel. Infinity and
+// NaN do not cancel, nor does what overflows on the way to the points. So where something that comes
+// back from the points is not finite, it is computed once more, directly: only a pixel that its window
+// holds can then be the reason.
+typedef struct {  // the same as Direct in winograd.cpp: one group of the convolution that was asked for
+  long images, channels, h, w, fh, fw, oh, ow, sh, sw, ph, pw;
+  long x_offset, x_image, y_offset, y_image;  // the group in x and in y or dy, of the first image
+  long w_offset, filter_step, channel_step, tap_step;  // tap (fh, fw) at tap_step * (fh FW + fw)
+} Direct;
+
+// Whether all lanes shown to it were finite: 0 x is 0 for those, and NaN for the others.
+#define SEE(zeros, value) zeros += (value) * 0
+
+REAL direct_output(global const REAL* x, global const REAL* w, const Direct* s, long n, long k,
+                   long oh, long ow) {
+  REAL sum = 0, lost = 0;
+  x += s->x_offset + n * s->x_image;
+  w += s->w_offset + k * s->filter_step;
+  for (long c = 0; c < s->channels && sum == sum; ++c)  // a NaN stays one
+    for (long fh = 0; fh < s->fh; ++fh)
+      for (long fw = 0; fw < s->fw; ++fw) {
+        const long ih = oh * s->sh + fh - s->ph, iw = ow * s->sw + fw - s->pw;
+        if (ih < 0 || ih >= s->h || iw < 0 || iw >= s->w) continue;
+        ADD_COMPENSATED(REAL, sum,
+                        x[(c * s->h + ih) * s->w + iw] *
+                            w[c * s->channel_step + s->tap_step * (fh * s->fw + fw)],
+                        lost)
+      }
+  return sum;
+}
+
+REAL direct_weight(global const REAL* x, global const REAL* dy, const Direct* s, long k, long c,
+                   long fh, long fw) {
+  REAL sum = 0, lost = 0;
+  x += s->x_offset + c * s->h * s->w;
+  dy += s->y_offset + k * s->oh * s->ow;
+  for (long n = 0; n < s->images && sum == sum; ++n)
+    for (long oh = 0; oh < s->oh; ++oh)
+      for (long ow = 0; ow < s->ow; ++ow) {
+        const long ih = oh * s->sh + fh - s->ph, iw = ow * s->sw + fw - s->pw;
+        if (ih < 0 || ih >= s->h || iw < 0 || iw >= s->w) continue;
+        ADD_COMPENSATED(REAL, sum,
+                        x[n * s->x_image + ih * s->w + iw] *
+                            dy[n * s->y_image + oh * s->ow + ow],
+                        lost)
+      }
+  return sum;
+}
+
 #define FILTER_3(c, out) (values(c, 3, out), scale(out))
 #define FILTER_5(c, out) (values(c, 5, out), scale(out))
 #define GRADIENT_3(c, out) values(c, 5, out)
@@ -259,7 +310,8 @@ GRADIENT_POINTS(5, 3)
 #define OUTPUTS(TAPS, OUT)                                                                     \
   kernel void outputs_##TAPS(global const REAL* m, long pitch, long filters, Tiles s, long oh, \
                              long ow, global const REAL* bias, long bias_offset, int relu,     \
-                             global REAL* y) {                                                 \
+                             global REAL* y, global const REAL* x, global const REAL* w,       \
+                             Direct direct) {                                                  \
     const long t = (long)get_global_id(0) * VEC, k = get_global_id(1);                         \
     if (t >= s.tiles) return;                                                                  \
     m += k * pitch + t;                                                                        \
@@ -269,17 +321,28 @@ GRADIENT_POINTS(5, 3)
             tile[i][j] = LOADV(m + (SIDE * i + j) * filters * pitch);                             \
     BOTH_WAYS(SIDE, OUT, tile, out, OUTPUT_##TAPS)                                                \
     const REALV b = (REALV)(bias ? bias[bias_offset + k] : (REAL)0);                           \
-    REAL lane[OUT * OUT][VEC];                                                                 \
+    REAL lane[OUT * OUT][VEC], zeros[VEC];                                                     \
+    REALV seen = (REALV)0;                                                                     \
     _Pragma("unroll") for (int i = 0; i < OUT; ++i)                                            \
         _Pragma("unroll") for (int j = 0; j < OUT; ++j) {                                      \
+      SEE(seen, out[i][j]);                                                                    \
       REALV value = out[i][j] + b;                                                             \
       if (relu) value = value < 0 ? (REALV)0 : value;                                          \
       STOREV(value, lane[i * OUT + j]);                                                        \
     }                                                                                          \
+    STOREV(seen, zeros);                                                                       \
     Place p = place_of(t, &s);                                                                 \
     for (int l = 0; l < VEC && t + l < s.tiles; ++l) {                                         \
       global REAL* to = y + begin_of(&p, &s) + k * s.plane;                                    \
       const bool whole = (p.row + 1) * OUT <= oh && (p.column + 1) * OUT <= ow;                \
+      if (zeros[l] != zeros[l])                                                                \
+        for (int i = 0; i < min((long)OUT, oh - p.row * OUT); ++i)                             \
+          for (int j = 0; j < min((long)OUT, ow - p.column * OUT); ++j) {                      \
+            const REAL value = (bias ? bias[bias_offset + k] : (REAL)0) +                      \
+                               direct_output(x, w, &direct, p.n, k, p.row * OUT + i,           \
+                                             p.column * OUT + j);                              \
+            lane[i * OUT + j][l] = relu && value < 0 ? (REAL)0 : value;                        \
+          }                                                                                    \
       _Pragma("unroll") for (int i = 0; i < OUT; ++i)                                          \
           _Pragma("unroll") for (int j = 0; j < OUT; ++j)                                      \
         if (whole || (p.row * OUT + i < oh && p.column * OUT + j < ow))                        \
@@ -293,7 +356,8 @@ OUTPUTS(5, 3)
 // dw = G^T m G: m [49, filters, channels], rows of `pitch`. Items: (vector of channels, filter).
 #define WEIGHTS(TAPS)                                                                           \
   kernel void weights_##TAPS(global const REAL* m, long pitch, long filters, long channels,     \
-                             global REAL* dw, long offset) {                                    \
+                             global REAL* dw, long offset, global const REAL* x,                \
+                             global const REAL* dy, Direct direct) {                            \
     const long c = (long)get_global_id(0) * VEC, k = get_global_id(1);                          \
     if (c >= channels) return;                                                                  \
     m += k * pitch + c;                                                                         \
@@ -307,8 +371,13 @@ OUTPUTS(5, 3)
         _Pragma("unroll") for (int j = 0; j < TAPS; ++j) {                                      \
       REAL lane[VEC];                                                                           \
       STOREV(out[i][j], lane);                                                                  \
-      for (int l = 0; l < VEC && c + l < channels; ++l)                                         \
+      for (int l = 0; l < VEC && c + l < channels; ++l) {                                       \
+        const long dealt = c + l, phase = dealt % (direct.sh * direct.sw);                      \
+        const long fh = i * direct.sh + phase / direct.sw, fw = j * direct.sw + phase % direct.sw; \
+        if (!isfinite(lane[l]) && fh < direct.fh && fw < direct.fw)                             \
+          lane[l] = direct_weight(x, dy, &direct, k, dealt / (direct.sh * direct.sw), fh, fw);  \
         dw[(l * TAPS + i) * TAPS + j] = lane[l];                                                \
+      }                                                                                         \
     }                                                                                           \
   }
 WEIGHTS(3)
