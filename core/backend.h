@@ -86,7 +86,7 @@ struct Pool2dShape {
 // `alpha` is the factor as used here: a caller that follows the "divide by size" convention has
 // divided already. The window of element i covers [i - size/2, i - size/2 + size - 1] (integer
 // division), clipped: over channels (across), or over rows and columns of one channel (within).
-// In f32, y and dx are right to 1e-6 of their size for |x| up to 1e14 on every backend, and up to the
+// In f32, y and dx are right to 1e-6 of their size for |x| up to 1e12 on every backend, and up to the
 // largest float on "cpu" and "reference", which compute in double where s leaves a float's range.
 struct LrnShape {
   std::int64_t n = 0, c = 0, h = 0, w = 0, size = 5;

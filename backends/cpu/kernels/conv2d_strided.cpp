@@ -43,13 +43,12 @@ void transform_filters(const Dealt<T>& d, std::int64_t panel, std::int64_t p, st
 }
 
 // y[k, oh, ow] = b[k] + (A^T m A)[oh, ow], for a panel's output channels, `count` rows of tiles.
-// y: the first of the panel's channels, its first row here. *not_finite: as in winograd.cpp.
+// y: the first of the panel's channels, its first row here.
 template <class T>
 void transform_products(const Dealt<T>& d, const T* m, std::int64_t row, std::int64_t count,
                         std::int64_t channels, const T* bias, bool relu, T* flat, T* y,
-                        unsigned char* not_finite) {
+                        Finite<T>& finite) {
   using V = Vec<T>;
-  Finite<T> finite;
   constexpr int cols = Dealt<T>::cols, width = Dealt<T>::width;
   const std::int64_t positions = d.h.out * d.w.out, pitch = d.w.out * width;
   for (std::int64_t r = 0; r < count; ++r) {
@@ -78,7 +77,6 @@ void transform_products(const Dealt<T>& d, const T* m, std::int64_t row, std::in
                 positions);
     }
   }
-  finite.report(not_finite);
 }
 
 bool can_deal(const Conv2dShape& s) {
@@ -148,6 +146,7 @@ void conv2d_forward_strided(const Context& ctx, const Conv2dShape& s, const T* x
     const DealtMemory<T> mine(*d, memory + thread * bytes);
     deal(*d, x + n * d->c * d->h.in * d->w.in, row, count, mine.m);
     transform_dealt(*d, mine.m, count, mine.v);
+    Finite<T> finite;
     const std::int64_t tiles = count * d->tiles_w, height = ceil_div(tiles, ceil_div(tiles, most));
     for (std::int64_t panel = 0; panel < d->panels; ++panel) {
       const std::int64_t k = panel * cols;
@@ -161,8 +160,9 @@ void conv2d_forward_strided(const Context& ctx, const Conv2dShape& s, const T* x
       const std::int64_t positions = d->h.out * d->w.out;
       transform_products(*d, mine.m, row, count, smaller(cols, d->k - k), b ? b + k : nullptr, relu,
                          mine.flat, y + (n * d->k + k) * positions + row * dealt_out * d->w.out,
-                         not_finite + n);
+                         finite);
     }
+    finite.report(not_finite, n);
   });
 }
 

@@ -76,7 +76,7 @@ void transform_sums(const Dealt<T>& d, std::int64_t panel, std::int64_t p, std::
         for (std::int64_t k = 0; k < count; ++k) to[k * d.c * area] = sums[k];
       }
   }
-  finite.report(not_finite);
+  finite.report(not_finite, 0);
 }
 
 }  // namespace

@@ -73,10 +73,6 @@ LIMULUS_INLINE Vec<T> scale_of(At at, const T* x, std::int64_t taps, std::int64_
   }
   return fma(alpha, sum, k);
 }
-// The limits of s for the general loops.
-LIMULUS_INLINE ScaleLimits limits_of(const LrnShape& s) {
-  return s.beta == 0.75 ? wide_scales : narrow_scales;
-}
 
 template <class T, class Power>
 void forward(const Context& ctx, const LrnShape& s, const T* x, T* y, Power power) {
@@ -289,7 +285,7 @@ void paper_backward(const Context& ctx, const LrnShape& s, const T* x, const T* 
         stage.finish(dx + offset + (i + t) * plane, t, count);
     }
     stream_done(stream);
-    if (range.left(wide_scales))
+    if (range.left(limits_of(*shape)))
       wide_backward(*shape, x + offset, dy + offset, count, all_wide + thread * wide, dx + offset);
   });
 }

@@ -26,7 +26,7 @@ namespace limulus::cpu::LIMULUS_ISA {
 
 // Whether paper_powers serve: s = 0 (k = 0) and tiny s are left to the general loops.
 LIMULUS_INLINE bool has_paper_powers(const LrnShape& s) {
-  return s.beta == 0.75 && s.alpha >= 0 && s.k >= 0x1p-32;
+  return s.beta == 0.75 && s.alpha > 0 && s.k >= 0x1p-32;
 }
 // Whether these loops serve.
 LIMULUS_INLINE bool is_paper_lrn(const LrnShape& s) { return s.size == 5 && has_paper_powers(s); }
@@ -128,7 +128,7 @@ LIMULUS_INLINE void normalize_group(const LrnShape& shape, const T* x, std::int6
   else
     normalize_four(EdgeChannels<T>(first, plane, i - 2, channels, zeros), count, f, range, y[0],
                    y[1], y[2], y[3]);
-  if (range.left(wide_scales))
+  if (range.left(limits_of(shape)))
     for (std::int64_t t = 0; t < smaller(4, channels - i); ++t)
       wide_forward(shape, x + begin, i + t, count, y[t]);
 }

@@ -17,8 +17,13 @@ namespace limulus::cpu::LIMULUS_ISA {
 struct ScaleLimits {
   float least, most;
 };
-// With beta = 3/4 by roots; by exp(-beta log s), whose error grows with |log s|.
-constexpr ScaleLimits wide_scales = {0x1p-32f, 0x1p32f}, narrow_scales = {0x1p-12f, 0x1p12f};
+// With beta = 3/4 by roots; else by exp(-beta log s), whose error grows with |log s|. With alpha = 0 the
+// squares do not count, but 0 times an infinite one would be NaN: always here.
+LIMULUS_INLINE ScaleLimits limits_of(const LrnShape& s) {
+  if (s.alpha == 0) return {1, 0};
+  if (s.beta == 0.75) return {0x1p-32f, 0x1p32f};
+  return {0x1p-12f, 0x1p12f};
+}
 
 template <class T>
 struct ScaleRange {

@@ -82,7 +82,7 @@ struct Parameters {
   explicit Parameters(const LrnShape& s)
       : quick(has_paper_powers(s)),
         three_quarters(s.beta == 0.75),
-        limits(s.beta == 0.75 ? wide_scales : narrow_scales),
+        limits(limits_of(s)),
         alpha(Vec<T>::set(static_cast<T>(s.alpha))),
         beta(Vec<T>::set(static_cast<T>(s.beta))),
         k(Vec<T>::set(static_cast<T>(s.k))) {}

@@ -61,10 +61,11 @@ void conv2d_backward_input_direct(const Context& ctx, const Conv2dShape& s, cons
 // winograd.cpp: for windows of 3 x 3 and 5 x 5 with a stride and a dilation of 1, and outputs.
 // `turned`: w is the weight [c, k/groups, taps, taps] of the convolution whose input gradient this is,
 // to be read with its taps and its channels exchanged. Here and below: not_finite[n] becomes 1 where a
-// result of image n (of a weight's gradient: not_finite[0], where any) is infinite or NaN (winograd.h).
+// result of image n (of a weight's gradient: not_finite[0], where any) is infinite or NaN (winograd.h),
+// unless it is null.
 template <class T>
 void conv2d_winograd(const Context& ctx, const Conv2dShape& s, const T* x, const T* w, bool turned,
-                     const T* b, T* y, unsigned char* not_finite);
+                     const T* b, T* y, unsigned char* not_finite = nullptr);
 template <class T>
 std::size_t conv2d_winograd_packed_bytes(const Conv2dShape& s);
 template <class T>
@@ -73,7 +74,7 @@ void conv2d_winograd_pack(const Context& ctx, const Conv2dShape& s, const T* w, 
 // winograd_weight.cpp: for the same windows
 template <class T>
 void conv2d_backward_weight_winograd(const Context& ctx, const Conv2dShape& s, const T* x,
-                                     const T* dy, T* dw, unsigned char* not_finite);
+                                     const T* dy, T* dw, unsigned char* not_finite = nullptr);
 
 // conv2d_strided.cpp, conv2d_strided_weight.cpp: where use_strided says so, for few input channels
 // and a window of more than two strides
@@ -84,10 +85,10 @@ template <class T>
 void conv2d_strided_pack(const Context& ctx, const Conv2dShape& s, const T* w, T* packed);
 template <class T>
 void conv2d_forward_strided(const Context& ctx, const Conv2dShape& s, const T* x, const T* w,
-                            const T* b, T* y, unsigned char* not_finite);
+                            const T* b, T* y, unsigned char* not_finite = nullptr);
 template <class T>
 void conv2d_backward_weight_strided(const Context& ctx, const Conv2dShape& s, const T* x,
-                                    const T* dy, T* dw, unsigned char* not_finite);
+                                    const T* dy, T* dw, unsigned char* not_finite = nullptr);
 
 // conv2d_backward_weight.cpp
 template <class T>

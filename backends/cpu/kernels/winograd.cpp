@@ -119,16 +119,14 @@ void multiply(const Tiling<T>& t, const Plan<T>& plan, std::int64_t tiles, std::
                        {m + i * plan.m_tile + p * Plan<T>::cols, plan.m_tile, cols, add, nullptr});
 }
 
-// y[k, oh, ow] = b[k] + (A^T m A)[oh, ow] for a strip of tiles and `count` channels from y's first;
-// *not_finite becomes 1 where one of them is not.
+// y[k, oh, ow] = b[k] + (A^T m A)[oh, ow] for a strip of tiles and `count` channels from y's first
 template <class T, int Taps>
 void transform_output(const Tiling<T>& t, const Plan<T>& plan, std::int64_t row, std::int64_t count,
-                      const T* m, const T* b, T* flat, T* y, unsigned char* not_finite) {
+                      const T* m, const T* b, T* flat, T* y, Finite<T>& finite) {
   using V = Vec<T>;
   constexpr int out = tile_out<Taps>, width = V::width;
   const std::int64_t oh_end = t.s.window.h.out, ow_end = t.s.window.w.out, oh = row * out;
   const std::int64_t rows = smaller(out * t.rows, oh_end - oh), pitch = ow_end * width;
-  Finite<T> finite;
   for (std::int64_t k = 0; k < count; k += width) {
     const int lanes = static_cast<int>(smaller(width, count - k));
     const V bias = b ? V::load_n(b + k, lanes) : V::zero();
@@ -151,7 +149,6 @@ void transform_output(const Tiling<T>& t, const Plan<T>& plan, std::int64_t row,
     transpose(rows * ow_end, lanes, flat, width, y + k * oh_end * ow_end + oh * ow_end,
               oh_end * ow_end);
   }
-  finite.report(not_finite);
 }
 
 template <class T, int Taps>
@@ -201,12 +198,15 @@ void convolve(const Context& ctx, const Conv2dShape& s, const T* x, const T* w, 
                        v + group * t->group_size + t->at((strip - begin) * t->tiles, c), some_u,
                        c > 0, m);
             }
-            for (std::int64_t i = 0; i < some; ++i)
-              transform_output<T, Taps>(
-                  *t, *p, (strip + i) % t->per_image * t->rows, channels,
-                  m + i * t->tiles * p->m_tile, b ? b + group * p->k + k : nullptr, flat,
-                  y + ((strip + i) / t->per_image * s.k + group * p->k + k) * positions,
-                  not_finite + (strip + i) / t->per_image);
+            for (std::int64_t i = 0; i < some; ++i) {
+              const std::int64_t n = (strip + i) / t->per_image;
+              Finite<T> finite;
+              transform_output<T, Taps>(*t, *p, (strip + i) % t->per_image * t->rows, channels,
+                                        m + i * t->tiles * p->m_tile,
+                                        b ? b + group * p->k + k : nullptr, flat,
+                                        y + (n * s.k + group * p->k + k) * positions, finite);
+              finite.report(not_finite, n);
+            }
           }
         });
   }

@@ -166,9 +166,10 @@ template <class T>
 struct Finite {
   Vec<T> zeros = Vec<T>::zero();
   LIMULUS_INLINE void see(Vec<T> value) { zeros = fma(value, Vec<T>::zero(), zeros); }
-  // Sets the flag that other threads may be setting as well.
-  LIMULUS_INLINE void report(unsigned char* not_finite) const {
-    if (any(is_nan(zeros))) __atomic_store_n(not_finite, 1, __ATOMIC_RELAXED);
+  // Sets flag n, if there are any, which other threads may be setting as well.
+  LIMULUS_INLINE void report(unsigned char* not_finite, std::int64_t n) const {
+    if (not_finite != nullptr && any(is_nan(zeros)))
+      __atomic_store_n(not_finite + n, 1, __ATOMIC_RELAXED);
   }
 };
 

@@ -162,7 +162,7 @@ void backward_weight(const Context& ctx, const Conv2dShape& s, const T* x, const
               transpose(count * area, channels, sum, cols,
                         dw + ((group * p->k + k) * t->c + c) * area, t->c * area);
           }
-          finite.report(not_finite);
+          finite.report(not_finite, 0);
         });
   }
 }
