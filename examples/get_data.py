@@ -13,10 +13,13 @@ Python's own modules are used.
 """
 
 import hashlib
+import http.client
+import re
 import sys
 import tarfile
 import urllib.error
 import urllib.request
+import zlib
 from pathlib import Path
 
 MNIST = "https://storage.googleapis.com/cvdf-datasets/mnist/"
@@ -50,7 +53,15 @@ class Problem(Exception):
     """What a person can do something about."""
 
 
+def shown_lines(text: str) -> str:
+    """A message that a server or an archive may have a part in, as it can be printed: on a terminal
+    control characters would colour, move and erase."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+
+
 def sha256(path: Path) -> str:
+    if not path.is_file():  # opening a named pipe would wait for ever
+        raise Problem(f"{path}: is there, but is not a file; it was not touched. Move it away and try again.")
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
@@ -62,7 +73,27 @@ def size_of(n: int) -> str:
     return f"{n / 1e6:.1f} MB"
 
 
-def download(address: str, part: Path) -> None:
+def whole_number(answer, header: str) -> int | None:
+    """A header that counts bytes; None where the server sends none."""
+    text = answer.headers.get(header)
+    if text is None:
+        return None
+    if not re.fullmatch("[0-9]{1,18}", text.strip()):
+        raise Problem(f"the server says \"{header}: {text}\", which is no number of bytes")
+    return int(text)
+
+
+def first_byte(answer) -> int:
+    """Where the part of a file begins that the server sends."""
+    text = answer.headers.get("Content-Range", "")
+    match = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]+/([0-9]+|\*)", text.strip())
+    if match is None:
+        raise Problem(f"the server sends a part and says \"Content-Range: {text}\", which does not "
+                      "say where it begins")
+    return int(match[1])
+
+
+def receive(address: str, part: Path) -> None:
     """Fetches `address` into `part`, from where `part` ends."""
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(address)
@@ -73,14 +104,14 @@ def download(address: str, part: Path) -> None:
     except urllib.error.HTTPError as error:
         if error.code == 416 and have:  # nothing is left to send: the sum will say whether it is right
             return
-        raise Problem(f"{address}: {error}") from None
-    except urllib.error.URLError as error:
-        raise Problem(f"{address}: {error.reason}; the same command tries again") from None
+        raise
     with answer:
+        rest = whole_number(answer, "Content-Length")
         if have and answer.status != 206:  # a server that only sends whole files
             have = 0
-        rest = answer.headers.get("Content-Length")
-        total = have + int(rest) if rest else None
+        elif answer.status == 206 and first_byte(answer) != have:
+            raise Problem(f"the server sends bytes from {first_byte(answer)} on, not from {have}")
+        total = have + rest if rest is not None else None
         with part.open("ab" if have else "wb") as file:
             while block := answer.read(1 << 18):
                 file.write(block)
@@ -91,14 +122,37 @@ def download(address: str, part: Path) -> None:
     if sys.stderr.isatty():
         print(file=sys.stderr)
     if total is not None and have < total:
-        raise Problem(f"{address}: the connection ended after {have} of {total} bytes; the same command "
-                      "goes on from there")
+        raise Problem(f"the connection ended after {have} of {total} bytes")
+
+
+def download(address: str, part: Path) -> None:
+    """receive(), and whatever goes wrong with the network or the answer as one line about `address`.
+
+    What has come stays in `part`; nothing takes it for the file before its sum is right."""
+    again = "; the same command tries again, and goes on where this ended"
+    try:
+        receive(address, part)
+    except Problem as problem:
+        raise Problem(f"{address}: {problem}{again}") from None
+    except urllib.error.HTTPError as error:
+        raise Problem(f"{address}: {error}") from None
+    except urllib.error.URLError as error:
+        raise Problem(f"{address}: {error.reason}{again}") from None
+    except http.client.IncompleteRead as error:
+        raise Problem(f"{address}: the answer ended in its middle, after {len(error.partial)} bytes of "
+                      f"a piece{again}") from None
+    # An answer that is no HTTP, lengths that are no numbers, a connection that is cut or silent.
+    except (http.client.HTTPException, ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.filename is not None:  # the disk's, not the network's
+            raise
+        what = str(error) or type(error).__name__
+        raise Problem(f"{address}: the answer cannot be understood: {what}{again}") from None
 
 
 def fetch(address: str, wanted: str, folder: Path) -> Path:
     """The file in `folder`, good: either it was, or it is fetched."""
     path = folder / address.rsplit("/", 1)[1]
-    if path.exists():
+    if path.exists() or path.is_symlink():
         found = sha256(path)
         if found == wanted:
             print(f"{path}: is there, and good")
@@ -106,6 +160,8 @@ def fetch(address: str, wanted: str, folder: Path) -> Path:
         raise Problem(f"{path}: is there, but its SHA-256 is\n  {found}, expected\n  {wanted}.\nIt is "
                       "damaged, or another file; it was not touched. Move it away and try again.")
     part = path.with_name(path.name + ".part")
+    if part.exists() and not part.is_file():
+        raise Problem(f"{part}: is there, but is not a file; move it away and try again.")
     print(f"{path}: from {address}" + (", going on" if part.exists() else ""))
     download(address, part)
     found = sha256(part)
@@ -131,12 +187,16 @@ def unpack(archive: Path, beginning: str, folder: Path) -> None:
             if not path.resolve().is_relative_to(folder.resolve()):
                 raise Problem(f"{archive}: \"{member.name}\" would lie outside of {folder}")
             values = tar.extractfile(member).read()
-            if path.exists() and path.stat().st_size == member.size and path.read_bytes() == values:
+            if path.is_file() and path.stat().st_size == member.size and path.read_bytes() == values:
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_name(path.name + ".part")
-            part.write_bytes(values)
-            part.rename(path)
+            part.unlink(missing_ok=True)  # of an earlier attempt; never written through, if it is a link
+            try:
+                part.write_bytes(values)
+                part.rename(path)
+            finally:  # a full disk, Ctrl-C: no half of a file stays
+                part.unlink(missing_ok=True)
             made += 1
     print(f"{folder}: unpacked {made} of {total} files")
 
@@ -153,10 +213,16 @@ def main(arguments: list[str]) -> int:
         for address, wanted in FILES[name]:
             path = fetch(address, wanted, folder)
             if name in UNPACKED:
-                unpack(path, UNPACKED[name], folder)
-    except (Problem, OSError, tarfile.TarError) as error:
-        print(f"error: {error}", file=sys.stderr)
+                try:
+                    unpack(path, UNPACKED[name], folder)
+                except (tarfile.TarError, EOFError, zlib.error, ValueError) as error:
+                    raise Problem(f"{path}: cannot be unpacked: {error}") from None
+    except (Problem, OSError) as error:
+        print(f"error: {shown_lines(str(error))}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on", file=sys.stderr)
+        return 130
     print(f"Done: {folder}")
     return 0
 

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import importlib.util
 import io
+import os
 import tarfile
 import tempfile
 import threading
@@ -37,7 +38,13 @@ class Server(BaseHTTPRequestHandler):
     cut = None  # the connection ends after so many bytes
     asked: list[str] = []
 
+    raw: bytes | None = None  # the whole answer, whatever it is
+
     def do_GET(self):
+        if self.raw is not None:
+            self.wfile.write(self.raw)
+            self.close_connection = True
+            return
         values = self.files.get(self.path)
         wanted = self.headers.get("Range", "")
         self.asked.append(f"{self.path} {wanted}".strip())
@@ -49,6 +56,8 @@ class Server(BaseHTTPRequestHandler):
             self.send_error(416)
             return
         self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(values) - 1}/{len(values)}")
         self.send_header("Content-Length", str(len(values) - start))
         self.end_headers()
         self.wfile.write(values[start:][: self.cut])
@@ -64,6 +73,7 @@ class GetData(unittest.TestCase):
         self.temporary = tempfile.TemporaryDirectory()
         self.folder = Path(self.temporary.name) / "data"
         Server.files, Server.ranges, Server.cut, Server.asked = {}, True, None, []
+        Server.raw = None
         get_data.FILES = {}
         get_data.UNPACKED = {}
 
@@ -146,6 +156,89 @@ class GetData(unittest.TestCase):
         status, text = self.run_it()
         self.assertEqual(status, 1)
         self.assertIn("404", text)
+
+    def test_malformed_answers_are_one_line_each(self):
+        ok = b"HTTP/1.1 200 OK\r\n"
+        answers = {
+            "length no number": ok + b"Content-Length: abc\r\n\r\nxyz",
+            "length negative": ok + b"Content-Length: -5\r\n\r\nxyz",
+            "length of 30 digits": ok + b"Content-Length: " + b"9" * 30 + b"\r\n\r\nxyz",
+            "length too large": ok + b"Content-Length: 100\r\n\r\nxyz",
+            "chunks cut": ok + b"Transfer-Encoding: chunked\r\n\r\n10\r\nabc",
+            "chunk size missing": ok + b"Transfer-Encoding: chunked\r\n\r\n",
+            "chunk size no number": ok + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n",
+            "chunk size negative": ok + b"Transfer-Encoding: chunked\r\n\r\n-4\r\nabc\r\n",
+            "nothing": b"",
+            "no HTTP": b"SSH-2.0-OpenSSH_9.2\r\n",
+            "status no number": b"HTTP/1.1 abc OK\r\n\r\n",
+            "status of nobody": b"HTTP/1.1 999 What\r\n\r\n",
+            "a header too long": ok + b"X: " + b"y" * 70000 + b"\r\n\r\n",
+            "too many headers": ok + b"X: y\r\n" * 200 + b"\r\n",
+            "to itself": b"HTTP/1.1 302 Found\r\nLocation: /a.gz\r\n\r\n",
+            "to nowhere": b"HTTP/1.1 302 Found\r\nLocation: http://[::1\r\n\r\n",
+            "to a file": b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\n\r\n",
+            "an escape sequence": b"HTTP/1.1 404 \x1b[31mred\r\nContent-Length: 0\r\n\r\n",
+            "a part nobody asked for": b"HTTP/1.1 206 Partial\r\nContent-Length: 3\r\n\r\nxyz",
+            "a part from elsewhere": b"HTTP/1.1 206 Partial\r\nContent-Range: bytes 7-9/10\r\n\r\nxyz",
+        }
+        self.offer("a.gz", b"right")
+        address = get_data.FILES["set"][0][0]
+        for name, answer in answers.items():
+            with self.subTest(name):
+                Server.raw = answer
+                status, text = self.run_it()
+                self.assertEqual(status, 1)
+                lines = [line for line in text.splitlines() if line.startswith("error: ")]
+                self.assertEqual(len(lines), 1, text)
+                self.assertIn(address, lines[0])
+                self.assertNotIn("Traceback", text)
+                self.assertNotIn("\x1b", text)
+                self.assertNotIn("a.gz", self.names())  # never taken for whole
+        Server.raw = None  # and afterwards it is fetched all the same
+        (self.folder / "a.gz.part").unlink(missing_ok=True)
+        self.assertEqual(self.run_it()[0], 0)
+        self.assertEqual((self.folder / "a.gz").read_bytes(), b"right")
+
+    def test_chunks_that_are_whole(self):
+        self.offer("a.gz", b"right")
+        Server.raw = (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                      b"3\r\nrig\r\n2\r\nht\r\n0\r\n\r\n")
+        self.assertEqual(self.run_it()[0], 0)
+        self.assertEqual(self.names(), ["a.gz"])
+
+    def test_what_is_in_the_way(self):
+        self.offer("a.gz", b"right")
+        self.folder.mkdir()
+        for name in ("a.gz", "a.gz.part"):
+            with self.subTest(name):
+                os.mkfifo(self.folder / name)
+                status, text = self.run_it()
+                self.assertEqual(status, 1)
+                self.assertIn(f"{name}: is there, but is not a file", text)
+                (self.folder / name).unlink()
+        self.assertEqual(Server.asked, [])
+
+    def test_a_damaged_archive(self):
+        get_data.UNPACKED = {"set": ""}
+        whole = archive({"one": b"1" * 3000})
+        for values in (b"no archive", whole[:40], whole[: len(whole) // 2], whole[:-9] + b"123456789"):
+            with self.subTest(len(values)):
+                self.offer("a.tar.gz", values)
+                status, text = self.run_it()
+                if status != 0:
+                    self.assertRegex(text, "error: .*a.tar.gz: ")
+                self.assertFalse([n for n in self.names() if n.endswith(".part")])
+                for path in self.folder.iterdir():
+                    path.unlink()
+
+    def test_no_half_of_a_member_stays(self):
+        get_data.UNPACKED = {"set": ""}
+        self.offer("a.tar.gz", archive({"one": b"1", "two/three": b"2"}))
+        self.folder.mkdir()
+        (self.folder / "one").mkdir()  # cannot be replaced by a file
+        status, text = self.run_it()
+        self.assertEqual(status, 1)
+        self.assertEqual(self.names(), ["a.tar.gz"])
 
     def test_unpacks(self):
         get_data.UNPACKED = {"set": "inner/"}
