@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "core/checked.h"
 #include "core/error.h"
 
 namespace limulus {
@@ -17,8 +18,10 @@ int checked_axis(const char* op, const Shape& shape, int axis) {
 
 Axis around(const Shape& shape, int axis) {
   Axis a;
-  for (int i = 0; i < shape.rank(); ++i)
-    (i < axis ? a.outer : i == axis ? a.len : a.inner) *= shape[i];
+  for (int i = 0; i < shape.rank(); ++i) {
+    std::int64_t& part = i < axis ? a.outer : i == axis ? a.len : a.inner;
+    part = size_product(part, shape[i]);  // of an empty tensor one part may be beyond all counting
+  }
   return a;
 }
 

@@ -1,7 +1,16 @@
 #pragma once
 // Writing a file so that a crash, a full disk or a power cut never leaves half of one: everything
-// goes to `path.tmp` in the same folder, is forced to the disk, and only then takes the place of
-// `path` in one step. Until that step the old file is untouched.
+// goes to a temporary file in the same folder, is forced to the disk, and only then takes the place
+// of `path` in one step. Until that step the old file is untouched.
+//
+// The temporary file, `path.tmp-` and eight digits, is each writer's own: of two programs that write
+// one `path` at the same time, the last to finish wins, and its file is whole. A writer holds a lock
+// (flock) on its temporary file, so that the next writer of `path` can tell one that a killed program
+// left behind, and removes it.
+//
+// Where `path` is a symbolic link, the link stays and the file that it names is replaced. A folder,
+// a device or a named pipe is refused, /dev/stdout and /dev/null too: nothing can take their place.
+// Who may read the new file is as the umask says.
 #include <cstddef>
 #include <filesystem>
 #include <string_view>
@@ -15,7 +24,7 @@ struct AtomicOptions {
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path, AtomicOptions options = {});
-  ~AtomicFile();  // without commit(): removes `path.tmp`, and `path` is as it was
+  ~AtomicFile();  // without commit(): removes the temporary file, and `path` is as it was
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
 
@@ -23,8 +32,12 @@ class AtomicFile {
   void write(std::string_view text) { write(text.data(), text.size()); }
   void commit();  // fsync, rename, fsync of the folder
 
+  const std::filesystem::path& temporary() const { return temporary_; }
+
  private:
   [[noreturn]] void fail(const char* action, const std::filesystem::path& on) const;
+  void open_temporary();
+  void remove_abandoned() const;
   void keep_previous() const;
 
   std::filesystem::path path_;

@@ -1,19 +1,35 @@
 #pragma once
-// Reading a file as bytes: whole, or mapped into memory.
+// Reading a file as bytes: whole, unpacked, or mapped into memory.
+//
+// Only a regular file is read. A folder, a named pipe, a socket or a device is refused at once, with
+// a word for what it is: opening a pipe would wait for a writer, perhaps for ever.
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace limulus {
 
-// FileError names the file and gives the system's reason; a folder or a device is refused.
+// FileError names the file and gives the system's reason.
 std::vector<std::uint8_t> read_file(const std::filesystem::path& path);
 
+// A file that may be packed by gzip, as its first two bytes tell. The first `header` bytes of its
+// contents are unpacked alone, and `size_of` says from them how many there must be in all (it may
+// throw). No more is unpacked than that and one byte, so that a small file cannot fill the memory;
+// whoever calls compares the sizes. FileError for damage.
+std::vector<std::uint8_t> read_unpacked(
+    const std::filesystem::path& path, std::size_t header,
+    const std::function<std::size_t(std::span<const std::uint8_t>)>& size_of);
+
 // The bytes of a file without a copy: pages are read when they are first touched. Whoever writes to
-// them gets a copy of the page for itself; the file stays as it is. The file must not
-// be cut while it is mapped; AtomicFile never does that, it puts a new file in the old one's place.
+// them gets a copy of the page for itself; the file stays as it is. The file must not be cut while
+// it is mapped (explain_lost_mappings); AtomicFile never does that, it puts a new file in the old
+// one's place.
 class MappedFile {
  public:
   explicit MappedFile(const std::filesystem::path& path);
@@ -26,8 +42,23 @@ class MappedFile {
   std::span<const std::byte> bytes() const { return {data_, size_}; }
 
  private:
+  void close() noexcept;
+
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
 };
+
+// For programs: when somebody else cuts a file that is mapped here, the system sends SIGBUS at the
+// next touch of a page that is gone, and there is nothing to return to. From now on that ends the
+// process with a line on stderr that names the file, and status 1. (A library must not do this by
+// itself: signals belong to the program.)
+void explain_lost_mappings();
+
+// "is a folder, expected a file", "is a named pipe, not a file" ... of a file's mode that is not a
+// regular file's.
+std::string kind_of(mode_t mode);
+
+// The system's words for errno, for any thread.
+std::string system_message(int error);
 
 }  // namespace limulus

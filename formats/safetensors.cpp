@@ -314,6 +314,12 @@ void write_safetensors(const std::filesystem::path& path, std::vector<Safetensor
     throw ValueError(fmt::format("write_safetensors: {}: {}", path.string(), error.what()));
   }
   text.append((8 - text.size() % 8) % 8, ' ');  // the data begins at a multiple of 8
+  if (text.size() > kMaxHeader) {
+    throw ValueError(
+        fmt::format("write_safetensors: {}: names, shapes and metadata make a header of {} bytes, "
+                    "and readers take {} at most: long texts belong into a tensor",
+                    path.string(), text.size(), kMaxHeader));
+  }
 
   AtomicFile file(path, options);
   const std::uint64_t length = text.size();

@@ -70,6 +70,8 @@ struct SafetensorsItem {  // one tensor to write
 
 // One content gives one file, byte for byte: tensors go by element size (largest first, so each
 // begins at a multiple of its size), then by name; metadata goes by key. Written atomically.
+// ValueError, before anything is written, for what no reader would take: a name that is reserved,
+// twice there or not UTF-8, or a header of more than 100 MB.
 void write_safetensors(const std::filesystem::path& path, std::vector<SafetensorsItem> items,
                        const std::map<std::string, std::string>& metadata = {},
                        AtomicOptions options = {});

@@ -4,6 +4,7 @@
 
 #include "core/algebra.h"
 #include "core/autograd.h"
+#include "core/checked.h"
 #include "core/error.h"
 
 namespace limulus {
@@ -78,7 +79,7 @@ std::vector<WalkStep> BatchNorm2d::walk(const Shape& in) const {
   WalkStep step = make_step(*this, in, in);
   step.formula = "as its input";
   step.detail = fmt::format("{} channels to mean 0, variance 1, then scaled and shifted", in[1]);
-  step.connections = step.parameters * in[2] * in[3];
+  step.connections = size_product(step.parameters, size_product(in[2], in[3]));
   return {step};
 }
 

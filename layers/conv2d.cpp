@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "core/autograd.h"
+#include "core/checked.h"
 #include "core/error.h"
 #include "layers/activation.h"
 #include "layers/walk.h"
@@ -61,11 +62,12 @@ Conv2dShape conv2d_shape(const Shape& x, const Shape& w, const Conv2dOptions& op
         fmt::format("conv2d: the weight must be [K, C/groups, FH, FW], not {}", w.str()));
   const std::int64_t c = x[1], k = w[0], groups = options.groups;
   check_groups(c, k, groups);
-  if (c != w[1] * groups)
+  const std::int64_t expected = size_product(w[1], groups);
+  if (c != expected)
     throw ShapeError(
         fmt::format("conv2d: input has {} channels but the weight {} expects {}", c, w.str(),
                     groups == 1 ? std::to_string(w[1])
-                                : fmt::format("{} * {} groups = {}", w[1], groups, w[1] * groups)));
+                                : fmt::format("{} * {} groups = {}", w[1], groups, expected)));
   const WindowOptions window{{w[2], w[3]}, options.stride, options.pad, options.dilation, false};
   return {x[0], c, k, groups, make_window(x[2], x[3], window, "conv2d")};
 }
@@ -126,7 +128,7 @@ Tensor Conv2d::forward_fused(const Tensor& x, const Module& next) {
 WalkStep conv2d_step(const Shape& x, const Shape& w, const Conv2dOptions& options) {
   if (x.rank() == 4 && w.rank() == 4) check_channels(x[1], w[0]);
   const Conv2dShape s = conv2d_shape(x, w, options);
-  const std::int64_t places = s.window.h.out * s.window.w.out;
+  const std::int64_t places = size_product(s.window.h.out, s.window.w.out);
   WalkStep step;
   step.kind = "Conv2d";
   step.formula = formula_of(s.window);
@@ -136,10 +138,10 @@ WalkStep conv2d_step(const Shape& x, const Shape& w, const Conv2dOptions& option
   step.out = {s.n, s.k, s.window.h.out, s.window.w.out};
   step.window = s.window;
   step.groups = s.groups;
-  step.parameters = w.numel() + (options.bias ? s.k : 0);
-  step.connections = step.parameters * places;
-  step.multiply_adds = w.numel() * places;
-  step.memory = step.out.numel() * static_cast<std::int64_t>(size_of(DType::f32));
+  step.parameters = size_sum(w.numel(), options.bias ? s.k : 0);
+  step.connections = size_product(step.parameters, places);
+  step.multiply_adds = size_product(w.numel(), places);
+  step.memory = size_product(step.out.numel(), static_cast<std::int64_t>(size_of(DType::f32)));
   return step;
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "core/checked.h"
 #include "core/error.h"
 
 namespace limulus {
@@ -11,7 +12,7 @@ std::vector<WalkStep> Flatten::walk(const Shape& in) const {
     throw ShapeError(fmt::format("flatten: needs a batch [N, ...], not {}", in.str()));
   const std::vector<std::int64_t> sizes(in.sizes().begin() + 1, in.sizes().end());
   std::int64_t product = 1;
-  for (const std::int64_t size : sizes) product *= size;
+  for (const std::int64_t size : sizes) product = size_product(product, size);
   WalkStep step = make_step(*this, in, {in[0], product});
   step.formula = fmt::format("{} = {}", fmt::join(sizes, " * "), product);
   step.detail = "the values of an image in one row";

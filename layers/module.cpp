@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "core/checked.h"
 #include "core/error.h"
 #include "core/trace.h"
 
@@ -86,7 +87,7 @@ WalkStep make_step(const Module& m, const Shape& in, const Shape& out) {
   step.kind = m.kind();
   step.in = in;
   step.out = out;
-  step.memory = out.numel() * static_cast<std::int64_t>(size_of(DType::f32));
+  step.memory = size_product(out.numel(), static_cast<std::int64_t>(size_of(DType::f32)));
   for (const auto& [name, t] : m.parameters()) step.parameters += t.numel();
   return step;
 }

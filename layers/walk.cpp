@@ -5,11 +5,14 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/checked.h"
+
 namespace limulus {
 
 // ---- numbers for people ----------------------------------------------------------------------
 
 std::string with_thousands(std::int64_t n) {
+  if (n == uncountable) return "more than " + with_thousands(n - 1);
   std::string digits = std::to_string(n);
   const std::size_t first = n < 0 ? 1 : 0;
   for (std::size_t i = digits.size(); i > first + 3;) digits.insert(i -= 3, 1, ',');
@@ -20,12 +23,12 @@ std::string in_bytes(std::int64_t bytes) {
   if (bytes < 1024) return fmt::format("{} B", bytes);
   const char* unit = "KiB";
   double value = static_cast<double>(bytes) / 1024;
-  for (const char* larger : {"MiB", "GiB", "TiB"}) {
+  for (const char* larger : {"MiB", "GiB", "TiB", "PiB", "EiB"}) {
     if (value < 1024) break;
     value /= 1024;
     unit = larger;
   }
-  return fmt::format("{:.1f} {}", value, unit);
+  return fmt::format("{}{:.1f} {}", bytes == uncountable ? "more than " : "", value, unit);
 }
 
 std::string image_size(const Shape& batch) {
@@ -55,10 +58,10 @@ std::string describe_window(const Window2d& window) {
 WalkTotals totals(const std::vector<WalkStep>& steps) {
   WalkTotals sum;
   for (const WalkStep& s : steps) {
-    sum.parameters += s.parameters;
-    sum.connections += s.connections;
-    sum.multiply_adds += s.multiply_adds;
-    sum.memory += s.memory;
+    sum.parameters = size_sum(sum.parameters, s.parameters);
+    sum.connections = size_sum(sum.connections, s.connections);
+    sum.multiply_adds = size_sum(sum.multiply_adds, s.multiply_adds);
+    sum.memory = size_sum(sum.memory, s.memory);
   }
   return sum;
 }
@@ -146,6 +149,12 @@ nlohmann::ordered_json json_of(const Window2d& w) {
           {"ceil", w.h.ceil}};
 }
 
+// A number; where there are more than 63 bits count, a text, so that nobody computes with it.
+nlohmann::ordered_json json_count(std::int64_t n) {
+  if (n == uncountable) return fmt::format("more than {}", n - 1);
+  return n;
+}
+
 }  // namespace
 
 std::string walk_json(const std::vector<WalkStep>& steps) {
@@ -157,10 +166,10 @@ std::string walk_json(const std::vector<WalkStep>& steps) {
                     {"detail", s.detail},
                     {"in", s.in.sizes()},
                     {"out", s.out.sizes()},
-                    {"parameters", s.parameters},
-                    {"connections", s.connections},
-                    {"multiply_adds", s.multiply_adds},
-                    {"memory_bytes", s.memory}});
+                    {"parameters", json_count(s.parameters)},
+                    {"connections", json_count(s.connections)},
+                    {"multiply_adds", json_count(s.multiply_adds)},
+                    {"memory_bytes", json_count(s.memory)}});
     if (s.window) list.back()["window"] = json_of(*s.window);
     if (s.kind == "Conv2d") list.back()["groups"] = s.groups;
   }
@@ -168,10 +177,10 @@ std::string walk_json(const std::vector<WalkStep>& steps) {
   nlohmann::ordered_json all;
   all["batch"] = steps.empty() ? 0 : steps[0].in[0];
   all["steps"] = std::move(list);
-  all["totals"] = {{"parameters", sum.parameters},
-                   {"connections", sum.connections},
-                   {"multiply_adds", sum.multiply_adds},
-                   {"memory_bytes", sum.memory}};
+  all["totals"] = {{"parameters", json_count(sum.parameters)},
+                   {"connections", json_count(sum.connections)},
+                   {"multiply_adds", json_count(sum.multiply_adds)},
+                   {"memory_bytes", json_count(sum.memory)}};
   return all.dump(2) + "\n";
 }
 

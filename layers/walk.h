@@ -18,9 +18,11 @@ WalkTotals totals(const std::vector<WalkStep>& steps);
 // parameters, connections, multiply-adds and the memory of its output; totals at the end.
 std::string walk_text(const std::vector<WalkStep>& steps);
 std::string walk_markdown(const std::vector<WalkStep>& steps);
-// {"batch": 1, "steps": [{"name": "conv1", "kind": "Conv2d", ...}], "totals": {...}}
+// {"batch": 1, "steps": [{"name": "conv1", "kind": "Conv2d", ...}], "totals": {...}}; a count that
+// does not fit in 63 bits is the text "more than 9223372036854775806".
 std::string walk_json(const std::vector<WalkStep>& steps);
 
+// Of a count that core/checked.h gave up: "more than ...".
 std::string with_thousands(std::int64_t n);  // "60,965,224"
 std::string in_bytes(std::int64_t bytes);    // "1.1 MiB"
 std::string image_size(const Shape& batch);  // [32, 96, 55, 55] -> "96x55x55"

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "core/algebra.h"
+#include "core/checked.h"
 #include "core/error.h"
 #include "core/trace.h"
 #include "layers/activation.h"
@@ -201,7 +202,9 @@ std::vector<AlexNetTowers::Crossing> AlexNetTowers::crossings(const Shape& in) c
 namespace {
 
 // Of floats; an undefined shape is nothing at all.
-std::int64_t bytes_of(const Shape& shape) { return shape.rank() == 0 ? 0 : 4 * shape.numel(); }
+std::int64_t bytes_of(const Shape& shape) {
+  return shape.rank() == 0 ? 0 : size_product(4, shape.numel());
+}
 
 std::string cell(const Shape& shape) {
   return shape.rank() == 0 ? "-"

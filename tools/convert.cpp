@@ -4,13 +4,19 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <map>
 #include <memory>
+#include <string_view>
 
 #include "core/error.h"
+#include "core/printable.h"
 #include "core/shape.h"
 #include "formats/npy.h"
 #include "formats/safetensors.h"
 #include "tools/commands.h"
+#include "tools/terminal.h"
+#include "training/checkpoint.h"
 
 namespace limulus::tools {
 namespace {
@@ -22,16 +28,18 @@ struct ConvertArguments {
   bool list = false, all = false;
 };
 
-bool is_weight(const std::string& name) {
-  return !name.starts_with("velocity/") && !name.starts_with("data/");
+std::string beginning_of(const std::string& text) {
+  std::size_t shown = std::min<std::size_t>(text.size(), 200);
+  while (shown < text.size() && shown > 0 && (text[shown] & 0xC0) == 0x80)
+    --shown;  // whole letters
+  return printable(text.substr(0, shown)) + (shown < text.size() ? " ..." : "");
 }
 
 void list(const SafetensorsFile& file) {
   for (const SafetensorsEntry& e : file.entries())
-    fmt::print("{:<40} {:<5} {}\n", e.name, e.dtype, Shape(e.shape).str());
+    fmt::print("{:<40} {:<5} {}\n", printable(e.name), e.dtype, Shape(e.shape).str());
   for (const auto& [key, value] : file.metadata())
-    fmt::print("metadata {:<31} {}\n", key,
-               value.size() > 200 ? value.substr(0, 200) + " ..." : value);
+    fmt::print("metadata {:<31} {}\n", printable(key), beginning_of(value));
 }
 
 // Entries point into a mapped file at any address; the writers want them in memory of their type.
@@ -39,7 +47,7 @@ std::vector<NpyArray> load_safetensors(const SafetensorsFile& file, bool all,
                                        std::vector<std::string>* names) {
   std::vector<NpyArray> arrays;
   for (const SafetensorsEntry& e : file.entries()) {
-    if (!all && !is_weight(e.name)) continue;
+    if (!all && !belongs_to_model(e.name)) continue;
     NpyArray array;
     array.shape = e.shape;
     if (e.dtype == "F16" || e.dtype == "BF16") {
@@ -57,31 +65,113 @@ std::vector<NpyArray> load_safetensors(const SafetensorsFile& file, bool all,
   return arrays;
 }
 
+// A tensor whose name has a "/" lies in a folder within the folder.
 std::vector<NpyArray> load_folder(const fs::path& folder, std::vector<std::string>* names) {
   std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(folder))
-    if (entry.path().extension() == ".npy") files.push_back(entry.path());
+  for (const auto& entry : fs::recursive_directory_iterator(folder))
+    if (entry.path().extension() == ".npy" && !entry.is_directory()) files.push_back(entry.path());
   std::sort(files.begin(), files.end());
   std::vector<NpyArray> arrays;
   for (const fs::path& file : files) {
     arrays.push_back(read_npy(file));
-    names->push_back(file.stem().string());
+    names->push_back(file.lexically_relative(folder).replace_extension().generic_string());
   }
   if (arrays.empty()) throw FileError(folder.string() + ": there is no .npy file in this folder");
   return arrays;
 }
 
-// A tensor's name comes from the file, and must not lead out of the folder.
-fs::path npy_path(const fs::path& folder, const std::string& name) {
-  const fs::path relative = name + ".npy";
-  for (const fs::path& part : relative)
-    if (part == "..")
-      throw FileError(fmt::format("convert: tensor '{}' would be written outside of {}", name,
-                                  folder.string()));
-  if (relative.is_absolute())
+// ---- a file for each tensor ---------------------------------------------------------------------
+
+// Why a tensor's name cannot be a file's on every system, or "". Names come from whoever made the
+// file, and may mean to lead elsewhere.
+std::string unfit(const std::string& name) {
+  constexpr std::size_t longest = 255 - 4;  // of a file's name, ".npy" included
+  if (printable(name) != name) return "it has characters that cannot be seen";
+  if (name.find_first_of("\\:*?\"<>|") != std::string::npos)
+    return "it has one of \\ : * ? \" < > |";
+  for (std::size_t begin = 0; begin <= name.size();) {
+    const std::size_t end = std::min(name.find('/', begin), name.size());
+    const std::string part = name.substr(begin, end - begin);
+    if (part.empty()) return "a part of it, between slashes, is empty";
+    if (part[0] == '.' || part[0] == '-') return "a part of it begins with . or -";
+    if (part.back() == '.' || part.back() == ' ') return "a part of it ends with a dot or a space";
+    if (part.size() > longest) return fmt::format("it has more than {} bytes", longest);
+    begin = end + 1;
+  }
+  return "";
+}
+
+// Two names that differ in capitals only are one file on many disks.
+std::string lower(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+
+// Where each tensor goes, if all of them can; nothing has been written before that is known.
+std::vector<fs::path> npy_paths(const fs::path& folder, const std::vector<std::string>& names) {
+  std::map<std::string, std::string> file_of, folder_of;  // path -> tensor
+  std::vector<fs::path> paths;
+  for (const std::string& name : names) {
+    const std::string reason = unfit(name);
+    if (!reason.empty())
+      throw FileError(fmt::format(
+          "convert: tensor '{}' cannot be a file's name: {}; to keep such names, write a "
+          ".safetensors file",
+          name, reason));
+    const std::string path = lower(name + ".npy");
+    const auto [other, is_new] = file_of.try_emplace(path, name);
+    if (!is_new)
+      throw FileError(fmt::format(
+          "convert: tensors '{}' and '{}' would be one file on a disk that knows no capitals",
+          other->second, name));
+    for (std::size_t at = path.find('/'); at != std::string::npos; at = path.find('/', at + 1))
+      folder_of.try_emplace(path.substr(0, at), name);
+    paths.push_back(folder / (name + ".npy"));
+  }
+  for (const auto& [path, name] : file_of)
+    if (const auto other = folder_of.find(path); other != folder_of.end())
+      throw FileError(fmt::format("convert: the file of tensor '{}' would be the folder of '{}'",
+                                  name, other->second));
+  return paths;
+}
+
+// Whether `path` is an .npy file already. FileError when something else is there, or on the way.
+bool is_replaced(const fs::path& folder, const fs::path& path) {
+  for (fs::path above = path.parent_path(); above != folder && !above.empty();
+       above = above.parent_path()) {
+    const fs::file_status status = fs::symlink_status(above);
+    if (fs::exists(status) && !fs::is_directory(status))
+      throw FileError(fmt::format("{}: is there and is no folder", above.string()));
+  }
+  const fs::file_status status = fs::symlink_status(path);
+  if (!fs::exists(status)) return false;
+  constexpr std::string_view magic = "\x93NUMPY";
+  std::string begin;
+  if (fs::is_regular_file(status)) {
+    begin.resize(magic.size());
+    std::ifstream(path, std::ios::binary).read(begin.data(), std::ssize(begin));
+  }
+  if (begin != magic)
     throw FileError(
-        fmt::format("convert: tensor '{}' would be written outside of {}", name, folder.string()));
-  return folder / relative;
+        fmt::format("{}: is there and is no .npy file; it was not touched, and nothing was written",
+                    path.string()));
+  return true;
+}
+
+void write_folder(const fs::path& folder, const std::vector<std::string>& names,
+                  const std::vector<NpyArray>& arrays) {
+  const std::vector<fs::path> paths = npy_paths(folder, names);
+  std::size_t replaced = 0;
+  for (const fs::path& path : paths) replaced += is_replaced(folder, path) ? 1 : 0;
+  if (replaced > 0)
+    fmt::print(stderr, "{} {} of the files in {} were there before; they are replaced\n",
+               bold("note:"), replaced, printable(folder.string()));
+  fs::create_directories(folder);
+  for (std::size_t i = 0; i < arrays.size(); ++i) {
+    fs::create_directories(paths[i].parent_path());
+    write_npy(paths[i], arrays[i].dtype, arrays[i].shape, arrays[i].data.data());
+  }
 }
 
 void convert(const ConvertArguments& a) {
@@ -98,16 +188,14 @@ void convert(const ConvertArguments& a) {
     std::vector<SafetensorsItem> items;
     for (std::size_t i = 0; i < arrays.size(); ++i)
       items.push_back({names[i], arrays[i].dtype, arrays[i].shape, arrays[i].data.data()});
+    if (fs::exists(a.to))
+      fmt::print(stderr, "{} {} was there before; it is replaced\n", bold("note:"),
+                 printable(a.to));
     write_safetensors(a.to, std::move(items));
   } else {
-    fs::create_directories(a.to);
-    for (std::size_t i = 0; i < arrays.size(); ++i) {
-      const fs::path file = npy_path(a.to, names[i]);
-      fs::create_directories(file.parent_path());
-      write_npy(file, arrays[i].dtype, arrays[i].shape, arrays[i].data.data());
-    }
+    write_folder(a.to, names, arrays);
   }
-  fmt::print("{} tensors from {} to {}\n", arrays.size(), a.from, a.to);
+  fmt::print("{} tensors from {} to {}\n", arrays.size(), printable(a.from), printable(a.to));
 }
 
 }  // namespace
@@ -118,12 +206,15 @@ void add_convert(CLI::App& app) {
   c->footer(
       "Example: limulus convert runs/alexnet/checkpoint.safetensors weights.safetensors\n"
       "         limulus convert weights.safetensors weights_npy\n"
-      "         limulus convert runs/alexnet/checkpoint.safetensors --list");
+      "         limulus convert runs/alexnet/checkpoint.safetensors --list\n"
+      "A tensor velocity/conv1.weight becomes velocity/conv1.weight.npy in the folder, and comes "
+      "back\n"
+      "under its name. A name that is no portable file name is an error.");
   c->add_option("from", a->from, "A .safetensors file or a folder of .npy files")
       ->required()
       ->check(CLI::ExistingPath);
   c->add_option("to", a->to, "A .safetensors file, or a folder for .npy files");
-  c->add_flag("--all", a->all, "Velocities and the data's mean too, not only weights");
+  c->add_flag("--all", a->all, "Velocities, the data's mean and the history too, not only weights");
   c->add_flag("--list", a->list, "List the tensors of a .safetensors file");
   c->callback([a] { convert(*a); });
 }

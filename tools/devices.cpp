@@ -5,7 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "backends/registry.h"
+#include "core/printable.h"
 #include "tools/commands.h"
+#include "tools/terminal.h"
 
 namespace limulus::tools {
 namespace {
@@ -17,14 +19,15 @@ void print_json(const std::vector<DeviceInfo>& devices) {
     for (const auto& [what, value] : d.facts) facts[what] = value;
     all.push_back({{"name", d.name}, {"description", d.description}, {"facts", facts}});
   }
-  fmt::print("{}\n", all.dump(2));
+  fmt::print("{}\n", json_text(all));
 }
 
 void print_text(const std::vector<DeviceInfo>& devices) {
   bool opencl = false;
   for (const DeviceInfo& d : devices) {
-    fmt::print("{:<12} {}\n", d.name, d.description);
-    for (const auto& [what, value] : d.facts) fmt::print("{:<12}   {:<11} {}\n", "", what, value);
+    fmt::print("{:<12} {}\n", d.name, printable(d.description));
+    for (const auto& [what, value] : d.facts)
+      fmt::print("{:<12}   {:<11} {}\n", "", what, printable(value));
     opencl = opencl || d.name.starts_with("opencl");
   }
   fmt::print("\nA part of the processor's threads is a device too: cpu:0/2 and cpu:1/2.\n");

@@ -10,6 +10,7 @@
 #include "backends/registry.h"
 #include "core/denormals.h"
 #include "core/error.h"
+#include "core/printable.h"
 #include "layers/linear.h"
 #include "tools/commands.h"
 #include "tools/terminal.h"
@@ -32,7 +33,9 @@ nlohmann::ordered_json as_json(const Evaluation& e) {
           {"loss", e.loss}};
 }
 
-void print_confusion(const Metrics& m, const std::vector<std::string>& classes) {
+void print_confusion(const Metrics& m, const std::vector<std::string>& names) {
+  std::vector<std::string> classes;
+  for (const std::string& name : names) classes.push_back(printable(name));
   std::size_t width = 8;
   for (const std::string& name : classes) width = std::max(width, name.size());
   fmt::print("\nRows are the truth, columns the guess:\n{:>{}}", "", width + 2);
@@ -107,7 +110,7 @@ void evaluate(const EvaluateArguments& a) {
     fmt::print("{}\n", json_text(j));
     return;
   }
-  fmt::print("{} held-out images of {}\n", one.metrics.count(), folder);
+  fmt::print("{} held-out images of {}\n", one.metrics.count(), printable(folder));
   fmt::print("  single crop  top-1 {:.1f} %  top-5 {:.1f} %  loss {:.3f}\n",
              100 * one.metrics.top1(), 100 * one.metrics.top5(), one.loss);
   if (ten_possible)
@@ -124,9 +127,9 @@ void evaluate(const EvaluateArguments& a) {
   }
   if (classes <= 20) print_confusion(one.metrics, t.classes);
   for (const Mistake& m : one.worst)
-    fmt::print("  {}: a {}, taken for a {} ({:.0f} %)\n", m.name,
-               t.classes[static_cast<std::size_t>(m.truth)],
-               t.classes[static_cast<std::size_t>(m.guess)], 100 * m.probability);
+    fmt::print("  {}: a {}, taken for a {} ({:.0f} %)\n", printable(m.name),
+               printable(t.classes[static_cast<std::size_t>(m.truth)]),
+               printable(t.classes[static_cast<std::size_t>(m.guess)]), 100 * m.probability);
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 
 #include "backends/registry.h"
 #include "core/error.h"
+#include "core/printable.h"
 #include "core/rng.h"
 #include "formats/read_file.h"
 #include "layers/cross_entropy.h"
@@ -90,7 +91,11 @@ Tensor read_image(const std::string& path, const TrainConfig& config, const Norm
   const std::int64_t side = options.crop;
   std::vector<float> pixels(static_cast<std::size_t>(options.channels * side * side));
   const Image image = decode_image(read_file(path), path, config.prepare.short_side);
-  augment(prepare(image, config.prepare), {}, options, n, pixels.data());
+  try {
+    augment(prepare(image, config.prepare), {}, options, n, pixels.data());
+  } catch (const ShapeError& e) {  // smaller than the network's input
+    throw ShapeError(fmt::format("{}: {}", path, e.what()));
+  }
   return Tensor::from(pixels, {1, options.channels, side, side}, backend).to_dtype(DType::f64);
 }
 
@@ -244,7 +249,7 @@ void print_terms(const Explanation& e, std::int64_t shown) {
 }
 
 void print(const Explanation& e, const std::string& title, const ElementArguments& a) {
-  fmt::print("{}\n\n{} = {}\n", title, e.element, e.formula);
+  fmt::print("{}\n\n{} = {}\n", printable_lines(title), e.element, e.formula);
   for (const std::string& note : e.notes) fmt::print("{}\n", note);
   if (!e.terms.empty()) {
     fmt::print("\n");
@@ -264,16 +269,12 @@ void print(const Explanation& e, const std::string& title, const ElementArgument
 void print_json(const Explanation& e, const std::string& origin, const ElementArguments& a) {
   nlohmann::ordered_json terms = nlohmann::ordered_json::array();
   for (const Term& t : e.terms) terms.push_back({{"what", t.what}, {"value", t.value}});
-  fmt::print("{}\n", nlohmann::ordered_json{{"layer", a.layer},
-                                            {"origin", origin},
-                                            {"element", e.element},
-                                            {"formula", e.formula},
-                                            {"notes", e.notes},
-                                            {"then", e.then},
-                                            {"value", e.value},
-                                            {"tensor", e.tensor},
-                                            {"terms", terms}}
-                         .dump(2));
+  const nlohmann::ordered_json all = {
+      {"layer", a.layer},     {"origin", origin},   {"element", e.element},
+      {"formula", e.formula}, {"notes", e.notes},   {"then", e.then},
+      {"value", e.value},     {"tensor", e.tensor}, {"terms", terms}};
+  using Json = nlohmann::ordered_json;
+  fmt::print("{}\n", printable_json(all.dump(2, ' ', false, Json::error_handler_t::replace)));
 }
 
 }  // namespace

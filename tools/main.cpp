@@ -4,11 +4,15 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <sstream>
 
 #include "core/error.h"
+#include "core/printable.h"
+#include "formats/read_file.h"
 #include "tools/commands.h"
 #include "tools/terminal.h"
 
@@ -55,7 +59,11 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    const int status = app.exit(e);  // prints help (status 0) or what is wrong
+    std::ostringstream out, error;
+    const int status = app.exit(e, out, error);  // help (status 0), or what is wrong
+    fmt::print("{}", out.str());
+    fmt::print(stderr, "{}", printable_lines(error.str()));
+    flush_stdout();
     return status == 0 ? 0 : 2;
   }
   flush_stdout();
@@ -87,11 +95,14 @@ void add_denormals_option(CLI::App& command, bool& flush) {
 
 int main(int argc, char** argv) {
   const auto fail = [](const char* what) {
-    fmt::print(stderr, "{} {}\n", limulus::tools::red("error:"), what);
+    fmt::print(stderr, "{} {}\n", limulus::tools::red("error:"), limulus::printable_lines(what));
     return 1;
   };
   try {
     limulus::tools::open_standard_streams();
+    std::signal(SIGXFSZ,
+                SIG_IGN);  // a write beyond `ulimit -f` fails, with a reason, and nothing is lost
+    limulus::explain_lost_mappings();
     return limulus::tools::run(argc, argv);
   } catch (const limulus::Error& e) {
     return fail(e.what());

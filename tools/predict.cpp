@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <memory>
+#include <new>
 #include <nlohmann/json.hpp>
 
 #include "backends/registry.h"
 #include "core/denormals.h"
 #include "core/error.h"
+#include "core/printable.h"
 #include "formats/read_file.h"
 #include "layers/linear.h"
 #include "tools/commands.h"
@@ -27,7 +29,7 @@ struct PredictArguments {
 
 // One picture that cannot be read does not cost the answers for the others.
 void complain(const std::string& what, const std::string& path, nlohmann::ordered_json* all) {
-  fmt::print(stderr, "{} {}\n", red("error:"), what);
+  fmt::print(stderr, "{} {}\n", red("error:"), printable_lines(what));
   all->push_back({{"image", path}, {"error", what}});
   set_exit_status(1);
 }
@@ -37,7 +39,7 @@ void predict(const PredictArguments& a) {
   const TrainedModel t = load_trained(a.checkpoint, a.device);
   store_linear_weights(*t.model, a.weights);
   std::size_t width = 0;
-  for (const std::string& name : t.classes) width = std::max(width, name.size());
+  for (const std::string& name : t.classes) width = std::max(width, printable(name).size());
 
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
   for (const std::string& path : a.images) {
@@ -50,15 +52,19 @@ void predict(const PredictArguments& a) {
     } catch (const FileError& e) {
       complain(e.what(), path, &all);
       continue;
+    } catch (const std::bad_alloc&) {
+      complain(fmt::format("{}: there is not enough memory for this picture", path), path, &all);
+      continue;
     }
     const auto best = top_k(p.data(), static_cast<std::int64_t>(p.size()), a.top);
     nlohmann::ordered_json guesses = nlohmann::ordered_json::array();
-    if (!a.json) fmt::print("{}\n", path);
+    if (!a.json) fmt::print("{}\n", printable(path));
     for (const std::int64_t c : best) {
       const auto at = static_cast<std::size_t>(c);
       guesses.push_back({{"class", t.classes[at]}, {"probability", p[at]}});
       if (!a.json)
-        fmt::print("  {:<{}}  {:5.1f} %  {}\n", t.classes[at], width, 100 * p[at], bar(p[at], 30));
+        fmt::print("  {:<{}}  {:5.1f} %  {}\n", printable(t.classes[at]), width, 100 * p[at],
+                   bar(p[at], 30));
     }
     all.push_back({{"image", path}, {"top", guesses}});
   }

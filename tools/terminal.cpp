@@ -11,6 +11,8 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "core/printable.h"
+
 namespace limulus::tools {
 namespace {
 
@@ -56,7 +58,7 @@ std::string duration(double seconds) {
 }
 
 std::string json_text(const nlohmann::ordered_json& json) {
-  return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  return printable_json(json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 StatusLine::~StatusLine() { clear(); }

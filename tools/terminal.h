@@ -18,7 +18,8 @@ std::string bold(const std::string& text);
 std::string bar(double fraction, int width);
 std::string duration(double seconds);  // "4 s", "3 min 05 s", "2 h 07 min"
 
-// For people and programs; a file name that is not UTF-8 gets replacement characters.
+// For people and programs; a file name that is not UTF-8 gets replacement characters, and what cannot
+// be seen is written as \u escapes.
 std::string json_text(const nlohmann::ordered_json& json);
 
 // One line on stderr that is drawn again and again; on a pipe only finish() prints.

@@ -15,6 +15,7 @@
 #include "backends/registry.h"
 #include "core/denormals.h"
 #include "core/error.h"
+#include "core/printable.h"
 #include "layers/walk.h"
 #include "models/alexnet_towers.h"
 #include "tools/commands.h"
@@ -137,10 +138,10 @@ void finish(Trainer& trainer, const std::filesystem::path& out, StatusLine& line
   if (!report.skipped.empty()) {
     fmt::print("\nSkipped, because it could not be read or holds no picture: {}\n",
                report.skipped.size());
-    for (const std::string& s : report.skipped) fmt::print("  {}\n", s);
+    for (const std::string& s : report.skipped) fmt::print("  {}\n", printable(s));
   }
-  fmt::print("\nCheckpoint  {}\nReport      {}\n", trainer.checkpoint_path().string(),
-             (out / "report.html").string());
+  fmt::print("\nCheckpoint  {}\nReport      {}\n", printable(trainer.checkpoint_path().string()),
+             printable((out / "report.html").string()));
 }
 
 void train(const TrainArguments& given) {
@@ -153,7 +154,7 @@ void train(const TrainArguments& given) {
     fmt::print(stderr,
                "{} {} holds an earlier run; its checkpoint will be replaced (--resume goes "
                "on with it)\n",
-               bold("note:"), a.out);
+               bold("note:"), printable(a.out));
 
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);
@@ -177,11 +178,13 @@ void train(const TrainArguments& given) {
   fmt::print("{}\n", walk_text(trainer.model().walk(in)));
   if (const auto* towers = dynamic_cast<const AlexNetTowers*>(&trainer.model()))
     fmt::print("{}\n", crossing_text(towers->crossings(in)));
-  fmt::print("Data    {}: {} classes, {} training images, {} held out ({})\n", config.data,
-             data.classes.size(), data.train.size(), data.test.size(), data.layout);
+  fmt::print("Data    {}: {} classes, {} training images, {} held out ({})\n",
+             printable(config.data), data.classes.size(), data.train.size(), data.test.size(),
+             data.layout);
   if (!data.skipped.empty())
-    fmt::print("        {} skipped: {}: {}{}\n", data.skipped.size(), data.skipped[0].name,
-               data.skipped[0].reason, data.skipped.size() > 1 ? ", and more" : "");
+    fmt::print("        {} skipped: {}: {}{}\n", data.skipped.size(),
+               printable(data.skipped[0].name), printable(data.skipped[0].reason),
+               data.skipped.size() > 1 ? ", and more" : "");
   fmt::print("Device  {}\n", description_of(config.device));
   fmt::print(
       "Run     {} epochs of {} images, batch {}, rate {:g} ({}), seed {}{}\n\n", config.epochs,
@@ -195,7 +198,7 @@ void train(const TrainArguments& given) {
   std::signal(SIGINT, SIG_DFL);
   if (!finished)
     line.finish(fmt::format("Stopped. Everything is in {}; the same command with --resume goes on.",
-                            trainer.checkpoint_path().string()));
+                            printable(trainer.checkpoint_path().string())));
   if (finished) finish(trainer, a.out, line);
 }
 

@@ -15,15 +15,12 @@ namespace {
 
 const std::string velocity_prefix = "velocity/";
 const std::string data_prefix = "data/";
+const std::string history_prefix = "history/";
 
 std::vector<NamedTensor> state_of(const Module& model) {
   std::vector<NamedTensor> all = model.parameters();
   for (NamedTensor& buffer : model.buffers()) all.push_back(std::move(buffer));
   return all;
-}
-
-bool belongs_to_model(const std::string& name) {
-  return !name.starts_with(velocity_prefix) && !name.starts_with(data_prefix);
 }
 
 std::string some(const std::vector<std::string>& names) {
@@ -125,6 +122,11 @@ void load_all(const SafetensorsFile& file, const std::vector<NamedTensor>& targe
 
 }  // namespace
 
+bool belongs_to_model(const std::string& name) {
+  return !name.starts_with(velocity_prefix) && !name.starts_with(data_prefix) &&
+         !name.starts_with(history_prefix);
+}
+
 void save_checkpoint(const std::filesystem::path& path, const Module& model, const Sgd& optimizer,
                      const Checkpoint& rest) {
   std::vector<NamedTensor> all = state_of(model);
@@ -143,7 +145,7 @@ void save_checkpoint(const std::filesystem::path& path, const Module& model, con
     items.push_back({name, t.dtype(), t.shape().sizes(), host});
   }
   auto metadata = rest.metadata;
-  metadata["limulus"] = "1";
+  metadata.insert_or_assign("limulus", std::string(1, '1'));
   write_safetensors(path, std::move(items), metadata, {.keep_previous = true});
 }
 

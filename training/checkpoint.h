@@ -5,9 +5,12 @@
 //     conv1.weight ...              parameters and buffers, under the names of the network
 //     velocity/conv1.weight ...     the optimizer's velocities
 //     data/mean, data/pca           what is subtracted from images, and the colour noise's axes
-//     __metadata__                  "limulus" = the format's version; "config", "state", "history"
-//     as
-//                                   JSON
+//     history/step_losses           the loss of each step [steps]
+//     history/epochs                a row per epoch [epochs, 10]
+//     __metadata__                  "limulus" = the format's version; "config", "state" ... as JSON
+//
+// The history grows with the run, and a header may not: readers take 100 MB of it at most. So it is
+// tensors. (In checkpoints of earlier versions it is in "state", and is read from there.)
 //
 // The random state is (seed, step): Philox needs no more. Files are written beside the old one,
 // synced and renamed; the one before is kept as `.previous`.
@@ -24,12 +27,15 @@ namespace limulus {
 class Sgd;
 
 struct Checkpoint {
-  std::map<std::string, std::string> metadata;  // "config", "state", "history" ...
+  std::map<std::string, std::string> metadata;  // "config", "state" ...
   std::vector<NamedTensor> extra;               // "data/mean" ...
 };
 
 void save_checkpoint(const std::filesystem::path& path, const Module& model, const Sgd& optimizer,
                      const Checkpoint& rest);
+
+// Whether a tensor of this name is the network's: not a velocity, nor of the data or the history.
+bool belongs_to_model(const std::string& name);
 
 // Copies the file's values into the parameters and buffers of `model`. FileError, and nothing is
 // changed, when a name is missing or unknown, a shape or type differs, or a value is not finite.

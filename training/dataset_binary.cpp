@@ -1,12 +1,12 @@
 // The sets that come as a few files of raw pixels: MNIST's IDX format and CIFAR-10's records.
 #include <fmt/format.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <cctype>
-#include <memory>
+#include <span>
 #include <utility>
 
+#include "core/checked.h"
 #include "core/error.h"
 #include "formats/read_file.h"
 #include "training/dataset.h"
@@ -16,72 +16,49 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kMaxUnpacked = std::size_t{2} << 30;
+constexpr std::int64_t kMostBytes = std::int64_t{2} << 30;
 
-// The bytes of a file, unpacked when they begin as gzip's do.
-std::vector<std::uint8_t> read_unpacked(const fs::path& path) {
-  std::vector<std::uint8_t> packed = read_file(path);
-  if (packed.size() < 2 || packed[0] != 0x1f || packed[1] != 0x8b) return packed;
-  z_stream stream{};
-  if (::inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK) {  // 16: a gzip header is expected
-    throw FileError(fmt::format("{}: cannot unpack: out of memory", path.string()));
-  }
-  const std::unique_ptr<z_stream, int (*)(z_stream*)> end(&stream, ::inflateEnd);
-  stream.next_in = packed.data();
-  stream.avail_in = static_cast<uInt>(packed.size());
-  std::vector<std::uint8_t> bytes;
-  int state = Z_OK;
-  while (state == Z_OK) {
-    const std::size_t have = bytes.size();
-    if (have > kMaxUnpacked) {
-      throw FileError(
-          fmt::format("{}: unpacks to more than {} bytes", path.string(), kMaxUnpacked));
-    }
-    bytes.resize(have + (std::size_t{1} << 20));
-    stream.next_out = bytes.data() + have;
-    stream.avail_out = 1 << 20;
-    state = ::inflate(&stream, Z_NO_FLUSH);
-    bytes.resize(bytes.size() - stream.avail_out);
-  }
-  if (state != Z_STREAM_END || stream.avail_in != 0) {
-    throw FileError(fmt::format("{}: cannot unpack: {}", path.string(),
-                                state == Z_BUF_ERROR    ? "the file was cut"
-                                : state == Z_STREAM_END ? "there are bytes after its end"
-                                : stream.msg            ? stream.msg
-                                                        : "damaged"));
-  }
-  return bytes;
-}
-
-std::int64_t big_endian(const std::vector<std::uint8_t>& b, std::size_t at) {
+std::int64_t big_endian(std::span<const std::uint8_t> b, std::size_t at) {
   return std::int64_t{b[at]} << 24 | b[at + 1] << 16 | b[at + 2] << 8 | b[at + 3];
 }
 
 // IDX: 0 0, type (8 = bytes), rank, then each size in 4 bytes with the highest first, then the
-// data.
+// data. The sizes are read, and checked, before the data is unpacked.
 std::vector<std::uint8_t> read_idx(const fs::path& path, int rank,
                                    std::vector<std::int64_t>* sizes) {
-  std::vector<std::uint8_t> bytes = read_unpacked(path);
   const std::size_t header = 4 + 4 * static_cast<std::size_t>(rank);
-  if (bytes.size() < header || bytes[0] != 0 || bytes[1] != 0 || bytes[2] != 8 ||
-      bytes[3] != rank) {
-    throw FileError(
-        fmt::format("{}: not an IDX file of bytes with {} dimensions: it must begin with "
-                    "00 00 08 {:02x} and {} sizes",
-                    path.string(), rank, rank, rank));
-  }
   std::int64_t expected = 1;
   std::string product;
-  for (int r = 0; r < rank; ++r) {
-    const std::int64_t size = big_endian(bytes, 4 + 4 * static_cast<std::size_t>(r));
-    sizes->push_back(size);
-    product += fmt::format("{}{}", r ? " x " : "", size);
-    if (__builtin_mul_overflow(expected, size, &expected)) expected = INT64_MAX;
-  }
+  const auto read_header = [&](std::span<const std::uint8_t> bytes) {
+    if (bytes.size() < header || bytes[0] != 0 || bytes[1] != 0 || bytes[2] != 8 ||
+        bytes[3] != rank) {
+      throw FileError(
+          fmt::format("{}: not an IDX file of bytes with {} dimensions: it must begin with "
+                      "00 00 08 {:02x} and {} sizes",
+                      path.string(), rank, rank, rank));
+    }
+    sizes->clear();
+    expected = 1;
+    product.clear();
+    for (int r = 0; r < rank; ++r) {
+      const std::int64_t size = big_endian(bytes, 4 + 4 * static_cast<std::size_t>(r));
+      sizes->push_back(size);
+      product += fmt::format("{}{}", r ? " x " : "", size);
+      expected = size_product(expected, size);
+    }
+    if (expected > kMostBytes) {
+      throw FileError(fmt::format("{}: {} bytes are more than {}, the most that is read",
+                                  path.string(), product, kMostBytes));
+    }
+    return header + static_cast<std::size_t>(expected);
+  };
+  std::vector<std::uint8_t> bytes = read_unpacked(path, header, read_header);
+  read_header(bytes);
   const auto data = static_cast<std::int64_t>(bytes.size() - header);
   if (data != expected || expected == 0) {
-    throw FileError(fmt::format("{}: {} = {} bytes expected after the header, but there are {}",
-                                path.string(), product, expected, data));
+    throw FileError(fmt::format("{}: {} = {} bytes expected after the header, but there are {}{}",
+                                path.string(), product, expected, data,
+                                data > expected ? " or more" : ""));
   }
   bytes.erase(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(header));
   return bytes;

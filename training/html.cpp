@@ -4,50 +4,20 @@
 
 #include <cmath>
 
+#include "core/printable.h"
 #include "layers/walk.h"
 #include "training/image_encode.h"
 
 namespace limulus::html {
 namespace {
 
-constexpr const char* kDash = "\xE2\x80\x93";         // U+2013
-constexpr const char* kReplacement = "\xEF\xBF\xBD";  // U+FFFD
-
-// The length of the UTF-8 character at `at`, or 0 when what stands there is none: a stray or
-// missing continuation byte, a longer form than needed, a surrogate, or beyond U+10FFFF.
-std::size_t utf8_length(std::string_view text, std::size_t at) {
-  const auto byte = [&](std::size_t i) {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;
-  };
-  const unsigned first = byte(at);
-  if (first < 0x80) return 1;
-  const std::size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-  if (first < 0xC2 || first > 0xF4) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(at + i) & 0xC0) != 0x80) return 0;
-  }
-  const unsigned second = byte(at + 1);
-  if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) ||
-      (first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F)) {
-    return 0;
-  }
-  return length;
-}
+constexpr const char* kDash = "\xE2\x80\x93";  // U+2013
 
 }  // namespace
 
 std::string escape(std::string_view text) {
   std::string out;
-  out.reserve(text.size());
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t length = utf8_length(text, at);
-    const char c = text[at];
-    const bool control = static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t';
-    if (length == 0 || control || c == 0x7F) {
-      out += kReplacement;
-      ++at;
-      continue;
-    }
+  for (const char c : printable_lines(text)) {
     switch (c) {
       case '&':
         out += "&amp;";
@@ -62,9 +32,8 @@ std::string escape(std::string_view text) {
         out += "&quot;";
         break;
       default:
-        out += text.substr(at, length);
+        out += c;
     }
-    at += length;
   }
   return out;
 }

@@ -10,8 +10,8 @@
 
 namespace limulus::html {
 
-// Text that came from outside, safe between tags and inside quoted attributes. Control characters
-// and bytes that are not UTF-8 become U+FFFD.
+// Text that came from outside, safe between tags and inside quoted attributes; what cannot be seen is
+// shown as core/printable.h has it.
 std::string escape(std::string_view text);
 
 // A dash for what is not a finite number, here and below.

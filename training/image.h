@@ -28,10 +28,13 @@ inline constexpr std::int64_t kMaxPixels = 100'000'000;
 //   grey         the value three times
 //   transparent  blended on white, as a viewer shows it on paper
 //   16-bit PNG   the upper 8 bits
-//   CMYK JPEG    converted by the usual product (no colour profile is applied)
+//   CMYK JPEG    Adobe's kind (CMYK or YCCK, inverted), converted by the usual product; one without
+//                Adobe's marker is refused
 //   animated PNG the default image
-// A rotation noted in EXIF is not applied. FileError for anything else, for a file that was cut at
-// any byte, and for a PNG chunk whose checksum is wrong.
+//   turned       upright, as EXIF's orientation says (JPEG, and PNG's eXIf; training/orientation.h)
+// Colour profiles and a PNG's gamma are not applied. FileError, naming the file, for anything else,
+// for a file of which a part is missing or damaged (training/image_check.h), and where memory ends.
+// The verdict is the same for every short_side and with either decoder.
 //
 // short_side > 0: the caller is going to shrink the picture to that shorter side. A JPEG that is
 // larger may then come smaller than it is stored, its shorter side at least twice short_side, and

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <new>
 
+#include "core/checked.h"
 #include "core/error.h"
 
 // The only place where stb_image_write is compiled; its names stay private to this file.
@@ -22,8 +24,8 @@ void append(void* to, void* data, int size) {
 }
 
 void check_picture(std::span<const std::uint8_t> values, int width, int height, int channels) {
-  const auto wanted = static_cast<std::size_t>(width) * height * channels;
-  if (width < 1 || height < 1 || values.size() != wanted) {
+  const std::int64_t wanted = size_product(size_product(width, height), channels);
+  if (width < 1 || height < 1 || static_cast<std::int64_t>(values.size()) != wanted) {
     throw ValueError(fmt::format("picture: {} x {} pixels of {} channels need {} values, not {}",
                                  width, height, channels, wanted, values.size()));
   }
@@ -35,7 +37,9 @@ std::vector<std::uint8_t> encode_png(std::span<const std::uint8_t> values, int w
                                      int channels) {
   check_picture(values, width, height, channels);
   std::vector<std::uint8_t> png;
-  stbi_write_png_to_func(append, &png, width, height, channels, values.data(), width * channels);
+  if (stbi_write_png_to_func(append, &png, width, height, channels, values.data(),
+                             width * channels) == 0)
+    throw std::bad_alloc();  // its only failure
   return png;
 }
 
@@ -43,7 +47,8 @@ std::vector<std::uint8_t> encode_jpeg(std::span<const std::uint8_t> values, int 
                                       int channels, int quality) {
   check_picture(values, width, height, channels);
   std::vector<std::uint8_t> jpeg;
-  stbi_write_jpg_to_func(append, &jpeg, width, height, channels, values.data(), quality);
+  if (stbi_write_jpg_to_func(append, &jpeg, width, height, channels, values.data(), quality) == 0)
+    throw ValueError(fmt::format("picture: {} channels cannot be written as a JPEG", channels));
   return jpeg;
 }
 

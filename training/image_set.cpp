@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/checked.h"
 #include "core/error.h"
 #include "formats/read_file.h"
 #include "training/dataset.h"
@@ -17,8 +18,11 @@ void ImageSet::add_file(const std::filesystem::path& path, std::int64_t label) {
 ImageSet ImageSet::from_pixels(std::string name, std::vector<std::uint8_t> pixels,
                                std::vector<std::int64_t> labels, int channels, int height,
                                int width) {
-  const std::size_t expected = labels.size() * channels * height * width;
-  if ((channels != 1 && channels != 3) || height < 1 || width < 1 || pixels.size() != expected) {
+  const std::int64_t expected =
+      size_product(size_product(static_cast<std::int64_t>(labels.size()), channels),
+                   size_product(height, width));
+  if ((channels != 1 && channels != 3) || height < 1 || width < 1 ||
+      static_cast<std::int64_t>(pixels.size()) != expected) {
     throw ShapeError(
         fmt::format("ImageSet: {}: {} images of {} x {} x {} = {} bytes, but there are "
                     "{}",

@@ -46,7 +46,8 @@ void note(j_common_ptr jpeg, int level) {
 
 // No object with a destructor may live in this function: longjmp would skip it.
 enum class Outcome { decoded, not_for_us, failed };
-Outcome decode(Decoder& d, std::span<const std::uint8_t> bytes, int short_side, Image* image) {
+Outcome decode(Decoder& d, std::span<const std::uint8_t> bytes, bool rgb, int short_side,
+               Image* image) {
   if (setjmp(d.failed) != 0) return Outcome::failed;
   d.errors.error_exit = fail;
   d.errors.emit_message = note;
@@ -58,6 +59,7 @@ Outcome decode(Decoder& d, std::span<const std::uint8_t> bytes, int short_side, 
   const JDIMENSION wanted = static_cast<JDIMENSION>(short_side);
   if (shorter <= wanted || d.jpeg.num_components == 4) return Outcome::not_for_us;
 
+  if (d.jpeg.num_components == 3) d.jpeg.jpeg_color_space = rgb ? JCS_RGB : JCS_YCbCr;
   d.jpeg.out_color_space = JCS_RGB;
   d.jpeg.dct_method = JDCT_ISLOW;  // the exact one
   d.jpeg.scale_num = d.jpeg.scale_denom = 1;
@@ -80,10 +82,10 @@ Outcome decode(Decoder& d, std::span<const std::uint8_t> bytes, int short_side, 
 bool decodes_scaled() { return true; }
 
 bool decode_jpeg_scaled(std::span<const std::uint8_t> bytes, const std::string& name,
-                        int short_side, Image* image) {
+                        const ImageFacts& facts, int short_side, Image* image) {
   if (short_side < 1) return false;
   Decoder d;
-  const Outcome outcome = decode(d, bytes, short_side, image);
+  const Outcome outcome = decode(d, bytes, facts.rgb, short_side, image);
   if (outcome == Outcome::failed)
     throw FileError(fmt::format("{}: cannot decode this JPEG: {}", name, d.message));
   return outcome == Outcome::decoded;
@@ -97,7 +99,8 @@ namespace limulus {
 
 bool decodes_scaled() { return false; }
 
-bool decode_jpeg_scaled(std::span<const std::uint8_t>, const std::string&, int, Image*) {
+bool decode_jpeg_scaled(std::span<const std::uint8_t>, const std::string&, const ImageFacts&, int,
+                        Image*) {
   return false;
 }
 

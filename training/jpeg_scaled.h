@@ -10,15 +10,17 @@
 #include <string>
 
 #include "training/image.h"
+#include "training/image_check.h"
 
 namespace limulus {
 
 // Decodes at a half, a quarter or an eighth of the size, as long as the shorter side keeps at least
 // twice `short_side` (the resize that follows then does most of the filtering), or whole where it
 // has less. False, and nothing is done, where this decoder is not for the file: it was not built
-// in, the picture is not larger than `short_side`, or its colours are CMYK. FileError for a damaged
-// file. The file must have passed decode_image's own checks.
+// in, the picture is not larger than `short_side`, or its colours are CMYK. The file must have passed
+// check_jpeg, whose `facts` these are; what libjpeg still finds wrong is a FileError. The picture is
+// as it was stored: it is not turned.
 bool decode_jpeg_scaled(std::span<const std::uint8_t> bytes, const std::string& name,
-                        int short_side, Image* image);
+                        const ImageFacts& facts, int short_side, Image* image);
 
 }  // namespace limulus

@@ -2,6 +2,8 @@
 // everything that the next step depends on.
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
@@ -24,18 +26,63 @@ std::string Trainer::progress_json() const {
             {"epoch_images", p.epoch_images},
             {"epoch_seconds", p.epoch_seconds},
             {"epoch_waiting", p.epoch_waiting},
-            {"step_losses", p.step_losses},
             {"images", data_.train.size()},
             {"schedule",
              {schedule_->state.best_error, schedule_->state.epochs_without_better,
               schedule_->state.divisions}}};
-  for (const EpochRecord& e : p.epochs)
-    j["epochs"].push_back({e.epoch, e.train_loss, e.train_top1, e.test_loss, e.test_top1,
-                           e.test_top5, e.lr, e.seconds, e.images_per_second, e.waiting});
   return j.dump();
 }
 
-void Trainer::progress_from_json(const std::string& text) {
+namespace {
+
+// An epoch's numbers, as a row of "history/epochs".
+constexpr std::int64_t epoch_columns = 10;
+using EpochRow = std::array<double, epoch_columns>;
+
+EpochRow row_of(const EpochRecord& e) {
+  return {static_cast<double>(e.epoch),
+          e.train_loss,
+          e.train_top1,
+          e.test_loss,
+          e.test_top1,
+          e.test_top5,
+          e.lr,
+          e.seconds,
+          e.images_per_second,
+          e.waiting};
+}
+
+EpochRecord record_of(const EpochRow& r) {
+  return {static_cast<std::int64_t>(r[0]), r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9]};
+}
+
+// A tensor of the history, element by element; empty where the file has none.
+template <class T>
+std::vector<T> history_of(const SafetensorsFile& file, const std::string& name, DType dtype) {
+  const SafetensorsEntry* entry = file.find(name);
+  if (entry == nullptr) return {};
+  if (file.dtype(*entry) != dtype)
+    throw ValueError(fmt::format("'{}' is {}, not {}", name, entry->dtype, name_of(dtype)));
+  std::vector<T> values(entry->bytes.size() / sizeof(T));
+  std::memcpy(values.data(), entry->bytes.data(), values.size() * sizeof(T));
+  return values;
+}
+
+}  // namespace
+
+// Losses are not required to be finite: they are shown, and nothing is computed from them.
+void Trainer::save_history(Checkpoint* to) const {
+  Backend& host = device("reference");
+  const auto steps = static_cast<std::int64_t>(progress_.step_losses.size());
+  const auto epochs = static_cast<std::int64_t>(progress_.epochs.size());
+  std::vector<double> rows;
+  for (const EpochRecord& e : progress_.epochs)
+    for (const double value : row_of(e)) rows.push_back(value);
+  to->extra.emplace_back("history/step_losses", Tensor::from(progress_.step_losses, {steps}, host));
+  to->extra.emplace_back("history/epochs", Tensor::from(rows, {epochs, epoch_columns}, host));
+}
+
+void Trainer::load_progress(const SafetensorsFile& file, const std::string& text) {
   const Json j = Json::parse(text);
   Progress p;
   j.at("step").get_to(p.step);
@@ -46,7 +93,16 @@ void Trainer::progress_from_json(const std::string& text) {
   j.at("epoch_images").get_to(p.epoch_images);
   j.at("epoch_seconds").get_to(p.epoch_seconds);
   j.at("epoch_waiting").get_to(p.epoch_waiting);
-  j.at("step_losses").get_to(p.step_losses);
+  if (j.contains("step_losses"))  // of an early version, and its epochs below
+    j.at("step_losses").get_to(p.step_losses);
+  else
+    p.step_losses = history_of<float>(file, "history/step_losses", DType::f32);
+  const auto numbers = history_of<double>(file, "history/epochs", DType::f64);
+  for (std::size_t at = 0; at + epoch_columns <= numbers.size(); at += epoch_columns) {
+    EpochRow row;
+    std::copy_n(numbers.begin() + static_cast<std::ptrdiff_t>(at), epoch_columns, row.begin());
+    p.epochs.push_back(record_of(row));
+  }
   if (p.step < 0 || p.epoch < 0 || p.epoch > config_.epochs || p.batch < 0 || p.batch > batches_ ||
       p.step > p.epoch * batches_ + p.batch)
     throw ValueError(fmt::format("step {}, epoch {} of {}, batch {} of {}", p.step, p.epoch,
@@ -78,6 +134,7 @@ void Trainer::save() const {
   if (!n.mean_image.empty())
     rest.extra.emplace_back("data/mean",
                             Tensor::from(n.mean_image, {3, n.mean_side, n.mean_side}, host));
+  save_history(&rest);
   save_checkpoint(checkpoint_path(), *model_, *optimizer_, rest);
   if (options_.on_message)
     options_.on_message(fmt::format("checkpoint: {}", checkpoint_path().string()));
@@ -177,7 +234,7 @@ void Trainer::resume(const std::filesystem::path& path) {
         "or start a new run in another --out folder",
         path.string(), images, config_.data, data_.train.size()));
   reading(path, [&] {
-    progress_from_json(metadata_of(file, "state"));
+    load_progress(file, metadata_of(file, "state"));
     load_weights(file, *model_);
     load_velocities(file, *optimizer_);
   });

@@ -25,6 +25,9 @@
 
 namespace limulus {
 
+struct Checkpoint;
+class SafetensorsFile;
+
 struct StepInfo {
   std::int64_t epoch = 0, epochs = 0;              // epoch counted from 1
   std::int64_t batch = 0, batches = 0;             // batch counted from 1
@@ -94,7 +97,8 @@ class Trainer {
   [[noreturn]] void explain_nan(const Tensor& x, double loss);
   void finish_epoch();
   std::string progress_json() const;
-  void progress_from_json(const std::string& text);
+  void save_history(Checkpoint* to) const;
+  void load_progress(const SafetensorsFile& file, const std::string& state);
 
   TrainConfig config_;
   TrainerOptions options_;
