@@ -62,7 +62,7 @@ void remember(const std::filesystem::path& path, const void* data, std::size_t s
     const auto begin = reinterpret_cast<std::uintptr_t>(data);
     slot.end = begin + size;
     const auto text = fmt::format(
-        "error: {}: became shorter while it was in use: somebody else cut or replaced it\n",
+        "error: {}: became shorter while it was in use: somebody else cut it\n",
         printable(path.string()).substr(0, 400));
     std::strncpy(slot.line, text.c_str(), sizeof slot.line - 1);
     slot.begin.store(begin, std::memory_order_release);

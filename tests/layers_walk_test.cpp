@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "backends/registry.h"
+#include "core/checked.h"
 #include "core/error.h"
 #include "layers/activation.h"
 #include "layers/avg_pool2d.h"
@@ -48,6 +49,7 @@ TEST_CASE("numbers for people") {
   CHECK(in_bytes(1536) == "1.5 KiB");
   CHECK(in_bytes(1161600) == "1.1 MiB");
   CHECK(in_bytes(std::int64_t{5} << 30) == "5.0 GiB");
+  CHECK(in_bytes(std::int64_t{5} << 60) == "5.0 EiB");
   CHECK(image_size({32, 96, 55, 55}) == "96x55x55");
   CHECK(image_size({32, 4096}) == "4096");
 }
@@ -105,6 +107,29 @@ Parameters are learned numbers. Connections (parameters times the places where e
 is used) and multiply-adds are of one image, forward, in layers that learn; memory
 is that of the outputs in f32 for a batch of 32.
 )");
+}
+
+TEST_CASE("a count that 63 bits cannot hold is \"more than\" what they can") {
+  Conv2dOptions options;
+  options.pad = 65534;
+  const WalkStep conv = conv2d_step({5, 3, 227, 227}, {3, 3, 65534, 65534}, options);
+  CHECK(conv.parameters == 38653132407);  // 3 * 3 * 65534^2 + 3
+  CHECK(conv.connections == uncountable);
+  const std::string text = walk_text({conv, conv});
+  CHECK(text.find("77,306,264,814  more than 9,223,372,036,854,775,806") != std::string::npos);
+  CHECK(text.find('-' + std::to_string(9)) == std::string::npos);
+  const auto json = nlohmann::json::parse(walk_json({conv}));
+  CHECK(json["steps"][0]["multiply_adds"] == "more than 9223372036854775806");
+  CHECK(json["totals"]["connections"] == "more than 9223372036854775806");
+  CHECK(json["totals"]["parameters"] == 38653132407);
+
+  const Pool2dOptions pool = {.kernel = 3, .stride = 1};
+  const WalkStep large = AvgPool2d(pool).walk({65535, 274877906944, 13, 13})[0];
+  CHECK(large.memory == uncountable);  // 65535 * 2^38 * 11 * 11 * 4
+  CHECK(in_bytes(large.memory) == "more than 8.0 EiB");
+  CHECK_THROWS_AS(AvgPool2d(pool).walk({65535, 274877906944, 99, 99}), ShapeError);
+  // Of an empty batch, the sizes behind it are free.
+  CHECK(Flatten().walk({0, std::int64_t{1} << 40, std::int64_t{1} << 40, 1}).empty() == false);
 }
 
 TEST_CASE("walk as Markdown and JSON") {

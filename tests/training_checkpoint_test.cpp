@@ -1,8 +1,12 @@
 // Checkpoints that are damaged, or belong to another network, are refused and change nothing.
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cmath>
+#include <cstring>
+#include <functional>
 #include <limits>
+#include <nlohmann/json.hpp>
 
 #include "backends/registry.h"
 #include "core/error.h"
@@ -189,11 +193,87 @@ TEST_CASE("a checkpoint that cannot be written is an error, and the old one stay
   Sgd sgd(net->parameters(), {});
   CHECK_THROWS_AS(save_checkpoint(folder.path / "no" / "such" / "c.safetensors", *net, sgd, {}),
                   FileError);
-  if (std::filesystem::exists("/dev/full")) {
-    std::filesystem::create_symlink("/dev/full", folder.path / "full.safetensors.tmp");
-    CHECK_THROWS_AS(save_checkpoint(folder.path / "full.safetensors", *net, sgd, {}), FileError);
-    CHECK_FALSE(std::filesystem::exists(folder.path / "full.safetensors"));
+  std::filesystem::create_symlink("/dev/full", folder.path / "full.safetensors");
+  CHECK_THROWS_AS(save_checkpoint(folder.path / "full.safetensors", *net, sgd, {}), FileError);
+}
+
+TEST_CASE(
+    "the history of a very long run is tensors, and comes back; that of an early version, too") {
+  const TemporaryFolder folder;
+  write_tiny_mnist(folder.path / "data");
+  TrainConfig config = tiny_config(folder.path / "data");
+  config.epochs = 1'000'000;
+  std::atomic<bool> stop{false};
+  TrainerOptions options;
+  options.out = folder.path / "out";
+  options.stop = &stop;
+  options.on_step = [&](const StepInfo& s) { stop = s.step % 5 == 2; };  // in an epoch's middle
+  const auto path = folder.path / "out" / "checkpoint.safetensors";
+  std::vector<float> losses;
+  {
+    Trainer trainer(config, options);
+    CHECK_FALSE(trainer.run());
+    losses = trainer.report().step_losses;
+    REQUIRE(losses.size() == 2);
   }
+  // Writes the same checkpoint with another state and, perhaps, another history.
+  const auto rewrite = [&](const std::function<void(nlohmann::json&)>& change,
+                           const std::vector<float>& steps) {
+    const SafetensorsFile file(path);
+    std::vector<SafetensorsItem> items;
+    for (const SafetensorsEntry& e : file.entries())
+      if (!e.name.starts_with("history/"))
+        items.push_back({e.name, file.dtype(e), e.shape, e.bytes.data()});
+    if (!steps.empty())
+      items.push_back({"history/step_losses",
+                       DType::f32,
+                       {static_cast<std::int64_t>(steps.size())},
+                       steps.data()});
+    auto metadata = file.metadata();
+    auto state = nlohmann::json::parse(metadata.at("state"));
+    change(state);
+    metadata["state"] = state.dump();
+    write_safetensors(path, std::move(items), metadata);
+  };
+  const auto resumed = [&] {
+    Trainer trainer(config, options);
+    trainer.resume(path);
+    trainer.save();
+    return trainer.report();
+  };
+
+  constexpr std::int64_t many = 4'500'002;  // 5 steps are an epoch
+  std::vector<float> long_history(many);
+  for (std::size_t i = 0; i < long_history.size(); ++i)
+    long_history[i] = 1 / (1.0F + static_cast<float>(i));
+  rewrite(
+      [](nlohmann::json& state) {
+        state["step"] = many;
+        state["epoch"] = many / 5;
+      },
+      long_history);
+  CHECK(resumed().step_losses == long_history);
+  CHECK(resumed().step_losses == long_history);  // of what was saved just now
+  std::uint64_t header = 0;
+  std::memcpy(&header, get_bytes(path).data(), 8);
+  CHECK(header < 20000);
+
+  rewrite(
+      [&](nlohmann::json& state) {
+        state["step"] = 2;
+        state["epoch"] = 0;
+        state["step_losses"] = losses;
+        state["epochs"] = nlohmann::json::parse("[[1, 0.5, 0.25, 3, 4, 5, 6, 7, 8, 9]]");
+      },
+      {});
+  const RunReport early = resumed();
+  CHECK(early.step_losses == losses);
+  REQUIRE(early.epochs.size() == 1);
+  const RunReport now = resumed();  // converted
+  CHECK(now.step_losses == losses);
+  REQUIRE(now.epochs.size() == 1);
+  CHECK(now.epochs[0].train_top1 == 0.25);
+  CHECK(now.epochs[0].waiting == 9);
 }
 
 TEST_CASE("a configuration survives being written and read") {

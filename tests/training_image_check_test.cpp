@@ -105,7 +105,7 @@ TEST_CASE("JPEG: segments that contradict each other") {
   Bytes full = huffman(1);
   full[5] = 2;  // two codes of one bit: nothing is left
   full.insert(full.end() - 1, 0);
-  full[3] = 20;
+  full[3] = 21;
   CHECK(has(error({q, dc, full, f, scan(), data}), "more codes of a length"));
 }
 

@@ -9,9 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <functional>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
@@ -26,6 +24,7 @@
 #include "core/rng.h"
 #include "core/tensor.h"
 #include "formats/atomic_file.h"
+#include "formats/read_file.h"
 #include "tools/bench_svg.h"
 
 namespace limulus::opencl {
@@ -66,9 +65,8 @@ struct Step {
 // Another text than the embedded one, so that an edited rung runs without a build.
 std::string source_text(const std::string& path) {
   if (path.empty()) return opencl::rung_sources().front().text;
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw FileError(path + ": cannot be read");
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  const std::vector<std::uint8_t> bytes = read_file(path);
+  return {bytes.begin(), bytes.end()};
 }
 
 // A (lines: its rows) or B (lines: its columns) in panels of `width` lines, step after step.

@@ -108,8 +108,9 @@ std::string lower(std::string text) {
   return text;
 }
 
-// Where each tensor goes, if all of them can; nothing has been written before that is known.
-std::vector<fs::path> npy_paths(const fs::path& folder, const std::vector<std::string>& names) {
+// Where in the folder each tensor goes, if all of them can; nothing has been written before that is
+// known.
+std::vector<fs::path> npy_paths(const std::vector<std::string>& names) {
   std::map<std::string, std::string> file_of, folder_of;  // path -> tensor
   std::vector<fs::path> paths;
   for (const std::string& name : names) {
@@ -127,7 +128,7 @@ std::vector<fs::path> npy_paths(const fs::path& folder, const std::vector<std::s
           other->second, name));
     for (std::size_t at = path.find('/'); at != std::string::npos; at = path.find('/', at + 1))
       folder_of.try_emplace(path.substr(0, at), name);
-    paths.push_back(folder / (name + ".npy"));
+    paths.emplace_back(name + ".npy");
   }
   for (const auto& [path, name] : file_of)
     if (const auto other = folder_of.find(path); other != folder_of.end())
@@ -136,14 +137,17 @@ std::vector<fs::path> npy_paths(const fs::path& folder, const std::vector<std::s
   return paths;
 }
 
-// Whether `path` is an .npy file already. FileError when something else is there, or on the way.
-bool is_replaced(const fs::path& folder, const fs::path& path) {
-  for (fs::path above = path.parent_path(); above != folder && !above.empty();
-       above = above.parent_path()) {
-    const fs::file_status status = fs::symlink_status(above);
-    if (fs::exists(status) && !fs::is_directory(status))
+// Whether the folder has this .npy file already. FileError when something else is there, or on the
+// way: no link is followed.
+bool is_replaced(const fs::path& folder, const fs::path& file) {
+  fs::path above = folder;
+  for (const fs::path& part : file.parent_path()) {
+    above /= part;
+    const fs::file_status found = fs::symlink_status(above);
+    if (fs::exists(found) && !fs::is_directory(found))
       throw FileError(fmt::format("{}: is there and is no folder", above.string()));
   }
+  const fs::path path = folder / file;
   const fs::file_status status = fs::symlink_status(path);
   if (!fs::exists(status)) return false;
   constexpr std::string_view magic = "\x93NUMPY";
@@ -161,16 +165,17 @@ bool is_replaced(const fs::path& folder, const fs::path& path) {
 
 void write_folder(const fs::path& folder, const std::vector<std::string>& names,
                   const std::vector<NpyArray>& arrays) {
-  const std::vector<fs::path> paths = npy_paths(folder, names);
+  const std::vector<fs::path> paths = npy_paths(names);
   std::size_t replaced = 0;
-  for (const fs::path& path : paths) replaced += is_replaced(folder, path) ? 1 : 0;
+  for (const fs::path& file : paths) replaced += is_replaced(folder, file) ? 1 : 0;
   if (replaced > 0)
     fmt::print(stderr, "{} {} of the files in {} were there before; they are replaced\n",
                bold("note:"), replaced, printable(folder.string()));
   fs::create_directories(folder);
   for (std::size_t i = 0; i < arrays.size(); ++i) {
-    fs::create_directories(paths[i].parent_path());
-    write_npy(paths[i], arrays[i].dtype, arrays[i].shape, arrays[i].data.data());
+    const fs::path path = folder / paths[i];
+    fs::create_directories(path.parent_path());
+    write_npy(path, arrays[i].dtype, arrays[i].shape, arrays[i].data.data());
   }
 }
 

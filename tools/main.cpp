@@ -95,7 +95,8 @@ void add_denormals_option(CLI::App& command, bool& flush) {
 
 int main(int argc, char** argv) {
   const auto fail = [](const char* what) {
-    fmt::print(stderr, "{} {}\n", limulus::tools::red("error:"), limulus::printable_lines(what));
+    fmt::print(stderr, "{} {}\n", limulus::tools::red("error:"),
+               limulus::tools::message_text(what));
     return 1;
   };
   try {

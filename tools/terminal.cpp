@@ -57,6 +57,15 @@ std::string duration(double seconds) {
   return fmt::format("{} h {:02} min", s / 3600, s / 60 % 60);
 }
 
+std::string message_text(std::string_view message) {
+  std::string text;
+  for (const char c : printable_lines(message)) {
+    text += c;
+    if (c == '\n') text += "  ";
+  }
+  return text;
+}
+
 std::string json_text(const nlohmann::ordered_json& json) {
   return printable_json(json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 
 namespace limulus::tools {
 
@@ -17,6 +18,10 @@ std::string bold(const std::string& text);
 // "[=======>      ]" with `width` characters between the brackets.
 std::string bar(double fraction, int width);
 std::string duration(double seconds);  // "4 s", "3 min 05 s", "2 h 07 min"
+
+// A message, of which a stranger's text may be a part, as it can be printed (core/printable.h). Lines
+// behind the first are indented: none of them can be taken for a message of its own.
+std::string message_text(std::string_view message);
 
 // For people and programs; a file name that is not UTF-8 gets replacement characters, and what cannot
 // be seen is written as \u escapes.

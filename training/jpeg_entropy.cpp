@@ -69,21 +69,12 @@ class BitReader {
     return value;
   }
 
-  // The next symbol, and `extra` bits behind it (its lower four, or none) are passed over.
+  // The next symbol, and of the bits behind it as many are passed over as its lower four say (or
+  // none: extra_mask 0).
   int symbol(const HuffmanTable& table, int extra_mask) {
     if (count_ < 32) refill();
     const auto entry = table.fast[peek(HuffmanTable::kFast)];
-    int length = entry.length, symbol = entry.symbol;
-    if (length == 0) {
-      length = HuffmanTable::kFast + 1;
-      while (length <= 16 && static_cast<std::int32_t>(peek(length)) >= table.past[length])
-        ++length;
-      if (length > 16) {
-        if (count_ < 16) throw_end();
-        throw Trouble{"there is a code that its Huffman table does not have"};
-      }
-      symbol = table.symbols[static_cast<std::size_t>(peek(length)) + table.offset[length]];
-    }
+    const auto [length, symbol] = entry.length != 0 ? entry : long_code(table);
     skip(length + (symbol & extra_mask));
     if (count_ < 0) throw_end();
     return symbol;
@@ -104,9 +95,20 @@ class BitReader {
   std::size_t at() const { return at_; }
   void pass(std::size_t n) { at_ += n; }
 
-  [[noreturn]] static void throw_end() { throw Trouble{""}; }
+  [[noreturn, gnu::noinline]] static void throw_end() { throw Trouble{""}; }
 
  private:
+  [[gnu::noinline]] HuffmanTable::Entry long_code(const HuffmanTable& table) const {
+    for (int length = HuffmanTable::kFast + 1; length <= 16; ++length) {
+      const auto code = static_cast<std::int32_t>(peek(length));
+      if (code < table.past[length])
+        return {static_cast<std::uint8_t>(length),
+                table.symbols[static_cast<std::size_t>(code + table.offset[length])]};
+    }
+    if (count_ < 16) throw_end();
+    throw Trouble{"there is a code that its Huffman table does not have"};
+  }
+
   bool take_byte() {
     if (at_ == bytes_.size()) return false;
     const std::uint8_t byte = bytes_[at_];

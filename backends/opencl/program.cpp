@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <regex>
 #include <sstream>
+
+#include "formats/read_file.h"
 
 namespace limulus::opencl {
 namespace {
@@ -104,12 +104,14 @@ std::string source_text(const std::string& name) {
   const char* folder = std::getenv("LIMULUS_CL_DIR");
   if (folder != nullptr && *folder != '\0') {
     const std::string path = std::string(folder) + "/" + name + ".cl";
-    std::ifstream file(path, std::ios::binary);
-    if (!file)
-      throw FileError(path +
-                      ": cannot be read; LIMULUS_CL_DIR must name a folder with all files "
-                      "of backends/opencl/kernels");
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    try {
+      const std::vector<std::uint8_t> bytes = read_file(path);
+      return {bytes.begin(), bytes.end()};
+    } catch (const FileError& error) {
+      throw FileError(std::string(error.what()) +
+                      "; LIMULUS_CL_DIR must name a folder with all files of "
+                      "backends/opencl/kernels");
+    }
   }
   for (const KernelSource& source : embedded_sources())
     if (name == source.name) return source.text;

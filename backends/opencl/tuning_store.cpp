@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <limits>
 #include <map>
 #include <mutex>
@@ -16,6 +15,7 @@
 
 #include "backends/opencl/program.h"
 #include "formats/atomic_file.h"
+#include "formats/read_file.h"
 
 namespace limulus::opencl {
 namespace {
@@ -66,8 +66,7 @@ std::optional<Tuning> stored(const cl::Device& device) {
   if (path.empty() || !std::filesystem::exists(path, unknown)) return std::nullopt;
   Tuning t = default_tuning(device);
   try {
-    std::ifstream file(path, std::ios::binary);
-    const nlohmann::json json = nlohmann::json::parse(file);
+    const nlohmann::json json = nlohmann::json::parse(read_file(path));
     if (json.at("version") != version) {
       warn(path, "it is of another version of Limulus");
       return std::nullopt;
