@@ -3,6 +3,9 @@
 // what to run; a command returns its exit status: 0 done, 1 failed (main prints the error).
 #include <CLI/CLI.hpp>
 
+#include <optional>
+#include <string>
+
 #include "core/dtype.h"
 
 namespace limulus::tools {
@@ -25,6 +28,10 @@ void add_weights_option(CLI::App& command, DType& weights);
 
 // --flush-denormals (core/denormals.h): the flag, which has to live until the command has run.
 void add_denormals_option(CLI::App& command, bool& flush);
+
+// --layout and --test-folder: how a folder of pictures is read (training/dataset.h).
+void add_layout_options(CLI::App& command, std::optional<std::string>& layout,
+                        std::optional<std::string>& test_folder);
 
 // What a command that ended without an error reports to the shell: a gradient check that found a
 // wrong gradient ends with 1. main returns it.

@@ -1,8 +1,11 @@
 // limulus evaluate: a checkpoint on held-out pictures, by one crop or the paper's ten.
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -13,24 +16,111 @@
 #include "core/printable.h"
 #include "layers/linear.h"
 #include "tools/commands.h"
+#include "tools/data_output.h"
 #include "tools/terminal.h"
+#include "training/class_names.h"
 #include "training/trainer.h"
 
 namespace limulus::tools {
 namespace {
 
+using Json = nlohmann::ordered_json;
+
 struct EvaluateArguments {
-  std::string checkpoint, data, device = "cpu";
+  std::string checkpoint, data, device = "cpu", split = "auto";
+  std::optional<std::string> layout, test_folder;
+  std::optional<int> worst;
   DType weights = DType::f32;
-  int threads = 0, workers = 1, worst = 0;
+  int threads = 0, workers = 1;
   bool json = false, one_crop = false, strict = false, flush_denormals = false;
 };
 
-nlohmann::ordered_json as_json(const Evaluation& e) {
-  return {{"images", e.metrics.count()},
-          {"top1", e.metrics.top1()},
-          {"top5", e.metrics.top5()},
-          {"loss", e.loss}};
+// What is evaluated, and what to say of it.
+struct Chosen {
+  ImageSet images;
+  std::string split;  // "held-out", "training" or "all"
+  std::string text;   // "the held-out ones"
+  std::vector<std::string> notes;
+};
+
+bool same_path(const std::string& a, const std::string& b) {
+  std::error_code no_folder;
+  return a == b || std::filesystem::equivalent(a, b, no_folder);
+}
+
+// Of a set that comes with a test part, that part. Of one in one piece: all of it; unless it is the
+// set that the network was trained on, where four fifths would be known to it.
+Chosen choose(const Dataset& data, const std::string& folder, const std::string& split,
+              const TrainedModel& t) {
+  Chosen c;
+  const std::uint64_t train = fingerprint(data.train, data.classes),
+                      test = fingerprint(data.test, data.classes);
+  const bool same_images = t.train_print != 0 && train + test == t.train_print + t.test_print;
+  const bool trained_on = same_images || same_path(folder, t.config.data);
+  c.split = split;
+  if (split == "auto") c.split = data.in_one_piece && !trained_on ? "all" : "held-out";
+  if (c.split == "all") {
+    c.images = data.train.joined(data.test);
+    c.text = "all of the set";
+  } else if (c.split == "training") {
+    c.images = data.train;
+    c.text = "the training part";
+  } else {
+    c.images = data.test;
+    c.text = data.in_one_piece && trained_on ? "those that training held out" : "the held-out part";
+  }
+  if (split == "auto" && data.in_one_piece && trained_on)
+    c.notes.push_back(
+        fmt::format("this is the set that it was trained on; --split all takes all {}",
+                    data.train.size() + data.test.size()));
+  if (data.in_one_piece && trained_on && t.train_print != 0 && !same_images && c.split != "all")
+    c.notes.emplace_back("the folder has changed since: some of these may have been trained on");
+  const std::uint64_t print = fingerprint(c.images, data.classes);
+  if (print != 0 && (print == t.train_print || print == t.train_print + t.test_print))
+    c.notes.emplace_back("the network was trained on these images, and may know them by heart");
+  return c;
+}
+
+std::string name_at(const std::vector<std::string>& classes, std::int64_t index) {
+  return classes[static_cast<std::size_t>(index)];
+}
+
+// Who is taken for whom: an entry for each pair that occurred, for any number of classes.
+Json confusion_json(const Metrics& m, const std::vector<std::string>& classes) {
+  Json list = Json::array();
+  for (const auto& [pair, images] : m.confusions())
+    list.push_back({{"truth", name_at(classes, pair.first)},
+                    {"guess", name_at(classes, pair.second)},
+                    {"images", images}});
+  return list;
+}
+
+Json as_json(const Evaluation& e, const std::vector<std::string>& classes) {
+  Json j = numbers_json(e);
+  j["confusion"] = confusion_json(e.metrics, classes);
+  return j;
+}
+
+Json worst_json(const Evaluation& e, const std::vector<std::string>& classes) {
+  Json list = Json::array();
+  for (const Mistake& m : e.worst)
+    list.push_back({{"name", m.name},
+                    {"truth", name_at(classes, m.truth)},
+                    {"guess", name_at(classes, m.guess)},
+                    {"probability", m.probability},
+                    {"loss", m.loss}});
+  return list;
+}
+
+// Classes of the network of which no image was seen.
+std::vector<std::string> unseen(const Metrics& m, const std::vector<std::string>& classes) {
+  std::vector<bool> seen(classes.size());
+  for (const auto& [pair, images] : m.confusions())
+    seen[static_cast<std::size_t>(pair.first)] = true;
+  std::vector<std::string> names;
+  for (std::size_t c = 0; c < classes.size(); ++c)
+    if (!seen[c]) names.push_back(classes[c]);
+  return names;
 }
 
 void print_confusion(const Metrics& m, const std::vector<std::string>& names) {
@@ -57,11 +147,15 @@ struct Agreement {
   std::size_t images = 0, same = 0;
   double largest = 0, mean = 0;
 
-  Agreement(const std::vector<Guess>& exact, const std::vector<Guess>& rounded)
-      : images(exact.size()) {
-    for (std::size_t i = 0; i < images; ++i) {
-      if (exact[i].guess != rounded[i].guess) continue;
-      const double moved = std::abs(double{exact[i].probability} - rounded[i].probability);
+  Agreement(const std::vector<Guess>& exact, const std::vector<Guess>& rounded) {
+    std::map<std::int64_t, Guess> before;  // by image: a picture may have become unreadable between
+    for (const Guess& g : exact) before.emplace(g.image, g);
+    for (const Guess& g : rounded) {
+      const auto found = before.find(g.image);
+      if (found == before.end()) continue;
+      ++images;
+      if (found->second.guess != g.guess) continue;
+      const double moved = std::abs(double{found->second.probability} - g.probability);
       largest = std::max(largest, moved);
       mean += moved;
       ++same;
@@ -70,23 +164,51 @@ struct Agreement {
   }
 };
 
+Dataset open_data(const EvaluateArguments& a, const std::string& folder, const TrainedModel& t) {
+  const bool trained_on = same_path(folder, t.config.data);
+  DatasetOptions options;
+  options.strict = a.strict;
+  options.layout = parse_layout(a.layout     ? *a.layout
+                                : trained_on ? t.config.layout
+                                             : std::string("auto"));
+  options.test_folder = a.test_folder ? *a.test_folder
+                        : trained_on  ? t.config.test_folder
+                                      : std::string();
+  options.classes = t.classes;
+  Dataset data = open_dataset(folder, options);
+  if (!same_names(data.classes, t.classes))
+    throw FileError(fmt::format("{}: its classes ({}) are not those of {} ({})", folder,
+                                names_text(data.classes), a.checkpoint, names_text(t.classes)));
+  return data;
+}
+
+void print_numbers(const char* what, const Evaluation& e, const char* note = "") {
+  fmt::print("  {}  top-1 {:.1f} %  top-5 {:.1f} %  loss {:.3f}{}\n", what, 100 * e.metrics.top1(),
+             100 * e.metrics.top5(), e.loss, note);
+}
+
 void evaluate(const EvaluateArguments& a) {
   if (a.threads > 0) set_device_threads(a.threads);
   TrainedModel t = load_trained(a.checkpoint, a.device);
   t.config.strict = a.strict;
   const std::string folder = a.data.empty() ? t.config.data : a.data;
-  DatasetOptions options;
-  options.strict = a.strict;
-  const Dataset data = open_dataset(folder, options);
-  if (data.classes != t.classes)
-    throw FileError(fmt::format("{}: its classes ({}) are not those of {} ({})", folder,
-                                fmt::join(data.classes, ", "), a.checkpoint,
-                                fmt::join(t.classes, ", ")));
+  const Dataset data = open_data(a, folder, t);
+  const Chosen chosen = choose(data, folder, a.split, t);
+  if (!a.json) {
+    fmt::print("Data    {}: {}, {}: {} ({})\n", folder, classes_text(t.classes),
+               usable_text(chosen.images.size(), chosen.images.size(), "images"), chosen.text,
+               data.layout);
+    for (const std::string& note : chosen.notes) fmt::print("        note: {}\n", note);
+    std::fflush(stdout);
+  }
+
   const auto classes = static_cast<std::int64_t>(t.classes.size());
-  const auto images = std::make_shared<ImageCache>(data.test, t.config.prepare);
+  const auto images = std::make_shared<ImageCache>(chosen.images, t.config.prepare,
+                                                   std::size_t{1} << 30, t.config.augment.crop);
+  const int worst = a.worst ? *a.worst : a.json ? 20 : 0;
   const auto run = [&](bool ten) {
     return evaluate_set(*t.model, *devices(a.device).front(), t.config, t.normalization, images,
-                        classes, ten, ten ? 0 : a.worst, a.workers);
+                        classes, ten, ten ? 0 : worst, a.workers);
   };
   std::optional<Evaluation> exact;
   if (a.weights != DType::f32) {
@@ -94,32 +216,57 @@ void evaluate(const EvaluateArguments& a) {
     store_linear_weights(*t.model, a.weights);
   }
   const Evaluation one = run(false);
-  const bool ten_possible = !a.one_crop && t.config.augment.crop < t.config.prepare.short_side;
+  const std::int64_t count = one.metrics.count();
+  if (one.images > 0 && count == 0)
+    throw FileError(fmt::format("{}: none of the {} images can be used; the first is {}", folder,
+                                one.images, text_of(one.skipped.begin()->second)));
+  const bool ten_possible =
+      !a.one_crop && count > 0 && t.config.augment.crop < t.config.prepare.short_side;
   const Evaluation ten = ten_possible ? run(true) : Evaluation();
+  std::vector<Skipped> skipped = data.skipped;
+  for (const auto& [index, skip] : (ten_possible ? ten : one).skipped) {
+    skipped.push_back(skip);
+    skipped.back().part = chosen.split;
+  }
+  const auto without = unseen(one.metrics, t.classes);
 
   if (a.json) {
-    nlohmann::ordered_json j = {{"checkpoint", a.checkpoint}, {"data", folder}};
-    j["single_crop"] = as_json(one);
-    if (ten_possible) j["ten_crops"] = as_json(ten);
+    Json j = {{"checkpoint", a.checkpoint}, {"data", folder}};
+    j["layout"] = name_of(data.kind);
+    j["read_as"] = data.layout;
+    j["split"] = chosen.split;
+    j["notes"] = chosen.notes;
+    j["images"] = one.images;
+    j["classes"] = t.classes;
+    j["classes_without_images"] = without;
+    j["skipped"] = skipped_json(skipped, true);
+    j["single_crop"] = as_json(one, t.classes);
+    if (ten_possible) j["ten_crops"] = as_json(ten, t.classes);
     if (exact) {
       const Agreement same(exact->guesses, one.guesses);
-      j["single_crop_f32"] = as_json(*exact);
+      j["single_crop_f32"] = as_json(*exact, t.classes);
       j["same_guess"] = same.same;
       j["probability_moved"] = {{"mean", same.mean}, {"largest", same.largest}};
     }
+    j["worst"] = worst_json(one, t.classes);
     fmt::print("{}\n", json_text(j));
     return;
   }
-  fmt::print("{} held-out images of {}\n", one.metrics.count(), printable(folder));
-  fmt::print("  single crop  top-1 {:.1f} %  top-5 {:.1f} %  loss {:.3f}\n",
-             100 * one.metrics.top1(), 100 * one.metrics.top5(), one.loss);
-  if (ten_possible)
-    fmt::print("  ten crops    top-1 {:.1f} %  top-5 {:.1f} %  loss {:.3f}\n",
-               100 * ten.metrics.top1(), 100 * ten.metrics.top5(), ten.loss);
+  print_skipped(skipped, 20);
+  if (count == 0) {
+    fmt::print("Nothing is held out, so there is no accuracy; --split all takes all {} images\n",
+               data.train.size() + data.test.size());
+    return;
+  }
+  if (!without.empty())
+    fmt::print("        no image of {} of the network's {} classes: {}\n", without.size(), classes,
+               names_text(without));
+  fmt::print("{} of {}\n", usable_text(count, one.images, "images"), printable(folder));
+  print_numbers("single crop", one);
+  if (ten_possible) print_numbers("ten crops  ", ten);
   if (exact) {
     const Agreement same(exact->guesses, one.guesses);
-    fmt::print("  f32 weights  top-1 {:.1f} %  top-5 {:.1f} %  loss {:.3f}  (single crop)\n",
-               100 * exact->metrics.top1(), 100 * exact->metrics.top5(), exact->loss);
+    print_numbers("f32 weights", *exact, "  (single crop)");
     fmt::print(
         "  the same guess for {} of {} images, with a probability that moved by {:.2g} on "
         "average, {:.2g} at most\n",
@@ -128,20 +275,28 @@ void evaluate(const EvaluateArguments& a) {
   if (classes <= 20) print_confusion(one.metrics, t.classes);
   for (const Mistake& m : one.worst)
     fmt::print("  {}: a {}, taken for a {} ({:.0f} %)\n", printable(m.name),
-               printable(t.classes[static_cast<std::size_t>(m.truth)]),
-               printable(t.classes[static_cast<std::size_t>(m.guess)]), 100 * m.probability);
+               printable(name_at(t.classes, m.truth)), printable(name_at(t.classes, m.guess)),
+               100 * m.probability);
 }
 
 }  // namespace
 
 void add_evaluate(CLI::App& app) {
   auto a = std::make_shared<EvaluateArguments>();
-  CLI::App* c = app.add_subcommand("evaluate", "Accuracy of a checkpoint on held-out pictures");
+  CLI::App* c = app.add_subcommand("evaluate", "Accuracy of a checkpoint on pictures");
   c->footer("Example: limulus evaluate runs/alexnet/checkpoint.safetensors --data data/flowers5");
   c->add_option("checkpoint", a->checkpoint, "A checkpoint of limulus train")->required();
-  c->add_option("--data", a->data, "The pictures (default: where it was trained)");
+  c->add_option("--data", a->data,
+                "The pictures (default: those held out of the set that it was trained on)");
+  add_layout_options(*c, a->layout, a->test_folder);
+  c->add_option("--split", a->split,
+                "Which of them: held-out, training or all. auto: the test part; all of a set that "
+                "has none, but of the set that it was trained on what was held out")
+      ->check(CLI::IsMember({"auto", "held-out", "training", "all"}))
+      ->capture_default_str();
   c->add_flag("--one-crop", a->one_crop, "Without the ten crops");
-  c->add_option("--worst", a->worst, "List so many of the worst mistakes")
+  c->add_option("--worst", a->worst,
+                "List so many of the worst mistakes (default: none; 20 with --json)")
       ->check(CLI::Range(0, 10000));
   c->add_option("--device", a->device, "limulus devices lists them")->capture_default_str();
   c->add_option("--threads", a->threads, "Threads of the cpu device")->check(CLI::Range(1, 1024));
@@ -149,8 +304,9 @@ void add_evaluate(CLI::App& app) {
   c->add_option("--workers", a->workers, "Threads that decode")
       ->check(CLI::Range(0, 64))
       ->capture_default_str();
-  c->add_flag("--strict", a->strict, "An unreadable picture is an error, not skipped");
-  c->add_flag("--json", a->json, "As JSON");
+  c->add_flag("--strict", a->strict, "A picture that cannot be used is an error, not skipped");
+  c->add_flag("--json", a->json,
+              "As JSON, with the confusion matrix, what was skipped and the worst mistakes");
   add_denormals_option(*c, a->flush_denormals);
   c->callback([a] {
     const FlushDenormals denormals(a->flush_denormals);

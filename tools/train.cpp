@@ -19,6 +19,8 @@
 #include "layers/walk.h"
 #include "models/alexnet_towers.h"
 #include "tools/commands.h"
+#include "tools/data_output.h"
+#include "tools/run_log.h"
 #include "tools/terminal.h"
 #include "training/report.h"
 #include "training/trainer.h"
@@ -27,11 +29,11 @@ namespace limulus::tools {
 namespace {
 
 struct TrainArguments {
-  std::string model = "alexnet", recipe = "default", data, device = "cpu", out;
+  std::string model = "alexnet", recipe = "default", data, device = "cpu", out, log;
   std::optional<std::int64_t> epochs, batch;
   std::optional<std::uint64_t> seed;
   std::optional<double> lr, momentum, weight_decay, dropout, zoom, colour_noise;
-  std::optional<std::string> schedule, rule;
+  std::optional<std::string> schedule, rule, layout, test_folder;
   double checkpoint_minutes = 1;
   int threads = 0, workers = 1;
   bool resume = false, strict = false, batch_norm = false, vertical_flip = false,
@@ -91,6 +93,8 @@ TrainConfig chosen_config(const TrainArguments& a) {
   if (a.colour_noise) c.augment.colour_sigma = *a.colour_noise;
   if (a.vertical_flip) c.augment.vertical_flip = true;
   if (a.strict) c.strict = true;
+  if (a.layout) c.layout = *a.layout;
+  if (a.test_folder) c.test_folder = *a.test_folder;
   if (a.batch_norm) c.batch_norm = true;
   if (c.data.empty())
     throw ValueError(
@@ -107,39 +111,69 @@ void show_step(StatusLine& line, const StepInfo& s) {
                   100 * s.mean_top1, s.images_per_second, duration(s.seconds_left)));
 }
 
-void show_epoch(StatusLine& line, const EpochRecord& e, std::int64_t epochs) {
+void show_epoch(StatusLine& line, const EpochRecord& e, const Trainer& trainer) {
+  const std::int64_t held_out = trainer.dataset().test.size(), usable = trainer.usable_test();
+  const std::string test = held_out == 0 ? std::string("nothing held out")
+                           : usable == 0 ? std::string("no held-out image can be used")
+                                         : fmt::format("held out: loss {:.3f}  accuracy {:4.1f} %",
+                                                       e.test_loss, 100 * e.test_top1);
   line.finish(
-      fmt::format("epoch {:>2}/{}  loss {:.3f}  accuracy {:4.1f} %  | held out: loss {:.3f}  "
-                  "accuracy {:4.1f} %  "
+      fmt::format("epoch {:>2}/{}  loss {:.3f}  accuracy {:4.1f} %  | {}  "
                   "| {:.1f} images/s  lr {:.2g}",
-                  e.epoch, epochs, e.train_loss, 100 * e.train_top1, e.test_loss, 100 * e.test_top1,
+                  e.epoch, trainer.config().epochs, e.train_loss, 100 * e.train_top1, test,
                   e.images_per_second, e.lr));
 }
 
-void finish(Trainer& trainer, const std::filesystem::path& out, StatusLine& line) {
+// How the folder was read, what of it counts, and what does not.
+void show_data(const Trainer& trainer) {
+  const Dataset& data = trainer.dataset();
+  fmt::print("Data    {}: {}, {}, {} ({})\n", trainer.config().data, classes_text(data.classes),
+             usable_text(trainer.usable_train(), data.train.size(), "training images"),
+             data.test.size() == 0
+                 ? "nothing held out"
+                 : usable_text(trainer.usable_test(), data.test.size(), "held out"),
+             data.layout);
+  print_skipped(trainer.skipped(), 10);
+}
+
+void print_accuracy(const Trainer& trainer, const RunReport& report) {
+  const Evaluation& one = report.single;
+  if (one.metrics.count() == 0) {
+    fmt::print("\n{}, so there is no held-out accuracy.\n",
+               one.images == 0
+                   ? "Nothing was held out"
+                   : fmt::format("None of the {} held-out images can be used", one.images));
+  } else {
+    fmt::print("\nHeld-out accuracy on {}:\n  single crop  top-1 {:.1f} %  top-5 {:.1f} %\n",
+               usable_text(one.metrics.count(), one.images, "images"), 100 * one.metrics.top1(),
+               100 * one.metrics.top5());
+    if (report.ten.metrics.count() > 0)
+      fmt::print("  ten crops    top-1 {:.1f} %  top-5 {:.1f} %\n", 100 * report.ten.metrics.top1(),
+                 100 * report.ten.metrics.top5());
+  }
+  if (const auto skipped = trainer.skipped(); !skipped.empty()) {
+    fmt::print("\nSkipped\n");
+    print_skipped(skipped, 50);
+  }
+}
+
+void finish(Trainer& trainer, const std::filesystem::path& out, RunLog& log, StatusLine& line) {
   line.draw("held-out images, centre crop ...");
-  RunReport report = trainer.report();
-  report.single = trainer.evaluate(false, 24);
+  Evaluation single = trainer.evaluate(false, 24), ten;
   if (trainer.config().augment.crop < trainer.config().prepare.short_side) {
     line.draw("held-out images, ten crops each ...");
-    report.ten = trainer.evaluate(true);
+    ten = trainer.evaluate(true);
   }
+  RunReport report = trainer.report();  // lists what the evaluation skipped, too
+  report.single = std::move(single);
+  report.ten = std::move(ten);
   line.draw("timing one step layer by layer ...");
   report.layer_times = trainer.profile();
   line.clear();
   write_report(out / "report.html", report);  // before printing, which may end at a closed pipe
 
-  const Metrics& one = report.single.metrics;
-  fmt::print("\nHeld-out accuracy on {} images:\n  single crop  top-1 {:.1f} %  top-5 {:.1f} %\n",
-             one.count(), 100 * one.top1(), 100 * one.top5());
-  if (report.ten.metrics.count() > 0)
-    fmt::print("  ten crops    top-1 {:.1f} %  top-5 {:.1f} %\n", 100 * report.ten.metrics.top1(),
-               100 * report.ten.metrics.top5());
-  if (!report.skipped.empty()) {
-    fmt::print("\nSkipped, because it could not be read or holds no picture: {}\n",
-               report.skipped.size());
-    for (const std::string& s : report.skipped) fmt::print("  {}\n", printable(s));
-  }
+  log.end(&trainer, "finished", &report, "");
+  print_accuracy(trainer, report);
   fmt::print("\nCheckpoint  {}\nReport      {}\n", printable(trainer.checkpoint_path().string()),
              printable((out / "report.html").string()));
 }
@@ -165,41 +199,60 @@ void train(const TrainArguments& given) {
   options.checkpoint_seconds = 60 * a.checkpoint_minutes;
   options.stop = &stop_wanted;
   options.on_step = [&](const StepInfo& s) { show_step(line, s); };
-  options.on_epoch = [&](const EpochRecord& e) { show_epoch(line, e, config.epochs); };
+  RunLog log(a.log);
+  Trainer* running = nullptr;
+  options.on_epoch = [&](const EpochRecord& e) {
+    show_epoch(line, e, *running);
+    log.epoch(*running, e);
+    if (!log.failure().empty()) stop_wanted = true;  // save, then end with an error
+  };
 
   line.draw("reading the pictures and their mean ...");
-  Trainer trainer(config, options);  // makes the folder
+  std::optional<Trainer> made;
+  try {
+    running = &made.emplace(config, options);  // makes the folder
+  } catch (const std::exception& error) {
+    log.end(nullptr, "failed", nullptr, error.what());
+    throw;
+  }
+  Trainer& trainer = *made;
   if (!locked) lock_folder(a.out);
   line.clear();
   if (a.resume) trainer.resume(checkpoint_in(a.out));
-  const Dataset& data = trainer.dataset();
+  log.data(trainer, a.resume);
+  if (!log.failure().empty()) throw FileError(log.failure());
   const Shape in = {config.batch, config.augment.channels, config.augment.crop,
                     config.augment.crop};
   fmt::print("{}\n", walk_text(trainer.model().walk(in)));
   if (const auto* towers = dynamic_cast<const AlexNetTowers*>(&trainer.model()))
     fmt::print("{}\n", crossing_text(towers->crossings(in)));
-  fmt::print("Data    {}: {} classes, {} training images, {} held out ({})\n",
-             printable(config.data), data.classes.size(), data.train.size(), data.test.size(),
-             data.layout);
-  if (!data.skipped.empty())
-    fmt::print("        {} skipped: {}: {}{}\n", data.skipped.size(),
-               printable(data.skipped[0].name), printable(data.skipped[0].reason),
-               data.skipped.size() > 1 ? ", and more" : "");
+  show_data(trainer);
   fmt::print("Device  {}\n", description_of(config.device));
-  fmt::print(
-      "Run     {} epochs of {} images, batch {}, rate {:g} ({}), seed {}{}\n\n", config.epochs,
-      data.train.size(), config.batch, config.sgd.lr, name_of(config.schedule.kind), config.seed,
-      !a.resume                         ? ""
-      : trainer.epoch() < config.epochs ? fmt::format("; goes on in epoch {}", trainer.epoch() + 1)
-                                        : "; all of them are done");
+  fmt::print("Run     {} epochs of {} images, batch {}, rate {:g} ({}), seed {}{}\n\n",
+             config.epochs, trainer.usable_train(), config.batch, config.sgd.lr,
+             name_of(config.schedule.kind), config.seed,
+             !a.resume ? ""
+             : trainer.epoch() < config.epochs
+                 ? fmt::format("; goes on in epoch {}", trainer.epoch() + 1)
+                 : "; all of them are done");
   std::fflush(stdout);
 
-  const bool finished = trainer.run();
+  bool finished = false;
+  try {
+    finished = trainer.run();
+  } catch (const std::exception& error) {
+    log.end(&trainer, "failed", nullptr, error.what());
+    throw;
+  }
   std::signal(SIGINT, SIG_DFL);
+  if (!finished) log.end(&trainer, "stopped", nullptr, "");
   if (!finished)
     line.finish(fmt::format("Stopped. Everything is in {}; the same command with --resume goes on.",
                             printable(trainer.checkpoint_path().string())));
-  if (finished) finish(trainer, a.out, line);
+  if (finished) finish(trainer, a.out, log, line);
+  if (!log.failure().empty())
+    throw FileError(fmt::format("{}; the weights are safe in {}", log.failure(),
+                                trainer.checkpoint_path().string()));
 }
 
 }  // namespace
@@ -216,6 +269,7 @@ void add_train(CLI::App& app) {
       ->capture_default_str();
   c->add_option("--data", a->data, "Class folders, Flowers-17, MNIST/Fashion-MNIST or CIFAR-10")
       ->take_last();
+  add_layout_options(*c, a->layout, a->test_folder);
   c->add_option("--recipe", a->recipe, "default, or paper: initialization and rates as in 2012")
       ->capture_default_str();
   c->add_option("--out", a->out, "Folder of checkpoint and report (default: runs/MODEL)");
@@ -247,7 +301,11 @@ void add_train(CLI::App& app) {
   c->add_option("--checkpoint-minutes", a->checkpoint_minutes, "Save at least this often")
       ->check(CLI::Range(0.0001, 1e4))
       ->capture_default_str();
-  c->add_flag("--strict", a->strict, "An unreadable picture is an error, not skipped");
+  c->add_flag("--strict", a->strict, "A picture that cannot be used is an error, not skipped");
+  c->add_option(
+      "--log", a->log,
+      "Append to this file, one JSON object a line: the data, what is skipped, each epoch, "
+      "the end");
   add_denormals_option(*c, a->flush_denormals);
   c->callback([a] {
     const FlushDenormals denormals(a->flush_denormals);

@@ -123,21 +123,22 @@ void check(const Augment& options, const Normalization& norm) {
   }
 }
 
+std::string misfit(const Image& image, const Augment& options, const Normalization& norm) {
+  if (image.width < options.crop || image.height < options.crop)
+    return fmt::format("{}x{} is smaller than the crop {}x{}", image.width, image.height,
+                       options.crop, options.crop);
+  if (!norm.mean_image.empty() && (image.width != norm.mean_side || image.height != norm.mean_side))
+    return fmt::format("{}x{} is not the size of the mean image, {}x{}", image.width, image.height,
+                       norm.mean_side, norm.mean_side);
+  return "";
+}
+
 void augment(const Image& image, PhiloxKey key, const Augment& options, const Normalization& norm,
              float* out) {
   const int side = options.crop;
   const int room_x = image.width - side, room_y = image.height - side;
-  if (room_x < 0 || room_y < 0) {
-    throw ShapeError(
-        fmt::format("augment: the network looks at {} x {} pixels, and the image has only {} x {}: "
-                    "enlarge it, or leave it out",
-                    side, side, image.width, image.height));
-  }
-  if (!norm.mean_image.empty() &&
-      (image.width != norm.mean_side || image.height != norm.mean_side)) {
-    throw ShapeError(fmt::format("augment: image of {} x {}, but the mean image is {} x {}",
-                                 image.width, image.height, norm.mean_side, norm.mean_side));
-  }
+  if (const std::string why = misfit(image, options, norm); !why.empty())
+    throw ShapeError("augment: " + why);
   View view;
   view.left = room_x / 2;
   view.top = room_y / 2;

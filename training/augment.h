@@ -7,6 +7,7 @@
 //             minus the mean, times a scale
 #include <array>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "core/philox.h"
@@ -50,8 +51,12 @@ void check(const Augment& options, const Normalization& normalization);
 
 inline int views(const Augment& options) { return options.ten_crop && !options.random ? 10 : 1; }
 
+// Why an image cannot be used with these options, "20x20 is smaller than the crop 32x32"; "" if it
+// can.
+std::string misfit(const Image& image, const Augment& options, const Normalization& normalization);
+
 // Every choice comes from `key`: the same image with the same key gives the same numbers, whichever
-// thread computes them. ShapeError when the image is smaller than the crop.
+// thread computes them. ShapeError when misfit() has something to say.
 void augment(const Image& image, PhiloxKey key, const Augment& options,
              const Normalization& normalization, float* out);  // [views, C, S, S]
 

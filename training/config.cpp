@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "core/error.h"
+#include "training/dataset.h"
 
 namespace limulus {
 namespace {
@@ -48,9 +49,18 @@ void each_field(Config& c, F f) {
   f("strict", c.strict);
 }
 
+// Settings that checkpoints of an early version lack: there they have their default.
+template <class Config, class F>
+void each_later_field(Config& c, F f) {
+  f("layout", c.layout);
+  f("test_folder", c.test_folder);
+}
+
 Json to_object(const TrainConfig& c) {
   Json j;
-  each_field(c, [&](const char* key, const auto& value) { j[key] = value; });
+  const auto put = [&](const char* key, const auto& value) { j[key] = value; };
+  each_field(c, put);
+  each_later_field(c, put);
   j["rule"] = c.sgd.rule == SgdRule::paper ? "paper" : "pytorch";
   j["schedule"] = name_of(c.schedule.kind);
   return j;
@@ -113,6 +123,7 @@ void check(const TrainConfig& c) {
   in("zoom_max", c.augment.zoom_max, c.augment.zoom_min, 1e3);
   in("colour_sigma", c.augment.colour_sigma, 0, 1e3);
   in("pixel_scale", c.pixel_scale, 1e-9, 1e9);
+  parse_layout(c.layout);
 }
 
 std::string TrainConfig::to_json() const { return to_object(*this).dump(); }
@@ -123,6 +134,9 @@ TrainConfig TrainConfig::from_json(const std::string& text) {
     const Json j = Json::parse(text);
     if (!j.is_object()) throw ValueError("the settings are not a JSON object");
     each_field(c, [&](const char* key, auto& value) { read_field(j, key, value); });
+    each_later_field(c, [&](const char* key, auto& value) {
+      if (j.contains(key)) read_field(j, key, value);
+    });
     std::string rule, schedule;
     read_field(j, "rule", rule);
     read_field(j, "schedule", schedule);

@@ -14,6 +14,8 @@ struct TrainConfig {
   std::string model = "alexnet";
   std::string recipe = "default";  // "default" or "paper": initialization, rate, schedule
   std::string data;                // a folder (training/dataset.h says which layouts)
+  std::string layout = "auto";     // how it is read: name_of(Layout)
+  std::string test_folder;         // DatasetOptions::test_folder
   std::string device = "cpu";
   std::int64_t epochs = 24;
   std::int64_t batch = 32;
@@ -26,7 +28,7 @@ struct TrainConfig {
   float pixel_scale = 1;            // what is left of a pixel after the mean is multiplied by this
   double dropout = 0.5;
   bool batch_norm = false;  // alexnet-keras
-  bool strict = false;      // an unreadable image is an error, not skipped and counted
+  bool strict = false;      // an image that cannot be used is an error, not skipped and counted
 
   std::string to_json() const;
   static TrainConfig from_json(const std::string& text);  // ValueError names the key that is wrong

@@ -4,93 +4,22 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <cmath>
-#include <map>
 #include <set>
 
 #include "core/error.h"
-#include "formats/read_file.h"
 #include "training/augment.h"
+#include "training/class_names.h"
+#include "training/dataset_folders.h"
 
 namespace limulus {
 namespace {
 
 namespace fs = std::filesystem;
 
-bool is_picture(const fs::path& path) {
-  std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return extension == ".jpg" || extension == ".jpeg" || extension == ".png";
-}
-
-struct Listing {
-  std::vector<std::string> folders, files;  // names, sorted by their bytes, without hidden ones
-};
-
-Listing list(const fs::path& folder) {
-  Listing listing;
-  std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    const std::string name = it->path().filename().string();
-    if (name.starts_with('.')) continue;
-    std::error_code ignored;
-    (it->is_directory(ignored) ? listing.folders : listing.files).push_back(name);
-  }
-  if (error) {
-    throw FileError(
-        fmt::format("{}: cannot list the folder: {}", folder.string(), error.message()));
-  }
-  std::sort(listing.folders.begin(), listing.folders.end());
-  std::sort(listing.files.begin(), listing.files.end());
-  return listing;
-}
-
-bool contains(const std::vector<std::string>& names, const std::string& name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-bool has_pictures(const fs::path& folder) {
-  const Listing listing = list(folder);
-  return std::any_of(listing.files.begin(), listing.files.end(),
-                     [](const std::string& name) { return is_picture(name); });
-}
-
-void skip(Dataset* data, const DatasetOptions& options, std::string name, std::string reason) {
-  if (options.strict) throw FileError(fmt::format("{}: {}", name, reason));
-  data->skipped.push_back({std::move(name), std::move(reason)});
-}
-
-// Adds the pictures of one class folder; how many there were.
-std::int64_t add_folder(const fs::path& folder, std::int64_t label, const DatasetOptions& options,
-                        Dataset* data, ImageSet* to) {
-  std::int64_t count = 0;
-  for (const std::string& name : list(folder).files) {
-    if (is_picture(name)) {
-      to->add_file(folder / name, label);
-      ++count;
-    } else {
-      skip(data, options, (folder / name).string(), "not a .jpg, .jpeg or .png file");
-    }
-  }
-  return count;
-}
-
-// Which subfolder holds the test images; "" for none.
-std::string find_test_folder(const Listing& listing, const fs::path& folder,
-                             const DatasetOptions& options) {
-  if (!options.test_folder.empty()) {
-    if (contains(listing.folders, options.test_folder)) return options.test_folder;
-    throw FileError(fmt::format("{}: has no folder \"{}\"; it has: {}", folder.string(),
-                                options.test_folder, fmt::join(listing.folders, ", ")));
-  }
-  for (const char* name : {"test", "val", "validation", "valid"}) {
-    if (contains(listing.folders, name)) return name;
-  }
-  return "";
-}
+constexpr Layout kLayouts[] = {Layout::automatic, Layout::classes, Layout::train_test,
+                               Layout::flowers17, Layout::mnist,   Layout::cifar10};
 
 const char* const kFlowers17[] = {
     "daffodil",  "snowdrop", "lily of the valley", "bluebell",   "crocus", "iris",
@@ -105,12 +34,88 @@ int flower_number(const std::string& name) {
   return parsed.ptr == name.data() + 10 ? number : 0;
 }
 
-fs::path flowers17_folder(const fs::path& folder) {
-  std::error_code ignored;
-  return fs::is_directory(folder / "jpg", ignored) ? folder / "jpg" : folder;
+// Whether these names are Flowers-17's: pictures of each of its classes.
+bool are_flowers17(const std::vector<std::string>& names) {
+  std::set<int> classes;
+  for (const std::string& name : names)
+    if (const int n = flower_number(name); n >= 1 && n <= 1360) classes.insert((n - 1) / 80);
+  return classes.size() == std::size(kFlowers17);
+}
+
+const TopFolder* find_folder(const FolderTree& tree, const std::string& name) {
+  const auto found = std::find_if(tree.folders.begin(), tree.folders.end(),
+                                  [&](const TopFolder& folder) { return folder.name == name; });
+  return found == tree.folders.end() ? nullptr : &*found;
+}
+
+void check_folder(const fs::path& folder) {
+  std::error_code error;
+  const fs::file_status status = fs::status(folder, error);
+  if (status.type() == fs::file_type::directory) return;
+  throw FileError(fmt::format("{}: {}", folder.string(),
+                              status.type() == fs::file_type::not_found
+                                  ? "there is no such folder; --data says where the images are"
+                              : error ? "cannot be opened: " + error.message()
+                                      : std::string("is a file, expected a folder of images")));
+}
+
+bool any_file(const Listing& listing, const char* begin, const char* end) {
+  return std::any_of(listing.others.begin(), listing.others.end(), [&](const std::string& name) {
+    return name.starts_with(begin) && name.ends_with(end);
+  });
+}
+
+// MNIST's files may each lie in a folder of its own name, as some archives unpack.
+bool any_mnist(const Listing& top, const char* part) {
+  const std::string begin = std::string(part) + "-images";
+  return any_file(top, begin.c_str(), "ubyte") || any_file(top, begin.c_str(), "ubyte.gz") ||
+         std::any_of(top.folders.begin(), top.folders.end(), [&](const std::string& name) {
+           return name.starts_with(begin) && name.ends_with("ubyte");
+         });
+}
+
+[[noreturn]] void not_understood(const FolderTree& tree, const Listing& top) {
+  std::vector<std::string> found = top.folders;
+  for (std::string& name : found) name += '/';
+  for (const auto* files : {&top.pictures, &top.others})
+    found.insert(found.end(), files->begin(), files->end());
+  std::sort(found.begin() + static_cast<std::ptrdiff_t>(top.folders.size()), found.end());
+  const std::size_t count = found.size();
+  if (count > 12) found.resize(12);
+  std::string hint;
+  if (std::find(top.others.begin(), top.others.end(), "data_batch_1") != top.others.end())
+    hint = "; this is CIFAR-10's Python version: take its binary version";
+  std::vector<Skipped> skipped = tree.skipped;
+  for (const TopFolder& folder : tree.folders) {
+    const auto more = folder.as_class().skipped;
+    skipped.insert(skipped.end(), more.begin(), more.end());
+  }
+  if (!skipped.empty()) hint += "; " + summary(skipped);
+  throw FileError(fmt::format(
+      "{}: not a set of images that is understood. Understood are: folders of pictures, one per "
+      "class (<class>/*.jpg or .png), alone or under train/ beside test/ or val/; Flowers-17 "
+      "(jpg/image_0001.jpg ...); MNIST or Fashion-MNIST (train-images-idx3-ubyte, also .gz); "
+      "CIFAR-10's binary version (data_batch_1.bin ...). Found {} entries{}{}{}{}",
+      tree.path.string(), count, count ? ": " : "", fmt::join(found, ", "),
+      count > found.size() ? ", ..." : "", hint));
 }
 
 }  // namespace
+
+const char* name_of(Layout layout) {
+  static constexpr const char* kNames[] = {"auto",      "classes", "train-test",
+                                           "flowers17", "mnist",   "cifar10"};
+  return kNames[static_cast<std::size_t>(layout)];
+}
+
+Layout parse_layout(const std::string& name) {
+  for (const Layout layout : kLayouts)
+    if (name == name_of(layout)) return layout;
+  throw ValueError(fmt::format(
+      "layout: there is no '{}'; the layouts are auto, classes, train-test, flowers17, mnist and "
+      "cifar10",
+      name));
+}
 
 void split_by_class(const ImageSet& all, std::int64_t classes, const DatasetOptions& options,
                     ImageSet* train, ImageSet* test) {
@@ -142,125 +147,112 @@ void split_by_class(const ImageSet& all, std::int64_t classes, const DatasetOpti
 }
 
 Dataset open_class_folders(const fs::path& folder, const DatasetOptions& options) {
-  Dataset data;
-  const Listing top = list(folder);
-  const bool has_train = contains(top.folders, "train");
-  const fs::path train_folder = has_train ? folder / "train" : folder;
-  const Listing classes = has_train ? list(train_folder) : top;
-
-  ImageSet all;
-  for (const std::string& name : classes.folders) {
-    // A folder without pictures is no class, and takes no label.
-    const auto label = static_cast<std::int64_t>(data.classes.size());
-    if (add_folder(train_folder / name, label, options, &data, &all) == 0) {
-      skip(&data, options, (train_folder / name).string(), "a class folder without pictures");
-      continue;
-    }
-    data.classes.push_back(name);
-  }
-  if (data.classes.size() < 2) {
-    throw FileError(
-        fmt::format("{}: folders with .jpg or .png pictures: {} ({}); a classifier needs "
-                    "at least 2 classes",
-                    train_folder.string(), data.classes.size(), fmt::join(data.classes, ", ")));
-  }
-
-  const std::string test_name = has_train ? find_test_folder(top, folder, options) : "";
-  if (test_name.empty()) {
-    split_by_class(all, static_cast<std::int64_t>(data.classes.size()), options, &data.train,
-                   &data.test);
-    data.layout = fmt::format("a folder of {} class folders, {:.0f} % of each held out for testing",
-                              data.classes.size(), 100 * options.test_part);
-    return data;
-  }
-  data.train = std::move(all);
-  for (const std::string& name : list(folder / test_name).folders) {
-    const auto at = std::find(data.classes.begin(), data.classes.end(), name);
-    if (at == data.classes.end()) {
-      throw FileError(fmt::format("{}: class \"{}\" is not in {}, which has: {}",
-                                  (folder / test_name).string(), name, train_folder.string(),
-                                  fmt::join(data.classes, ", ")));
-    }
-    if (add_folder(folder / test_name / name, at - data.classes.begin(), options, &data,
-                   &data.test) == 0) {
-      skip(&data, options, (folder / test_name / name).string(), "a class folder without pictures");
-    }
-  }
-  data.layout =
-      fmt::format("train and {} folders of {} class folders", test_name, data.classes.size());
-  return data;
+  check_folder(folder);
+  return read_folders(read_tree(folder), options);
 }
 
 Dataset open_flowers17(const fs::path& folder, const DatasetOptions& options) {
+  check_folder(folder);
   Dataset data;
+  data.kind = Layout::flowers17;
   data.classes.assign(std::begin(kFlowers17), std::end(kFlowers17));
-  const fs::path pictures = flowers17_folder(folder);
+  std::error_code ignored;
+  const bool inside = fs::is_directory(folder / "jpg", ignored);
+  const fs::path pictures = inside ? folder / "jpg" : folder;
+  const Listing listing = list_folder(pictures);
+  const auto skip = [&](const std::string& name, std::string reason, SkipRule rule) {
+    data.skipped.push_back({name, std::move(reason), rule});
+  };
+  data.skipped = listing.skipped;
   ImageSet all;
-  for (const std::string& name : list(pictures).files) {
+  for (const std::string& name : listing.pictures) {
     const int number = flower_number(name);
     if (number >= 1 && number <= 1360) {
       all.add_file(pictures / name, (number - 1) / 80);
-    } else if (name != "files.txt") {
-      skip(&data, options, (pictures / name).string(),
-           "not one of image_0001.jpg to image_1360.jpg");
+    } else {
+      skip((pictures / name).string(), "not one of image_0001.jpg to image_1360.jpg",
+           SkipRule::no_class);
     }
   }
+  for (const std::string& name : listing.others)  // its own list of names is no surprise
+    if (name != "files.txt") data.skipped.push_back(skipped_file(pictures / name));
+  for (const std::string& name : listing.folders)
+    skip((pictures / name).string(), "a folder without a part in Flowers-17", SkipRule::unused);
   if (all.size() == 0) {
     throw FileError(fmt::format("{}: no image_0001.jpg to image_1360.jpg", pictures.string()));
   }
   if (all.size() != 1360) {
-    skip(&data, options, pictures.string(),
-         fmt::format("only {} of Flowers-17's 1360 images are there", all.size()));
+    skip(pictures.string(),
+         fmt::format("only {} of Flowers-17's 1360 images are there", all.size()),
+         SkipRule::incomplete);
   }
+  if (inside) {
+    const Listing top = list_folder(folder);
+    data.skipped.insert(data.skipped.end(), top.skipped.begin(), top.skipped.end());
+    for (const auto* names : {&top.folders, &top.pictures, &top.others})
+      for (const std::string& name : *names)
+        if (name != "jpg")
+          skip((folder / name).string(), "without a part in Flowers-17", SkipRule::unused);
+  }
+  data.in_one_piece = true;
   split_by_class(all, 17, options, &data.train, &data.test);
   data.layout = fmt::format("Flowers-17, {:.0f} % of each class held out for testing",
                             100 * options.test_part);
+  check_strict(data, options);
   return data;
 }
 
 Dataset open_dataset(const fs::path& folder, const DatasetOptions& options) {
-  std::error_code ignored;
-  if (!fs::is_directory(folder, ignored)) {
-    throw FileError(fmt::format("{}: {}", folder.string(),
-                                fs::exists(folder, ignored)
-                                    ? "is a file, expected a folder of images"
-                                    : "there is no such folder; --data says where the images are"));
+  check_folder(folder);
+  switch (options.layout) {
+    case Layout::automatic:
+      break;
+    case Layout::classes:
+    case Layout::train_test:
+      return open_class_folders(folder, options);
+    case Layout::flowers17:
+      return open_flowers17(folder, options);
+    case Layout::mnist:
+      return open_mnist(folder, options);
+    case Layout::cifar10:
+      return open_cifar10(folder, options);
   }
-  const Listing top = list(folder);
-  const auto any_file = [&](const char* begin, const char* end) {
-    return std::any_of(top.files.begin(), top.files.end(), [&](const std::string& name) {
-      return name.starts_with(begin) && name.ends_with(end);
-    });
-  };
-  if (any_file("train-images", "ubyte") || any_file("train-images", "ubyte.gz")) {
-    return open_mnist(folder);
-  }
-  if (any_file("data_batch_", ".bin")) return open_cifar10(folder);
-  for (const std::string& name : list(flowers17_folder(folder)).files) {
-    if (flower_number(name) > 0) return open_flowers17(folder, options);
-  }
-  const fs::path train = contains(top.folders, "train") ? folder / "train" : folder;
-  for (const std::string& name : list(train).folders) {
-    if (has_pictures(train / name)) return open_class_folders(folder, options);
-  }
+  const Listing top = list_folder(folder);
+  const FolderTree tree = read_tree(folder);
+  const TopFolder* jpg = find_folder(tree, "jpg");
+  const bool evaluating = !options.classes.empty();
+  std::vector<std::string> with_pictures;
+  for (const TopFolder& part : tree.folders)
+    if (part.count() > 0) with_pictures.push_back(part.name);
 
-  std::vector<std::string> found = top.folders;
-  for (std::string& name : found) name += '/';
-  found.insert(found.end(), top.files.begin(), top.files.end());
-  const std::size_t count = found.size();
-  if (count > 12) found.resize(12);
-  std::string hint;
-  if (contains(top.files, "data_batch_1")) {
-    hint = "; this is CIFAR-10's Python version: take its binary version";
+  // What the files say; then whether there are folders of pictures that this would leave out.
+  std::vector<Layout> fits;
+  if (any_mnist(top, "train") || (evaluating && any_mnist(top, "t10k")))
+    fits.push_back(Layout::mnist);
+  if (any_file(top, "data_batch_", ".bin") || (evaluating && any_file(top, "test_batch", ".bin")))
+    fits.push_back(Layout::cifar10);
+  const bool in_jpg = jpg != nullptr && are_flowers17(jpg->pictures);
+  if (in_jpg || are_flowers17(tree.pictures)) fits.push_back(Layout::flowers17);
+  const std::size_t own = in_jpg ? 1 : 0;  // jpg/ is Flowers-17's own
+  if (fits.size() > 1 || (fits.size() == 1 && with_pictures.size() > own)) {
+    std::vector<std::string> choices;
+    for (const Layout layout : fits) choices.push_back(std::string("--layout ") + name_of(layout));
+    if (with_pictures.size() > own) choices.emplace_back("--layout classes");
+    throw FileError(fmt::format(
+        "{}: holds the files of a known set and also {}; choose with {}, or move one of them away",
+        folder.string(),
+        with_pictures.size() > own
+            ? fmt::format("folders with pictures ({})", names_text(with_pictures))
+            : std::string("those of another one"),
+        fmt::join(choices, " or ")));
   }
-  throw FileError(fmt::format(
-      "{}: not a set of images that is understood. Understood are: folders of pictures, one per "
-      "class (<class>/*.jpg or .png), alone or under train/ beside test/ or val/; Flowers-17 "
-      "(jpg/image_0001.jpg ...); MNIST or Fashion-MNIST (train-images-idx3-ubyte, also .gz); "
-      "CIFAR-10's "
-      "binary version (data_batch_1.bin ...). Found {} entries{}{}{}{}",
-      folder.string(), count, count ? ": " : "", fmt::join(found, ", "),
-      count > found.size() ? ", ..." : "", hint));
+  if (fits.size() == 1) {
+    DatasetOptions known = options;
+    known.layout = fits[0];
+    return open_dataset(folder, known);
+  }
+  if (with_pictures.empty()) not_understood(tree, top);
+  return read_folders(tree, options);
 }
 
 }  // namespace limulus

@@ -1,10 +1,14 @@
 #pragma once
 // A labelled set of pictures, from the layouts that people have on their disks:
 //
-//   folders      <class>/*.jpg, or train/<class>/*.jpg beside test/ or val/<class>/*.jpg
-//   Flowers-17   jpg/image_0001.jpg ... image_1360.jpg, eighty of each class
-//   MNIST        train-images-idx3-ubyte[.gz] ... also Fashion-MNIST
-//   CIFAR-10     data_batch_1.bin ... test_batch.bin (the "binary version")
+//   classes      <class>/*.jpg, at any depth below a class's folder
+//   train-test   train/<class>/*.jpg beside test/ or val/<class>/*.jpg; or classes beside test/
+//   flowers17    jpg/image_0001.jpg ... image_1360.jpg, eighty of each class
+//   mnist        train-images-idx3-ubyte[.gz] ... also Fashion-MNIST
+//   cifar10      data_batch_1.bin ... test_batch.bin (the "binary version")
+//
+// A layout is taken by itself only where all of the folder fits it. Where two do, or none, the error
+// says which and how to choose. What takes no part is in Dataset::skipped (training/skipped.h).
 //
 // Photographs stay on disk and are decoded when asked for; MNIST and CIFAR are held in memory.
 // Names are sorted by their bytes, so an index means the same picture on every machine.
@@ -15,6 +19,7 @@
 #include <vector>
 
 #include "training/image.h"
+#include "training/skipped.h"
 
 namespace limulus {
 
@@ -27,7 +32,7 @@ class ImageSet {
   std::string name(std::int64_t i) const;  // the file, or the file and the number within it
   // FileError, naming the file, when it cannot be decoded; short_side as in decode_image
   Image load(std::int64_t i, int short_side = 0) const;
-  bool in_memory() const { return pixels_ != nullptr; }
+  bool in_memory() const { return !pixels_.empty(); }
 
   void add_file(const std::filesystem::path& path, std::int64_t label);
 
@@ -37,26 +42,32 @@ class ImageSet {
                               int width);
 
   ImageSet subset(const std::vector<std::int64_t>& indices) const;
+  ImageSet joined(const ImageSet& other) const;  // these, then those; files or memory, not both
 
  private:
+  struct Pixels {  // images in memory, one after another
+    std::string name;
+    std::vector<std::uint8_t> bytes;
+    int channels = 0, height = 0, width = 0;
+  };
   std::vector<std::int64_t> labels_;
-  std::vector<std::string> paths_;  // of files
-  std::string name_;                // of pixels in memory
-  std::shared_ptr<const std::vector<std::uint8_t>> pixels_;
-  std::vector<std::int64_t> position_;  // which image of pixels_
-  int channels_ = 0, height_ = 0, width_ = 0;
+  std::vector<std::string> paths_;                     // of files; or
+  std::vector<std::shared_ptr<const Pixels>> pixels_;  // where the image is in memory,
+  std::vector<std::int64_t> position_;                 // and which of them it is
 };
 
-struct Skipped {
-  std::string name;
-  std::string reason;
-};
+enum class Layout { automatic, classes, train_test, flowers17, mnist, cifar10 };
+const char* name_of(Layout layout);            // "auto", "classes" ...
+Layout parse_layout(const std::string& name);  // ValueError lists them
 
 struct Dataset {
-  std::string layout;  // what was recognised, in a sentence
+  Layout kind = Layout::automatic;  // which it was read as
+  std::string layout;               // the same, and how it was divided, in a sentence
   std::vector<std::string> classes;
   ImageSet train;
   ImageSet test;
+  // The set came in one piece, and `test` was drawn from it by DatasetOptions::test_part.
+  bool in_one_piece = false;
   std::vector<Skipped> skipped;
 };
 
@@ -65,22 +76,31 @@ struct DatasetOptions {
   // split_seed and the same in every run.
   double test_part = 0.2;
   std::uint64_t split_seed = 0;
-  std::string test_folder;  // which of test, val, validation, valid; "" takes the first one found
-  bool strict = false;      // an empty class or a file that is no picture: an error, not skipped
+  Layout layout = Layout::automatic;
+  std::string test_folder;  // which folder beside train/; "" prefers test, then val
+  bool strict = false;      // FileError where stops_strict() (training/skipped.h), not skipped
+  // The classes of a network that is to be evaluated: labels are indices in this list. The set need
+  // not have all of them, nor two, nor a training part; a class that is not in the list is an error.
+  std::vector<std::string> classes = {};
 };
 
-// Recognises the layout. FileError for a folder that is none of them: the message lists the layouts
-// and what the folder holds.
+// Recognises the layout. FileError for a folder that fits none, or more than one: the message lists
+// the readings and what the folder holds.
 Dataset open_dataset(const std::filesystem::path& folder, const DatasetOptions& options = {});
 
-// The layouts one by one, for who knows what he has.
+// The layouts one by one, for who knows what he has. The first two are `classes` and `train_test`
+// where options.layout says so, and otherwise the one that fits.
 Dataset open_class_folders(const std::filesystem::path& folder, const DatasetOptions& options = {});
 Dataset open_flowers17(const std::filesystem::path& folder, const DatasetOptions& options = {});
-Dataset open_mnist(const std::filesystem::path& folder);
-Dataset open_cifar10(const std::filesystem::path& folder);
+Dataset open_mnist(const std::filesystem::path& folder, const DatasetOptions& options = {});
+Dataset open_cifar10(const std::filesystem::path& folder, const DatasetOptions& options = {});
 
 // Cuts `all` in two, class by class, by options.test_part and options.split_seed.
 void split_by_class(const ImageSet& all, std::int64_t classes, const DatasetOptions& options,
                     ImageSet* train, ImageSet* test);
+
+// A number that tells sets of files apart: it follows from the class, name and size of each, in any
+// order and in any folder. The number of two sets together is the sum; 0 for pixels in memory.
+std::uint64_t fingerprint(const ImageSet& set, const std::vector<std::string>& classes);
 
 }  // namespace limulus

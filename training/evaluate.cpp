@@ -78,12 +78,14 @@ Evaluation evaluate_set(Module& model, Backend& backend, const TrainConfig& conf
       const std::int64_t guess = top_k(row, classes, 1)[0], truth = batch.labels[at];
       const double loss = -std::log(std::max(1e-30, static_cast<double>(row[truth])));
       result.loss += loss;
-      result.guesses.push_back({guess, row[guess]});
+      result.guesses.push_back({batch.sources[at], guess, row[guess]});
       if (guess != truth)
         misses.push_back({batch.sources[at], {"", truth, guess, row[guess], loss, {}}});
     }
   }
-  if (result.metrics.count() > 0) result.loss /= static_cast<double>(result.metrics.count());
+  result.loss /= static_cast<double>(result.metrics.count());  // 0/0, of nothing, is NaN
+  result.images = images->size();
+  result.skipped = loader.skipped();
 
   std::stable_sort(misses.begin(), misses.end(),
                    [](const Miss& a, const Miss& b) { return a.mistake.loss > b.mistake.loss; });
@@ -91,7 +93,10 @@ Evaluation evaluate_set(Module& model, Backend& backend, const TrainConfig& conf
     misses.resize(static_cast<std::size_t>(worst));
   for (Miss& miss : misses) {
     miss.mistake.name = images->set().name(miss.source);
-    miss.mistake.image = *images->get(miss.source);
+    try {
+      miss.mistake.image = *images->get(miss.source);
+    } catch (const FileError&) {  // it was there a moment ago; the mistake is listed all the same
+    }
     result.worst.push_back(std::move(miss.mistake));
   }
   return result;

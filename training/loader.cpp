@@ -41,7 +41,7 @@ struct Loader::Impl {
   };
   std::map<std::int64_t, Made> shelf;
   std::vector<Batch> spare;  // memory for batches to come
-  std::map<std::int64_t, Skipped> skipped;
+  std::map<std::int64_t, Skipped> misfits;
   std::vector<std::jthread> workers;
 
   std::int64_t batches() const {
@@ -66,21 +66,22 @@ struct Loader::Impl {
       std::shared_ptr<const Image> image;
       try {
         image = images->get(source);
-      } catch (const FileError& error) {
+      } catch (const FileError&) {  // the cache lists it
         if (options.strict) throw;
+        continue;
+      }
+      if (const std::string why = misfit(*image, augment_options, normalization); !why.empty()) {
+        const Skipped skip{images->set().name(source), why, SkipRule::wrong_size};
+        if (options.strict) throw FileError(text_of(skip));
         const std::lock_guard lock(mutex);
-        skipped.try_emplace(source, Skipped{images->set().name(source), error.what()});
+        misfits.try_emplace(source, skip);
         continue;
       }
       const PhiloxKey key =
           random_key(options.seed, RandomPurpose::augment, static_cast<std::uint64_t>(epoch),
                      static_cast<std::uint64_t>(source));
-      try {
-        augment(*image, key, augment_options, normalization,
-                batch.images.data() + batch.labels.size() * each);
-      } catch (const ShapeError& error) {
-        throw ShapeError(fmt::format("{}: {}", images->set().name(source), error.what()));
-      }
+      augment(*image, key, augment_options, normalization,
+              batch.images.data() + batch.labels.size() * each);
       batch.labels.push_back(images->set().label(source));
       batch.sources.push_back(source);
     }
@@ -192,9 +193,11 @@ bool Loader::next(Batch& batch) {
   return true;
 }
 
-std::vector<std::pair<std::int64_t, Skipped>> Loader::skipped() const {
+std::map<std::int64_t, Skipped> Loader::skipped() const {
+  std::map<std::int64_t, Skipped> all = impl_->images->skipped();
   const std::lock_guard lock(impl_->mutex);
-  return {impl_->skipped.begin(), impl_->skipped.end()};
+  all.insert(impl_->misfits.begin(), impl_->misfits.end());
+  return all;
 }
 
 }  // namespace limulus

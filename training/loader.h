@@ -5,6 +5,7 @@
 // batch) alone. So the batches are the same for any number of workers, and a run that is resumed in
 // the middle of an epoch with start(epoch, batch) goes on as if it had never stopped.
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -20,7 +21,7 @@ struct LoaderOptions {
   int workers = 1;         // 0: batches are made when they are asked for, in the caller's thread
   int prefetch = 3;        // how many batches may be ready or in work at one time
   std::uint64_t seed = 0;
-  bool strict = false;  // an unreadable image is an error; otherwise it is left out and listed
+  bool strict = false;  // an image that cannot be used is an error; otherwise left out and listed
 };
 
 struct Batch {
@@ -48,12 +49,13 @@ class Loader {
   void start(std::int64_t epoch, std::int64_t first_batch = 0);
 
   // The next batch of the epoch; false after the last. Memory that `batch` holds is used again. An
-  // exception of a worker comes out here, at the batch that it belongs to. A batch whose images
-  // were all unreadable is passed over.
+  // exception of a worker comes out here, at the batch that it belongs to. A batch of which
+  // no image can be used is passed over.
   bool next(Batch& batch);
 
-  // Images that could not be read so far, each once, sorted by index.
-  std::vector<std::pair<std::int64_t, Skipped>> skipped() const;
+  // Images that could not be used so far, by index: unreadable (the cache knows), or of a size that
+  // does not fit this loader's crop or mean image.
+  std::map<std::int64_t, Skipped> skipped() const;
 
  private:
   struct Impl;

@@ -25,8 +25,7 @@ std::vector<std::int64_t> top_k(const float* scores, std::int64_t classes, int k
   return order;
 }
 
-Metrics::Metrics(std::int64_t classes)
-    : classes_(classes), confusion_(static_cast<std::size_t>(classes * classes)) {}
+Metrics::Metrics(std::int64_t classes) : classes_(classes) {}
 
 void Metrics::add(const float* scores, const std::int64_t* labels, std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i) {
@@ -36,20 +35,18 @@ void Metrics::add(const float* scores, const std::int64_t* labels, std::int64_t 
     const auto best = top_k(scores + i * classes_, classes_, 5);
     right1_ += best[0] == truth;
     right5_ += std::find(best.begin(), best.end(), truth) != best.end();
-    ++confusion_[static_cast<std::size_t>(truth * classes_ + best[0])];
+    ++confusion_[{truth, best[0]}];
     ++count_;
   }
 }
 
-double Metrics::top1() const {
-  return count_ ? static_cast<double>(right1_) / static_cast<double>(count_) : 0;
-}
-double Metrics::top5() const {
-  return count_ ? static_cast<double>(right5_) / static_cast<double>(count_) : 0;
-}
+// 0/0, nothing of nothing, is NaN: no number, and not 0 %.
+double Metrics::top1() const { return static_cast<double>(right1_) / static_cast<double>(count_); }
+double Metrics::top5() const { return static_cast<double>(right5_) / static_cast<double>(count_); }
 
 std::int64_t Metrics::confusion(std::int64_t truth, std::int64_t guess) const {
-  return confusion_[static_cast<std::size_t>(truth * classes_ + guess)];
+  const auto found = confusion_.find({truth, guess});
+  return found == confusion_.end() ? 0 : found->second;
 }
 
 }  // namespace limulus

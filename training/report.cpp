@@ -23,6 +23,11 @@ const char* crops_of_detailed(const RunReport& run) {
   return &detailed(run) == &run.single ? "centre crop" : "ten crops";
 }
 
+const char* no_result(const RunReport& run) {
+  return run.train_images > 0 && run.held_out == 0 ? "Nothing was held out"
+                                                   : "The held-out images were not evaluated";
+}
+
 std::string class_name(const RunReport& run, std::int64_t index) {
   if (index < 0 || index >= static_cast<std::int64_t>(run.classes.size())) {
     return fmt::format("class {}", index);
@@ -68,6 +73,12 @@ std::string result(const RunReport& run) {
   }
   if (m.count() == 0) {
     if (epochs == 0) return out + "No epoch was completed, so there is no accuracy to report yet.";
+    if (run.train_images > 0 && run.held_out == 0)
+      return out +
+             fmt::format(
+                 "After {}, there is no accuracy to report: nothing was held out, as no class "
+                 "has more than one image.",
+                 html::count_of(epochs, "epoch", "epochs"));
     const EpochRecord& last = run.epochs.back();
     return out + (std::isfinite(last.test_top1)
                       ? fmt::format("The last test, after epoch {}, had <strong>{}</strong> of the "
@@ -78,6 +89,9 @@ std::string result(const RunReport& run) {
   out += fmt::format("After {}, the network names <strong>{}</strong> of {} correctly",
                      html::count_of(epochs, "epoch", "epochs"), html::percent(m.top1()),
                      html::count_of(m.count(), "held-out image", "held-out images"));
+  if (const auto& d = detailed(run); d.images > m.count())
+    out += fmt::format(" ({} of the {} that are held out could not be used)",
+                       with_thousands(d.images - m.count()), with_thousands(d.images));
   if (&detailed(run) == &run.ten) return out + ", averaged over ten crops of each.";
   if (run.ten.metrics.count() == 0) {
     return out + " from their centre crop; ten crops were not evaluated.";
@@ -98,7 +112,9 @@ std::string facts(const RunReport& run) {
   const auto accuracy = [&](const char* name, const Metrics& m) {
     out += m.count() > 0 ? fact(name, html::percent(m.top1()),
                                 fmt::format("95% interval {}", interval(m.top1(), m.count())))
-                         : fact(name, "\xE2\x80\x93", "not evaluated");
+                         : fact(name, "\xE2\x80\x93",
+                                run.train_images > 0 && run.held_out == 0 ? "nothing held out"
+                                                                          : "not evaluated");
   };
   accuracy("Centre crop", run.single.metrics);
   accuracy("Ten crops", run.ten.metrics);
@@ -144,7 +160,7 @@ std::string page(const RunReport& run) {
                               {"mistakes", "The worst mistakes", mistakes},
                               {"times", "Where the time goes", times},
                               {"network", "The network, layer by layer", network},
-                              {"skipped", "Images left out", skipped},
+                              {"skipped", "What was left out", skipped},
                               {"settings", "Settings", settings},
                               {"provenance", "Made with", provenance}};
   const std::string title = title_of(run);

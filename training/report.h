@@ -1,6 +1,7 @@
 #pragma once
 // What a run was, as data; and the one page that shows it (report.cpp).
 #include <filesystem>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,16 +11,18 @@
 #include "training/image.h"
 #include "training/metrics.h"
 #include "training/profile.h"
+#include "training/skipped.h"
 
 namespace limulus {
 
 struct EpochRecord {
   std::int64_t epoch = 0;  // counted from 1
   double train_loss = 0, train_top1 = 0;
-  double test_loss = 0, test_top1 = 0, test_top5 = 0;  // centre crop, held-out images
-  double lr = 0;                                       // of the last step
-  double seconds = 0, images_per_second = 0;           // of training, without the test
-  double waiting = 0;  // fraction of `seconds` spent waiting for data
+  // Centre crop, held-out images; NaN when there are none.
+  double test_loss = 0, test_top1 = 0, test_top5 = 0;
+  double lr = 0;                              // of the last step
+  double seconds = 0, images_per_second = 0;  // of training, without the test
+  double waiting = 0;                         // fraction of `seconds` spent waiting for data
 };
 
 struct Mistake {  // a held-out image that was taken for something else
@@ -31,15 +34,18 @@ struct Mistake {  // a held-out image that was taken for something else
 };
 
 struct Guess {
+  std::int64_t image;  // its index in the set
   std::int64_t guess;
   float probability;
 };
 
 struct Evaluation {
-  Metrics metrics;
-  double loss = 0;
-  std::vector<Mistake> worst;  // largest loss first
-  std::vector<Guess> guesses;  // of each image, in the set's order
+  Metrics metrics;                          // of the images that could be used
+  double loss = 0;                          // their mean; NaN when there are none
+  std::int64_t images = 0;                  // in the set, with those that could not be used
+  std::map<std::int64_t, Skipped> skipped;  // these, by index
+  std::vector<Mistake> worst;               // largest loss first
+  std::vector<Guess> guesses;               // in the set's order
 };
 
 struct RunReport {
@@ -50,9 +56,11 @@ struct RunReport {
   std::vector<EpochRecord> epochs;
   Evaluation single, ten;  // centre crop; mean over ten crops (metrics.count() = 0: not done)
   Tensor filters;          // first convolution's weights [K, C, fh, fw]; may be undefined
-  std::vector<LayerTime> layer_times;  // of one step
-  std::vector<std::string> skipped;    // images that could not be read, with the reason
-  bool finished = true;                // false: stopped early
+  std::vector<LayerTime> layer_times;           // of one step
+  std::int64_t train_images = 0, held_out = 0;  // listed in the set; of these some may be skipped
+  std::string layout;                           // how the folder was read, in a sentence
+  std::vector<Skipped> skipped;                 // what takes no part, training and held out
+  bool finished = true;                         // false: stopped early
   // Shown as they are: processor, instruction set, threads, commit, compiler and flags, date ...
   std::vector<std::pair<std::string, std::string>> provenance;
 };

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::int64_t kMatrixClasses = 20;
 constexpr std::size_t kPairs = 25;
+constexpr std::size_t kRecalls = 1000;  // classes in the table of recalls
 
 struct Counts {
   std::vector<std::int64_t> truth, guess, right;  // per class
@@ -23,14 +24,11 @@ Counts count(const Metrics& m) {
   const auto n = static_cast<std::size_t>(m.classes());
   Counts c{std::vector<std::int64_t>(n), std::vector<std::int64_t>(n),
            std::vector<std::int64_t>(n)};
-  for (std::size_t t = 0; t < n; ++t) {
-    for (std::size_t g = 0; g < n; ++g) {
-      const std::int64_t images =
-          m.confusion(static_cast<std::int64_t>(t), static_cast<std::int64_t>(g));
-      c.truth[t] += images;
-      c.guess[g] += images;
-      if (t == g) c.right[t] = images;
-    }
+  for (const auto& [pair, images] : m.confusions()) {
+    const auto truth = static_cast<std::size_t>(pair.first);
+    c.truth[truth] += images;
+    c.guess[static_cast<std::size_t>(pair.second)] += images;
+    if (pair.first == pair.second) c.right[truth] = images;
   }
   return c;
 }
@@ -94,11 +92,8 @@ struct Pair {
 
 std::vector<Pair> confused_pairs(const Metrics& m) {
   std::vector<Pair> pairs;
-  for (std::int64_t t = 0; t < m.classes(); ++t) {
-    for (std::int64_t g = 0; g < m.classes(); ++g) {
-      if (t != g && m.confusion(t, g) > 0) pairs.push_back({t, g, m.confusion(t, g)});
-    }
-  }
+  for (const auto& [pair, images] : m.confusions())
+    if (pair.first != pair.second) pairs.push_back({pair.first, pair.second, images});
   std::stable_sort(pairs.begin(), pairs.end(),
                    [](const Pair& a, const Pair& b) { return a.images > b.images; });
   return pairs;
@@ -124,13 +119,14 @@ std::string pair_table(const RunReport& run, const std::vector<Pair>& pairs, con
 }
 
 std::string recall_table(const RunReport& run, const Counts& counts) {
-  std::vector<std::size_t> order(counts.truth.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  const auto recall = [&](std::size_t c) {  // classes without images go last
-    return counts.truth[c] > 0 ? share(counts.right[c], counts.truth[c]) : 2.0;
-  };
+  std::vector<std::size_t> order;  // classes with images
+  for (std::size_t c = 0; c < counts.truth.size(); ++c)
+    if (counts.truth[c] > 0) order.push_back(c);
+  const std::size_t with_images = order.size(), without = counts.truth.size() - with_images;
+  const auto recall = [&](std::size_t c) { return share(counts.right[c], counts.truth[c]); };
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return recall(a) < recall(b); });
+  if (order.size() > kRecalls) order.resize(kRecalls);
   std::string rows;
   for (const std::size_t c : order) {
     rows += fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td></tr>\n",
@@ -138,7 +134,16 @@ std::string recall_table(const RunReport& run, const Counts& counts) {
                         with_thousands(counts.truth[c]), with_thousands(counts.right[c]),
                         html::percent(share(counts.right[c], counts.truth[c])));
   }
-  return "<details>\n<summary>Recall of every class, the lowest first</summary>\n" +
+  std::string title = order.size() < with_images
+                          ? fmt::format("Recall of the {} classes with the lowest, of {}",
+                                        with_thousands(static_cast<std::int64_t>(order.size())),
+                                        with_thousands(static_cast<std::int64_t>(with_images)))
+                          : std::string("Recall of every class, the lowest first");
+  if (without > 0)
+    title +=
+        fmt::format(" ({} without held-out images)",
+                    html::count_of(static_cast<std::int64_t>(without), "class is", "classes are"));
+  return fmt::format("<details>\n<summary>{}</summary>\n", title) +
          scroll_box("Recall per class",
                     "<table class=\"numbers\">\n<thead><tr><th scope=\"col\">class</th>"
                     "<th scope=\"col\">images</th><th scope=\"col\">right</th>"
@@ -152,9 +157,7 @@ std::string recall_table(const RunReport& run, const Counts& counts) {
 std::string confusion(const RunReport& run) {
   const Metrics& m = detailed(run).metrics;
   if (m.count() == 0) {
-    return paragraph(
-        "The held-out images were not evaluated, so nothing is known of single "
-        "classes.");
+    return paragraph(fmt::format("{}, so nothing is known of single classes.", no_result(run)));
   }
   const Counts counts = count(m);
   const auto pairs = confused_pairs(m);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "training/html.h"
 #include "training/plot.h"
@@ -69,6 +70,12 @@ PlotSeries series(const RunReport& run, const char* name, int colour, Value valu
   return s;
 }
 
+// A series that has no number at all, such as the accuracy of nothing, takes no place in the legend.
+void add_if_known(LinePlot* plot, PlotSeries s) {
+  if (std::any_of(s.y.begin(), s.y.end(), [](double y) { return std::isfinite(y); }))
+    plot->series.push_back(std::move(s));
+}
+
 LinePlot loss_plot(const RunReport& run) {
   LinePlot plot;
   plot.title = "Loss over epochs, on training and held-out images";
@@ -77,7 +84,7 @@ LinePlot loss_plot(const RunReport& run) {
   if (!run.step_losses.empty()) plot.series.push_back(step_series(run));
   if (!run.epochs.empty()) {
     plot.series.push_back(series(run, "training", 2, [](auto& e) { return e.train_loss; }));
-    plot.series.push_back(series(run, "held-out", 1, [](auto& e) { return e.test_loss; }));
+    add_if_known(&plot, series(run, "held-out", 1, [](auto& e) { return e.test_loss; }));
     plot.marks = rate_marks(run);
     plot.marks_name = "learning rate lowered";
   }
@@ -114,10 +121,10 @@ LinePlot accuracy_plot(const RunReport& run) {
   plot.y_label = "right answers";
   plot.percent = true;
   plot.series.push_back(series(run, "training", 2, [](auto& e) { return e.train_top1; }));
-  plot.series.push_back(series(run, "held-out", 1, [](auto& e) { return e.test_top1; }));
+  add_if_known(&plot, series(run, "held-out", 1, [](auto& e) { return e.test_top1; }));
   if (run.classes.size() > 5) {
-    plot.series.push_back(
-        series(run, "held-out, among the first five", 3, [](auto& e) { return e.test_top5; }));
+    add_if_known(&plot, series(run, "held-out, among the first five", 3,
+                               [](auto& e) { return e.test_top5; }));
   }
   double high = 0;
   for (const auto& s : plot.series) {

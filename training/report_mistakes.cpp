@@ -34,7 +34,7 @@ std::string thumbnail(const Image& image, const std::string& alt) {
 std::string mistakes(const RunReport& run) {
   const Evaluation& evaluation = detailed(run);
   if (evaluation.metrics.count() == 0) {
-    return paragraph("The held-out images were not evaluated, so no mistake is known.");
+    return paragraph(fmt::format("{}, so no mistake is known.", no_result(run)));
   }
   if (evaluation.worst.empty()) {
     return paragraph(evaluation.metrics.top1() == 1 ? "There are none."

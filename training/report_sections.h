@@ -24,6 +24,9 @@ const char* style();
 const Evaluation& detailed(const RunReport& run);
 const char* crops_of_detailed(const RunReport& run);  // "centre crop"
 
+// Why there is no evaluation: "Nothing was held out", "The held-out images were not evaluated".
+const char* no_result(const RunReport& run);
+
 std::string class_name(const RunReport& run, std::int64_t index);  // escaped; "class 7" if unnamed
 std::string paragraph(std::string_view html);
 // A table that scrolls sideways in a box of its own where the page is narrower; `label` is for

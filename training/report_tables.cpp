@@ -116,15 +116,41 @@ std::string provenance(const RunReport& run) {
 }
 
 std::string skipped(const RunReport& run) {
-  if (run.skipped.empty()) return paragraph("Every image could be read.");
-  const std::size_t shown = std::min(run.skipped.size(), kMostSkipped);
-  std::string out = paragraph(
-      fmt::format("{} could not be read and took no part{}:",
-                  html::count_of(static_cast<std::int64_t>(run.skipped.size()), "image", "images"),
-                  shown < run.skipped.size() ? fmt::format("; the first {}", shown) : ""));
+  std::string out;
+  if (!run.layout.empty()) {
+    std::int64_t train = 0, held_out = 0;
+    for (const Skipped& s : run.skipped) {
+      train += s.part == "training";
+      held_out += s.part == "held out";
+    }
+    out += paragraph(
+        fmt::format("The folder was read as {}: {} for training, of which {} could be used, and {} "
+                    "held out, of "
+                    "which {} could.",
+                    html::escape(run.layout), html::count_of(run.train_images, "image", "images"),
+                    with_thousands(run.train_images - train), with_thousands(run.held_out),
+                    with_thousands(run.held_out - held_out)));
+  }
+  if (run.skipped.empty()) return out + paragraph("Nothing was left out.");
+  std::string counts;
+  for (const auto& [rule, n] : count_by_rule(run.skipped))
+    counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", with_thousands(n),
+                          html::escape(text_of(rule)));
+  // Pictures of the set first, what merely lies beside them last.
+  std::vector<Skipped> list = run.skipped;
+  std::stable_sort(list.begin(), list.end(), [](const Skipped& a, const Skipped& b) {
+    return stops_strict(a.rule) > stops_strict(b.rule);
+  });
+  const std::size_t shown = std::min(list.size(), kMostSkipped);
+  out += paragraph(
+      fmt::format("{} took no part: {}{}.",
+                  html::count_of(static_cast<std::int64_t>(list.size()), "entry", "entries"),
+                  counts, shown < list.size() ? fmt::format("; the first {} are", shown) : ""));
   out += "<ul class=\"skipped\">\n";
   for (std::size_t i = 0; i < shown; ++i) {
-    out += fmt::format("<li>{}</li>\n", html::escape(run.skipped[i]));
+    out +=
+        fmt::format("<li>{}{}</li>\n", html::escape(text_of(list[i])),
+                    list[i].part.empty() ? "" : fmt::format(" ({})", html::escape(list[i].part)));
   }
   return out + "</ul>\n";
 }

@@ -1,15 +1,18 @@
 // The trainer's state in a checkpoint, and back: with the tensors of training/checkpoint.h,
 // everything that the next step depends on.
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstring>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "backends/registry.h"
 #include "core/error.h"
 #include "training/checkpoint.h"
+#include "training/class_names.h"
 #include "training/trainer.h"
 
 namespace limulus {
@@ -18,6 +21,8 @@ using Json = nlohmann::json;
 
 std::string Trainer::progress_json() const {
   const Progress& p = progress_;
+  Json skipped_images = Json::array();  // so that the next sitting knows them from the start
+  for (const auto& [index, skip] : train_skipped_) skipped_images.push_back(index);
   Json j = {{"step", p.step},
             {"epoch", p.epoch},
             {"batch", p.batch},
@@ -27,6 +32,7 @@ std::string Trainer::progress_json() const {
             {"epoch_seconds", p.epoch_seconds},
             {"epoch_waiting", p.epoch_waiting},
             {"images", data_.train.size()},
+            {"skipped", skipped_images},
             {"schedule",
              {schedule_->state.best_error, schedule_->state.epochs_without_better,
               schedule_->state.divisions}}};
@@ -109,10 +115,25 @@ void Trainer::load_progress(const SafetensorsFile& file, const std::string& text
                                  config_.epochs, p.batch, batches_));
   const Json& schedule = j.at("schedule");
   const Schedule::State state = {schedule.at(0), schedule.at(1), schedule.at(2)};
+  const auto number = [](const Json& value) {  // JSON has no NaN: the accuracy of nothing is null
+    return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+  };
   if (j.contains("epochs"))
     for (const Json& e : j.at("epochs"))
-      p.epochs.push_back({e.at(0), e.at(1), e.at(2), e.at(3), e.at(4), e.at(5), e.at(6), e.at(7),
-                          e.at(8), e.at(9)});
+      p.epochs.push_back({e.at(0), number(e.at(1)), number(e.at(2)), number(e.at(3)),
+                          number(e.at(4)), number(e.at(5)), number(e.at(6)), number(e.at(7)),
+                          number(e.at(8)), number(e.at(9))});
+  if (j.contains("skipped"))
+    for (const Json& index : j.at("skipped")) {
+      const auto i = index.get<std::int64_t>();
+      if (i < 0 || i >= data_.train.size())
+        throw ValueError(fmt::format("image {} of {} was skipped", i, data_.train.size()));
+      try {
+        train_images_->get(i);
+      } catch (const FileError&) {  // get() has noted it again
+      }
+    }
+  train_skipped_ = train_images_->skipped();
   schedule_->state = state;
   progress_ = std::move(p);
 }
@@ -122,6 +143,9 @@ void Trainer::save() const {
   rest.metadata["config"] = config_.to_json();
   rest.metadata["classes"] = Json(data_.classes).dump();
   rest.metadata["state"] = progress_json();
+  rest.metadata["data"] = Json{{"train", fmt::format("{:016x}", train_print_)},
+                               {"held_out", fmt::format("{:016x}", test_print_)}}
+                              .dump();
   const Normalization& n = normalization_;
   Json axes = Json::array();
   for (const auto& axis : n.colour_axes) axes.push_back(axis);
@@ -167,6 +191,15 @@ Normalization read_normalization(const SafetensorsFile& file) {
     n.mean_side = static_cast<int>(mean.size(-1));
   }
   return n;
+}
+
+std::uint64_t read_print(const std::string& text) {  // 16 hexadecimal digits
+  std::uint64_t print = 0;
+  const char* end = text.data() + text.size();
+  if (const auto read = std::from_chars(text.data(), end, print, 16);
+      read.ec != std::errc() || read.ptr != end)
+    throw ValueError(fmt::format("the fingerprint \"{}\" of its images is no number", text));
+  return print;
 }
 
 std::vector<std::string> read_classes(const SafetensorsFile& file) {
@@ -220,10 +253,10 @@ void Trainer::resume(const std::filesystem::path& path) {
         path.string(), changed));
   const SafetensorsFile file(path);
   const auto classes = reading(path, [&] { return read_classes(file); });
-  if (classes != data_.classes)
-    throw FileError(fmt::format(
-        "{}: this checkpoint was trained on other classes ({}) than those in {} ({})",
-        path.string(), fmt::join(classes, ", "), config_.data, fmt::join(data_.classes, ", ")));
+  if (!same_names(classes, data_.classes))
+    throw FileError(
+        fmt::format("{}: this checkpoint was trained on other classes ({}) than those in {} ({})",
+                    path.string(), names_text(classes), config_.data, names_text(data_.classes)));
   const auto images = reading(path, [&] {  // absent in a checkpoint of an early version
     return Json::parse(metadata_of(file, "state")).value("images", data_.train.size());
   });
@@ -256,6 +289,11 @@ TrainedModel load_trained(const std::filesystem::path& path, const std::string& 
   reading(path, [&] {
     t.classes = read_classes(file);
     t.normalization = read_normalization(file);
+    if (const auto data = file.metadata().find("data"); data != file.metadata().end()) {
+      const Json prints = Json::parse(data->second);
+      t.train_print = read_print(prints.at("train").get<std::string>());
+      t.test_print = read_print(prints.at("held_out").get<std::string>());
+    }
     const auto classes = static_cast<std::int64_t>(t.classes.size());
     const UnfilledParameters about_to_be_loaded;
     t.model = build_model(t.config, classes, backend);

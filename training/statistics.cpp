@@ -85,9 +85,8 @@ PixelStatistics measure_pixels(ImageCache& images, std::int64_t limit, int threa
     Sums sums;
     try {
       for (std::int64_t i = next++; i < count; i = next++) {
-        // i * size / count in doubles would round; the product fits in 64 bits for any real set.
         try {
-          sums.add(*images.get(i * images.size() / count));
+          sums.add(*images.get(evenly_spaced(i, count, images.size())));
         } catch (const FileError&) {
           ++sums.unreadable;
         }
@@ -106,8 +105,10 @@ PixelStatistics measure_pixels(ImageCache& images, std::int64_t limit, int threa
   }
   if (failure) std::rethrow_exception(failure);
   if (total.images == 0) {
-    throw FileError(fmt::format("statistics: none of {} images could be read{}", count,
-                                count > 0 ? ", the first is " + images.set().name(0) : ""));
+    const auto skipped = images.skipped();
+    throw FileError(
+        fmt::format("statistics: none of {} images can be used{}", count,
+                    skipped.empty() ? "" : "; the first is " + text_of(skipped.begin()->second)));
   }
 
   PixelStatistics out;

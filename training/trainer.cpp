@@ -43,6 +43,8 @@ Dataset open_data(const TrainConfig& config) {
   check(config);
   DatasetOptions options;
   options.strict = config.strict;
+  options.layout = parse_layout(config.layout);
+  options.test_folder = config.test_folder;
   return open_dataset(config.data, options);
 }
 
@@ -53,6 +55,13 @@ bool is_utf8(const std::string& text) {
   } catch (const nlohmann::json::exception&) {
     return false;
   }
+}
+
+// So many images are decoded before the first step, where nothing else runs yet: on all cores.
+constexpr std::int64_t kTried = 10000;
+
+int decoding_threads(const TrainerOptions& options) {
+  return std::max({1, static_cast<int>(std::thread::hardware_concurrency()), options.workers});
 }
 
 bool all_finite(const Tensor& t) {
@@ -78,11 +87,14 @@ Trainer::Trainer(TrainConfig config, TrainerOptions options)
       backend_(*devices(config_.device).front()),
       data_(open_data(config_)) {
   prepare_folder();
-  auto cache = std::make_shared<ImageCache>(data_.train, config_.prepare);
-  test_images_ = std::make_shared<ImageCache>(data_.test, config_.prepare);
-  // Decodes what the cache will keep; nothing else runs yet, so on all cores.
-  const int cores = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  const PixelStatistics pixels = measure_pixels(*cache, 10000, std::max(cores, options_.workers));
+  train_print_ = fingerprint(data_.train, data_.classes);
+  test_print_ = fingerprint(data_.test, data_.classes);
+  constexpr std::size_t kKept = std::size_t{1} << 30;
+  const int crop = config_.augment.crop;
+  train_images_ = std::make_shared<ImageCache>(data_.train, config_.prepare, kKept, crop);
+  test_images_ = std::make_shared<ImageCache>(data_.test, config_.prepare, kKept, crop);
+  try_images();
+  const PixelStatistics pixels = measure_pixels(*train_images_, kTried, decoding_threads(options_));
   normalization_ = make_normalization(pixels, config_.pixel_scale, config_.subtract_mean_image);
 
   model_ = build_model(config_, static_cast<std::int64_t>(data_.classes.size()), backend_);
@@ -97,13 +109,86 @@ Trainer::Trainer(TrainConfig config, TrainerOptions options)
   loading.workers = options_.workers;
   loading.seed = config_.seed;
   loading.strict = config_.strict;
-  loader_ = std::make_unique<Loader>(cache, config_.augment, normalization_, loading);
+  loader_ = std::make_unique<Loader>(train_images_, config_.augment, normalization_, loading);
   batches_ = loader_->batches();
   schedule_ =
       std::make_unique<Schedule>(config_.sgd.lr, config_.schedule, config_.epochs * batches_);
 }
 
 Trainer::~Trainer() = default;
+
+// What cannot be used is known before the first step, and the rest is decoded by then.
+void Trainer::try_images() {
+  for (ImageCache* images : {train_images_.get(), test_images_.get()}) {
+    images->try_all(kTried, decoding_threads(options_));
+    const auto skipped = images->skipped();
+    if (skipped.empty()) continue;
+    const Skipped& first = skipped.begin()->second;
+    if (config_.strict) throw FileError(text_of(first));
+    if (static_cast<std::int64_t>(skipped.size()) == images->size())
+      throw FileError(fmt::format(
+          "train: none of the {} {} images in {} can be used; the first is {}", images->size(),
+          images == train_images_.get() ? "training" : "held-out", config_.data, text_of(first)));
+  }
+  train_skipped_ = train_images_->skipped();
+  test_skipped_ = test_images_->skipped();
+  check_classes();
+  if (data_.test.size() == 0 && config_.schedule.kind == ScheduleKind::plateau)
+    throw ValueError(
+        "train: the schedule 'plateau' lowers the rate when the held-out error stops improving, "
+        "but "
+        "nothing is held out (each class has one image); choose another one with --schedule, or "
+        "add "
+        "images");
+}
+
+// A class of which no image can be used cannot be learned.
+void Trainer::check_classes() const {
+  struct Class {
+    std::int64_t images = 0, skipped = 0;
+    const Skipped* first = nullptr;
+  };
+  std::vector<Class> classes(data_.classes.size());
+  for (std::int64_t i = 0; i < data_.train.size(); ++i)
+    ++classes[static_cast<std::size_t>(data_.train.label(i))].images;
+  for (const auto& [i, skip] : train_skipped_) {
+    Class& c = classes[static_cast<std::size_t>(data_.train.label(i))];
+    ++c.skipped;
+    if (c.first == nullptr) c.first = &skip;
+  }
+  for (std::size_t c = 0; c < classes.size(); ++c)
+    if (classes[c].skipped > 0 && classes[c].skipped == classes[c].images)
+      throw FileError(fmt::format(
+          "train: none of the {} training images of class \"{}\" in {} can be used, so that it "
+          "cannot be learned; the first is {}",
+          classes[c].images, data_.classes[c], config_.data, text_of(*classes[c].first)));
+}
+
+std::int64_t Trainer::usable_train() const {
+  return data_.train.size() - static_cast<std::int64_t>(train_skipped_.size());
+}
+std::int64_t Trainer::usable_test() const {
+  return data_.test.size() - static_cast<std::int64_t>(test_skipped_.size());
+}
+
+std::vector<Skipped> Trainer::skipped() const {
+  std::vector<Skipped> all = data_.skipped;
+  const auto add = [&](const std::map<std::int64_t, Skipped>& some, const char* part) {
+    for (const auto& [index, skip] : some) {
+      all.push_back(skip);
+      all.back().part = part;
+    }
+  };
+  add(train_skipped_, "training");
+  add(test_skipped_, "held out");
+  return all;
+}
+
+void Trainer::note_skipped(const Evaluation& test) {
+  train_skipped_ = loader_->skipped();
+  test_skipped_ = test_images_->skipped();
+  test_skipped_ = test.skipped;
+}
 
 // A checkpoint holds each weight and its velocity, and is written beside the one before it.
 void Trainer::check_space() const {
@@ -133,6 +218,9 @@ void Trainer::prepare_folder() const {
       throw FileError(
           fmt::format("{}: the class folder \"{}\" has a name that is not UTF-8; rename it",
                       config_.data, name));
+  if (!is_utf8(config_.test_folder))
+    throw FileError(
+        fmt::format("{}: this folder's name is not UTF-8; rename it", config_.test_folder));
   if (!is_utf8(config_.data))
     throw FileError(fmt::format("{}: this path is not UTF-8; rename the folder", config_.data));
 }
@@ -246,7 +334,7 @@ bool Trainer::train_epochs() {
         info.mean_loss = p.epoch_loss / static_cast<double>(p.epoch_images);
         info.mean_top1 = p.epoch_right / static_cast<double>(p.epoch_images);
         info.images_per_second = static_cast<double>(sitting_images) / sitting_seconds;
-        const auto left = (config_.epochs - p.epoch) * data_.train.size() - p.epoch_images;
+        const auto left = (config_.epochs - p.epoch) * usable_train() - p.epoch_images;
         info.seconds_left = static_cast<double>(left) / info.images_per_second;
         info.lr = optimizer_->options().lr;
         options_.on_step(info);
@@ -268,9 +356,9 @@ void Trainer::finish_epoch() {
   Progress& p = progress_;
   if (p.epoch_images == 0) {
     const auto skipped = loader_->skipped();
-    throw FileError(fmt::format("train: none of the {} training images in {} could be read{}",
-                                data_.train.size(), config_.data,
-                                skipped.empty() ? "" : "; the first: " + skipped[0].second.reason));
+    throw FileError(fmt::format(
+        "train: none of the {} training images in {} can be used{}", data_.train.size(),
+        config_.data, skipped.empty() ? "" : "; the first is " + text_of(skipped.begin()->second)));
   }
   const auto images = static_cast<double>(p.epoch_images);
   EpochRecord record;
@@ -282,10 +370,11 @@ void Trainer::finish_epoch() {
   record.waiting = p.epoch_waiting / p.epoch_seconds;
   record.lr = optimizer_->options().lr;
   const Evaluation test = evaluate(false);
+  check_classes();
   record.test_loss = test.loss;
   record.test_top1 = test.metrics.top1();
   record.test_top5 = test.metrics.top5();
-  schedule_->after_epoch(1 - record.test_top1);
+  if (std::isfinite(record.test_top1)) schedule_->after_epoch(1 - record.test_top1);
 
   p.epochs.push_back(record);
   ++p.epoch;
@@ -296,9 +385,11 @@ void Trainer::finish_epoch() {
 }
 
 Evaluation Trainer::evaluate(bool ten_crop, int worst) {
-  return evaluate_set(*model_, backend_, config_, normalization_, test_images_,
-                      static_cast<std::int64_t>(data_.classes.size()), ten_crop, worst,
-                      options_.workers);
+  Evaluation seen = evaluate_set(*model_, backend_, config_, normalization_, test_images_,
+                                 static_cast<std::int64_t>(data_.classes.size()), ten_crop, worst,
+                                 options_.workers);
+  note_skipped(seen);
+  return seen;
 }
 
 std::vector<LayerTime> Trainer::profile() {
@@ -334,8 +425,10 @@ RunReport Trainer::report() const {
       r.filters = w.detach();
       break;
     }
-  for (const Skipped& s : data_.skipped) r.skipped.push_back(s.name + ": " + s.reason);
-  for (const auto& [index, s] : loader_->skipped()) r.skipped.push_back(s.name + ": " + s.reason);
+  r.layout = data_.layout;
+  r.train_images = data_.train.size();
+  r.held_out = data_.test.size();
+  r.skipped = skipped();
   r.provenance = build_provenance();
   r.provenance.insert(r.provenance.begin(), {{"seed", std::to_string(config_.seed)},
                                              {"device", description_of(config_.device)}});

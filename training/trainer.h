@@ -11,6 +11,7 @@
 #include <atomic>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -74,6 +75,12 @@ class Trainer {
 
   Module& model() { return *model_; }
   const Dataset& dataset() const { return data_; }
+  // All that takes no part, as far as it is known: what the folder holds besides the set, then the
+  // training and held-out images that could not be used. Before the first step up to 10,000 images
+  // of each were tried; the others are when an epoch comes to them.
+  std::vector<Skipped> skipped() const;
+  std::int64_t usable_train() const;  // of dataset().train, as far as it is known
+  std::int64_t usable_test() const;
   const TrainConfig& config() const { return config_; }
   std::int64_t epoch() const { return progress_.epoch; }  // the one in work, from 0
   std::filesystem::path checkpoint_path() const { return options_.out / "checkpoint.safetensors"; }
@@ -96,6 +103,9 @@ class Trainer {
   std::string checkpoint_state() const;  // for messages: what is left when training fails
   [[noreturn]] void explain_nan(const Tensor& x, double loss);
   void finish_epoch();
+  void try_images();
+  void check_classes() const;
+  void note_skipped(const Evaluation& test);
   std::string progress_json() const;
   void save_history(Checkpoint* to) const;
   void load_progress(const SafetensorsFile& file, const std::string& state);
@@ -105,7 +115,10 @@ class Trainer {
   Backend& backend_;
   Dataset data_;
   Normalization normalization_;
+  std::shared_ptr<ImageCache> train_images_;
   std::shared_ptr<ImageCache> test_images_;  // decoded once, seen after every epoch
+  std::map<std::int64_t, Skipped> train_skipped_, test_skipped_;  // by index
+  std::uint64_t train_print_ = 0, test_print_ = 0;                // fingerprints of the set's parts
   std::unique_ptr<Loader> loader_;
   std::shared_ptr<Module> model_;
   std::unique_ptr<Sgd> optimizer_;
@@ -124,6 +137,8 @@ struct TrainedModel {
   std::vector<std::string> classes;
   Normalization normalization;
   std::shared_ptr<Module> model;  // in evaluation mode
+  // fingerprint() of the images that it was trained on, and of those held out; 0: not known.
+  std::uint64_t train_print = 0, test_print = 0;
 };
 TrainConfig load_config(const std::filesystem::path& path);
 TrainedModel load_trained(const std::filesystem::path& path, const std::string& device_name);
@@ -131,7 +146,8 @@ TrainedModel load_trained(const std::filesystem::path& path, const std::string& 
 // Probabilities [classes] of one image: softmax of the logits, averaged over ten crops if asked.
 std::vector<float> classify(const TrainedModel& trained, const Image& image, bool ten_crop);
 
-// Runs a held-out set through a network. `worst` is how many mistakes to keep.
+// Runs a set through a network, and counts and lists the images that cannot be used; with
+// config.strict the first of them is a FileError. `worst` is how many mistakes to keep.
 Evaluation evaluate_set(Module& model, Backend& backend, const TrainConfig& config,
                         const Normalization& normalization,
                         const std::shared_ptr<ImageCache>& images, std::int64_t classes,

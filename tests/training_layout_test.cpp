@@ -1,0 +1,261 @@
+// What the folders of a data set mean, and that no picture is left out without a word.
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <functional>
+
+#include "core/error.h"
+#include "temporary_folder.h"
+#include "training/class_names.h"
+#include "training/dataset.h"
+#include "training_sets.h"
+
+using namespace limulus;
+namespace fs = std::filesystem;
+
+namespace {
+
+using Names = std::vector<std::string>;
+
+// A folder with these pictures; a name that ends in "/" is an empty folder.
+struct Pictures : TemporaryFolder {
+  Pictures(std::initializer_list<const char*> files) {
+    for (const std::string name : files) {
+      if (name.back() == '/') {
+        fs::create_directories(path / name);
+      } else {
+        put_bytes(path / name, "");
+      }
+    }
+  }
+  Dataset open(const DatasetOptions& options = {}) const { return open_dataset(path, options); }
+  std::string error(const DatasetOptions& options = {}) const {
+    return message_of<FileError>([&] { open(options); });
+  }
+};
+
+std::int64_t count(const Dataset& data, SkipRule rule) {
+  return std::count_if(data.skipped.begin(), data.skipped.end(),
+                       [&](const Skipped& s) { return s.rule == rule; });
+}
+
+std::int64_t pictures(const Dataset& data) { return data.train.size() + data.test.size(); }
+
+}  // namespace
+
+TEST_CASE("layout: a class may be called train, Test or val") {
+  const Pictures flat = {"bus/1.jpg", "bus/2.jpg", "car/1.jpg", "car/2.jpg", "train/1.jpg",
+                         "train/2.jpg"};
+  CHECK(flat.open().classes == Names{"bus", "car", "train"});
+  CHECK(flat.open().kind == Layout::classes);
+  CHECK(pictures(flat.open()) == 6);
+  CHECK(has(flat.open().layout, "3 class folders, 20 % of each held out"));
+
+  const Pictures deep = {"bus/1.jpg", "bus/2.jpg", "car/1.jpg", "car/2.jpg", "Train/steam/1.jpg",
+                         "Train/electric/1.jpg"};
+  CHECK(deep.open().classes == Names{"Train", "bus", "car"});
+  CHECK(pictures(deep.open()) == 6);
+  CHECK(has(deep.open().layout, "with 2 pictures in folders inside"));
+}
+
+TEST_CASE("layout: roles in any letter case, where all of the folder fits them") {
+  for (const auto& [train, test] :
+       {std::pair{"train", "test"}, {"TRAIN", "Val"}, {"Training", "Testing"}, {"Train", "VALID"},
+        {"train", "Validation"}}) {
+    CAPTURE(test);
+    TemporaryFolder folder;
+    for (const char* name : {"a", "b"}) {
+      put_bytes(folder / (std::string(train) + "/" + name + "/1.jpg"), "");
+      put_bytes(folder / (std::string(test) + "/" + name + "/2.jpg"), "");
+    }
+    const Dataset data = open_dataset(folder.path);
+    CHECK(data.kind == Layout::train_test);
+    CHECK(data.classes == Names{"a", "b"});
+    CHECK(data.train.size() == 2);
+    CHECK(data.test.size() == 2);
+    CHECK_FALSE(data.in_one_piece);
+    CHECK(has(data.layout, std::string(train) + " and " + test + " folders of 2 class folders"));
+  }
+  const Pictures beside = {"cat/1.jpg", "dog/1.jpg", "test/cat/2.jpg", "test/dog/2.jpg"};
+  CHECK(beside.open().classes == Names{"cat", "dog"});
+  CHECK(beside.open().test.size() == 2);
+  const Pictures alone = {"train/cat/1.jpg", "train/cat/2.jpg", "train/dog/1.jpg"};
+  CHECK(alone.open().in_one_piece);
+  CHECK(pictures(alone.open()) == 3);
+  const Pictures both = {"train/a/1.jpg", "train/b/1.jpg", "test/a/2.jpg", "test/b/2.jpg",
+                         "val/a/3.jpg"};
+  CHECK(both.open().test.size() == 2);
+  CHECK(count(both.open(), SkipRule::unused) == 1);  // val/, with a word how to take it
+  CHECK(has(both.open().skipped[0].reason, "1 pictures in a folder beside"));
+  CHECK(both.open({.test_folder = "val"}).test.size() == 1);
+}
+
+TEST_CASE("layout: what can be read in two ways is an error that shows both") {
+  const Pictures doubtful[] = {
+      {"cat/1.jpg", "dog/1.jpg", "test/1.jpg"},
+      {"bus/1.jpg", "train/1.jpg", "test/1.jpg"},
+      {"train/1.jpg", "test/1.jpg"},
+      {"train/a/1.jpg", "train/b/1.jpg", "test/1.jpg"},
+      {"train/a/1.jpg", "train/b/1.jpg", "test/x/1.jpg", "test/y/1.jpg"},
+      {"train/a/1.jpg", "train/b/1.jpg", "test/a/1.jpg", "docs/1.png"},
+      {"train/a/1.jpg", "train/b/1.jpg", "docs/1.png"},
+      {"train/a/1.jpg", "train/b/1.jpg", "Train/a/1.jpg"},
+      {"test/a/1.jpg", "val/a/1.jpg"},
+  };
+  for (const Pictures& folder : doubtful) {
+    const std::string error = folder.error();
+    CAPTURE(error);
+    CHECK(has(error, "can be read in two ways: as "));
+    CHECK(has(error, "by the roles that some names suggest"));
+    CHECK(has(error, "--layout classes or --layout train-test"));
+    std::size_t folders = 0;
+    for (const auto& entry : fs::directory_iterator(folder.path)) folders += entry.is_directory();
+    CHECK(folder.open({.layout = Layout::classes}).classes.size() == folders);
+  }
+  const Pictures kaggle = {"train/a/1.jpg", "train/b/1.jpg", "train/b/2.jpg", "test/1.jpg"};
+  const Dataset data = kaggle.open({.layout = Layout::train_test});
+  CHECK(data.classes == Names{"a", "b"});
+  CHECK(pictures(data) == 3);
+  CHECK(count(data, SkipRule::unused) == 1);
+}
+
+TEST_CASE("layout: pictures at any depth, and a list of all that is none") {
+  Pictures folder = {"cat/1.jpg", "cat/2019/2.JPG", "cat/2019/may/3.jpeg", "cat/.hidden.jpg",
+                     "cat/Thumbs.db", "cat/4.webp", "cat/notes.txt", "dog/deep/er/1.png",
+                     "dog/deep/er/2.png", "stray.jpg", "list.txt", ".git/x.jpg", "empty/",
+                     "none/none/", "@eaDir/cat/1.jpg"};
+  const Dataset data = folder.open();
+  CHECK(data.classes == Names{"cat", "dog"});
+  CHECK(pictures(data) == 5);
+  CHECK(count(data, SkipRule::hidden) == 3);         // .hidden.jpg, .git, @eaDir
+  CHECK(count(data, SkipRule::not_a_picture) == 3);  // Thumbs.db, notes.txt, list.txt
+  CHECK(count(data, SkipRule::other_format) == 1);
+  CHECK(count(data, SkipRule::no_class) == 1);
+  CHECK(count(data, SkipRule::empty_class) == 2);
+  CHECK(data.skipped.size() == 10);
+  CHECK(has(summary(data.skipped), "10 skipped: 3 hidden"));
+  CHECK(has(folder.error({.strict = true}), "stray.jpg: lies in no class folder"));
+
+  const Pictures one = {"animals/cat/1.jpg", "animals/dog/1.jpg"};
+  CHECK(has(one.error(), "animals meant, with cat, dog?"));
+  const Pictures other = {"cat/1.webp", "dog/1.webp"};
+  CHECK(has(other.error(), "2 skipped: 2 a picture of another format"));
+}
+
+TEST_CASE("layout: symbolic links, loops, pipes and links to nothing") {
+  Pictures folder = {"cat/1.jpg", "cat/2.jpg", "dog/1.jpg", "dog/2.jpg"};
+  const TemporaryFolder elsewhere;
+  put_bytes(elsewhere / "more/3.jpg", "");
+  fs::create_directory_symlink(elsewhere.path, folder / "dog/linked");
+  fs::create_directory_symlink(folder / "cat", folder / "cat/loop");
+  fs::create_directory_symlink(folder.path, folder / "cat/up");
+  fs::create_directory_symlink("/", folder / "root");
+  fs::create_directory_symlink("self", folder / "self");
+  fs::create_symlink(folder / "nowhere.jpg", folder / "cat/broken.jpg");
+  fs::create_symlink(folder / "dog/1.jpg", folder / "cat/3.jpg");
+  REQUIRE(::mkfifo((folder / "dog/pipe.jpg").c_str(), 0600) == 0);
+  const Dataset data = folder.open();
+  CHECK(data.classes == Names{"cat", "dog"});
+  CHECK(pictures(data) == 6);
+  CHECK(count(data, SkipRule::repeated) == 3);  // cat/loop, cat/up, root
+  CHECK(count(data, SkipRule::no_access) == 1);   // self
+  CHECK(count(data, SkipRule::unreadable) == 2);  // broken.jpg, pipe.jpg
+  bool pipe = false;
+  for (const Skipped& s : data.skipped) pipe |= has(s.reason, "a named pipe, not a file");
+  CHECK(pipe);
+
+  // Folders that link to each other have a number of ways that grows with the factorial.
+  Pictures net = {"a/0/x.jpg", "b/0/x.jpg"};
+  for (int i = 1; i < 12; ++i) fs::create_directories(net / ("a/" + std::to_string(i)));
+  for (int i = 0; i < 12; ++i)
+    for (int j = 0; j < 12; ++j)
+      if (i != j)
+        fs::create_directory_symlink(net / ("a/" + std::to_string(j)),
+                                     net / ("a/" + std::to_string(i) + "/to" + std::to_string(j)));
+  CHECK(net.open().classes == Names{"a", "b"});
+}
+
+TEST_CASE("layout: a folder that cannot be opened is skipped with a note") {
+  if (::geteuid() != 0) MESSAGE("as this user, who is not root");
+  Pictures folder = {"cat/1.jpg", "cat/2.jpg", "dog/1.jpg", "dog/private/2.jpg", "found/"};
+  fs::permissions(folder.path, fs::perms::all);
+  for (const char* name : {"dog/private", "found"})
+    fs::permissions(folder / name, fs::perms::none);
+  const pid_t child = ::fork();  // another user, who owns nothing here
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    if (::geteuid() == 0 && ::setuid(65534) != 0) ::_exit(2);
+    try {
+      const Dataset data = open_dataset(folder.path);
+      const bool right = data.classes == Names{"cat", "dog"} && pictures(data) == 3 &&
+                         count(data, SkipRule::no_access) == 2 &&
+                         has(message_of<FileError>([&] {
+                               open_dataset(folder.path, {.strict = true});
+                             }), "cannot be listed: Permission denied");
+      ::_exit(right ? 0 : 1);
+    } catch (...) {
+      ::_exit(3);
+    }
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  for (const char* name : {"dog/private", "found"}) fs::permissions(folder / name, fs::perms::all);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 0);
+}
+
+TEST_CASE("layout: the classes of a network to be evaluated") {
+  const Pictures folder = {"cat/1.jpg", "cat/2.jpg", "dog/1.jpg"};
+  const Dataset data = folder.open({.classes = {"bird", "cat", "dog"}});
+  CHECK(data.classes.size() == 3);
+  CHECK(pictures(data) == 3);
+  CHECK(data.train.label(0) == 1);
+  const Pictures only = {"dog/1.jpg"};
+  CHECK(pictures(only.open({.classes = {"cat", "dog"}})) == 1);
+  const Pictures test = {"test/dog/1.jpg", "test/cat/1.jpg"};
+  CHECK(test.open({.classes = {"cat", "dog"}}).test.size() == 2);
+  const Pictures named = {"cat/1.jpg", "dog/1.jpg", "test/1.jpg"};  // which is a class, as is known
+  CHECK(pictures(named.open({.classes = {"cat", "dog", "test"}})) == 3);
+  CHECK(has(folder.error({.classes = {"Cat", "dog"}}), "there is \"Cat\", which differs only in "
+                                                       "capital and small letters"));
+}
+
+TEST_CASE("class names: the same in every spelling of Unicode") {
+  const std::string composed = "caf\xC3\xA9", decomposed = "cafe\xCC\x81";
+  if (!compares_unicode()) {
+    MESSAGE("skipped: built without utf8proc");
+    return;
+  }
+  CHECK(canonical(decomposed) == composed);
+  CHECK(canonical("\xFF\xFE") == "\xFF\xFE");
+  CHECK(same_names({"tea", composed}, {"tea", decomposed}));
+  TemporaryFolder folder;
+  put_bytes(folder / ("train/" + composed + "/1.jpg"), "");
+  put_bytes(folder / "train/tea/1.jpg", "");
+  put_bytes(folder / ("test/" + decomposed + "/1.jpg"), "");
+  const Dataset data = open_dataset(folder.path);
+  CHECK(data.test.size() == 1);
+  CHECK(data.classes[static_cast<std::size_t>(data.test.label(0))] == composed);
+  put_bytes(folder / ("train/" + decomposed + "/2.jpg"), "");
+  CHECK(has(message_of<FileError>([&] { open_dataset(folder.path); }),
+            "have the same name in two spellings of Unicode"));
+  // Hangul, several marks in another order, and a letter that only looks the same.
+  CHECK(canonical("\xED\x95\x9C") == canonical("\xE1\x84\x92\xE1\x85\xA1\xE1\x86\xAB"));
+  CHECK(canonical("q\xCC\x87\xCC\xA3") == canonical("q\xCC\xA3\xCC\x87"));
+  const ClassNames names({"Cat", "dog house"});
+  CHECK(has(names.explain_missing("cat"), "differs only in capital and small letters"));
+  CHECK(has(names.explain_missing("dog\xC2\xA0house"), "looks like"));
+  CHECK(has(names.explain_missing("c\xD0\xB0t"), "63 d0 b0 74"));
+}
+
+TEST_CASE("class names: two hundred thousand of them") {
+  Names many;
+  for (int i = 0; i < 200'000; ++i) many.push_back("class " + std::to_string(i));
+  const ClassNames names(many);
+  CHECK(names.find("class 199999") == 199'999);
+  CHECK(names.explain_missing("none").size() < 400);
+  CHECK(names_text({"a", "b"}) == "a, b");
+}

@@ -1,0 +1,31 @@
+#pragma once
+// What `limulus train` and `limulus evaluate` say of the pictures: how the folder was read, what is
+// counted, and what was skipped by which rule; for people and as JSON.
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "training/dataset.h"
+#include "training/report.h"
+
+namespace limulus::tools {
+
+// "5 classes (daisy, dandelion, roses, sunflowers, tulips)"
+std::string classes_text(const std::vector<std::string>& classes);
+
+// "800 training images"; "799 of 800 training images" where some cannot be used.
+std::string usable_text(std::int64_t usable, std::int64_t all, const std::string& what);
+
+// How many by each rule, then at most `most` of them by name: pictures first, what merely lies
+// beside them last. Nothing when nothing was skipped.
+void print_skipped(const std::vector<Skipped>& skipped, std::size_t most);
+
+// {"count": 3, "by_rule": {"hidden": 2, "unreadable": 1}}, and with `list` {"list": [...]}.
+nlohmann::ordered_json skipped_json(const std::vector<Skipped>& skipped, bool list);
+nlohmann::ordered_json skipped_json(const Skipped& skipped);
+
+// Accuracy and loss of an evaluation, null where nothing was evaluated.
+nlohmann::ordered_json numbers_json(const Evaluation& e);
+
+}  // namespace limulus::tools
