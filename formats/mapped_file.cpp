@@ -61,9 +61,9 @@ void remember(const std::filesystem::path& path, const void* data, std::size_t s
     if (slot.claimed.exchange(true)) continue;
     const auto begin = reinterpret_cast<std::uintptr_t>(data);
     slot.end = begin + size;
-    const auto text = fmt::format(
-        "error: {}: became shorter while it was in use: somebody else cut it\n",
-        printable(path.string()).substr(0, 400));
+    const auto text =
+        fmt::format("error: {}: became shorter while it was in use: somebody else cut it\n",
+                    printable(path.string()).substr(0, 400));
     std::strncpy(slot.line, text.c_str(), sizeof slot.line - 1);
     slot.begin.store(begin, std::memory_order_release);
     return;

@@ -11,7 +11,9 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/printable.h"
 #include "formats/half.h"
+#include "formats/safetensors_header.h"
 
 namespace limulus {
 namespace {
@@ -55,34 +57,6 @@ bool multiply(std::uint64_t a, std::uint64_t b, std::uint64_t* product) {
   return !__builtin_mul_overflow(a, b, product) && *product <= INT64_MAX;
 }
 
-// A later duplicate would silently win in the parsed object, so the keys are watched while parsing.
-// The format nests three deep: an object in the header's object, and an array in that.
-Json parse_header(const std::string& file, const char* text, std::size_t size) {
-  std::vector<std::set<std::string>> keys;
-  const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    if (depth > 3) throw FileError(fmt::format("{}: header: nested too deeply", file));
-    if (event == Json::parse_event_t::object_start) keys.emplace_back();
-    if (event == Json::parse_event_t::object_end) keys.pop_back();
-    if (event == Json::parse_event_t::key &&
-        !keys.back().insert(parsed.get<std::string>()).second) {
-      throw FileError(
-          fmt::format("{}: header: the name \"{}\" occurs twice", file, parsed.get<std::string>()));
-    }
-    return true;
-  };
-  if (size == 0 || text[0] != '{') {
-    throw FileError(
-        fmt::format("{}: the header does not begin with '{{': not a safetensors file", file));
-  }
-  try {
-    return Json::parse(text, text + size, watch);
-  } catch (const Json::exception& error) {
-    const char* reason = std::strchr(error.what(), ']');  // after the parser's own name and number
-    throw FileError(fmt::format("{}: the header is not valid JSON: {}", file,
-                                reason != nullptr ? reason + 2 : error.what()));
-  }
-}
-
 struct Range {
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
@@ -92,12 +66,12 @@ struct Range {
 SafetensorsEntry parse_entry(const std::string& file, const std::string& name, const Json& json,
                              std::uint64_t data_size, Range* range) {
   const auto bad = [&](const std::string& what) {
-    return FileError(fmt::format("{}: tensor \"{}\": {}", file, name, what));
+    return FileError(fmt::format("{}: tensor \"{}\": {}", file, printable(name), what));
   };
   if (!json.is_object()) throw bad("its description is not an object");
   for (const auto& [key, unused] : json.items()) {
     if (key != "dtype" && key != "shape" && key != "data_offsets") {
-      throw bad(fmt::format("unknown field \"{}\"", key));
+      throw bad(fmt::format("unknown field \"{}\"", printable(key)));
     }
   }
   SafetensorsEntry entry;
@@ -108,7 +82,8 @@ SafetensorsEntry parse_entry(const std::string& file, const std::string& name, c
   entry.dtype = dtype->get<std::string>();
   const auto type = std::find_if(std::begin(kTypes), std::end(kTypes),
                                  [&](const ElementType& t) { return entry.dtype == t.name; });
-  if (type == std::end(kTypes)) throw bad(fmt::format("unknown dtype \"{}\"", entry.dtype));
+  if (type == std::end(kTypes))
+    throw bad(fmt::format("unknown dtype \"{}\"", printable(entry.dtype)));
 
   const auto shape = json.find("shape");
   if (shape == json.end() || !shape->is_array()) throw bad("has no shape");
@@ -181,7 +156,8 @@ SafetensorsFile::SafetensorsFile(std::filesystem::path path)
                     "cut, or is not a safetensors file",
                     file, header, bytes.size()));
   }
-  const Json json = parse_header(file, reinterpret_cast<const char*>(bytes.data()) + 8, header);
+  const Json json =
+      parse_safetensors_header(file, reinterpret_cast<const char*>(bytes.data()) + 8, header);
   const auto data = bytes.subspan(8 + header);
 
   std::vector<std::pair<Range, SafetensorsEntry>> found;
@@ -190,7 +166,7 @@ SafetensorsFile::SafetensorsFile(std::filesystem::path path)
       if (!value.is_object()) throw FileError(fmt::format("{}: {} is not an object", file, name));
       for (const auto& [key, text] : value.items()) {
         if (!text.is_string()) {
-          throw FileError(fmt::format("{}: {}: \"{}\" is not a text", file, name, key));
+          throw FileError(fmt::format("{}: {}: \"{}\" is not a text", file, name, printable(key)));
         }
         metadata_[key] = text.get<std::string>();
       }
@@ -211,10 +187,11 @@ SafetensorsFile::SafetensorsFile(std::filesystem::path path)
   std::uint64_t end = 0;
   for (auto& [range, entry] : found) {
     if (range.begin != end) {
-      throw FileError(fmt::format(
-          "{}: tensor \"{}\": begins at byte {}, but the tensors before it "
-          "end at {}: {}",
-          file, entry.name, range.begin, end, range.begin < end ? "they overlap" : "a hole"));
+      throw FileError(
+          fmt::format("{}: tensor \"{}\": begins at byte {}, but the tensors before it "
+                      "end at {}: {}",
+                      file, printable(entry.name), range.begin, end,
+                      range.begin < end ? "they overlap" : "a hole"));
     }
     end = range.end;
     index_[entry.name] = entries_.size();
@@ -234,10 +211,10 @@ const SafetensorsEntry* SafetensorsFile::find(const std::string& name) const {
 const SafetensorsEntry& SafetensorsFile::at(const std::string& name) const {
   if (const SafetensorsEntry* entry = find(name)) return *entry;
   std::vector<std::string> names;
-  for (const auto& entry : entries_) names.push_back(entry.name);
+  for (const auto& entry : entries_) names.push_back(printable(entry.name));
   if (names.size() > 20) names = {names.begin(), names.begin() + 20};
-  throw FileError(fmt::format("{}: has no tensor \"{}\"; it has {}: {}{}", path_.string(), name,
-                              entries_.size(), fmt::join(names, ", "),
+  throw FileError(fmt::format("{}: has no tensor \"{}\"; it has {}: {}{}", path_.string(),
+                              printable(name), entries_.size(), fmt::join(names, ", "),
                               names.size() < entries_.size() ? ", ..." : ""));
 }
 
@@ -248,7 +225,7 @@ DType SafetensorsFile::dtype(const SafetensorsEntry& entry) const {
   throw FileError(fmt::format(
       "{}: tensor \"{}\": dtype {} has no counterpart here, which has F32, "
       "F64, I64 and I32{}",
-      path_.string(), entry.name, entry.dtype,
+      path_.string(), printable(entry.name), entry.dtype,
       entry.dtype == "F16" || entry.dtype == "BF16" ? "; it can be read as floats" : ""));
 }
 
@@ -272,7 +249,7 @@ std::vector<float> SafetensorsFile::to_floats(const SafetensorsEntry& entry) con
     each(std::uint16_t{}, float_from_bfloat16);
   } else {
     throw FileError(fmt::format("{}: tensor \"{}\": dtype {} cannot be read as floats",
-                                path_.string(), entry.name, entry.dtype));
+                                path_.string(), printable(entry.name), entry.dtype));
   }
   return out;
 }
@@ -290,8 +267,8 @@ void write_safetensors(const std::filesystem::path& path, std::vector<Safetensor
   if (!metadata.empty()) header[kMetadata] = metadata;
   for (const SafetensorsItem& item : items) {
     const auto bad = [&](const char* what) {
-      return ValueError(
-          fmt::format("write_safetensors: {}: tensor \"{}\" {}", path.string(), item.name, what));
+      return ValueError(fmt::format("write_safetensors: {}: tensor \"{}\" {}", path.string(),
+                                    printable(item.name), what));
     };
     if (item.name == kMetadata) throw bad("has a reserved name");
     if (!names.insert(item.name).second) throw bad("is there twice");

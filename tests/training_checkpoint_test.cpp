@@ -247,7 +247,7 @@ TEST_CASE(
   for (std::size_t i = 0; i < long_history.size(); ++i)
     long_history[i] = 1 / (1.0F + static_cast<float>(i));
   rewrite(
-      [](nlohmann::json& state) {
+      [&](nlohmann::json& state) {
         state["step"] = many;
         state["epoch"] = many / 5;
       },

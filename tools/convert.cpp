@@ -119,7 +119,7 @@ std::vector<fs::path> npy_paths(const std::vector<std::string>& names) {
       throw FileError(fmt::format(
           "convert: tensor '{}' cannot be a file's name: {}; to keep such names, write a "
           ".safetensors file",
-          name, reason));
+          printable(name), reason));
     const std::string path = lower(name + ".npy");
     const auto [other, is_new] = file_of.try_emplace(path, name);
     if (!is_new)
@@ -169,8 +169,8 @@ void write_folder(const fs::path& folder, const std::vector<std::string>& names,
   std::size_t replaced = 0;
   for (const fs::path& file : paths) replaced += is_replaced(folder, file) ? 1 : 0;
   if (replaced > 0)
-    fmt::print(stderr, "{} {} of the files in {} were there before; they are replaced\n",
-               bold("note:"), replaced, printable(folder.string()));
+    say(fmt::format("{} {} of the files in {} were there before; they are replaced", bold("note:"),
+                    replaced, printable(folder.string())));
   fs::create_directories(folder);
   for (std::size_t i = 0; i < arrays.size(); ++i) {
     const fs::path path = folder / paths[i];
@@ -194,8 +194,7 @@ void convert(const ConvertArguments& a) {
     for (std::size_t i = 0; i < arrays.size(); ++i)
       items.push_back({names[i], arrays[i].dtype, arrays[i].shape, arrays[i].data.data()});
     if (fs::exists(a.to))
-      fmt::print(stderr, "{} {} was there before; it is replaced\n", bold("note:"),
-                 printable(a.to));
+      say(fmt::format("{} {} was there before; it is replaced", bold("note:"), printable(a.to)));
     write_safetensors(a.to, std::move(items));
   } else {
     write_folder(a.to, names, arrays);

@@ -62,7 +62,7 @@ int run(int argc, char** argv) {
     std::ostringstream out, error;
     const int status = app.exit(e, out, error);  // help (status 0), or what is wrong
     fmt::print("{}", out.str());
-    fmt::print(stderr, "{}", printable_lines(error.str()));
+    std::fputs(printable_lines(error.str()).c_str(), stderr);
     flush_stdout();
     return status == 0 ? 0 : 2;
   }
@@ -95,14 +95,13 @@ void add_denormals_option(CLI::App& command, bool& flush) {
 
 int main(int argc, char** argv) {
   const auto fail = [](const char* what) {
-    fmt::print(stderr, "{} {}\n", limulus::tools::red("error:"),
-               limulus::tools::message_text(what));
+    limulus::tools::say(limulus::tools::red("error:") + " " + limulus::tools::message_text(what));
     return 1;
   };
   try {
     limulus::tools::open_standard_streams();
-    std::signal(SIGXFSZ,
-                SIG_IGN);  // a write beyond `ulimit -f` fails, with a reason, and nothing is lost
+    // A write beyond `ulimit -f` fails, with a reason, and nothing is lost.
+    std::signal(SIGXFSZ, SIG_IGN);
     limulus::explain_lost_mappings();
     return limulus::tools::run(argc, argv);
   } catch (const limulus::Error& e) {

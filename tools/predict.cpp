@@ -29,7 +29,7 @@ struct PredictArguments {
 
 // One picture that cannot be read does not cost the answers for the others.
 void complain(const std::string& what, const std::string& path, nlohmann::ordered_json* all) {
-  fmt::print(stderr, "{} {}\n", red("error:"), message_text(what));
+  say(red("error:") + " " + message_text(what));
   all->push_back({{"image", path}, {"error", what}});
   set_exit_status(1);
 }

@@ -66,6 +66,8 @@ std::string message_text(std::string_view message) {
   return text;
 }
 
+void say(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
+
 std::string json_text(const nlohmann::ordered_json& json) {
   return printable_json(json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
@@ -75,19 +77,19 @@ StatusLine::~StatusLine() { clear(); }
 void StatusLine::draw(const std::string& text) {
   if (!on_terminal()) return;
   const std::string shown = text.substr(0, static_cast<std::size_t>(std::max(1, columns() - 1)));
-  fmt::print(stderr, "\r\033[K{}", shown);
+  std::fputs(("\r\033[K" + shown).c_str(), stderr);
   std::fflush(stderr);
   drawn_ = true;
 }
 
 void StatusLine::clear() {
-  if (drawn_) fmt::print(stderr, "\r\033[K");
+  if (drawn_) std::fputs("\r\033[K", stderr);
   drawn_ = false;
 }
 
 void StatusLine::finish(const std::string& text) {
   clear();
-  fmt::print(stderr, "{}\n", text);
+  say(text);
 }
 
 }  // namespace limulus::tools

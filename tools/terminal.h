@@ -23,6 +23,9 @@ std::string duration(double seconds);  // "4 s", "3 min 05 s", "2 h 07 min"
 // behind the first are indented: none of them can be taken for a message of its own.
 std::string message_text(std::string_view message);
 
+// A line on stderr. That nobody can read it (a full disk below stderr) ends nothing.
+void say(const std::string& line);
+
 // For people and programs; a file name that is not UTF-8 gets replacement characters, and what cannot
 // be seen is written as \u escapes.
 std::string json_text(const nlohmann::ordered_json& json);

@@ -185,10 +185,9 @@ void train(const TrainArguments& given) {
   const TrainConfig config = chosen_config(a);
   const bool locked = lock_folder(a.out);
   if (!a.resume && std::filesystem::exists(checkpoint_in(a.out)))
-    fmt::print(stderr,
-               "{} {} holds an earlier run; its checkpoint will be replaced (--resume goes "
-               "on with it)\n",
-               bold("note:"), printable(a.out));
+    say(fmt::format(
+        "{} {} holds an earlier run; its checkpoint will be replaced (--resume goes on with it)",
+        bold("note:"), printable(a.out)));
 
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "core/error.h"
+#include "core/printable.h"
 #include "training/sgd.h"
 
 namespace limulus {
@@ -158,7 +159,7 @@ void load_weights(const SafetensorsFile& file, Module& model, bool in_place) {
     if (!belongs_to_model(entry.name)) continue;
     bool known = false;
     for (const auto& [name, t] : targets) known = known || name == entry.name;
-    if (!known) unknown.push_back(entry.name);
+    if (!known) unknown.push_back(printable(entry.name));
   }
   if (!missing.empty() || !unknown.empty())
     throw FileError(
