@@ -5,9 +5,11 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "backends/registry.h"
 #include "core/error.h"
+#include "core/printable.h"
 #include "formats/atomic_file.h"
 #include "formats/read_file.h"
 #include "tools/commands.h"
@@ -54,8 +56,21 @@ void write_maps(const LookArguments& a, const Look& look, const std::string& pho
         fmt::format("{}.{}.png", fs::path(photograph).stem().string(), layer.name);
     const std::vector<std::uint8_t> bytes = encode_png(map_sheet(layer));
     write_file_atomically(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-    fmt::print("{}: {} maps of {} x {}, the strongest first\n", path.string(), layer.y.size(1),
-               layer.y.size(2), layer.y.size(3));
+    fmt::print("{}: {} maps of {} x {}, the strongest first\n", printable(path.string()),
+               layer.y.size(1), layer.y.size(2), layer.y.size(3));
+  }
+}
+
+// Files are named after the photographs: two of one name would be one file.
+void check_names(const std::vector<std::string>& photographs) {
+  std::set<std::string> stems;
+  for (const std::string& path : photographs) {
+    const std::string stem = fs::path(path).stem().string();
+    if (!stems.insert(stem).second)
+      throw ValueError(fmt::format(
+          "look: two photographs are named {}, and their pages would be one file; look at them one "
+          "by one, with --out",
+          printable(stem)));
   }
 }
 
@@ -73,6 +88,7 @@ void check_layer(const LookArguments& a, const Look& look) {
 void look(const LookArguments& a, const std::string& command) {
   if (!a.layer.empty() && a.png.empty())
     throw ValueError("look: --layer chooses what --png writes; give --png DIR, too");
+  if (!a.json) check_names(a.photographs);
   if (a.threads > 0) set_device_threads(a.threads);
   const TrainedModel trained = load_trained(a.checkpoint, a.device);
   const LookOptions options = {target_of(a, trained), a.window, a.stride};
@@ -94,11 +110,11 @@ void look(const LookArguments& a, const std::string& command) {
     const fs::path page = page_path(a, path);
     write_file_atomically(page, look_page(trained, seen, photograph, title));
     const auto best = static_cast<std::size_t>(seen.target);
-    fmt::print("{}: {} {:.1f} %, {} ({:.1f} MB)\n", path, trained.classes[best],
-               100 * seen.probabilities[best], page.string(),
-               static_cast<double>(fs::file_size(page)) / 1e6);
+    fmt::print("{}: {} {:.1f} %, {} ({:.1f} MB)\n", printable(path),
+               printable(trained.classes[best]), 100 * seen.probabilities[best],
+               printable(page.string()), static_cast<double>(fs::file_size(page)) / 1e6);
   }
-  if (a.json) fmt::print("[{}]\n", fmt::join(pages, ",\n"));
+  if (a.json) fmt::print("[{}]\n", printable_json(fmt::format("{}", fmt::join(pages, ",\n"))));
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <numeric>
 
 #include "core/error.h"
+#include "core/printable.h"
 #include "layers/activation.h"
 #include "layers/avg_pool2d.h"
 #include "layers/conv2d.h"
@@ -243,8 +244,9 @@ Json square_in(const Image& photograph, const TrainConfig& config) {
 // Inside of a <script>, "</" would end it; JSON may write it otherwise.
 std::string in_script(const Json& json) {
   std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
-  for (std::size_t at = 0; (at = text.find("</", at)) != std::string::npos; at += 3)
-    text.replace(at, 2, "<\\/");
+  // No "</script>", and no "<!--", behind which a browser reads on in another way.
+  for (std::size_t at = 0; (at = text.find('<', at)) != std::string::npos; at += 6)
+    text.replace(at, 1, "\\u003c");
   return text;
 }
 
@@ -354,12 +356,15 @@ namespace {
 // Everything that the scripts read; `numbers` is filled on the way.
 Json page_json(const TrainedModel& trained, const Look& look, const Image& photograph,
                const LookTitle& title, Numbers& numbers) {
+  Json classes = Json::array(), guesses = guesses_json(trained, look, 5);
+  for (const std::string& name : trained.classes) classes.push_back(printable(name));
+  for (Json& guess : guesses) guess["class"] = classes.at(guess["index"].get<std::size_t>());
   Json page = {{"model", trained.config.model},
-               {"photograph", title.photograph},
-               {"checkpoint", title.checkpoint},
-               {"classes", trained.classes},
+               {"photograph", printable(title.photograph)},
+               {"checkpoint", printable(title.checkpoint)},
+               {"classes", classes},
                {"target", look.target},
-               {"guesses", guesses_json(trained, look, 5)},
+               {"guesses", guesses},
                {"side", look.input.size(3)},
                {"channels", look.input.size(1)},
                {"picture", picture_uri(look.picture)},
