@@ -230,8 +230,7 @@ TEST_CASE("kernels are taken from the folder LIMULUS_CL_DIR") {
   {
     const Environment nowhere("LIMULUS_CL_DIR", (folder / "nowhere").string());
     OpenClBackend backend("opencl:0");
-    CHECK(
-        has(message_of<FileError>([&] { two_x_plus_one(backend); }), "common.cl: cannot open"));
+    CHECK(has(message_of<FileError>([&] { two_x_plus_one(backend); }), "common.cl: cannot open"));
   }
 }
 

@@ -15,7 +15,7 @@ failed=0
 check() {
   local name=$1 expected=$2 pattern=$3 status
   shift 3
-  timeout 60 "$@" > out.txt 2>&1 < /dev/null
+  timeout -k 5 60 "$@" > out.txt 2>&1 < /dev/null
   status=$?
   if [ "$status" -eq "$expected" ] && LC_ALL=C grep -Eaq -- "$pattern" out.txt; then
     passed=$((passed + 1))

@@ -1,6 +1,7 @@
 // What a file says of its sizes is checked before memory is asked for: until then no reader takes more
 // than 64 times the file's size and 64 MB. Each reader is given small files that promise a great deal.
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -145,9 +146,9 @@ TEST_CASE("pictures, arrays, weights and sets that promise more than they hold")
   };
   std::string many = "{", sizes = R"({"a":{"shape":[)", texts = R"({"__metadata__":{)";
   for (int i = 0; i < 300000; ++i) {
-    many += "\"" + std::to_string(i) + "\":{},";
+    many += fmt::format("\"{}\":{{}},", i);
     sizes += "0,";
-    texts += "\"" + std::to_string(i) + "\":\"\",";
+    texts += fmt::format("\"{}\":\"\",", i);
   }
   safetensors("many tensors", many + "\"x\":{}}");
   safetensors("many sizes", sizes + "0]}}");
