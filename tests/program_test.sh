@@ -257,7 +257,7 @@ mkdir -p mixed/good mixed/bad
 find "$flowers/test/daisy" -name '*.jpg' | sort | head -10 | xargs cp -t mixed/good
 find "$flowers/test/roses" -name '*.jpg' | sort | head -10 | xargs cp -t mixed/bad
 cp cut.jpg mixed/bad/cut.jpg
-check 'skipped pictures are listed' 0 'Skipped, because it could not be read' \
+check 'skipped pictures are listed' 0 '1 skipped: 1 unreadable' \
   "$limulus" train --model cifar-convnet --data mixed --epochs 1 --batch 4 --out mixed_out
 check '--strict' 1 'cut.jpg' \
   "$limulus" train --model cifar-convnet --data mixed --epochs 1 --batch 4 --out mixed_out --strict

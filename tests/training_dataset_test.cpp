@@ -4,6 +4,8 @@
 #include <doctest/doctest.h>
 #include <zlib.h>
 
+#include <algorithm>
+#include <bit>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -47,9 +49,10 @@ TEST_CASE("dataset: class folders without a test set are split, the same in ever
   CHECK(data.classes == std::vector<std::string>{"Tulips", "roses"});  // 'T' < 'r'
   CHECK(data.train.size() == 16);
   CHECK(data.test.size() == 4);
-  REQUIRE(data.skipped.size() == 2);
+  REQUIRE(data.skipped.size() == 3);
   CHECK(has(data.skipped[0].name, "empty"));
-  CHECK(has(data.skipped[1].name, "notes.txt"));
+  CHECK(has(data.skipped[1].name, ".hidden.png"));
+  CHECK(has(data.skipped[2].name, "notes.txt"));
   CHECK(has(data.layout, "2 class folders"));
   std::set<std::string> names;
   std::map<std::int64_t, int> tests;
@@ -136,13 +139,15 @@ TEST_CASE("dataset: MNIST's files, packed and not, and damaged ones") {
   const std::string images =
       be32(0x803) + be32(3) + be32(2) + be32(2) + std::string("abcdefghijkl");
   const std::string labels = be32(0x801) + be32(3) + std::string("\7\0\1", 3);
+  fs::create_directories(folder / "fashion/train-images-idx3-ubyte");  // a folder beside the file
   put_bytes(folder / "fashion/train-images-idx3-ubyte.gz", gzip(images, folder / "scratch"));
   put_bytes(folder / "fashion/train-labels-idx1-ubyte", labels);
   put_bytes(folder / "fashion/t10k-images.idx3-ubyte", images);
-  put_bytes(folder / "fashion/t10k-labels-idx1-ubyte.gz", gzip(labels, folder / "scratch"));
+  const fs::path packed_labels = folder / "fashion/t10k-labels-idx1-ubyte.gz";
+  put_bytes(packed_labels, gzip(labels, folder / "scratch"));
   const Dataset data = open_dataset(folder / "fashion");
-  CHECK(has(data.layout, "Fashion-MNIST"));
-  CHECK(data.classes[9] == "ankle boot");
+  CHECK(has(data.layout, "labels are not known"));  // whatever the folder is called
+  CHECK(data.classes[9] == "9");
   CHECK(data.train.size() == 3);
   CHECK(data.train.label(0) == 7);
   CHECK(data.train.in_memory());
@@ -181,6 +186,9 @@ TEST_CASE("dataset: CIFAR-10's binary version") {
   CHECK(data.train.size() == 3);
   CHECK(data.test.size() == 1);
   CHECK(data.skipped.size() == 3);
+  CHECK(has(message_of<FileError>([&] { open_dataset(folder.path, {.strict = true}); }),
+            "this part of the training set is missing"));
+  CHECK(has(data.train.name(2), "data_batch_3.bin, image 0"));
   CHECK(data.classes[static_cast<std::size_t>(data.train.label(2))] == "cat");
   const Image image = data.test.load(0);
   CHECK(image.width == 32);
@@ -192,12 +200,105 @@ TEST_CASE("dataset: CIFAR-10's binary version") {
   CHECK(has(message_of<FileError>([&] { open_dataset(folder.path); }), "label 10"));
 }
 
+TEST_CASE("dataset: MNIST's files in folders of their own names") {
+  TemporaryFolder folder;
+  const std::string images = be32(0x803) + be32(2) + be32(1) + be32(1) + "ab";
+  const std::string labels = be32(0x801) + be32(2) + std::string("\0\1", 2);
+  for (const char* part : {"train", "t10k"}) {
+    const std::string image_name = std::string(part) + "-images-idx3-ubyte",
+                      label_name = std::string(part) + "-labels-idx1-ubyte";
+    put_bytes(folder / (image_name + "/" + image_name), images);
+    put_bytes(folder / (label_name + "/" + label_name), labels);
+  }
+  put_bytes(folder / "readme.txt", "");
+  const Dataset data = open_dataset(folder.path);
+  CHECK(data.train.size() == 2);
+  REQUIRE(data.skipped.size() == 1);
+  CHECK(data.skipped[0].rule == SkipRule::unused);
+  // Folders of pictures beside them would be left out: it is asked which is meant.
+  put_bytes(folder / "cat/1.jpg", "");
+  put_bytes(folder / "dog/1.jpg", "");
+  CHECK(has(message_of<FileError>([&] { open_dataset(folder.path); }),
+            "choose with --layout mnist or --layout classes"));
+  CHECK(open_dataset(folder.path, {.layout = Layout::mnist}).train.size() == 2);
+  CHECK(open_dataset(folder.path, {.layout = Layout::classes}).classes.size() == 2);
+  fs::remove_all(folder / "t10k-images-idx3-ubyte/t10k-images-idx3-ubyte");
+  CHECK(has(message_of<FileError>([&] { open_mnist(folder.path); }),
+            "t10k-images-idx3-ubyte is a folder"));
+}
+
+// A label file of MNIST cannot be made here, but one with its CRC-32 can: the sum is linear in the
+// bits of the file, so that of three free bits in each of 20 labels some combination gives it.
+std::string labels_with_crc(std::uint32_t wanted) {
+  std::string bytes = be32(0x801) + be32(20) + std::string(20, '\0');
+  const auto crc = [&] {
+    return static_cast<std::uint32_t>(
+        ::crc32(0, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<uInt>(bytes.size())));
+  };
+  struct Row {
+    std::uint32_t sum;   // what these bits add to the CRC
+    std::uint64_t bits;  // 3 for each label
+  };
+  const auto flip = [&](std::uint64_t bits) {
+    for (int bit = 0; bit < 60; ++bit)
+      if ((bits >> bit & 1) != 0)
+        bytes[8 + bit / 3] = static_cast<char>(bytes[8 + bit / 3] ^ 1 << bit % 3);
+  };
+  const std::uint32_t none = crc();
+  std::uint32_t missing = none ^ wanted;
+  std::uint64_t chosen = 0;
+  std::vector<Row> rows;  // Gaussian elimination: each row has a highest bit of its own
+  const auto reduce = [&](std::uint32_t* sum, std::uint64_t* bits) {
+    for (const Row& row : rows)
+      if (std::bit_width(*sum ^ row.sum) < std::bit_width(*sum)) *sum ^= row.sum, *bits ^= row.bits;
+  };
+  for (int bit = 0; bit < 60; ++bit) {
+    flip(std::uint64_t{1} << bit);
+    Row row{crc() ^ none, std::uint64_t{1} << bit};
+    flip(row.bits);
+    reduce(&row.sum, &row.bits);
+    if (row.sum == 0) continue;
+    rows.push_back(row);
+    std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.sum > b.sum; });
+  }
+  reduce(&missing, &chosen);
+  REQUIRE(missing == 0);
+  flip(chosen);
+  return bytes;
+}
+
+TEST_CASE("dataset: MNIST and Fashion-MNIST are told apart by their labels") {
+  TemporaryFolder folder;
+  const auto put = [&](const char* part, std::uint32_t crc) {
+    put_bytes(folder / ("fashion/" + std::string(part) + "-images-idx3-ubyte"),
+              be32(0x803) + be32(20) + be32(1) + be32(1) + std::string(20, 'x'));
+    put_bytes(folder / ("fashion/" + std::string(part) + "-labels-idx1-ubyte.gz"),
+              gzip(labels_with_crc(crc), folder / "scratch"));
+  };
+  const auto open = [&] { return open_dataset(folder / "fashion"); };
+  put("train", 0xe0cb4ad2);
+  put("t10k", 0x4ab9eff9);
+  CHECK(open().layout == "MNIST, by its labels");
+  CHECK(open().classes[9] == "9");
+  put("train", 0x741a4657);
+  CHECK(has(message_of<FileError>(open), "one of the label files is MNIST's"));
+  put("t10k", 0x80142c1f);
+  CHECK(open().layout == "Fashion-MNIST, by its labels");
+  CHECK(open().classes[9] == "ankle boot");
+  put("t10k", 1);
+  CHECK(open().classes[9] == "ankle boot");
+  put("train", 2);
+  CHECK(open().classes[9] == "9");
+}
+
 TEST_CASE("dataset: a folder that is none of these says what it holds") {
   TemporaryFolder folder;
   const auto error = [&] { return message_of<FileError>([&] { open_dataset(folder.path); }); };
   CHECK(has(error(), "Found 0 entries"));
   put_bytes(folder / "data_batch_1", "");
   put_bytes(folder / "sub/deeper/x.png", "");
+  CHECK(has(error(), "at least 2 classes"));
+  fs::remove_all(folder / "sub/deeper");
   CHECK(has(error(), "Found 2 entries: sub/, data_batch_1"));
   CHECK(has(error(), "Flowers-17"));
   CHECK(has(error(), "binary version"));

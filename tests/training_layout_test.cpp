@@ -47,24 +47,26 @@ std::int64_t pictures(const Dataset& data) { return data.train.size() + data.tes
 }  // namespace
 
 TEST_CASE("layout: a class may be called train, Test or val") {
-  const Pictures flat = {"bus/1.jpg", "bus/2.jpg", "car/1.jpg", "car/2.jpg", "train/1.jpg",
-                         "train/2.jpg"};
+  const Pictures flat = {"bus/1.jpg", "bus/2.jpg",   "car/1.jpg",
+                         "car/2.jpg", "train/1.jpg", "train/2.jpg"};
   CHECK(flat.open().classes == Names{"bus", "car", "train"});
   CHECK(flat.open().kind == Layout::classes);
   CHECK(pictures(flat.open()) == 6);
-  CHECK(has(flat.open().layout, "3 class folders, 20 % of each held out"));
+  CHECK(flat.open().how_read() == "3 class folders, 20 % of each held out for testing");
 
-  const Pictures deep = {"bus/1.jpg", "bus/2.jpg", "car/1.jpg", "car/2.jpg", "Train/steam/1.jpg",
-                         "Train/electric/1.jpg"};
+  const Pictures deep = {"bus/1.jpg", "bus/2.jpg",         "car/1.jpg",
+                         "car/2.jpg", "Train/steam/1.jpg", "Train/electric/1.jpg"};
   CHECK(deep.open().classes == Names{"Train", "bus", "car"});
   CHECK(pictures(deep.open()) == 6);
   CHECK(has(deep.open().layout, "with 2 pictures in folders inside"));
 }
 
 TEST_CASE("layout: roles in any letter case, where all of the folder fits them") {
-  for (const auto& [train, test] :
-       {std::pair{"train", "test"}, {"TRAIN", "Val"}, {"Training", "Testing"}, {"Train", "VALID"},
-        {"train", "Validation"}}) {
+  for (const auto& [train, test] : {std::pair{"train", "test"},
+                                    {"TRAIN", "Val"},
+                                    {"Training", "Testing"},
+                                    {"Train", "VALID"},
+                                    {"train", "Validation"}}) {
     CAPTURE(test);
     TemporaryFolder folder;
     for (const char* name : {"a", "b"}) {
@@ -123,10 +125,11 @@ TEST_CASE("layout: what can be read in two ways is an error that shows both") {
 }
 
 TEST_CASE("layout: pictures at any depth, and a list of all that is none") {
-  Pictures folder = {"cat/1.jpg", "cat/2019/2.JPG", "cat/2019/may/3.jpeg", "cat/.hidden.jpg",
-                     "cat/Thumbs.db", "cat/4.webp", "cat/notes.txt", "dog/deep/er/1.png",
-                     "dog/deep/er/2.png", "stray.jpg", "list.txt", ".git/x.jpg", "empty/",
-                     "none/none/", "@eaDir/cat/1.jpg"};
+  Pictures folder = {"cat/1.jpg",       "cat/2019/2.JPG",    "cat/2019/may/3.jpeg",
+                     "cat/.hidden.jpg", "cat/Thumbs.db",     "cat/4.webp",
+                     "cat/notes.txt",   "dog/deep/er/1.png", "dog/deep/er/2.png",
+                     "stray.jpg",       "list.txt",          ".git/x.jpg",
+                     "empty/",          "none/none/",        "@eaDir/cat/1.jpg"};
   const Dataset data = folder.open();
   CHECK(data.classes == Names{"cat", "dog"});
   CHECK(pictures(data) == 5);
@@ -160,7 +163,7 @@ TEST_CASE("layout: symbolic links, loops, pipes and links to nothing") {
   const Dataset data = folder.open();
   CHECK(data.classes == Names{"cat", "dog"});
   CHECK(pictures(data) == 6);
-  CHECK(count(data, SkipRule::repeated) == 3);  // cat/loop, cat/up, root
+  CHECK(count(data, SkipRule::repeated) == 3);    // cat/loop, cat/up, root
   CHECK(count(data, SkipRule::no_access) == 1);   // self
   CHECK(count(data, SkipRule::unreadable) == 2);  // broken.jpg, pipe.jpg
   bool pipe = false;
@@ -182,19 +185,18 @@ TEST_CASE("layout: a folder that cannot be opened is skipped with a note") {
   if (::geteuid() != 0) MESSAGE("as this user, who is not root");
   Pictures folder = {"cat/1.jpg", "cat/2.jpg", "dog/1.jpg", "dog/private/2.jpg", "found/"};
   fs::permissions(folder.path, fs::perms::all);
-  for (const char* name : {"dog/private", "found"})
-    fs::permissions(folder / name, fs::perms::none);
+  for (const char* name : {"dog/private", "found"}) fs::permissions(folder / name, fs::perms::none);
   const pid_t child = ::fork();  // another user, who owns nothing here
   REQUIRE(child >= 0);
   if (child == 0) {
     if (::geteuid() == 0 && ::setuid(65534) != 0) ::_exit(2);
     try {
       const Dataset data = open_dataset(folder.path);
-      const bool right = data.classes == Names{"cat", "dog"} && pictures(data) == 3 &&
-                         count(data, SkipRule::no_access) == 2 &&
-                         has(message_of<FileError>([&] {
-                               open_dataset(folder.path, {.strict = true});
-                             }), "cannot be listed: Permission denied");
+      const bool right =
+          data.classes == Names{"cat", "dog"} && pictures(data) == 3 &&
+          count(data, SkipRule::no_access) == 2 &&
+          has(message_of<FileError>([&] { open_dataset(folder.path, {.strict = true}); }),
+              "cannot be listed: Permission denied");
       ::_exit(right ? 0 : 1);
     } catch (...) {
       ::_exit(3);
@@ -219,8 +221,9 @@ TEST_CASE("layout: the classes of a network to be evaluated") {
   CHECK(test.open({.classes = {"cat", "dog"}}).test.size() == 2);
   const Pictures named = {"cat/1.jpg", "dog/1.jpg", "test/1.jpg"};  // which is a class, as is known
   CHECK(pictures(named.open({.classes = {"cat", "dog", "test"}})) == 3);
-  CHECK(has(folder.error({.classes = {"Cat", "dog"}}), "there is \"Cat\", which differs only in "
-                                                       "capital and small letters"));
+  CHECK(has(folder.error({.classes = {"Cat", "dog"}}),
+            "there is \"Cat\", which differs only in "
+            "capital and small letters"));
 }
 
 TEST_CASE("class names: the same in every spelling of Unicode") {

@@ -110,8 +110,9 @@ TEST_CASE("loader: unreadable images are left out and listed, or an error at the
     }
     const auto skipped = loader.skipped();
     REQUIRE(skipped.size() == 5);
-    CHECK(skipped[4].first == 9);
-    CHECK(has(skipped[4].second.reason, "9.png"));
+    CHECK(has(skipped.at(9).name, "9.png"));
+    CHECK_FALSE(has(skipped.at(9).reason, "9.png"));
+    CHECK(skipped.at(9).rule == SkipRule::unreadable);
 
     Loader strict(cache, {.crop = 10}, {},
                   {.batch = 4, .shuffle = false, .workers = workers, .strict = true});
@@ -119,12 +120,21 @@ TEST_CASE("loader: unreadable images are left out and listed, or an error at the
     Batch batch;
     CHECK(strict.next(batch));
     CHECK(has(message_of<FileError>([&] { strict.next(batch); }), "4.png"));
-    // A crop that is too large is no reason to skip.
+    // A crop that is too large for all of them leaves nothing.
     Loader large(cache, {.crop = 13}, {}, {.batch = 4, .shuffle = false, .workers = workers});
-    large.start(0);
-    CHECK(has(message_of<ShapeError>([&] { large.next(batch); }), "0.png"));
+    CHECK(all_batches(large, 0).empty());
+    CHECK(large.skipped().size() == 12);
+    CHECK(has(large.skipped().at(0).reason, "x12 is smaller than the crop 13x13"));
+    CHECK(loader.skipped().size() == 5);  // of the other loader's concern
   }
-  CHECK_THROWS_AS(measure_pixels(*std::make_unique<ImageCache>(set.subset({4, 5}))), FileError);
+  CHECK(has(message_of<FileError>([&] {
+              measure_pixels(*std::make_unique<ImageCache>(set.subset({4, 5})));
+            }),
+            "none of 2 images can be used; the first is "));
+  ImageCache small(set, {.short_side = 0}, std::size_t{1} << 30, 13);  // rgb.png is 20 x 12
+  small.try_all(100, 2);
+  CHECK(small.skipped().size() == 12);
+  CHECK(small.skipped().at(0).rule == SkipRule::wrong_size);
   CHECK(measure_pixels(*cache).unreadable == 5);
 }
 

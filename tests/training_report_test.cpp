@@ -195,7 +195,10 @@ RunReport example() {
   w[11] = -1;  // and blue of the lower right the smallest; kernel 1 is all zero
   r.filters = Tensor::from(w, {2, 3, 2, 2}, device("reference"));
   r.layer_times = {{"conv1", 0.002, 0.005}, {"", 0.0005, 0.0015}};
-  r.skipped = {"train/<i>.jpg: it is empty"};
+  r.train_images = 50;
+  r.held_out = 31;
+  r.layout = "train and test folders of <3> class folders";
+  r.skipped = {{"train/<i>.jpg", "it is empty", SkipRule::unreadable, "training"}};
   r.provenance = {{"flags", "-O3 <none> & \"all\""}};
   return r;
 }
@@ -296,7 +299,7 @@ TEST_CASE("report: missing parts are told in a sentence") {
     CHECK(contains(page, "Not one step was made"));
     CHECK(contains(page, "No convolution"));
     CHECK(contains(page, "were not timed"));
-    CHECK(contains(page, "Every image could be read"));
+    CHECK(contains(page, "Nothing was left out"));
   }
   SUBCASE("within the first epoch") {
     RunReport run = example();
@@ -385,14 +388,31 @@ TEST_CASE("report: large runs give a page of bounded size") {
     value = static_cast<std::uint8_t>((state = state * 1664525u + 1013904223u) >> 24);
   }
   run.single.worst.assign(100, noisy);
-  run.skipped.assign(5000, "train/x.jpg: it is empty");
+  run.skipped.assign(5000, {"train/x.jpg", "it is empty"});
   const std::string page = page_of(run);
   check_page(page);
-  CHECK(contains(page, "5,000 images could not be read"));
+  CHECK(contains(page, "5,000 entries took no part: 5,000 unreadable; the first 200 are."));
   const auto begin = page.find("<path class=\"s0\" d=\"M", page.find("class=\"plot\" view"));
   REQUIRE(begin != std::string::npos);
   const std::string path = page.substr(begin, page.find("/>", begin) - begin);
   CHECK(count(path, "L") == 499);
+}
+
+TEST_CASE("report: two hundred thousand classes") {
+  RunReport run = example();
+  const std::int64_t classes = 200'000;
+  run.classes.clear();
+  for (std::int64_t c = 0; c < classes; ++c) run.classes.push_back("kind " + std::to_string(c));
+  run.single.metrics = Metrics(classes);
+  run.ten = {};
+  std::vector<float> scores(static_cast<std::size_t>(classes));
+  scores[9] = 1;
+  for (const std::int64_t label : {std::int64_t{9}, std::int64_t{123'456}})
+    run.single.metrics.add(scores.data(), &label, 1);
+  const std::string page = page_of(run);
+  check_page(page);
+  CHECK(contains(page, "<th scope=\"row\">kind 123456</th><td class=\"text\">kind 9</td><td>1</td>"));
+  CHECK(contains(page, "199,998 classes are without held-out images"));
 }
 
 TEST_CASE("plot: round ticks and their labels") {

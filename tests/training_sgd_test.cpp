@@ -120,7 +120,23 @@ TEST_CASE("metrics count top-1, top-5 and who is taken for whom") {
   CHECK(m.top5() == doctest::Approx(0.5));
   CHECK(m.confusion(1, 0) == 1);
   CHECK(m.confusion(1, 1) == 1);
+  CHECK(m.confusions().size() == 2);
+  CHECK(std::isnan(Metrics(6).top1()));
+  CHECK(std::isnan(Metrics(6).top5()));
   const std::int64_t wrong[] = {6};
   CHECK_THROWS_WITH_AS(m.add(scores, wrong, 1), "metrics: label 6 is not one of 6 classes",
                        ValueError);
+}
+
+TEST_CASE("metrics of 200,000 classes take the memory of the images, not of the square") {
+  const std::int64_t classes = 200'000;
+  Metrics m(classes);
+  std::vector<float> scores(static_cast<std::size_t>(classes));
+  scores[199'999] = 1;
+  for (const std::int64_t label : {std::int64_t{199'999}, std::int64_t{7}})
+    m.add(scores.data(), &label, 1);
+  CHECK(m.top1() == doctest::Approx(0.5));
+  CHECK(m.confusion(7, 199'999) == 1);
+  CHECK(m.confusion(8, 199'999) == 0);
+  CHECK(m.confusions().size() == 2);
 }

@@ -180,7 +180,8 @@ void write_folder(const fs::path& folder, const std::vector<std::string>& names,
 }
 
 void convert(const ConvertArguments& a) {
-  const bool from_folder = fs::is_directory(a.from);
+  std::error_code unknown;  // reading it says what is wrong
+  const bool from_folder = fs::is_directory(a.from, unknown);
   if (a.list) return list(SafetensorsFile(a.from));
   if (a.to.empty())
     throw ValueError("convert: where to? Name a .safetensors file or a folder, or use --list");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "core/printable.h"
@@ -27,9 +28,9 @@ std::string usable_text(std::int64_t usable, std::int64_t all, const std::string
 void print_skipped(const std::vector<Skipped>& skipped, std::size_t most) {
   if (skipped.empty()) return;
   fmt::print("        {}\n", printable(summary(skipped)));
-  std::vector<Skipped> list = skipped;
-  std::stable_sort(list.begin(), list.end(), [](const Skipped& a, const Skipped& b) {
-    return stops_strict(a.rule) > stops_strict(b.rule);
+  std::vector<Skipped> list;
+  std::copy_if(skipped.begin(), skipped.end(), std::back_inserter(list), [](const Skipped& s) {
+    return s.rule != SkipRule::hidden && s.rule != SkipRule::not_a_picture;
   });
   const std::size_t shown = list.size() <= most + 1 ? list.size() : most;
   for (std::size_t i = 0; i < shown; ++i)

@@ -17,8 +17,8 @@ std::string classes_text(const std::vector<std::string>& classes);
 // "800 training images"; "799 of 800 training images" where some cannot be used.
 std::string usable_text(std::int64_t usable, std::int64_t all, const std::string& what);
 
-// How many by each rule, then at most `most` of them by name: pictures first, what merely lies
-// beside them last. Nothing when nothing was skipped.
+// How many by each rule, then at most `most` of them by name, without what is hidden or no picture
+// (which a report and JSON list). Nothing when nothing was skipped.
 void print_skipped(const std::vector<Skipped>& skipped, std::size_t most);
 
 // {"count": 3, "by_rule": {"hidden": 2, "unreadable": 1}}, and with `list` {"list": [...]}.

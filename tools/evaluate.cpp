@@ -197,7 +197,7 @@ void evaluate(const EvaluateArguments& a) {
   if (!a.json) {
     fmt::print("Data    {}: {}, {}: {} ({})\n", folder, classes_text(t.classes),
                usable_text(chosen.images.size(), chosen.images.size(), "images"), chosen.text,
-               data.layout);
+               chosen.split == "all" ? data.layout : data.how_read());
     for (const std::string& note : chosen.notes) fmt::print("        note: {}\n", note);
     std::fflush(stdout);
   }
@@ -226,14 +226,15 @@ void evaluate(const EvaluateArguments& a) {
   std::vector<Skipped> skipped = data.skipped;
   for (const auto& [index, skip] : (ten_possible ? ten : one).skipped) {
     skipped.push_back(skip);
-    skipped.back().part = chosen.split;
+    if (chosen.split != "all")
+      skipped.back().part = chosen.split == "training" ? "training" : "held out";
   }
   const auto without = unseen(one.metrics, t.classes);
 
   if (a.json) {
     Json j = {{"checkpoint", a.checkpoint}, {"data", folder}};
     j["layout"] = name_of(data.kind);
-    j["read_as"] = data.layout;
+    j["read_as"] = data.how_read();
     j["split"] = chosen.split;
     j["notes"] = chosen.notes;
     j["images"] = one.images;

@@ -81,7 +81,7 @@ void RunLog::data(const Trainer& trainer, bool resumed) {
   j["resumed"] = resumed;
   j["data"] = trainer.config().data;
   j["layout"] = name_of(d.kind);
-  j["read_as"] = d.layout;
+  j["read_as"] = d.how_read();
   j["classes"] = d.classes;
   j["training"] = {{"images", d.train.size()}, {"usable", trainer.usable_train()}};
   j["held_out"] = {{"images", d.test.size()}, {"usable", trainer.usable_test()}};

@@ -68,7 +68,8 @@ TrainConfig chosen_config(const TrainArguments& a) {
   TrainConfig c = default_config(a.model, a.recipe);
   if (a.resume) {
     const auto file = checkpoint_in(a.out);
-    if (!std::filesystem::exists(file))
+    std::error_code unknown;
+    if (!std::filesystem::is_regular_file(file, unknown))
       throw FileError(
           fmt::format("{}: there is no checkpoint to resume; without --resume a new run begins",
                       file.string()));
@@ -132,7 +133,7 @@ void show_data(const Trainer& trainer) {
              data.test.size() == 0
                  ? "nothing held out"
                  : usable_text(trainer.usable_test(), data.test.size(), "held out"),
-             data.layout);
+             data.how_read());
   print_skipped(trainer.skipped(), 10);
 }
 
@@ -151,8 +152,10 @@ void print_accuracy(const Trainer& trainer, const RunReport& report) {
       fmt::print("  ten crops    top-1 {:.1f} %  top-5 {:.1f} %\n", 100 * report.ten.metrics.top1(),
                  100 * report.ten.metrics.top5());
   }
-  if (const auto skipped = trainer.skipped(); !skipped.empty()) {
-    fmt::print("\nSkipped\n");
+  const auto skipped = trainer.skipped();  // once more, where pictures of the set are among them
+  if (std::any_of(skipped.begin(), skipped.end(),
+                  [](const Skipped& s) { return stops_strict(s.rule); })) {
+    fmt::print("\n");
     print_skipped(skipped, 50);
   }
 }
@@ -184,7 +187,8 @@ void train(const TrainArguments& given) {
   if (a.threads > 0) set_device_threads(a.threads);
   const TrainConfig config = chosen_config(a);
   const bool locked = lock_folder(a.out);
-  if (!a.resume && std::filesystem::exists(checkpoint_in(a.out)))
+  std::error_code unknown;
+  if (!a.resume && std::filesystem::is_regular_file(checkpoint_in(a.out), unknown))
     say(fmt::format(
         "{} {} holds an earlier run; its checkpoint will be replaced (--resume goes on with it)",
         bold("note:"), printable(a.out)));

@@ -196,8 +196,9 @@ Dataset open_flowers17(const fs::path& folder, const DatasetOptions& options) {
   }
   data.in_one_piece = true;
   split_by_class(all, 17, options, &data.train, &data.test);
-  data.layout = fmt::format("Flowers-17, {:.0f} % of each class held out for testing",
-                            100 * options.test_part);
+  data.layout = "Flowers-17";
+  data.division =
+      fmt::format("{:.0f} % of each class held out for testing", 100 * options.test_part);
   check_strict(data, options);
   return data;
 }

@@ -62,13 +62,15 @@ Layout parse_layout(const std::string& name);  // ValueError lists them
 
 struct Dataset {
   Layout kind = Layout::automatic;  // which it was read as
-  std::string layout;               // the same, and how it was divided, in a sentence
+  std::string layout;    // the same in words, "train and test folders of 5 class folders"
+  std::string division;  // how `test` came about, where that is a choice; may be empty
   std::vector<std::string> classes;
   ImageSet train;
   ImageSet test;
   // The set came in one piece, and `test` was drawn from it by DatasetOptions::test_part.
   bool in_one_piece = false;
   std::vector<Skipped> skipped;
+  std::string how_read() const { return layout + (division.empty() ? "" : ", " + division); }
 };
 
 struct DatasetOptions {

@@ -211,11 +211,11 @@ Dataset open_mnist(const fs::path& folder, const DatasetOptions& options) {
   } else {
     for (int digit = 0; digit < 10; ++digit) data.classes.push_back(std::to_string(digit));
   }
-  data.layout = fmt::format("{}: the training files, and the t10k files held out",
-                            known == Known::fashion  ? "Fashion-MNIST, by its labels"
-                            : known == Known::digits ? "MNIST, by its labels"
-                                                     : "IDX files whose labels are not known, so "
-                                                       "that classes are numbers");
+  data.layout = known == Known::fashion  ? "Fashion-MNIST, by its labels"
+                : known == Known::digits ? "MNIST, by its labels"
+                                         : "IDX files whose labels are not known, so that classes "
+                                           "are numbers";
+  data.division = "the t10k files held out";
   skip_others(folder, read, &data);
   check_strict(data, options);
   return data;
@@ -248,9 +248,8 @@ Dataset open_cifar10(const fs::path& folder, const DatasetOptions& options) {
   const fs::path test = folder / "test_batch.bin";
   for (const fs::path& path : batches) data.train = data.train.joined(read_cifar_file(path));
   data.test = read_cifar_file(test);
-  data.layout =
-      fmt::format("CIFAR-10, binary version: {} of its 5 data batches, and the test batch held out",
-                  batches.size());
+  data.layout = fmt::format("CIFAR-10, binary version, {} of its 5 data batches", batches.size());
+  data.division = "the test batch held out";
   batches.push_back(test);
   skip_others(folder, batches, &data);
   check_strict(data, options);

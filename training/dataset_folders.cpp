@@ -71,11 +71,10 @@ class Reader {
     data.in_one_piece = true;
     split_by_class(all, static_cast<std::int64_t>(data.classes.size()), options_, &data.train,
                    &data.test);
-    data.layout = fmt::format(
-        "{}{}, {}", what, deep(),
-        options_.test_part > 0
-            ? fmt::format("{:.0f} % of each held out for testing", 100 * options_.test_part)
-            : "none of them held out");
+    data.layout = what + deep();
+    data.division = options_.test_part > 0 ? fmt::format("{:.0f} % of each held out for testing",
+                                                         100 * options_.test_part)
+                                           : std::string("none of them held out");
   }
 
   std::string deep() const {

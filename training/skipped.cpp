@@ -15,7 +15,7 @@ struct Rule {
 const Rule& rule_of(SkipRule rule) {
   static constexpr Rule kRules[] = {
       {"hidden", "hidden (a name that begins with a dot, or a folder of the system)", false},
-      {"not_a_picture", "no picture by its name (.jpg, .jpeg, .png)", false},
+      {"not_a_picture", "not a picture by its name (.jpg, .jpeg, .png)", false},
       {"other_format", "a picture of another format than JPEG and PNG", true},
       {"no_class", "a picture outside of the class folders", true},
       {"empty_class", "a class folder without pictures", true},

@@ -48,6 +48,11 @@ Dataset open_data(const TrainConfig& config) {
   return open_dataset(config.data, options);
 }
 
+bool is_file(const std::filesystem::path& path) {
+  std::error_code unknown;
+  return std::filesystem::is_regular_file(path, unknown);
+}
+
 // A checkpoint keeps names as JSON, which is UTF-8; its writer is asked.
 bool is_utf8(const std::string& text) {
   try {
@@ -212,6 +217,15 @@ void Trainer::prepare_folder() const {
     throw FileError(fmt::format(
         "{}: cannot make this folder for the checkpoint: {}; choose another one with --out",
         options_.out.string(), error.message()));
+  for (const char* name :
+       {"checkpoint.safetensors", "checkpoint.safetensors.previous", "report.html"}) {
+    const auto status = std::filesystem::status(options_.out / name, error);
+    if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
+      throw FileError(fmt::format(
+          "{}: is {}, where a file is to be written; move it away or choose another --out",
+          (options_.out / name).string(),
+          std::filesystem::is_directory(status) ? "a folder" : "no regular file"));
+  }
   const AtomicFile writable(checkpoint_path());  // never committed: it leaves nothing behind
   for (const std::string& name : data_.classes)
     if (!is_utf8(name))
@@ -276,9 +290,8 @@ void Trainer::explain_nan(const Tensor& x, double loss) {
 }
 
 std::string Trainer::checkpoint_state() const {
-  return std::filesystem::exists(checkpoint_path())
-             ? checkpoint_path().string() + " was not touched."
-             : std::string("There is no checkpoint of this run yet.");
+  return is_file(checkpoint_path()) ? checkpoint_path().string() + " was not touched."
+                                    : std::string("There is no checkpoint of this run yet.");
 }
 
 // ---- the loop -------------------------------------------------------------------------------
@@ -287,11 +300,10 @@ bool Trainer::run() {
   try {
     return train_epochs();
   } catch (const DeviceError& error) {  // its weights cannot be read any more
-    throw DeviceError(fmt::format("train: step {} (epoch {}): {}. {}{}", progress_.step + 1,
-                                  progress_.epoch + 1, error.what(), checkpoint_state(),
-                                  std::filesystem::exists(checkpoint_path())
-                                      ? " The same command with --resume goes on."
-                                      : ""));
+    throw DeviceError(
+        fmt::format("train: step {} (epoch {}): {}. {}{}", progress_.step + 1, progress_.epoch + 1,
+                    error.what(), checkpoint_state(),
+                    is_file(checkpoint_path()) ? " The same command with --resume goes on." : ""));
   }
 }
 
@@ -425,7 +437,7 @@ RunReport Trainer::report() const {
       r.filters = w.detach();
       break;
     }
-  r.layout = data_.layout;
+  r.layout = data_.how_read();
   r.train_images = data_.train.size();
   r.held_out = data_.test.size();
   r.skipped = skipped();

@@ -1,0 +1,167 @@
+#!/usr/bin/env bash
+# How the `limulus` program reads folders of pictures, and that it leaves nothing out without a word.
+# Usage: program_data_test.sh PROGRAM SOURCE_DIR
+set -u
+limulus=$1
+source_dir=$2
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+cd "$folder" || exit 1
+passed=0
+failed=0
+
+# check NAME EXPECTED_STATUS PATTERN COMMAND...: status, and an extended regular expression that
+# stdout and stderr together must contain.
+check() {
+  local name=$1 expected=$2 pattern=$3 status
+  shift 3
+  "$@" > out.txt 2>&1 < /dev/null
+  status=$?
+  if [ "$status" -eq "$expected" ] && grep -Eq -- "$pattern" out.txt; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    printf 'FAILED: %s\n  %s\n  status %s, expected %s; wanted /%s/; printed:\n' \
+      "$name" "$*" "$status" "$expected" "$pattern"
+    sed 's/^/  | /' out.txt | head -20
+  fi
+}
+also() { # also NAME PATTERN: the same output holds this, too
+  if grep -Eq -- "$2" out.txt; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    printf 'FAILED: %s\n  wanted /%s/; printed:\n' "$1" "$2"
+    sed 's/^/  | /' out.txt | head -20
+  fi
+}
+train() { # train DATA [OPTIONS]: into DATA_out
+  "$limulus" train --model cifar-convnet --epochs 1 --batch 4 --data "$1" --out "${1}_out" "${@:2}"
+}
+evaluate() { # evaluate RUN [OPTIONS]
+  "$limulus" evaluate "${1}_out/checkpoint.safetensors" "${@:2}"
+}
+# take CLASS FIRST LAST FOLDER: some of the class's photographs
+take() {
+  mkdir -p "$4"
+  find "$source_dir/data/flowers5/test/$1" -name '*.jpg' | sort | sed -n "$2,$3p" | xargs cp -t "$4"
+}
+small=$source_dir/tests/golden/images/rgb.png # 20 x 12
+
+# ---- a set with a training and a test part, and a damaged and a small picture in each ------------
+for class in daisy roses; do
+  take $class 1 6 "parts/train/$class"
+  take $class 7 10 "parts/test/$class"
+done
+for part in train test; do
+  head -c 3000 "$(find parts/train/daisy -name '*.jpg' | head -1)" > "parts/$part/roses/cut.jpg"
+  cp "$small" "parts/$part/daisy/small.png"
+done
+touch parts/train/daisy/.DS_Store parts/test/notes.txt
+check 'train: the line Data' 0 \
+  '^Data +parts: 2 classes \(daisy, roses\), 12 of 14 training images, 8 of 10 held out \(train and test folders of 2 class folders\)$' \
+  train parts --log logs/parts.jsonl
+also 'by which rule, and how many' '6 skipped: 1 hidden .*, 1 not a picture .*, 2 unreadable, 2 of a size'
+also 'held-out pictures by name' 'parts/test/roses/cut.jpg: .*\(held out\)'
+also 'of how many the accuracy is' 'Held-out accuracy on 8 of 10 images'
+check 'the report' 0 'parts/test/daisy/small.png: 20x12 is smaller than the crop 32x32 \(held out\)' \
+  cat parts_out/report.html
+also 'the report counts' 'of which 12 could be used, and 10 held out, of which 8 could'
+check '--strict' 1 'parts/train/daisy/small.png: 20x12 is smaller than the crop 32x32' \
+  train parts --strict
+check 'evaluate' 0 '^8 of 10 images of parts$' evaluate parts
+also 'evaluate: by name' 'parts/test/roses/cut.jpg: .*\(held out\)'
+check 'evaluate --strict' 1 'parts/test/daisy/small.png: 20x12' evaluate parts --strict
+check 'evaluate --split training' 0 '^12 of 14 images of parts$' evaluate parts --split training
+also 'a note that these are known' 'trained on these images'
+check 'evaluate --split all' 0 '^20 of 24 images of parts$' evaluate parts --split all
+check 'resumed: the same counts' 0 '12 of 14 training images, 8 of 10 held out' train parts --resume
+
+if command -v python3 > /dev/null; then
+  evaluate parts --json > eval.json
+  check 'evaluate --json' 0 '^right$' python3 -c '
+import json
+j = json.load(open("eval.json"))
+assert j["layout"] == "train-test" and j["split"] == "held-out" and j["images"] == 10
+assert j["classes"] == ["daisy", "roses"]
+s = j["skipped"]
+assert s["by_rule"] == {"hidden": 1, "not_a_picture": 1, "unreadable": 1, "wrong_size": 1}, s
+assert s["count"] == len(s["list"]) == 4
+assert any(e["name"].endswith("cut.jpg") and e["reason"] and e["part"] == "held out" for e in s["list"])
+c = j["single_crop"]["confusion"]
+assert sum(e["images"] for e in c) == j["single_crop"]["images"] == 8
+wrong = sum(e["images"] for e in c if e["truth"] != e["guess"])
+assert len(j["worst"]) == wrong and all(w["name"].endswith(".jpg") for w in j["worst"])
+print("right")'
+  check '--log' 0 '^right$' python3 -c '
+import json
+lines = [json.loads(line) for line in open("logs/parts.jsonl")]
+assert [e["event"] for e in lines] == ["data"] + 6 * ["skipped"] + ["epoch", "end"], lines
+data, epoch, end = lines[0], lines[-2], lines[-1]
+assert data["training"] == {"images": 14, "usable": 12} and data["classes"] == ["daisy", "roses"]
+assert epoch["held_out"]["images"] == 8 and 0 <= epoch["held_out"]["top1"] <= 1
+assert end["state"] == "finished" and end["single_crop"]["images"] == 8
+print("right")'
+else
+  echo 'skipped: what JSON holds: there is no Python 3'
+fi
+
+# ---- a log that cannot be written ----------------------------------------------------------------
+if [ -e /dev/full ]; then
+  check 'a log on a full disk' 1 '^error: /dev/full: cannot write the log' train parts --log /dev/full
+fi
+mkdir a_folder
+check 'a log that is a folder' 1 'a_folder: cannot be the log' train parts --log a_folder
+mkfifo a_pipe
+check 'a log that is a pipe' 1 'a_pipe: cannot be the log' train parts --log a_pipe
+# In the middle of a run: no file may grow beyond 1 MB, and 5 kB of the log are left.
+head -c $((1024 * 1019)) /dev/zero > long.jsonl
+check 'a log that becomes too long' 1 'long.jsonl: cannot write the log: .*the weights are safe in long_out' \
+  bash -c 'ulimit -f 1024; trap "" XFSZ; exec "$@"' _ "$limulus" train --model lenet5 --data parts \
+  --epochs 60 --batch 12 --out long_out --log long.jsonl
+cp out.txt long.txt
+check 'it ended early' 0 '^0$' sh -c 'grep -c "epoch 60/60" long.txt || true'
+check 'its checkpoint is whole' 0 '8 of 10 images' "$limulus" evaluate long_out/checkpoint.safetensors
+
+# ---- class folders: a class called train, folders inside of folders ------------------------------
+take daisy 1 6 classes/bus
+take roses 1 6 classes/car/2019
+take tulips 1 6 classes/train
+check 'a class called train' 0 \
+  'classes: 3 classes \(bus, car, train\), 15 training images, 3 held out \(3 class folders \(with 6 pictures in folders inside of them\), 20 % of each' \
+  train classes
+check 'evaluate: what training held out' 0 '^3 images of classes$' evaluate classes
+also 'it says so' 'those that training held out'
+cp -r classes moved
+check 'also where the set was moved' 0 '^3 images of moved$' evaluate classes --data moved
+check 'evaluate: all of another set' 0 '^6 images of other$' \
+  bash -c "mkdir other && cp -r classes/bus other/bus && '$limulus' evaluate classes_out/checkpoint.safetensors --data other"
+also 'and which were none' 'no image of 2 of the network.s 3 classes: car, train'
+also 'and how it was read' 'other: .*6 images: all of the set \(1 class folders\)'
+take sunflowers 1 2 classes/test
+check 'a layout that is doubtful' 1 'two ways: as 4 classes \(bus, car, test, train\), or by the roles' \
+  train classes
+check '--layout' 0 '4 classes \(bus, car, test, train\)' train classes --layout classes
+check 'the layout of a run is kept' 0 '4 classes' evaluate classes
+
+# ---- nothing held out, and nothing at all --------------------------------------------------------
+take daisy 1 1 single/daisy
+take roses 1 1 single/roses
+check 'nothing held out' 0 '2 training images, nothing held out' train single
+also 'no accuracy of nothing' '\| nothing held out  \|'
+also 'nor in the end' '^Nothing was held out, so there is no held-out accuracy'
+check 'evaluate: nothing held out' 0 'Nothing is held out.*--split all takes all 2 images' evaluate single
+check 'evaluate --json: null' 0 '"top1": null' evaluate single --json
+check 'resumed: nothing held out' 0 'Nothing was held out' train single --resume
+cp "$small" single/roses/*.jpg
+check 'a class that cannot be used' 1 'none of the 1 training images of class "roses"' train single
+
+# ---- names that look equal -----------------------------------------------------------------------
+take daisy 1 2 case/train/Daisy
+take roses 1 2 case/train/roses
+take daisy 3 3 case/test/daisy
+take roses 3 3 case/test/roses
+check 'capital letters' 1 'there is "Daisy", which differs only in capital and small letters' train case
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
