@@ -115,7 +115,7 @@ TEST_CASE("augment: every choice occurs, follows the key, and is what it says") 
   CHECK(zoomed == std::vector<float>(48, 77));
 
   CHECK(has(message_of<ShapeError>([&] { augment(flat, {}, {.crop = 7}, norm, zoomed.data()); }),
-            "looks at 7 x 7 pixels, and the image has only 6 x 6"));
+            "6x6 is smaller than the crop 7x7"));
   CHECK_THROWS_AS(check({.channels = 2}, norm), ValueError);
   CHECK_THROWS_AS(check({.zoom_min = 2, .zoom_max = 1}, norm), ValueError);
   Normalization with_image;

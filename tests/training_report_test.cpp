@@ -411,7 +411,8 @@ TEST_CASE("report: two hundred thousand classes") {
     run.single.metrics.add(scores.data(), &label, 1);
   const std::string page = page_of(run);
   check_page(page);
-  CHECK(contains(page, "<th scope=\"row\">kind 123456</th><td class=\"text\">kind 9</td><td>1</td>"));
+  CHECK(
+      contains(page, "<th scope=\"row\">kind 123456</th><td class=\"text\">kind 9</td><td>1</td>"));
   CHECK(contains(page, "199,998 classes are without held-out images"));
 }
 

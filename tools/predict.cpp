@@ -44,16 +44,21 @@ void predict(const PredictArguments& a) {
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
   for (const std::string& path : a.images) {
     std::vector<float> p;
+    Image image;
     try {
-      p = classify(t, decode_image(read_file(path), path, t.config.prepare.short_side), a.ten_crop);
-    } catch (const ShapeError& e) {  // smaller than the network's input
-      complain(fmt::format("{}: {}", path, e.what()), path, &all);
-      continue;
-    } catch (const FileError& e) {
-      complain(e.what(), path, &all);
-      continue;
+      image = decode_image(read_file(path), path, t.config.prepare.short_side);
     } catch (const std::bad_alloc&) {
       complain(fmt::format("{}: there is not enough memory for this picture", path), path, &all);
+      continue;
+    } catch (const std::exception& e) {
+      const std::string what = e.what();
+      complain(what.starts_with(path) ? what : fmt::format("{}: {}", path, what), path, &all);
+      continue;
+    }
+    try {
+      p = classify(t, image, a.ten_crop);
+    } catch (const ShapeError& e) {  // smaller than the network's input
+      complain(fmt::format("{}: {}", path, e.what()), path, &all);
       continue;
     }
     const auto best = top_k(p.data(), static_cast<std::int64_t>(p.size()), a.top);

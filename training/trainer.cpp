@@ -98,8 +98,7 @@ Trainer::Trainer(TrainConfig config, TrainerOptions options)
   const int crop = config_.augment.crop;
   train_images_ = std::make_shared<ImageCache>(data_.train, config_.prepare, kKept, crop);
   test_images_ = std::make_shared<ImageCache>(data_.test, config_.prepare, kKept, crop);
-  try_images();
-  const PixelStatistics pixels = measure_pixels(*train_images_, kTried, decoding_threads(options_));
+  const PixelStatistics pixels = try_images();
   normalization_ = make_normalization(pixels, config_.pixel_scale, config_.subtract_mean_image);
 
   model_ = build_model(config_, static_cast<std::int64_t>(data_.classes.size()), backend_);
@@ -122,17 +121,23 @@ Trainer::Trainer(TrainConfig config, TrainerOptions options)
 
 Trainer::~Trainer() = default;
 
-// What cannot be used is known before the first step, and the rest is decoded by then.
-void Trainer::try_images() {
-  for (ImageCache* images : {train_images_.get(), test_images_.get()}) {
-    images->try_all(kTried, decoding_threads(options_));
+// What cannot be used is known before the first step, and what can is decoded by then. The training
+// images give their mean at the same time.
+PixelStatistics Trainer::try_images() {
+  PixelStatistics pixels;
+  try {
+    pixels = measure_pixels(*train_images_, kTried, decoding_threads(options_));
+  } catch (const FileError&) {  // not one of them can be used, as is said below
+  }
+  test_images_->try_all(kTried, decoding_threads(options_));
+  for (const ImageCache* images : {train_images_.get(), test_images_.get()}) {
     const auto skipped = images->skipped();
     if (skipped.empty()) continue;
     const Skipped& first = skipped.begin()->second;
     if (config_.strict) throw FileError(text_of(first));
-    if (static_cast<std::int64_t>(skipped.size()) == images->size())
+    if (images == train_images_.get() ? pixels.images == 0 : std::ssize(skipped) == images->size())
       throw FileError(fmt::format(
-          "train: none of the {} {} images in {} can be used; the first is {}", images->size(),
+          "train: none of the {} {} images in {} can be used; the first is {}", skipped.size(),
           images == train_images_.get() ? "training" : "held-out", config_.data, text_of(first)));
   }
   train_skipped_ = train_images_->skipped();
@@ -145,6 +150,7 @@ void Trainer::try_images() {
         "nothing is held out (each class has one image); choose another one with --schedule, or "
         "add "
         "images");
+  return pixels;
 }
 
 // A class of which no image can be used cannot be learned.

@@ -23,6 +23,7 @@
 #include "training/report.h"
 #include "training/schedule.h"
 #include "training/sgd.h"
+#include "training/statistics.h"
 
 namespace limulus {
 
@@ -103,7 +104,7 @@ class Trainer {
   std::string checkpoint_state() const;  // for messages: what is left when training fails
   [[noreturn]] void explain_nan(const Tensor& x, double loss);
   void finish_epoch();
-  void try_images();
+  PixelStatistics try_images();
   void check_classes() const;
   void note_skipped(const Evaluation& test);
   std::string progress_json() const;
