@@ -19,6 +19,8 @@ std::size_t Pool::size_class(std::size_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
+Pool::Pool(Backend& backend) : backend_(backend), at_fork_(AtFork::Stage::memory, mutex_) {}
+
 // A pool that its backend owns was emptied by that backend's destructor (see Backend::~Backend);
 // this is for pools that stand alone.
 Pool::~Pool() { trim(); }

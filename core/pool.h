@@ -11,6 +11,8 @@
 #include <mutex>
 #include <vector>
 
+#include "core/at_fork.h"
+
 namespace limulus {
 
 class Backend;
@@ -25,7 +27,7 @@ struct PoolStats {
 
 class Pool {
  public:
-  explicit Pool(Backend& backend) : backend_(backend) {}
+  explicit Pool(Backend& backend);
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
@@ -43,6 +45,7 @@ class Pool {
   mutable std::mutex mutex_;
   std::map<std::size_t, std::vector<void*>> free_;
   PoolStats stats_;
+  AtFork at_fork_;
 };
 
 // A buffer for the length of a scope: workspaces of kernels.

@@ -9,6 +9,7 @@
 #include <exception>
 #include <mutex>
 
+#include "core/at_fork.h"
 #include "core/backend.h"
 
 namespace limulus {
@@ -23,6 +24,7 @@ void print_event(const TraceEvent& e) {
 
 struct Listener {
   std::mutex mutex;
+  AtFork at_fork{AtFork::Stage::memory, mutex};
   std::function<void(const TraceEvent&)> sink;
   std::atomic<bool> active{false};
 
