@@ -4,12 +4,15 @@
 #include <mutex>
 #include <utility>
 
+#include "core/at_fork.h"
+
 namespace limulus {
 namespace {
 
 struct Queues {
   std::mutex mutex;
   std::list<std::function<void()>> all;
+  AtFork at_fork{AtFork::Stage::memory, mutex};
 };
 
 // Never destroyed: it is used at the very end.

@@ -14,12 +14,29 @@
 namespace limulus {
 
 QueuedBackend::QueuedBackend(std::unique_ptr<Backend> inner)
-    : inner_(std::move(inner)), finish_at_exit_([this] {
+    : inner_(std::move(inner)),
+      at_fork_(AtFork::Stage::work, {.before =
+                                         [this] {  // a child cannot go on with half a command
+                                           std::unique_lock lock(mutex_);
+                                           if (std::this_thread::get_id() != thread_.get_id())
+                                             done_.wait(lock, [&] { return commands_.empty(); });
+                                           lock.release();  // and is held
+                                         },
+                                     .parent = [this] { mutex_.unlock(); },
+                                     .child = [this] { forget_thread(); }}),
+      finish_at_exit_([this] {
         if (std::this_thread::get_id() != thread_.get_id()) synchronize();
       }) {
   if (!inner_->host_memory())
     throw DeviceError(inner_->name() + ": only a backend in host memory needs a queue");
-  thread_ = std::thread([this] { work(); });
+}
+
+// Those who slept are not here: to tell them that they may wake, or to wait for them, would hang.
+void QueuedBackend::forget_thread() {
+  std::construct_at(&thread_);
+  std::construct_at(&wanted_);
+  std::construct_at(&done_);
+  mutex_.unlock();
 }
 
 QueuedBackend::~QueuedBackend() {
@@ -28,7 +45,7 @@ QueuedBackend::~QueuedBackend() {
     leaving_ = true;
   }
   wanted_.notify_one();
-  thread_.join();  // after the last command
+  if (thread_.joinable()) thread_.join();  // after the last command
   pool().trim();
 }
 
@@ -41,6 +58,7 @@ void QueuedBackend::push(std::function<void()> command) {
   }
   {
     const std::lock_guard lock(mutex_);
+    if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
     commands_.push_back(std::move(command));
   }
   wanted_.notify_one();

@@ -17,6 +17,7 @@
 #include <type_traits>
 
 #include "backends/finish_at_exit.h"
+#include "core/at_fork.h"
 #include "core/backend.h"
 #include "core/denormals.h"
 
@@ -103,7 +104,8 @@ class QueuedBackend : public Backend {
     });
   }
   void push(std::function<void()> command);
-  void work();  // the thread's loop
+  void work();           // the thread's loop
+  void forget_thread();  // in the child of a fork, which does not have it
 
   std::unique_ptr<Backend> inner_;
   std::mutex mutex_;
@@ -112,6 +114,7 @@ class QueuedBackend : public Backend {
   std::exception_ptr error_;  // of the first command that failed since the last wait
   bool leaving_ = false;
   std::thread thread_;
+  AtFork at_fork_;
   FinishAtExit finish_at_exit_;
 };
 

@@ -62,7 +62,7 @@ struct Factor {
 
 void run(std::int64_t batch, int threads) {
   CpuBackend backend(threads);
-  const cpu::Context ctx{backend.threads(), &backend.pool()};
+  const cpu::Context& ctx = backend.context();
   const bool wide = backend.instruction_set() == "avx512";
   const auto in_f32 = wide ? cpu::avx512::convolve<float> : cpu::avx2::convolve<float>;
   const auto in_f64 = wide ? cpu::avx512::convolve<double> : cpu::avx2::convolve<double>;

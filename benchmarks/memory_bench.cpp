@@ -51,7 +51,7 @@ struct Timing {
   double limit() const { return around > 0 ? std::min(ordinary, around) : ordinary; }
 };
 
-Timing time_pass(const Pass& pass, int threads, double seconds, bool cold) {
+Timing time_pass(const Pass& pass, const cpu::Context& ctx, double seconds, bool cold) {
   const cpu::StreamProbe probe =
       cpu_instruction_set() == "avx512" ? cpu::avx512::stream_probe : cpu::avx2::stream_probe;
   Timing t;
@@ -68,16 +68,16 @@ Timing time_pass(const Pass& pass, int threads, double seconds, bool cold) {
       for (std::size_t i = 0; i < larger_than_caches.size(); i += 64) ++larger_than_caches[i];
     else
       f();  // whatever can be in the caches is
-    const double start = pass_clock(threads);
+    const double start = pass_clock(ctx.threads);
     f();
-    times.push_back(pass_clock(threads) - start);
+    times.push_back(pass_clock(ctx.threads) - start);
   };
   std::vector<double> kernel, ordinary, around;
   const double end = now() + seconds;
   for (int r = 0; r < 3 || now() < end; ++r) {
     if (pass.run) once(pass.run, kernel);
-    once([&] { probe(threads, pass.arrays.data(), count, false, &sink); }, ordinary);
-    if (writes) once([&] { probe(threads, pass.arrays.data(), count, true, &sink); }, around);
+    once([&] { probe(ctx, pass.arrays.data(), count, false, &sink); }, ordinary);
+    if (writes) once([&] { probe(ctx, pass.arrays.data(), count, true, &sink); }, around);
   }
   t.kernel = best(kernel);
   t.ordinary = best(ordinary);
@@ -98,12 +98,12 @@ struct Arguments {
 
 void run(const Arguments& a) {
   if (a.threads > 0) set_device_threads(a.threads);
-  const int threads = a.threads > 0 ? a.threads : cpu_default_threads();
   if (cpu_instruction_set().empty()) throw std::runtime_error("memory_bench: needs AVX2");
-  Backend& cpu = device("cpu");
+  auto& backend = dynamic_cast<CpuBackend&>(device("cpu"));
+  const cpu::Context& context = backend.context();
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
   if (!a.json) {
-    fmt::print("{}, batch {}\n", cpu.description(), a.batch);
+    fmt::print("{}, batch {}\n", backend.description(), a.batch);
     fmt::print("{:<26} {:>8} {:>9} {:>7} {:>7}   limit: {:>9} {:>9} GB/s\n", "", "MB", "ms", "GB/s",
                "share", "ordinary", "around");
   }
@@ -112,8 +112,8 @@ void run(const Arguments& a) {
       return entry.name.find(w) != std::string::npos;
     };
     if (!a.words.empty() && std::none_of(a.words.begin(), a.words.end(), asked)) continue;
-    Arrays arrays(cpu);
-    const Timing t = time_pass(entry.make(cpu, arrays), threads, a.seconds, a.cold);
+    Arrays arrays(backend);
+    const Timing t = time_pass(entry.make(backend, arrays), context, a.seconds, a.cold);
     const auto gbps = [&](double s) { return s > 0 ? 1e-9 * t.bytes / s : 0; };
     const double share = t.kernel > 0 ? t.limit() / t.kernel : 0;
     rows.push_back({{"name", entry.name},
@@ -134,8 +134,8 @@ void run(const Arguments& a) {
                number(gbps(t.ordinary), 1), number(gbps(t.around), 1));
   }
   if (a.json)
-    fmt::print("{}\n", nlohmann::ordered_json{{"device", cpu.description()},
-                                              {"threads", threads},
+    fmt::print("{}\n", nlohmann::ordered_json{{"device", backend.description()},
+                                              {"threads", context.threads},
                                               {"batch", a.batch},
                                               {"cold", a.cold},
                                               {"passes", rows}}

@@ -44,12 +44,11 @@ bool fits_in_step(const StreamArray* arrays, int count) {
 
 }  // namespace
 
-void stream_probe(int threads, const StreamArray* arrays, int count, bool around_caches,
+void stream_probe(const Context& ctx, const StreamArray* arrays, int count, bool around_caches,
                   float* sink) {
   // A task has the same part of every array, and takes it in rounds of about 4 KiB, so that all
   // arrays are under way at the same time.
   constexpr std::int64_t rounds = 32, floats_in_round = 1024;
-  const Context ctx{.threads = threads};
   if (fits_in_step(arrays, count)) return in_step(ctx, arrays, count, around_caches);
   std::int64_t all = 0, bytes = 0;
   for (int a = 0; a < count; ++a) {

@@ -3,6 +3,8 @@
 // memory is measured against.
 #include <cstdint>
 
+#include "backends/cpu/kernels/kernels.h"
+
 namespace limulus::cpu {
 
 // One array of a pass. update: every value is read, and written back where it stood.
@@ -13,19 +15,19 @@ struct StreamArray {
   Role role = Role::read;
 };
 
-// Goes once through all arrays together, the long and the short ones side by side, on `threads`
-// threads: what a kernel that reads and writes these arrays must do at least. Arrays of role `write`
+// Goes once through all arrays together, the long and the short ones side by side, on the
+// threads of the context: what a kernel that reads and writes these arrays must do at least. Arrays of role `write`
 // are written with ordinary stores, or around the caches. They are overwritten; the others
 // are unchanged. Adds something read to *sink, so that no read can be left out.
-using StreamProbe = void (*)(int threads, const StreamArray* arrays, int count, bool around_caches,
-                             float* sink);
+using StreamProbe = void (*)(const Context& ctx, const StreamArray* arrays, int count,
+                             bool around_caches, float* sink);
 
 namespace avx2 {
-void stream_probe(int threads, const StreamArray* arrays, int count, bool around_caches,
+void stream_probe(const Context& ctx, const StreamArray* arrays, int count, bool around_caches,
                   float* sink);
 }
 namespace avx512 {
-void stream_probe(int threads, const StreamArray* arrays, int count, bool around_caches,
+void stream_probe(const Context& ctx, const StreamArray* arrays, int count, bool around_caches,
                   float* sink);
 }
 

@@ -17,10 +17,12 @@ from types import SimpleNamespace
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks" / "versus"))
+import contenders
 import environment
 import measure
 import run
 import table
+import worker
 from contenders import Effort, Work
 
 # What a worker or a program does, as Python.
@@ -46,7 +48,11 @@ class Fake:
 
     def measure(self, work, threads, effort):
         if self.values:
-            return measure.Answer(self.values[work.kind], 0, 100)
+            values = dict(self.values[work.kind])
+            if "mean_ms" in values:  # three times as long beside others, two at once 2.1 times
+                values["mean_ms"] *= (3 if work.busy else 1) * (2.1 if work.runs > 1 else 1)
+                values["mean_ms"] *= 2 if threads == 1 else 1
+            return measure.Answer(values, 0, 100)
         self.workers.append(measure.Worker([sys.executable, "-c", self.program]))
         return self.workers[-1].ask({"kind": "run"})
 
@@ -62,7 +68,7 @@ class Fake:
         self.workers = []
 
 
-NETWORK = {"ms": 4, "images_per_second": 250}
+NETWORK = {"ms": 4, "mean_ms": 4, "images_per_second": 250}
 OURS = {"peak": {"gflops": 500}, "gemm": {"ms": 1, "gflops": 400}, "inference": NETWORK,
         "training": {**NETWORK, "host_ms": 0.1, "host_share": 0.025}, "start": {"ms": 50},
         "first start": {"ms": 900},
@@ -93,7 +99,7 @@ class Versus(unittest.TestCase):
         self.assertIn("JSONDecodeError", self.failure_of(BABBLES))
 
     def test_programs_that_hang(self):
-        before, measure.PATIENCE = measure.PATIENCE, 0.5
+        before, measure.PATIENCE = measure.PATIENCE, 3
         try:
             self.assertIn("no answer for too long", self.failure_of(HANGS))
             with self.assertRaisesRegex(measure.MeasurementError, "no answer for too long"):
@@ -108,6 +114,43 @@ class Versus(unittest.TestCase):
         with self.assertRaisesRegex(measure.MeasurementError, "no such thing"):
             measure.run_once([sys.executable, "-c", "raise SystemExit('no such thing')"])
 
+    def test_spinning_processes_are_there_and_end(self):
+        with measure.Load(2) as load:
+            pids = [p.pid for p in load.processes]
+            self.assertGreater(load.seconds(), 0)
+        self.assertEqual([Path(f"/proc/{pid}").exists() for pid in pids], [False, False])
+        with self.assertRaises(KeyError):  # also when what is measured fails
+            with measure.Load(1) as load:
+                raise KeyError
+        self.assertFalse(Path(f"/proc/{load.processes[0].pid}").exists())
+        # What they use is not counted as others'.
+        program = "import time\nend = time.monotonic() + 0.3\nwhile time.monotonic() < end: pass\nprint(1)"
+        taken = measure.sample(lambda: measure.run_once([sys.executable, "-c", program]), measure.CPUS)
+        self.assertEqual(taken.values, 1)
+
+    def test_two_at_once(self):
+        answers = measure.at_once([lambda: measure.Answer({"mean_ms": 3}, 1, 10),
+                                   lambda: measure.Answer({"mean_ms": 5}, 2, 20)])
+        both = contenders.together(answers)
+        self.assertEqual((both.values["mean_ms"], both.cpu_seconds, both.memory_mb), (4, 3, 30))
+
+        def fails():
+            raise measure.MeasurementError("no")
+        with self.assertRaisesRegex(measure.MeasurementError, "no"):
+            measure.at_once([fails, lambda: 1])
+
+    def test_a_worker_tells_median_and_mean(self):
+        out = io.StringIO()
+        requests = '{"kind": "prepare", "batch": 2}\n{"kind": "run", "repeat": 3}\n'
+        with contextlib.redirect_stdout(out):
+            before, sys.stdin = sys.stdin, io.StringIO(requests)
+            try:
+                worker.serve(lambda: {}, lambda request: lambda repeat: [0.001, 0.001, 0.004])
+            finally:
+                sys.stdin = before
+        answer = json.loads(out.getvalue().splitlines()[-1])
+        self.assertEqual((answer["ms"], answer["mean_ms"]), (1, 2))
+
     def document(self, everybody):
         """Everything, measured with these contenders."""
         a = SimpleNamespace(
@@ -116,8 +159,12 @@ class Versus(unittest.TestCase):
             only=[p for p in run.PARTS if p not in ("inference", "start", "clblast", "torchvision")])
         document = {"provenance": {"processor": "a fast one"}, "contenders": {}, "results": [],
                     "settings": {"threads": a.threads, "disturbed_share": measure.DISTURBED_SHARE}}
-        with contextlib.redirect_stdout(io.StringIO()):
-            run.measure_all(a, sys.executable, everybody, document, str(self.folder))
+        before, run.CPUS = run.CPUS, 0  # beside nobody
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                run.measure_all(a, sys.executable, everybody, document, str(self.folder))
+        finally:
+            run.CPUS = before
         return document
 
     def printed(self, how, document):
@@ -131,7 +178,7 @@ class Versus(unittest.TestCase):
                      Fake("limulus-opencl", "", ("training", "gemm"), {
                          **OURS, "training": {**OURS["training"], "ms": 2}}),
                      Fake("torch", "", ("training", "gemm"), {
-                         **OURS, "training": {"ms": 12, "images_per_second": 83.3}}),
+                         **OURS, "training": {"ms": 12, "mean_ms": 14, "images_per_second": 83.3}}),
                      Fake("openvino", "", ("training",), None)]
         everybody[-1].program = DIES
         document = self.document(everybody)
@@ -145,6 +192,16 @@ class Versus(unittest.TestCase):
         # The best other is another framework, though our own OpenCL was faster. 12 ms / 4 ms = 3.
         self.assertIn("| training step, batch 32 | 250.0 | 250.0 | 83.3 | failed | torch | 3.00 |", text)
         self.assertIn("| training step, batch 32 | 2 | 0.10 | 2.0 | 2.5 % |", text)
+        # The busy machine: means, quiet and busy; who failed has no number and no ratio.
+        self.assertIn("| lenet5, training, batch 32 | 2 | 4.00 | 12.00 | 14.00 | 42.00 | failed | failed "
+                      "| torch | 3.50 |", text)
+        self.assertIn("| alexnet, inference, batch 1 | 1 | 8.00 | 24.00 | - | - | - | - | - | - |", text)
+        for expected in (
+                "cifar-convnet, training, batch 32, busy: 2 threads of limulus are 2.00 times as fast as "
+                "1 thread",
+                "lenet5, training, batch 32, two at once, 2 threads: limulus takes 2.10 times as long as "
+                "one alone"):
+            self.assertIn(expected, text)
 
     def test_an_interrupted_run_keeps_what_it_has(self):
         class Interrupts(Fake):

@@ -37,9 +37,15 @@ Tensor random_values(std::int64_t n, CpuBackend& backend, Rng& rng) {
 
 const float* floats(const Tensor& t) { return static_cast<const float*>(t.data()); }
 
+cpu::Context with_threads(const CpuBackend& backend, int threads) {
+  cpu::Context context = backend.context();
+  context.threads = threads;
+  return context;
+}
+
 // Bytes a second of a loop that reads the array and does nothing else, the best of some runs: what
 // a kernel that uses each of its numbers once can have at most.
-double read_bandwidth(const std::string& isa, int threads, Tensor& array) {
+double read_bandwidth(const std::string& isa, const cpu::Context& context, Tensor& array) {
   const cpu::StreamProbe probe =
       isa == "avx512" ? cpu::avx512::stream_probe : cpu::avx2::stream_probe;
   const cpu::StreamArray whole{static_cast<float*>(array.mutable_data()), array.numel(),
@@ -49,7 +55,7 @@ double read_bandwidth(const std::string& isa, int threads, Tensor& array) {
   const double end = now() + 0.3;
   while (now() < end) {
     const double start = now();
-    probe(threads, &whole, 1, false, &sink);
+    probe(context, &whole, 1, false, &sink);
     shortest = std::min(shortest, now() - start);
   }
   return 4.0 * static_cast<double>(array.numel()) / shortest;
@@ -64,7 +70,7 @@ std::vector<Climbed> climb(const cpu::Ladder<Rung>& ladder, CpuBackend& backend,
   std::vector<Climbed> climbed;
   for (int i = 0; i < ladder.count; ++i) {
     const Rung& rung = ladder.rungs[i];
-    const cpu::Context context{rung.all_threads ? backend.threads() : 1, &backend.pool()};
+    const cpu::Context context = with_threads(backend, rung.all_threads ? backend.threads() : 1);
     Climbed c{rung.name, context.threads, 1e30, 0};
     std::fill(y.begin(), y.end(), std::nanf(""));  // so that a forgotten element shows
     double spent = 0;
@@ -170,8 +176,8 @@ void run_ladder(const LadderArguments& a) {
     const Tensor x = random_values(s.in, backend, rng), b = random_values(s.out, backend, rng);
     Tensor w = random_values(s.in * s.out, backend, rng);
     const auto limits = [&] {  // before the rungs and after them, since the machine's speed drifts
-      fc.limit_one = std::max(fc.limit_one, read_bandwidth(isa, 1, w));
-      fc.limit_all = std::max(fc.limit_all, read_bandwidth(isa, threads, w));
+      fc.limit_one = std::max(fc.limit_one, read_bandwidth(isa, with_threads(backend, 1), w));
+      fc.limit_all = std::max(fc.limit_all, read_bandwidth(isa, backend.context(), w));
     };
     limits();
     fc.rungs = climb(products, backend, a.seconds, 4096,

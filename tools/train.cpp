@@ -296,7 +296,8 @@ void add_train(CLI::App& app) {
   c->add_option("--device", a->device,
                 "limulus devices lists them; of alexnet-towers two: cpu:0/2,cpu:1/2")
       ->capture_default_str();
-  c->add_option("--threads", a->threads, "Threads of the cpu device (default: all cores)")
+  c->add_option("--threads", a->threads,
+                "Threads of the cpu device (default: as many as the process may use)")
       ->check(CLI::Range(1, 1024));
   c->add_option("--workers", a->workers, "Threads that decode and augment")
       ->check(CLI::Range(0, 64))

@@ -3,10 +3,13 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <limits>
 
+#include "backends/cpu/cpu_backend.h"
+#include "backends/cpu/threads.h"
 #include "core/error.h"
 #include "core/printable.h"
 #include "training/sgd.h"
@@ -31,22 +34,38 @@ std::string some(const std::vector<std::string>& names) {
                      names.size() > shown ? fmt::format(" and {} more", names.size() - shown) : "");
 }
 
-// The first value that is infinite or no number, or n. Runs of values are looked at without asking
-// which one it was, so that the compiler can compare a vector of them at once.
+// The first value that is infinite or no number, or n, by all threads: weights of AlexNet are 244 MB.
+// Runs of values are looked at without asking which one it was, so that the compiler can compare a
+// vector of them at once.
 template <class T>
 std::int64_t first_not_finite(const T* values, std::int64_t n) {
-  constexpr std::int64_t run = 4096;
+  constexpr std::int64_t run = 1 << 16;
   const auto finite = [](T x) { return std::abs(x) <= std::numeric_limits<T>::max(); };  // not NaN
-  std::int64_t first = n;
-#pragma omp parallel for reduction(min : first)
-  for (std::int64_t begin = 0; begin < n; begin += run) {
-    const std::int64_t end = std::min(n, begin + run);
+  std::atomic<std::int64_t> first = n;
+  const auto look = [&](std::int64_t task) {
+    const std::int64_t begin = task * run, end = std::min(n, begin + run);
     int bad = 0;
-#pragma omp simd reduction(| : bad)
     for (std::int64_t i = begin; i < end; ++i) bad |= !finite(values[i]);
-    for (std::int64_t i = begin; bad != 0 && i < end; ++i)
-      if (!finite(values[i])) first = std::min(first, i);
+    for (std::int64_t i = begin; bad != 0 && i < end; ++i) {
+      if (finite(values[i])) continue;
+      std::int64_t seen = first;
+      while (i < seen && !first.compare_exchange_weak(seen, i)) {
+      }
+      return;
+    }
+  };
+  const std::int64_t runs = (n + run - 1) / run;
+  if (n < 1 << 20) {  // threads are worth starting for megabytes
+    for (std::int64_t i = 0; i < runs; ++i) look(i);
+    return first;
   }
+  cpu::Team team;
+  team.share(
+      runs, cpu_default_threads(),
+      [](const void* body, std::int64_t task, int) {
+        (*static_cast<const decltype(look)*>(body))(task);
+      },
+      &look);
   return first;
 }
 

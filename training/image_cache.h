@@ -8,6 +8,7 @@
 #include <mutex>
 #include <vector>
 
+#include "core/at_fork.h"
 #include "training/augment.h"
 #include "training/dataset.h"
 
@@ -44,6 +45,7 @@ class ImageCache {
   std::size_t limit_;
   int smallest_;
   mutable std::mutex mutex_;
+  AtFork at_fork_{AtFork::Stage::memory, mutex_};
   std::vector<std::shared_ptr<const Image>> kept_;
   std::size_t bytes_ = 0;
   std::map<std::int64_t, Skipped> skipped_;

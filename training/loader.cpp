@@ -11,6 +11,7 @@
 #include <thread>
 #include <utility>
 
+#include "core/at_fork.h"
 #include "core/error.h"
 
 namespace limulus {
@@ -43,6 +44,25 @@ struct Loader::Impl {
   std::vector<Batch> spare;  // memory for batches to come
   std::map<std::int64_t, Skipped> misfits;
   std::vector<std::jthread> workers;
+
+  // The child of a fork makes the batches that are due by workers of its own: what those of the
+  // parent had in work will not come.
+  AtFork at_fork{AtFork::Stage::work,
+                 {.before = [this] { mutex.lock(); },
+                  .parent = [this] { mutex.unlock(); },
+                  .child =
+                      [this] {
+                        for (std::jthread& worker : workers) std::construct_at(&worker);
+                        workers.clear();
+                        std::construct_at(&changed);
+                        shelf.clear();
+                        claimed = delivered;
+                        mutex.unlock();
+                      }}};
+
+  void start_workers() {
+    while (std::cmp_less(workers.size(), options.workers)) workers.emplace_back([this] { work(); });
+  }
 
   std::int64_t batches() const {
     const std::int64_t n = images->size();
@@ -168,7 +188,7 @@ void Loader::start(std::int64_t epoch, std::int64_t first_batch) {
   }
   l.claimed = l.delivered = first_batch;
   l.started = true;
-  for (int w = 0; w < l.options.workers; ++w) l.workers.emplace_back([&l] { l.work(); });
+  l.start_workers();
 }
 
 bool Loader::next(Batch& batch) {
@@ -180,6 +200,7 @@ bool Loader::next(Batch& batch) {
       l.make(l.delivered++, batch);
       continue;
     }
+    l.start_workers();  // in the child of a fork
     std::unique_lock lock(l.mutex);
     l.changed.wait(lock, [&] { return l.shelf.contains(l.delivered); });
     auto made = l.shelf.extract(l.delivered);

@@ -6,8 +6,8 @@
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <thread>
 
+#include "backends/cpu/cpu_backend.h"
 #include "backends/registry.h"
 #include "core/algebra.h"
 #include "core/error.h"
@@ -66,7 +66,7 @@ bool is_utf8(const std::string& text) {
 constexpr std::int64_t kTried = 10000;
 
 int decoding_threads(const TrainerOptions& options) {
-  return std::max({1, static_cast<int>(std::thread::hardware_concurrency()), options.workers});
+  return std::max(cpu_default_threads(), options.workers);
 }
 
 bool all_finite(const Tensor& t) {

@@ -16,7 +16,7 @@ std::size_t rounded(std::size_t bytes, std::size_t unit) {
 
 }  // namespace
 
-Arena::Arena(std::size_t range) {
+Arena::Arena(std::size_t range) : at_fork_(AtFork::Stage::ranges, mutex_) {
   range = rounded(range, huge_page);
   void* there = mmap(nullptr, range + huge_page, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

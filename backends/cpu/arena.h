@@ -14,6 +14,8 @@
 #include <map>
 #include <mutex>
 
+#include "core/at_fork.h"
+
 namespace limulus::cpu {
 
 class Arena {
@@ -37,6 +39,7 @@ class Arena {
   char* begin_ = nullptr;
   std::size_t range_ = 0, end_ = 0;
   std::map<std::size_t, std::size_t> holes_;  // offset -> length, no two of them neighbours
+  AtFork at_fork_;
 };
 
 }  // namespace limulus::cpu

@@ -6,9 +6,9 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <thread>
 #include <utility>
 
+#include "backends/cpu/default_threads.h"
 #include "core/error.h"
 #include "core/pool.h"
 
@@ -69,28 +69,16 @@ std::string processor() {
 
 // ---- threads -----------------------------------------------------------------------------------
 
-int cpu_default_threads() {
-  constexpr long most = 1024;
-  const char* wanted = std::getenv("LIMULUS_THREADS");
-  if (wanted != nullptr && *wanted != '\0') {
-    char* end = nullptr;
-    const long threads = std::strtol(wanted, &end, 10);
-    if (*end != '\0' || threads < 1 || threads > most) {
-      throw ValueError(std::string("cpu: LIMULUS_THREADS is \"") + wanted +
-                       "\", but must be a number from 1 to " + std::to_string(most));
-    }
-    return static_cast<int>(threads);
-  }
-  const unsigned available = std::thread::hardware_concurrency();
-  return available == 0 ? 1 : static_cast<int>(available);
-}
+int cpu_default_threads() { return default_threads().threads; }
 
 void CpuBackend::set_threads(int threads) {
   if (threads < 0) {
     throw ValueError("cpu: " + std::to_string(threads) +
                      " threads; give 1 or more, or 0 for all of them");
   }
-  context_.threads = threads == 0 ? cpu_default_threads() : threads;
+  const ThreadCount count = threads == 0 ? default_threads() : ThreadCount{threads, ""};
+  context_.threads = count.threads;
+  threads_limit_ = count.limit;
 }
 
 // ---- the backend -------------------------------------------------------------------------------
@@ -125,6 +113,7 @@ CpuBackend::CpuBackend(int threads, std::string name, std::string instruction_se
   f32_ = wide ? &cpu::avx512::kernels<float>() : &cpu::avx2::kernels<float>();
   f64_ = wide ? &cpu::avx512::kernels<double>() : &cpu::avx2::kernels<double>();
   context_.pool = &pool();
+  context_.team = &team_;
   set_threads(threads);
 }
 
@@ -132,7 +121,8 @@ CpuBackend::~CpuBackend() { pool().trim(); }
 
 std::string CpuBackend::description() const {
   return processor() + ", " + instruction_set_ + ", " + std::to_string(context_.threads) +
-         (context_.threads == 1 ? " thread" : " threads");
+         (context_.threads == 1 ? " thread" : " threads") +
+         (threads_limit_.empty() ? "" : " (" + threads_limit_ + ")");
 }
 
 // ---- memory ------------------------------------------------------------------------------------
@@ -173,7 +163,7 @@ void CpuBackend::download(void* host, const void* src, std::size_t bytes) {
   if (bytes != 0) std::memcpy(host, src, bytes);
 }
 
-// ---- workspaces of kernels ---------------------------------------------------------------------
+// ---- workspaces and threads of kernels ---------------------------------------------------------
 
 namespace cpu {
 
@@ -182,6 +172,10 @@ void* scratch_take(const Context& ctx, std::size_t bytes) {
 }
 void scratch_give(const Context& ctx, void* data, std::size_t bytes) noexcept {
   static_cast<Pool*>(ctx.pool)->give(data, bytes);
+}
+
+void share_tasks(const Context& ctx, std::int64_t tasks, int threads, Task run, const void* body) {
+  ctx.team->share(tasks, threads, run, body);
 }
 
 }  // namespace cpu

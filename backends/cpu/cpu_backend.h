@@ -6,6 +6,7 @@
 
 #include "backends/cpu/arena.h"
 #include "backends/cpu/kernels/kernels.h"
+#include "backends/cpu/threads.h"
 #include "core/backend.h"
 
 namespace limulus {
@@ -16,8 +17,9 @@ namespace limulus {
 std::string cpu_instruction_set();
 bool cpu_supports(const std::string& instruction_set);
 
-// Threads of a CpuBackend that is not told otherwise: LIMULUS_THREADS, or else as many as the
-// process may use. ValueError when LIMULUS_THREADS is not a number from 1 to 1024.
+// Threads of a CpuBackend that is not told otherwise: LIMULUS_THREADS or OMP_NUM_THREADS, or else as
+// many as the process may use (default_threads.h). ValueError when LIMULUS_THREADS is not a number
+// from 1 to 1024.
 int cpu_default_threads();
 
 class CpuBackend final : public Backend {
@@ -29,9 +31,13 @@ class CpuBackend final : public Backend {
   ~CpuBackend() override;
 
   std::string name() const override { return name_; }
-  std::string description() const override;  // "AMD EPYC, avx512, 2 threads"
+  // "AMD EPYC, avx512, 2 threads"; "1 thread (affinity mask)" where that is why it is one
+  std::string description() const override;
   const std::string& instruction_set() const { return instruction_set_; }
   int threads() const { return context_.threads; }
+  // For who calls kernels without a primitive, as benchmarks do.
+  const cpu::Context& context() const { return context_; }
+  std::uint64_t shared_regions() const { return team_.regions(); }  // see threads.h
   void set_threads(int threads);  // 0: cpu_default_threads(); results do not depend on it
 
   void* allocate(std::size_t bytes) override;
@@ -103,8 +109,9 @@ class CpuBackend final : public Backend {
   template <class S, class F>
   void run(DType dtype, const char* primitive, const S& shape, F kernel);
 
-  std::string name_, instruction_set_;
+  std::string name_, instruction_set_, threads_limit_;
   cpu::Arena arena_;
+  cpu::Team team_;
   cpu::Context context_;
   const cpu::Kernels<float>* f32_ = nullptr;
   const cpu::Kernels<double>* f64_ = nullptr;

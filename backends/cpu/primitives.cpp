@@ -1,5 +1,6 @@
 // The primitives of the CPU backend: each finds its kernel in the table of float or of double.
 // The kernels themselves, and all that there is to read about them, are in kernels/.
+#include <algorithm>
 #include <cstring>
 
 #include "backends/cpu/cpu_backend.h"
@@ -220,16 +221,25 @@ void CpuBackend::copy_block(DType dtype, const BlockShape& s, const void* src, v
   const auto item = static_cast<std::int64_t>(size_of(dtype));
   const char* from = in<char>(src) + s.src_offset * item;
   char* to = out<char>(dst) + s.dst_offset * item;
-  // Long rows are copied in pieces of 1 MiB, so that threads share one row as they share many.
-  constexpr std::int64_t piece = 1 << 20, worth_threads = 1 << 20;
-  const std::int64_t row = s.cols * item, pieces = (row + piece - 1) / piece;
-  const bool threaded = s.rows * row >= worth_threads && context_.threads > 1;
-#pragma omp parallel for num_threads(context_.threads) schedule(static) if (threaded)
-  for (std::int64_t i = 0; i < s.rows * pieces; ++i) {
-    const std::int64_t r = i / pieces, begin = i % pieces * piece;
-    std::memcpy(to + r * s.dst_stride * item + begin, from + r * s.src_stride * item + begin,
-                static_cast<std::size_t>(row - begin < piece ? row - begin : piece));
-  }
+  const std::int64_t row = s.cols * item;
+  if (s.rows * row == 0) return;
+  // A task copies 256 KiB: a part of a long row, or some short ones.
+  constexpr std::int64_t piece = 1 << 18, worth_threads = 1 << 20;
+  const std::int64_t pieces = (row + piece - 1) / piece,
+                     group = std::max<std::int64_t>(1, piece / row);
+  const auto copy = [&](std::int64_t task) {
+    const std::int64_t begin = task % pieces * piece, bytes = std::min(piece, row - begin);
+    const std::int64_t end = std::min(s.rows, (task / pieces + 1) * group);
+    for (std::int64_t r = task / pieces * group; r < end; ++r)
+      std::memcpy(to + r * s.dst_stride * item + begin, from + r * s.src_stride * item + begin,
+                  static_cast<std::size_t>(bytes));
+  };
+  team_.share((s.rows + group - 1) / group * pieces,
+              s.rows * row < worth_threads ? 1 : context_.threads,
+              [](const void* body, std::int64_t task, int) {
+                (*static_cast<const decltype(copy)*>(body))(task);
+              },
+              &copy);
 }
 
 void CpuBackend::dropout(DType dtype, std::int64_t n, double p, PhiloxKey key, const void* x,

@@ -49,6 +49,15 @@ cl::Kernel& Runtime::find(const char* family, DType dtype, const char* kernel) {
   return kernels_.emplace(kernel_name, cl::Kernel(program->second, kernel)).first->second;
 }
 
+void Runtime::check_process() const {
+  if (fork_count() != forks_)
+    throw DeviceError(fmt::format(
+        "{}: this process is the child of a fork() that came after the device was opened, and a "
+        "driver's threads stay behind in the parent; fork before the first use of the device, or "
+        "start a program of its own (exec)",
+        name_));
+}
+
 std::string Runtime::Launch::text() const {
   return fmt::format("kernel {} of {}.cl, {} x {} x {} groups of {} items", kernel, family,
                      groups[0], groups[1], groups[2], group);

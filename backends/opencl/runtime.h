@@ -17,6 +17,7 @@
 #include "backends/opencl/cl.h"
 #include "backends/opencl/guard.h"
 #include "backends/opencl/tuning.h"
+#include "core/at_fork.h"
 #include "core/dtype.h"
 
 namespace limulus::opencl {
@@ -41,8 +42,15 @@ class Runtime {
 
   const std::string& name() const { return name_; }
   const cl::Device& device() const { return device_; }
-  const cl::Context& context() const { return context_; }
-  cl::CommandQueue& queue() { return queue_; }
+  // DeviceError in the child of a fork(): the driver's threads are the parent's.
+  const cl::Context& context() const {
+    check_process();
+    return context_;
+  }
+  cl::CommandQueue& queue() {
+    check_process();
+    return queue_;
+  }
   const Tuning& tuning() const { return tuning_; }
   int vec(DType dtype) const { return dtype == DType::f64 ? tuning_.vec_f64 : tuning_.vec_f32; }
   // Rows and columns of a product that belong to one work-group (kernels/tile.cl).
@@ -76,6 +84,7 @@ class Runtime {
   void enqueue(const char* family, DType dtype, const char* kernel, const Items& groups,
                std::int64_t group, const Args&... args) {
     if (groups[0] <= 0 || groups[1] <= 0 || groups[2] <= 0) return;
+    check_process();
     const std::lock_guard lock(mutex_);  // arguments belong to the kernel: one caller at a time
     const Launch launch = {family, kernel, groups, group};
     try {
@@ -100,6 +109,7 @@ class Runtime {
 
   cl::Kernel& find(const char* family, DType dtype, const char* kernel);
   std::string options(DType dtype) const;
+  void check_process() const;
 
   template <class T>
   static void set(cl::Kernel& k, DType dtype, cl_uint index, const T& arg) {
@@ -142,7 +152,10 @@ class Runtime {
   std::mutex mutex_;
   std::map<std::string, cl::Program> programs_;  // "gemm f32"
   std::map<std::string, cl::Kernel> kernels_;    // "gemm f32 pack_a"
-  FinishAtExit finish_at_exit_{[this] { queue_.finish(); }};
+  std::uint64_t forks_ = fork_count();
+  FinishAtExit finish_at_exit_{[this] {
+    if (fork_count() == forks_) queue_.finish();
+  }};
 };
 
 }  // namespace limulus::opencl

@@ -12,11 +12,12 @@ add the package to requirements.txt, and add an entry to FRAMEWORKS.
 import json
 import os
 import shutil
+import statistics
 import tempfile
 from dataclasses import dataclass
 
 from environment import HERE, ROOT
-from measure import MeasurementError, Worker, run_once
+from measure import Answer, MeasurementError, Worker, at_once, run_once
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,9 @@ class Work:
     folder: str = ""  # of photographs
     classes: int = 1000   # of a network
     weights: str = "f32"  # how its fully connected layers' are stored
+    model: str = "alexnet"
+    busy: bool = False    # with a spinning process beside each core
+    runs: int = 1         # of the same at a time
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,17 @@ class Effort:
 
     def repeat(self, work):
         """Inference is 3 times cheaper than training; small batches are repeated more often."""
-        if work.kind == "training":
-            return max(1, self.steps * 32 // work.batch)
+        if work.kind == "training":  # a step of the small networks takes a millisecond or ten
+            small = {"lenet5": 100, "cifar-convnet": 20}.get(work.model, 1)
+            return max(1, small * self.steps * 32 // work.batch)
         return max(2, min(50, 3 * self.steps * 32 // work.batch))
+
+
+def together(answers):
+    """Of runs at the same time: the mean of their times, and the sum of what they took."""
+    mean = statistics.mean(a.values["mean_ms"] for a in answers)
+    return Answer({"ms": mean, "mean_ms": mean}, sum(a.cpu_seconds for a in answers),
+                  sum(a.memory_mb for a in answers))
 
 
 class Limulus:
@@ -75,8 +87,9 @@ class Limulus:
             return [self.program, "train", "--threads", str(threads), "--data", work.folder,
                     "--model", "alexnet", "--epochs", "2", "--batch", str(work.batch),
                     "--out", os.path.join(self.folder, "data-run")]
-        return [self.program, "bench", *on, "--model", "alexnet", "--batch", str(work.batch),
-                "--repeat", str(effort.repeat(work)), "--classes", str(work.classes),
+        return [self.program, "bench", *on, "--model", work.model, "--batch", str(work.batch),
+                "--repeat", str(effort.repeat(work)),
+                *(["--classes", str(work.classes)] if work.model == "alexnet" else []),
                 *(["--inference", "--weights", work.weights] if work.kind == "inference" else [])]
 
     def prepare(self, work, threads):
@@ -103,8 +116,12 @@ class Limulus:
         return os.path.join(folder, sorted(os.listdir(folder))[0])
 
     def measure(self, work, threads, effort):
-        answer = run_once(self.command(work, threads, effort), work.kind != "data",
-                          self.environment(threads, work))
+        def once():
+            return run_once(self.command(work, threads, effort), work.kind != "data",
+                            self.environment(threads, work))
+        if work.runs > 1:
+            return together(at_once([once] * work.runs))
+        answer = once()
         v = answer.values
         if work.kind == "peak":
             answer.values = {"gflops": v.get("peak_gflops", 0)}
@@ -117,7 +134,7 @@ class Limulus:
         elif work.kind == "data":
             answer.values = self.training_from_files(work, answer)
         else:
-            answer.values = {k: v[k] for k in ("ms", "images_per_second", "peak_buffer_mb", "host_ms",
+            answer.values = {k: v[k] for k in ("ms", "mean_ms", "images_per_second", "peak_buffer_mb", "host_ms",
                                                "host_share", "layers") if k in v}
         return answer
 
@@ -168,7 +185,7 @@ class LimulusOpenCl(Limulus):
     kinds = ("gemm", "training", "inference", "start", "first start")
 
     def takes(self, work):  # as its targets do: batch 128 shows nothing else, and takes minutes
-        return work.kind in self.kinds and work.batch <= 32
+        return work.kind in self.kinds and work.batch <= 32 and not work.busy and work.runs == 1
 
     def environment(self, threads, work):
         cache = os.path.join(self.folder, "no-cache" if work.kind == "first start" else "cache")
@@ -215,9 +232,10 @@ class PythonWorker:
 
     def prepare(self, work, threads):
         if work.kind in ("training", "inference"):
-            self.worker((work, threads), threads).ask(
-                {"kind": "prepare", "work": work.kind, "batch": work.batch, "threads": threads,
-                 "files": self.files})
+            for run in range(work.runs):
+                self.worker((work, threads, run), threads).ask(
+                    {"kind": "prepare", "work": work.kind, "model": work.model, "batch": work.batch,
+                     "threads": threads, "files": self.files})
 
     def measure(self, work, threads, effort):
         if work.kind == "gemm":
@@ -229,8 +247,12 @@ class PythonWorker:
                                self.files, str(threads)])
             answer.values = {"ms": 1e3 * answer.seconds}
             return answer
-        return self.worker((work, threads), threads).ask(
-            {"kind": "run", "repeat": effort.repeat(work)})
+        def ask(run):
+            return self.worker((work, threads, run), threads).ask(
+                {"kind": "run", "repeat": effort.repeat(work)})
+        if work.runs > 1:
+            return together(at_once([lambda r=r: ask(r) for r in range(work.runs)]))
+        return ask(0)
 
     def versions(self):
         try:

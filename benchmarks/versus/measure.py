@@ -4,10 +4,13 @@ Two kinds of programs are measured. A one-shot program does one piece of work, p
 worker is a Python program that stays (worker.py): it reads requests, one JSON document a line, and
 answers each with one line until its input ends.
 
+Some work is measured beside spinning processes, which want a core each and never wait (Load).
+
 A repetition is worth nothing when another program had the cores. All processors' busy time
 (/proc/stat) less the CPU time of the program under measurement is what others used; above a small
-share of the machine the repetition counts as disturbed.
+share of the machine the repetition counts as disturbed. Spinning processes of our own are no others.
 """
+import concurrent.futures
 import json
 import os
 import signal
@@ -154,6 +157,44 @@ class Worker:
         self.stderr.close()
 
 
+SPIN = f"import time\nend = time.monotonic() + {PATIENCE}\nwhile time.monotonic() < end: pass"
+
+
+class Load:
+    """A scope with spinning processes beside it, one for each core: a machine that other people use, too.
+    They end with the scope; were it never left, by themselves."""
+
+    def __init__(self, processes=CPUS):
+        self.count, self.processes = processes, []
+
+    def __enter__(self):
+        try:
+            for _ in range(self.count):
+                self.processes.append(subprocess.Popen([sys.executable, "-c", SPIN]))
+            end = time.monotonic() + 10
+            while self.seconds() < 0.1 * self.count and time.monotonic() < end:
+                time.sleep(0.02)  # they are still starting
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def seconds(self):
+        return sum(process_seconds(p.pid) for p in self.processes)
+
+    def __exit__(self, *_):
+        for process in self.processes:
+            process.kill()
+        for process in self.processes:
+            process.wait()
+
+
+def at_once(actions):
+    """The answers of actions that run at the same time; the failure of one is that of all."""
+    with concurrent.futures.ThreadPoolExecutor(len(actions)) as pool:
+        return [f.result() for f in [pool.submit(a) for a in actions]]
+
+
 @dataclass
 class Sample:
     values: dict           # "ms", and "gflops" or "images_per_second"
@@ -165,12 +206,15 @@ class Sample:
         return self.foreign_share > DISTURBED_SHARE
 
 
-def sample(action):
-    """action() -> Answer, with a verdict on whether it was disturbed."""
-    own, busy, start = time.process_time(), busy_seconds(), time.monotonic()
-    answer = action()
-    wall = time.monotonic() - start
-    foreign = busy_seconds() - busy - answer.cpu_seconds - (time.process_time() - own)
+def sample(action, load=0):
+    """action() -> Answer, beside `load` spinning processes, with a verdict on whether it was disturbed."""
+    with Load(load) as spinning:
+        own, busy, start = time.process_time(), busy_seconds(), time.monotonic()
+        spun = spinning.seconds()
+        answer = action()
+        wall = time.monotonic() - start
+        foreign = (busy_seconds() - busy - answer.cpu_seconds - (time.process_time() - own)
+                   - (spinning.seconds() - spun))
     return Sample(answer.values, answer.memory_mb, max(0.0, foreign - GRAIN) / (wall * CPUS))
 
 
@@ -180,6 +224,7 @@ class Cell:
     action: object         # () -> Answer
     label: str
     prepare: object = None  # () -> None, before anything is timed
+    load: int = 0          # spinning processes beside it
     samples: list = field(default_factory=list)
     failure: str = ""      # why there is no number
 
@@ -230,7 +275,7 @@ def interleave(cells, rounds, patience):
             show(f"  round {number + 1}, {i + 1} of {len(waiting)}: {cell.label}")
             if patience > 0:
                 wait_until_quiet(3)
-            taken = cell.attempt(lambda: sample(cell.action))
+            taken = cell.attempt(lambda: sample(cell.action, cell.load))
             if taken:
                 cell.samples.append(taken)
     show("")

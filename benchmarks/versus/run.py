@@ -7,7 +7,8 @@
 Measured are products of matrices of AlexNet's sizes, against the processor's peak; passes over memory,
 against its bandwidth; AlexNet's training step and inference, with their peak memory; how both grow with
 threads and the batch; weights of half the size; a whole process that classifies one image; what reading
-photographs costs; OpenCL's product beside CLBlast's; and the weights of a state dict are carried over.
+photographs costs; training and inference on a busy machine, beside spinning processes; OpenCL's product
+beside CLBlast's; and the weights of a state dict are carried over.
 Limulus has to be built (this says how, when it is not). Results go to the screen, to build/versus.json
 after each group, and to build/versus-*.svg. README.md in the folder above explains what is compared.
 """
@@ -21,13 +22,14 @@ import time
 
 import environment
 from contenders import OTHERS, Effort, Work, make_contenders
-from measure import DISTURBED_SHARE, Cell, MeasurementError, interleave
+from measure import CPUS, DISTURBED_SHARE, Cell, MeasurementError, interleave
 from plots import write_plots
 from table import print_results
 
-PARTS = ("gemm", "memory", "training", "inference", "bf16", "start", "data", "scaling", "clblast",
-         "torchvision")
+PARTS = ("gemm", "memory", "training", "inference", "bf16", "start", "data", "scaling", "busy",
+         "clblast", "torchvision")
 SWEEP = [1, 2, 4, 8, 16, 32, 64, 128, 256]  # batches of the curve
+BUSY = ("limulus", "torch", "onnxruntime", "openvino")  # who is measured on a busy machine
 PHOTOGRAPHS = 96  # of each class, to train from: enough for tens of steps
 
 
@@ -108,6 +110,16 @@ def groups_of_work(a, products, photographs):
         yield ("data", "training from files",
                [*(Work("data", name, batch=32, folder=folder) for name, folder in photographs.items()),
                 Work("training", "the step alone", batch=32, classes=5)], [most], ours)
+    if "busy" in a.only:
+        # Quiet and busy in turns. On one thread, too: two must never be slower than one.
+        for work, batch, model in (("training", 32, "lenet5"), ("training", 32, "cifar-convnet"),
+                                   ("training", 32, "alexnet"), ("inference", 1, "alexnet")):
+            both = [Work(work, f"{model}, {work}, batch {batch}", batch=batch, model=model, busy=busy)
+                    for busy in (False, True)]
+            if model == "lenet5":
+                both.append(Work(work, "lenet5, training, batch 32, two at once", batch=batch,
+                                 model=model, runs=2))
+            yield "busy", both[0].name, both, a.threads, BUSY
     if "scaling" in a.only:  # all numbers of threads in turns: their ratio is what matters
         yield "scaling", "threads", list(training.values()), a.threads, ours
         yield "scaling", "batches", [inference[b] for b in a.sweep], a.threads, ours
@@ -123,7 +135,8 @@ def measure_group(group, contenders, a):
                     cells[work, threads, c.name] = Cell(
                         lambda c=c, w=work, n=threads: c.measure(w, n, a.effort),
                         f"{work.name}, {threads} threads, {c.name}",
-                        lambda c=c, w=work, n=threads: c.prepare(w, n))
+                        lambda c=c, w=work, n=threads: c.prepare(w, n),
+                        CPUS if work.busy else 0)
     try:
         interleave(list(cells.values()), a.rounds, a.patience)
     finally:
@@ -132,7 +145,7 @@ def measure_group(group, contenders, a):
     for work in works:
         for threads in thread_counts:
             yield {"part": part, "work": work.name, "kind": work.kind, "threads": threads,
-                   "shape": work.shape, "batch": work.batch,
+                   "shape": work.shape, "batch": work.batch, "busy": work.busy, "runs": work.runs,
                    "contenders": {name: cell.summary(a.rounds)
                                   for (w, n, name), cell in cells.items() if (w, n) == (work, threads)}}
 
@@ -177,7 +190,7 @@ def save(document, path):
 def measure_all(a, python, everybody, document, folder):
     document["contenders"] = {c.name: or_failure(c.versions) for c in everybody}
     contenders = [c for c in everybody if "failure" not in document["contenders"][c.name]]
-    if {"inference", "start"} & {*a.only}:
+    if {"inference", "start", "busy"} & {*a.only}:
         environment.make_files(python, os.path.join(environment.ROOT, "build", "versus-files"))
     photographs = find_photographs(a.photographs, folder, 32 if a.quick else PHOTOGRAPHS)
     for group in groups_of_work(a, everybody[0].products(), photographs):

@@ -15,19 +15,19 @@ def measured(row):
     return {n: s for n, s in row["contenders"].items() if "failure" not in s}
 
 
-def best_other(row):
+def best_other(row, key="ms"):
     """The name of the fastest that is not Limulus, or None."""
-    others = {n: s["ms"] for n, s in measured(row).items()
-              if not n.startswith("limulus") and "ms" in s}
+    others = {n: s[key] for n, s in measured(row).items()
+              if not n.startswith("limulus") and key in s}
     return min(others, key=others.get) if others else None
 
 
-def ratio(row, name, who="limulus"):
+def ratio(row, name, who="limulus", key="ms"):
     """How many times as fast as `name` Limulus does this work, or None."""
     done = measured(row)
     if who not in done or name not in done:
         return None
-    return done[name]["ms"] / done[who]["ms"]
+    return done[name][key] / done[who][key]
 
 
 def times(quotient):
@@ -51,6 +51,14 @@ def number(row, name):
     if row["kind"] in ("start", "first start"):
         return f"{mark(s)}{s['ms'] / 1e3:.2f}"
     return f"{mark(s)}{s['images_per_second']:.1f}"
+
+
+def mean(row, name):
+    """What a step of a contender takes on average, as text."""
+    s = row["contenders"].get(name)
+    if s is None or "failure" in s:
+        return "-" if s is None else "failed"
+    return f"{mark(s)}{s['mean_ms']:.2f}"
 
 
 def in_words(threads):
@@ -186,6 +194,44 @@ def from_files(results):
            [f"The step alone: {mark(step)}{step['images_per_second']:.1f} images/s"] if step else [])
 
 
+def busy_machine(results, names):
+    """The same work on a quiet machine and beside a spinning process for each core: milliseconds a step,
+    on average."""
+    rows = [r for r in results if r["part"] == "busy"]
+    names = [n for n in names if any(n in r["contenders"] for r in rows)]
+    found = {(r["work"], r["threads"], r["busy"]): r for r in rows if r["runs"] == 1}
+    if not found:
+        return
+    table = [["", "threads", *(f"{n}, {when}" for n in names for when in ("quiet", "busy")),
+              "best other, busy", "limulus / best"]]
+    below = []
+    for work, threads, busy in found:
+        if busy or (work, threads, True) not in found:
+            continue
+        both = [found[work, threads, b] for b in (False, True)]
+        best = best_other(both[1], "mean_ms")
+        table.append([work, str(threads), *(mean(r, n) for n in names for r in both), best or "-",
+                      times(ratio(both[1], best, key="mean_ms"))])
+    for work in dict.fromkeys(work for work, _, _ in found):
+        for busy in (False, True):
+            ms = {t: measured(r)["limulus"]["mean_ms"] for (w, t, b), r in found.items()
+                  if (w, b) == (work, busy) and "limulus" in measured(r)}
+            if len(ms) > 1:
+                below.append(f"{work}, {'busy' if busy else 'quiet'}: {in_words(max(ms))} of limulus "
+                             f"are {ms[min(ms)] / ms[max(ms)]:.2f} times as fast as {in_words(min(ms))}")
+    for r in rows:
+        if r["runs"] == 1:
+            continue
+        alone = next((f for (w, t, b), f in found.items()
+                      if r["work"].startswith(w) and t == r["threads"] and not b), None)
+        for n in names if alone else ():
+            if n in measured(r) and n in measured(alone):
+                share = measured(r)[n]["mean_ms"] / measured(alone)[n]["mean_ms"]
+                below.append(f"{r['work']}, {in_words(r['threads'])}: {n} takes {share:.2f} times as long "
+                             "as one alone")
+    yield "The busy machine: a spinning process beside each core, ms a step", table, below
+
+
 def host_work(results):
     """What the host does while an OpenCL device computes."""
     rows = [(r, measured(r).get("limulus-opencl", {})) for r in results
@@ -241,6 +287,7 @@ def sections(document):
     yield from small_weights(results)
     yield from scaling(results)
     yield from from_files(results)
+    yield from busy_machine(results, names)
     yield from host_work(results)
 
 

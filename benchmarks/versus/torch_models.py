@@ -22,6 +22,32 @@ def alexnet(classes=1000):
     )
 
 
+def lenet5(classes=10):
+    """models/lenet5.h: with ReLU and maxima, as people build it now."""
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, classes),
+    )
+
+
+def cifar_convnet(classes=10):
+    """models/cifar_convnet.h: windows of 3 at stride 2, of which the last may be cut off."""
+    def mean():
+        return nn.AvgPool2d(3, 2, ceil_mode=True, count_include_pad=False)
+
+    return nn.Sequential(
+        nn.Conv2d(3, 32, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True),
+        nn.Conv2d(32, 32, 5, padding=2), nn.ReLU(), mean(),
+        nn.Conv2d(32, 64, 5, padding=2), nn.ReLU(), mean(), nn.Flatten(),
+        nn.Linear(1024, classes),
+    )
+
+
+NETWORKS = {"alexnet": alexnet, "lenet5": lenet5, "cifar-convnet": cifar_convnet}
+INPUTS = {"alexnet": (3, 227, 1000), "lenet5": (1, 28, 10), "cifar-convnet": (3, 32, 10)}  # and classes
+
+
 def random_alexnet(classes=1000):
     """The same weights in each process. PyTorch's own initialization lets an image fade away on its
     way down; twice as large, the weights keep it, and the logits tell how exactly it was computed."""

@@ -4,7 +4,7 @@ import argparse
 import torch
 from torch import nn
 
-from torch_models import random_alexnet
+from torch_models import INPUTS, NETWORKS, random_alexnet
 from worker import check_single_precision, reference, serve, timed
 
 parser = argparse.ArgumentParser()
@@ -46,14 +46,15 @@ def prepare_inference(net, request):
 
 def prepare_training(net, request):
     batch = request["batch"]
-    x, labels = torch.randn(batch, 3, 227, 227), torch.randint(1000, (batch,))
+    channels, side, classes = INPUTS[request["model"]]
+    x, labels = torch.randn(batch, channels, side, side), torch.randint(classes, (batch,))
     net.train()
     cross_entropy = nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(net.parameters(), lr=1e-6, momentum=0.9, weight_decay=5e-4,
                                 **({"fused": True} if options.fused else {}))
 
-    def forward(images, classes):
-        return cross_entropy(net(images), classes)
+    def forward(images, truth):
+        return cross_entropy(net(images), truth)
 
     loss = torch.compile(forward, dynamic=False) if options.compile else forward
 
@@ -68,7 +69,7 @@ def prepare_training(net, request):
 
 def prepare(request):
     torch.set_num_threads(request["threads"])
-    net = random_alexnet()
+    net = random_alexnet() if request["model"] == "alexnet" else NETWORKS[request["model"]]()
     return (prepare_training if request["work"] == "training" else prepare_inference)(net, request)
 
 

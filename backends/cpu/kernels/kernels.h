@@ -10,11 +10,15 @@
 
 namespace limulus::cpu {
 
-// What a kernel needs besides its arrays: how many threads, and where workspaces come from.
+class Team;
+
+// What a kernel needs besides its arrays: how many threads, where workspaces come from, and who
+// shares its tasks.
 // (Plain functions, so that no inline code of the library is compiled for one instruction set.)
 struct Context {
   int threads = 1;
   void* pool = nullptr;
+  Team* team = nullptr;
   const char** method = nullptr;  // if not null: where a kernel that has several ways says which
   bool flush_denormals = false;   // as in the calling thread (core/denormals.h)
 
@@ -24,6 +28,9 @@ struct Context {
 };
 void* scratch_take(const Context& ctx, std::size_t bytes);
 void scratch_give(const Context& ctx, void* data, std::size_t bytes) noexcept;
+// run(body, i, thread) for each i in [0, tasks), on up to `threads` threads (backends/cpu/threads.h).
+void share_tasks(const Context& ctx, std::int64_t tasks, int threads,
+                 void (*run)(const void* body, std::int64_t task, int thread), const void* body);
 
 // T is float or double. A primitive of the interface and its kernel carry the same name.
 template <class T>

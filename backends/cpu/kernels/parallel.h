@@ -1,11 +1,10 @@
 #pragma once
 // How kernels share their work among threads, and how a loop over elements is laid over registers.
+// The threads themselves are in backends/cpu/threads.h.
 //
 // Work is cut into tasks by the size of the problem, never by the number of threads, and a task's
 // result does not depend on who computes it: so the bits are the same for any number of threads.
 // Like simd.h, everything here belongs to one instruction set.
-#include <omp.h>
-
 #include <cstdint>
 
 #include "backends/cpu/kernels/kernels.h"
@@ -17,16 +16,16 @@ LIMULUS_INLINE std::int64_t smaller(std::int64_t a, std::int64_t b) { return a <
 LIMULUS_INLINE std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
 LIMULUS_INLINE std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-// Below this much memory traffic one thread does all: waking a team costs 2 to 5 us (more when
-// other programs want the cores), in which one core moves about 100 KB.
+// Below this much memory traffic one thread does all. To share costs about a microsecond where the
+// helpers are awake, and 5 to 50 where they must be woken; in 10 us one core moves about 100 KB.
 constexpr std::int64_t small_bytes = 128 * 1024;
 
 // A thread that computes for another one treats denormal numbers like it (core/denormals.h), for the
 // length of a scope.
 class DenormalsAs {
  public:
-  LIMULUS_INLINE explicit DenormalsAs(const Context& ctx) : before_(_mm_getcsr()) {
-    set(ctx.flush_denormals ? bits : 0);
+  LIMULUS_INLINE explicit DenormalsAs(bool flush) : before_(_mm_getcsr()) {
+    set(flush ? bits : 0);
   }
   LIMULUS_INLINE ~DenormalsAs() { set(before_ & bits); }
   DenormalsAs(const DenormalsAs&) = delete;
@@ -38,8 +37,18 @@ class DenormalsAs {
   unsigned before_;
 };
 
+// A task of parallel_for as a plain function, for code that is compiled once for all instruction
+// sets. Each call copies what fn holds, so that pointers stay in registers.
+template <class F>
+inline void one_task(const void* fn, std::int64_t task, int thread) {
+  F own = *static_cast<const F*>(fn);
+  own(task, thread);
+}
+
 // fn(task, thread) for every task in [0, tasks). `bytes` is the traffic of all tasks together.
-// Tasks are handed out as threads become free, since cores may be shared with other programs.
+// Tasks are handed out as threads become free, since cores may be shared with other programs: tasks of
+// 10 us to 1 ms are long enough to be worth handing out, and short enough to wait for. What a task
+// throws is thrown here.
 template <class F>
 inline void parallel_for(const Context& ctx, std::int64_t tasks, std::int64_t bytes, F fn) {
   const int threads = static_cast<int>(smaller(ctx.threads, tasks));
@@ -47,12 +56,11 @@ inline void parallel_for(const Context& ctx, std::int64_t tasks, std::int64_t by
     for (std::int64_t i = 0; i < tasks; ++i) fn(i, 0);
     return;
   }
-#pragma omp parallel num_threads(threads) firstprivate(fn)
-  {
-    const DenormalsAs caller(ctx);
-#pragma omp for schedule(dynamic, 1)
-    for (std::int64_t i = 0; i < tasks; ++i) fn(i, omp_get_thread_num());
-  }
+  const auto like_caller = [fn, flush = ctx.flush_denormals](std::int64_t task, int thread) {
+    const DenormalsAs caller(flush);
+    fn(task, thread);
+  };
+  share_tasks(ctx, tasks, threads, one_task<decltype(like_caller)>, &like_caller);
 }
 
 // fn(plane, thread) for planes of `plane_bytes` traffic each, several in a task, so that a task is
