@@ -43,6 +43,8 @@ class QueuedBackend : public Backend {
   void gemm(DType dtype, const GemmShape& s, const void* a, const void* b, void* c) override;
   void linear_forward(DType dtype, const LinearShape& s, const void* x, const void* w,
                       const void* b, void* y) override;
+  bool linear_fuses_relu() const override { return inner_->linear_fuses_relu(); }
+  bool conv2d_fuses_relu() const override { return inner_->conv2d_fuses_relu(); }
   std::size_t conv2d_packed_bytes(DType dtype, const Conv2dShape& s) override;
   void conv2d_pack(DType dtype, const Conv2dShape& s, const void* w, void* packed) override;
   void conv2d_forward(DType dtype, const Conv2dShape& s, const void* x, const void* w,

@@ -99,7 +99,7 @@ constexpr Family families[] = {
 
 // ---- looking one up -----------------------------------------------------------------------------
 
-std::unique_ptr<Backend> make(const std::string& name) {
+std::unique_ptr<Backend> make(const std::string& name, const std::vector<std::string>& added) {
   const std::size_t colon = name.find(':');
   const std::string family_name = name.substr(0, colon);
   const bool has_rest = colon != std::string::npos && colon + 1 < name.size();
@@ -118,6 +118,7 @@ std::unique_ptr<Backend> make(const std::string& name) {
                     "ocl-icd-opencl-dev, pocl-opencl-icd) and build again",
                     name, known));
   }
+  for (const std::string& other : added) known += ", " + other;
   throw DeviceError(fmt::format(
       "device \"{}\": there is none of that name; devices: {}, and parts as cpu:0/2", name, known));
 }
@@ -145,11 +146,15 @@ Backend& device(const std::string& name) {
   const std::lock_guard lock(r.mutex);
   const auto found = r.backends.find(name);
   if (found != r.backends.end()) return *found->second;
-  return *r.backends.emplace(name, make(name)).first->second;
+  return *r.backends.emplace(name, make(name, r.added)).first->second;
 }
 
 Backend& add_device(std::unique_ptr<Backend> backend) {
+  if (backend == nullptr) throw ValueError("add_device: there is no backend: the pointer is null");
   const std::string name = backend->name();
+  if (name.empty() || name.find_first_of(", ") != std::string::npos)
+    throw ValueError(fmt::format(
+        "add_device: \"{}\" is not a name for --device; take letters, digits, - and _", name));
   bool taken = false;
   for (const Family& family : families) taken |= name.substr(0, name.find(':')) == family.name;
   Registry& r = registry();
@@ -158,6 +163,12 @@ Backend& add_device(std::unique_ptr<Backend> backend) {
     throw ValueError(fmt::format("add_device: there is a device \"{}\" already", name));
   r.added.push_back(name);
   return *r.backends.emplace(name, std::move(backend)).first->second;
+}
+
+std::vector<std::string> added_devices() {
+  Registry& r = registry();
+  const std::lock_guard lock(r.mutex);
+  return r.added;
 }
 
 std::vector<Backend*> devices(const std::string& names) {
@@ -184,7 +195,10 @@ std::string description_of(const std::string& names) {
 void set_device_threads(int threads) {
   if (threads < 1)
     throw ValueError(fmt::format("threads: {} threads compute nothing; give 1 or more", threads));
-  if (auto* cpu = dynamic_cast<CpuBackend*>(&device("cpu"))) cpu->set_threads(threads);
+  std::vector<std::string> names = added_devices();
+  names.emplace_back("cpu");
+  for (const std::string& name : names)
+    if (auto* cpu = dynamic_cast<CpuBackend*>(&device(name))) cpu->set_threads(threads);
 }
 
 std::vector<DeviceInfo> list_devices() {
@@ -195,7 +209,7 @@ std::vector<DeviceInfo> list_devices() {
   for (const OpenClDevice& d : opencl_devices())
     devices.push_back({d.name, d.description, d.facts});
 #endif
-  for (const std::string& name : registry().added)
+  for (const std::string& name : added_devices())
     devices.push_back({name, device(name).description()});
   return devices;
 }

@@ -17,13 +17,22 @@ Backend& device(const std::string& name = "cpu");
 // Adds a backend from outside of the library (examples/12_backend.cpp): from now on its name() is
 // that of a device, until the program ends. ValueError when the name is taken.
 Backend& add_device(std::unique_ptr<Backend> backend);
+template <class Mine>
+Backend& add_device(std::unique_ptr<Mine> backend) {
+  if constexpr (requires { backend->template find_own_primitives<Mine>(); })
+    backend->template find_own_primitives<Mine>();  // derived from CpuBackend
+  return add_device(std::unique_ptr<Backend>(std::move(backend)));
+}
+
+std::vector<std::string> added_devices();  // their names, in the order of add_device
 
 // "cpu:0/2,cpu:1/2": the devices of a network that lives on two (models/alexnet_towers.h). One name
 // gives one. DeviceError for more than two.
 std::vector<Backend*> devices(const std::string& names);
 std::string description_of(const std::string& names);  // of all of them, for people
 
-// How many threads `cpu` computes with, from now on. ValueError below 1. The results are the same.
+// How many threads `cpu`, and devices derived from it, compute with from now on. ValueError below 1.
+// The results are the same.
 void set_device_threads(int threads);
 
 struct DeviceInfo {

@@ -22,6 +22,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -83,16 +84,57 @@ class Op {
 // Whether an operation on these inputs must be recorded.
 bool must_record(const std::vector<Tensor>& inputs);
 
+// Whether O can be recorded when it is made from Args; what it lacks is said in one line.
+template <class O, class... Args>
+constexpr bool check_op() {
+  constexpr bool derived = std::is_base_of_v<Op, O>;
+  static_assert(derived,
+                "record<MyOp>: write  struct MyOp : Op  with the derivative (core/autograd.h)");
+  if constexpr (derived) {
+    // Not overridden, a function is still the base's own.
+    constexpr bool no_name = requires {
+      requires std::is_same_v<decltype(&O::name), decltype(&Op::name)>;
+    };
+    constexpr bool no_backward = requires {
+      requires std::is_same_v<decltype(&O::backward), decltype(&Op::backward)>;
+    };
+    static_assert(!no_name,
+                  "this Op has no name for messages: write  const char* name() const override");
+    static_assert(
+        !no_backward,
+        "this Op has no derivative: write  std::vector<Tensor> backward(const Tensor& dy) "
+        "override, which returns a gradient for each input");
+    if constexpr (!no_name && !no_backward) {
+      constexpr bool complete = !std::is_abstract_v<O>;
+      static_assert(complete,
+                    "a function of this Op differs from the one it should override: write  const "
+                    "char* name() const override  and  std::vector<Tensor> backward(const Tensor& "
+                    "dy) override");
+      if constexpr (complete) {
+        constexpr bool constructible = std::is_constructible_v<O, Args...>;
+        static_assert(
+            constructible,
+            "this Op cannot be made from what follows `saved`: write  "
+            "record<MyOp>(result, {inputs}, {saved}, arguments of MyOp's constructor ...)");
+        return constructible;
+      }
+    }
+  }
+  return false;
+}
+
 // Notes on `result` that it was made by an O (constructed from `args`) out of `inputs`, keeping
 // `saved` for its backward; returns the result. Does nothing when no input needs a gradient.
 template <class O, class... Args>
 Tensor record(Tensor result, const std::vector<Tensor>& inputs, const std::vector<Tensor>& saved,
               Args&&... args) {
-  if (must_record(inputs)) {
-    auto op = std::make_shared<O>(std::forward<Args>(args)...);
-    op->attach(inputs, saved);
-    result.impl()->requires_grad = true;
-    result.impl()->op = std::move(op);
+  if constexpr (check_op<O, Args...>()) {
+    if (must_record(inputs)) {
+      auto op = std::make_shared<O>(std::forward<Args>(args)...);
+      op->attach(inputs, saved);
+      result.impl()->requires_grad = true;
+      result.impl()->op = std::move(op);
+    }
   }
   return result;
 }

@@ -57,7 +57,7 @@ struct GemmShape {
 // x [n, in], w [out, in], b [out], y [n, out].
 struct LinearShape {
   std::int64_t n = 0, in = 0, out = 0;
-  bool relu = false;           // y = max(0, y) before it is stored
+  bool relu = false;           // y = max(0, y) before it is stored (where linear_fuses_relu())
   DType weights = DType::f32;  // bf16: w is stored so, and all else is f32; else w is of dtype
 };
 
@@ -66,7 +66,7 @@ struct LinearShape {
 struct Conv2dShape {
   std::int64_t n = 0, c = 0, k = 0, groups = 1;
   Window2d window;      // h = window.h.in, fh = window.h.kernel, oh = window.h.out ...
-  bool relu = false;    // forward: y = max(0, y) before it is stored
+  bool relu = false;    // forward: y = max(0, y) before it is stored (where conv2d_fuses_relu())
   bool packed = false;  // forward: w is what conv2d_pack made of the weights
 
   bool operator==(const Conv2dShape&) const = default;
@@ -160,6 +160,10 @@ class Backend {
   // it in steps; a backend that overrides this adds b and cuts off below 0 in its last write.)
   virtual void linear_forward(DType dtype, const LinearShape& s, const void* x, const void* w,
                               const void* b, void* y);
+  // Whether linear_forward, and conv2d_forward below, obey `relu` of their shapes. Layers ask before
+  // they set it; where the answer is no, ReLU is a call of its own, and a kernel need not know of it.
+  virtual bool linear_fuses_relu() const { return false; }
+  virtual bool conv2d_fuses_relu() const { return false; }
 
   // -- convolution (cross-correlation, as in all frameworks) -------------------------------------
   //   y[n,k,oh,ow] = b[k] + sum over c,fh,fw of x[n, c, oh*S + fh*D - P, ow*S + fw*D - P]

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <iosfwd>
 
 namespace limulus {
 
@@ -14,6 +15,7 @@ inline std::size_t bytes_of(DType dtype, std::int64_t elements) {
   return static_cast<std::size_t>(elements) * size_of(dtype);
 }
 const char* name_of(DType dtype);  // "f32", "f64", "i64", "i32", "bf16"
+std::ostream& operator<<(std::ostream& out, DType dtype);
 
 // A bfloat16: the upper half of a float, so the range of floats with 8 significant bits instead of
 // 24. Nothing is computed in it; it is widened when it is read (exact).
@@ -54,5 +56,9 @@ struct DTypeOf<Bf16> {
 };
 template <class T>
 inline constexpr DType dtype_of = DTypeOf<T>::value;
+template <class T>  // whether a tensor can hold them
+inline constexpr bool is_element = requires {
+  DTypeOf<T>::value;
+};
 
 }  // namespace limulus

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <numeric>
+#include <optional>
 
 #include "core/error.h"
 #include "core/finite_differences.h"
@@ -74,6 +75,7 @@ class Check {
       entry.name = name;
       entry.shape = t.shape();
     }
+    factors_.resize(checked_.size());
   }
 
   GradcheckReport run() {
@@ -89,6 +91,7 @@ class Check {
     const NoGrad numeric_side;
     const FiniteDifferences differences(f_, in_, v_, y_);
     for (std::size_t i = 0; i < checked_.size(); ++i) judge(i, first, second, differences);
+    find_common_factor();
     return std::move(report_);
   }
 
@@ -150,6 +153,31 @@ class Check {
                                   : diagnose(evidence(i, gradient, entries, differences));
     t.mistake = found.mistake;
     t.diagnosis = found.text;
+    factors_[i] = found.factor;
+  }
+
+  // Backward writes the gradients of several inputs by several formulas. If all are off by one factor,
+  // that is in what they share: the result that forward gave, or dy.
+  void find_common_factor() {
+    std::vector<std::size_t> wrong;
+    for (std::size_t i = 0; i < checked_.size(); ++i)
+      if (report_.tensors[i].verdict != GradcheckVerdict::vacuous) wrong.push_back(i);
+    if (wrong.size() < 2 || !factors_[wrong[0]]) return;
+    const double c = *factors_[wrong[0]];
+    for (const std::size_t i : wrong)
+      if (!factors_[i] || !close(*factors_[i], c)) return;
+    const char* all = wrong.size() == 2 ? "both" : "all";
+    for (const std::size_t i : wrong) {
+      report_.tensors[i].mistake = "common factor";
+      report_.tensors[i].diagnosis = fmt::format(
+          "your gradient is {} x the numeric one everywhere, as in {} inputs", written(c), all);
+    }
+    report_.mistake = "common factor";
+    report_.diagnosis = fmt::format(
+        "{} inputs are off by one factor, {}: suspect forward, whose result is {} x what backward "
+        "is "
+        "the derivative of; or dy, if backward changes it before all gradients",
+        all, written(c), written(1 / c));
   }
 
   // NaN is what fresh memory holds here. With zeros in its place a gradient that was added to it
@@ -223,6 +251,7 @@ class Check {
   GradcheckReport report_;
   Values v_, y_;
   Shape y_shape_;
+  std::vector<std::optional<double>> factors_;  // of each tensor, where it is off by one
   Pass zeroed_;  // where the first had NaN: a pass with zeros in fresh memory
 };
 

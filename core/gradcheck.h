@@ -96,6 +96,8 @@ struct GradcheckTensor {
 
 struct GradcheckReport {
   std::vector<GradcheckTensor> tensors;  // one per input of type f64, in their order
+  // What all tensors have in common, where it is a known mistake; else empty.
+  std::string mistake, diagnosis;
 
   GradcheckVerdict verdict() const;  // the worst of all
   bool ok() const { return verdict() == GradcheckVerdict::ok; }

@@ -1,6 +1,8 @@
-// Mistakes in what is the same all over a channel: normalization by statistics, a factor.
+// Mistakes in what is the same all over a tensor or a channel: a constant, a factor, normalization by
+// statistics.
 #include <fmt/core.h>
 
+#include <cmath>
 #include <set>
 
 #include "core/gradcheck_compare.h"
@@ -44,53 +46,99 @@ Values fit_slices(const GradcheckEvidence& e, int axis, const Values& target,
   return fit;
 }
 
+// The indices of an axis at which something is wrong.
+std::set<std::int64_t> wrong_indices(const GradcheckEvidence& e, int axis) {
+  std::set<std::int64_t> wrong;
+  for (std::size_t i = 0; i < e.size(); ++i)
+    if (e.wrong[i]) wrong.insert(index_of(e.at[i], e.x_shape)[static_cast<std::size_t>(axis)]);
+  return wrong;
+}
+
+Values errors_of(const GradcheckEvidence& e) {
+  Values error;
+  for (std::size_t i = 0; i < e.size(); ++i) error.push_back(e.analytic[i] - e.numeric[i]);
+  return error;
+}
+
 }  // namespace
+
+// a = n + c: everywhere, or at one index of an axis.
+GradcheckGuesses guess_offset(const GradcheckEvidence& e) {
+  GradcheckGuesses guesses;
+  // Without its mean term a normalization by channel is off by one number a channel, too.
+  const bool one_channel = e.same_shape() && e.x_shape.rank() >= 2 && e.x_shape[1] == 1;
+  const auto guess = [&](const std::string& where, auto holds) {
+    double sum = 0;
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < e.size(); ++i)
+      if (holds(i)) sum += e.analytic[i] - e.numeric[i], ++count;
+    if (count < 2) return;
+    const double c = sum / static_cast<double>(count);
+    GradcheckGuess g{
+        "offset",
+        fmt::format("your gradient is the numeric one {} {:.6g} {}: a constant is added",
+                    c < 0 ? "-" : "+", std::abs(c), where),
+        e.numeric, 1};
+    for (std::size_t i = 0; i < e.size(); ++i)
+      if (holds(i)) g.predicted[i] += c;
+    guesses.push_back(std::move(g));
+  };
+  if (!one_channel || e.pointwise()) guess("everywhere", [](std::size_t) { return true; });
+  for (int axis = 0; axis < e.x_shape.rank() && e.x_shape.rank() >= 2; ++axis) {
+    const std::set<std::int64_t> wrong = wrong_indices(e, axis);
+    if (wrong.size() != 1 || e.x_shape[axis] < 2) continue;
+    guess(fmt::format("at index {} of axis {}, and right elsewhere", *wrong.begin(), axis),
+          [&](std::size_t i) {
+            return index_of(e.at[i], e.x_shape)[static_cast<std::size_t>(axis)] == *wrong.begin();
+          });
+  }
+  return guesses;
+}
 
 // Normalization by statistics of a channel, x^ = (x - mean) / deviation:
 //     dx = w / deviation (dy - mean of dy - x^ mean of dy x^)
 GradcheckGuesses guess_channel(const GradcheckEvidence& e) {
   GradcheckGuesses guesses;
-  const auto guess = [&](const char* mistake, std::string text, Values fit, const Values& offset) {
+  const auto guess = [&](const char* mistake, std::string text, int axis, const Values& target,
+                         const std::vector<Values>& basis, const Values& offset) {
+    Values fit = fit_slices(e, axis, target, basis);
     if (fit.empty()) return;
     for (std::size_t i = 0; i < fit.size(); ++i) fit[i] += offset[i];
-    guesses.push_back({mistake, std::move(text), std::move(fit)});
+    // A number for each slice and basis; where nothing is wrong, none was needed.
+    const std::size_t fitted = wrong_indices(e, axis).size() * basis.size();
+    guesses.push_back({mistake, std::move(text), std::move(fit), fitted});
   };
   const Values none(e.size()), ones(e.size(), 1);
-  if (e.same_shape() && e.x_shape.rank() >= 2) {
-    Values error;
-    for (std::size_t i = 0; i < e.size(); ++i) error.push_back(e.analytic[i] - e.numeric[i]);
+  if (e.same_shape() && e.x_shape.rank() >= 2 && !e.pointwise()) {  // else there are no statistics
+    const Values error = errors_of(e);
     const Values x = e.at_own_place([](double xi, double, double) { return xi; });
     const Values y = e.at_own_place([](double, double yi, double) { return yi; });
     const Values v = e.at_own_place([](double, double, double vi) { return vi; });
     guess("statistics",
-          "analytic is dy times one factor a channel: the statistics were held constant, and the "
+          "your gradient is dy times one factor a channel: the statistics were held constant, and "
+          "the "
           "terms of mean and variance are missing",
-          fit_slices(e, 1, e.analytic, {v}), none);
+          1, e.analytic, {v}, none);
     guess("mean term",
-          "the error is the same number all over a channel: the term of the mean is missing",
-          fit_slices(e, 1, error, {ones}), e.numeric);
+          "the error is the same number all over a channel: the term of the mean is missing", 1,
+          error, {ones}, e.numeric);
     guess("variance term",
-          "the error is linear in x in each channel: the term of the variance is missing",
-          fit_slices(e, 1, error, {ones, x}), e.numeric);
+          "the error is linear in x in each channel: the term of the variance is missing", 1, error,
+          {ones, x}, e.numeric);
     if (e.x_shape.rank() == 2)
       guess(
           "second term",
           "the error is y times one number a row: the sum over the row, in y (dy - sum), is wrong",
-          fit_slices(e, 0, error, {y}), e.numeric);
+          0, error, {y}, e.numeric);
   }
-  const auto slices_wrong = [&](int axis) {
-    std::set<std::int64_t> wrong;
-    for (std::size_t i = 0; i < e.size(); ++i)
-      if (e.wrong[i]) wrong.insert(index_of(e.at[i], e.x_shape)[static_cast<std::size_t>(axis)]);
-    return wrong.size();
-  };
   for (int axis = 0; axis < e.x_shape.rank() && e.x_shape.rank() >= 2; ++axis)
-    if (slices_wrong(axis) > 1)
+    if (wrong_indices(e, axis).size() > 1)
       guess("factor by channel",
-            fmt::format("analytic is numeric times a factor that depends on the index of axis {} "
+            fmt::format("your gradient is the numeric one times a factor that depends on the index "
+                        "of axis {} "
                         "alone: a factor is missing or extra",
                         axis),
-            fit_slices(e, axis, e.analytic, {e.numeric}), none);
+            axis, e.analytic, {e.numeric}, none);
   return guesses;
 }
 

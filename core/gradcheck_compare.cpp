@@ -7,10 +7,11 @@
 #include <limits>
 #include <set>
 
+#include "core/gradcheck_map.h"
+
 namespace limulus {
 
 using Values = std::vector<double>;
-constexpr double nan_value = std::numeric_limits<double>::quiet_NaN();
 
 namespace {
 
@@ -130,34 +131,11 @@ std::size_t bin_of(double error) {
   return static_cast<std::size_t>(std::clamp(decade, 0.0, double{GradcheckTensor::bins - 1}));
 }
 
-GradcheckMap map_of(const std::vector<GradcheckEntry>& entries, const Shape& shape, int row_axis,
-                    int column_axis) {
-  constexpr std::int64_t most = 64;
-  GradcheckMap map{row_axis, column_axis};
-  if (row_axis >= 0) map.rows = std::min(shape[row_axis], most);
-  map.columns = std::min(shape[column_axis], most);
-  const auto cells = static_cast<std::size_t>(map.rows * map.columns);
-  map.error.assign(cells, nan_value);
-  map.compared.assign(cells, 0);
-  map.wrong.assign(cells, 0);
-  const auto cell_of = [&](const GradcheckEntry& e, int axis, std::int64_t pieces) {
-    return axis < 0 ? 0 : e.index[static_cast<std::size_t>(axis)] * pieces / shape[axis];
-  };
-  for (const GradcheckEntry& e : entries) {
-    const auto at = static_cast<std::size_t>(cell_of(e, row_axis, map.rows) * map.columns +
-                                             cell_of(e, column_axis, map.columns));
-    map.error[at] = std::fmax(map.error[at], e.error);
-    ++map.compared[at];
-    map.wrong[at] += e.wrong;
-  }
-  return map;
-}
-
 void describe_errors(GradcheckTensor& t, const std::vector<GradcheckEntry>& entries) {
   for (const GradcheckEntry& e : entries) ++t.histogram[bin_of(e.error)];
-  const int rank = t.shape.rank();
-  if (rank >= 1) t.maps.push_back(map_of(entries, t.shape, rank - 2 < 0 ? -1 : rank - 2, rank - 1));
-  if (rank >= 3) t.maps.push_back(map_of(entries, t.shape, rank - 4 < 0 ? -1 : rank - 4, rank - 3));
+  t.maps = empty_maps(t.shape);
+  for (GradcheckMap& map : t.maps)
+    for (const GradcheckEntry& e : entries) mark(map, t.shape, e.index, e.error, e.wrong);
 }
 
 // The V: for the worst entry where one is wrong, else for the one with the largest gradient.

@@ -9,13 +9,17 @@
 #include "core/gradcheck_compare.h"
 
 namespace limulus {
-namespace {
 
 using Values = std::vector<double>;
 
 bool close(double a, double b) { return std::abs(a - b) <= 1e-5 * std::abs(b); }
 
-// c, and as a fraction where decimals do not show it: "2", "0.25", "0.333333 (1/3)", "0.8131".
+bool plain(double c) {
+  for (int q = 1; q <= 16; ++q)
+    if (const double p = std::round(c * q); p != 0 && close(p / q, c)) return true;
+  return close(std::round(1 / c), 1 / c);
+}
+
 std::string written(double c) {
   std::string out = fmt::format("{:.6g}", c);
   if (close(std::round(c * 1000) / 1000, c)) return out;
@@ -24,6 +28,8 @@ std::string written(double c) {
       return fmt::format("{} ({:.0f}/{})", out, p, q);
   return close(std::round(1 / c), 1 / c) ? fmt::format("{} (1/{:.0f})", out, 1 / c) : out;
 }
+
+namespace {
 
 // 1/(1 - p), when the result looks like that of dropout: each y is 0 or the same multiple of its x.
 std::optional<double> dropout_scale(const GradcheckEvidence& e) {
@@ -41,7 +47,8 @@ std::optional<double> dropout_scale(const GradcheckEvidence& e) {
 
 // What the factor c is, where it is not a sign.
 GradcheckGuess name_factor(const GradcheckEvidence& e, double c) {
-  const std::string begin = fmt::format("analytic is {} x numeric everywhere", written(c));
+  const std::string begin =
+      fmt::format("your gradient is {} x the numeric one everywhere", written(c));
   if (const auto scale = dropout_scale(e)) {
     const double p = 1 - 1 / *scale;
     if (close(c, 1 / *scale))
@@ -78,12 +85,18 @@ GradcheckGuesses guess_factor(const GradcheckEvidence& e) {
   }
   if (seen < 2 || nn == 0) return {};
   const double c = an / nn;
-  GradcheckGuess guess = close(c, -1)
-                             ? GradcheckGuess{"sign",
-                                              "analytic is -1 x numeric everywhere: a sign "
-                                              "is wrong"}
-                             : name_factor(e, c);
+  // Where all slopes are the same, a factor and an offset are, too: the one that somebody would write.
+  const bool flat = std::all_of(e.numeric.begin(), e.numeric.end(),
+                                [&](double n) { return close(n, e.numeric[0]); });
+  if (flat && !plain(c) && plain(1000 * (c - 1) * e.numeric[0])) return {};
+  GradcheckGuess guess =
+      close(c, -1) ? GradcheckGuess{"sign",
+                                    "your gradient is -1 x the numeric one everywhere: a sign "
+                                    "is wrong"}
+                   : name_factor(e, c);
   for (const double n : e.numeric) guess.predicted.push_back(c * n);
+  guess.fitted = 1;
+  guess.factor = c;
   const double left = unexplained(e, guess.predicted);
   guess.text += fmt::format(" (fitted to {} entries, {:.0e} of the error left)", e.size(), left);
   return {guess};
@@ -103,45 +116,18 @@ double unexplained(const GradcheckEvidence& e, const Values& predicted) {
   return error > 0 && enough && 4 * explained >= wrong ? std::sqrt(left / error) : 1;
 }
 
-GradcheckDiagnosis locate(const GradcheckEvidence& e) {
-  const auto all_wrong = [&](auto holds) {
-    bool every = true, some_right = false;
-    for (std::size_t i = 0; i < e.size(); ++i) {
-      if (e.wrong[i])
-        every = every && holds(index_of(e.at[i], e.x_shape));
-      else
-        some_right = true;
-    }
-    return every && some_right;
-  };
-  for (std::size_t axis = 0; axis < static_cast<std::size_t>(e.x_shape.rank()); ++axis) {
-    const std::int64_t last = e.x_shape[static_cast<int>(axis)] - 1;
-    if (last < 2) continue;
-    for (const auto& [end, place] : {std::pair{std::int64_t{0}, "first"}, std::pair{last, "last"}})
-      if (all_wrong([&, at = end](const auto& index) { return index[axis] == at; }))
-        return {"border", fmt::format("wrong only at the {} index of axis {}: look at that border",
-                                      place, axis)};
-  }
-  if (e.x_shape.rank() < 3) return {};
-  const std::size_t row = static_cast<std::size_t>(e.x_shape.rank()) - 2;
-  const std::int64_t h = e.x_shape[-2], w = e.x_shape[-1];
-  if (h > 2 && w > 2 && all_wrong([&](const auto& i) {
-        return i[row] == 0 || i[row] == h - 1 || i[row + 1] == 0 || i[row + 1] == w - 1;
-      }))
-    return {"border", "wrong only along the border of the image: look at the padding"};
-  return {};
-}
-
 GradcheckDiagnosis diagnose(const GradcheckEvidence& e) {
   const bool zero =
       std::all_of(e.analytic.begin(), e.analytic.end(), [](double a) { return a == 0; });
-  if (zero) return {"zero", "analytic is zero everywhere: this gradient was not computed"};
-  constexpr GradcheckExpert experts[] = {guess_factor, guess_group,  guess_pointwise,
-                                         guess_terms,  guess_layout, guess_channel,
-                                         guess_sums,   guess_windows};
+  if (zero) return {"zero", "your gradient is zero everywhere: this gradient was not computed"};
+  constexpr GradcheckExpert experts[] = {guess_factor,    guess_offset, guess_group,
+                                         guess_pointwise, guess_terms,  guess_layout,
+                                         guess_channel,   guess_sums,   guess_windows};
+  const std::size_t wrong = e.count_wrong();
   for (const GradcheckExpert expert : experts)
     for (const GradcheckGuess& guess : expert(e))
-      if (unexplained(e, guess.predicted) < 1e-3) return {guess.mistake, guess.text};
+      if (wrong > guess.fitted && unexplained(e, guess.predicted) < (wrong == 1 ? 1e-6 : 1e-3))
+        return {guess.mistake, guess.text, guess.factor};
   return locate(e);
 }
 

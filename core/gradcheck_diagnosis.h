@@ -9,8 +9,12 @@
 //     |a - p| / |a - n|          (norms over the entries that the guess speaks about)
 //
 // and the first guess that leaves less than a thousandth of it is given as the diagnosis. Guesses
-// stand in the order from particular to general.
+// stand in the order from particular to general. A false name is worse than none, and with as many
+// free numbers as wrong entries anything can be fitted: a guess has to explain more of them, and of a
+// single one all but a millionth.
+#include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,8 +33,13 @@ struct GradcheckEvidence {
   std::vector<std::vector<double>> jacobian;
 
   std::size_t size() const { return at.size(); }
+  std::size_t count_wrong() const {
+    return static_cast<std::size_t>(std::count(wrong.begin(), wrong.end(), 1));
+  }
   bool complete() const { return static_cast<std::int64_t>(at.size()) == x_shape.numel(); }
   bool same_shape() const { return x_shape == y_shape && !at.empty(); }
+  // Whether it is known that y_i = f(x_i): no input acts on a result at another place.
+  bool pointwise() const;
   // f(x, y, v) for each entry, of the numbers at its own place, where input and result have the same
   // shape.
   template <class F>
@@ -45,9 +54,11 @@ struct GradcheckEvidence {
 };
 
 struct GradcheckGuess {
-  std::string mistake;            // "factor", "transposed": the name in docs/gradcheck.md
-  std::string text;               // the same in a sentence
-  std::vector<double> predicted;  // one for each entry; NaN where the guess says nothing
+  std::string mistake;                // "factor", "transposed": the name in docs/gradcheck.md
+  std::string text;                   // the same in a sentence
+  std::vector<double> predicted;      // one for each entry; NaN where the guess says nothing
+  std::size_t fitted = 0;             // numbers in it that were chosen to fit
+  std::optional<double> factor = {};  // where it is that one factor is wrong everywhere
 };
 
 using GradcheckGuesses = std::vector<GradcheckGuess>;
@@ -55,6 +66,7 @@ using GradcheckExpert = GradcheckGuesses (*)(const GradcheckEvidence&);
 
 struct GradcheckDiagnosis {
   std::string mistake, text;  // empty where nothing fits
+  std::optional<double> factor = {};
 };
 GradcheckDiagnosis diagnose(const GradcheckEvidence& evidence);
 
@@ -67,14 +79,21 @@ GradcheckGuesses guess_group(const GradcheckEvidence& e);
 // gradcheck_terms.cpp: the Jacobian's diagonal, and the rest of it
 GradcheckGuesses guess_pointwise(const GradcheckEvidence& e);
 GradcheckGuesses guess_terms(const GradcheckEvidence& e);
-// gradcheck_channel.cpp: what is the same all over a channel
+// gradcheck_channel.cpp: what is the same all over a tensor, or over a channel
+GradcheckGuesses guess_offset(const GradcheckEvidence& e);
 GradcheckGuesses guess_channel(const GradcheckEvidence& e);
 // gradcheck_sums.cpp: which results were added up
 GradcheckGuesses guess_sums(const GradcheckEvidence& e);
 GradcheckGuesses guess_windows(const GradcheckEvidence& e);
 
-// Where the wrong entries are, in words; the last resort.
+// gradcheck_places.cpp: where the wrong entries are, in words; the last resort.
 GradcheckDiagnosis locate(const GradcheckEvidence& e);
+
+// c, and as a fraction where decimals do not show it: "2", "0.25", "0.333333 (1/3)", "0.8131".
+std::string written(double c);
+// Whether somebody would write c: a fraction with a small divisor, or 1/N.
+bool plain(double c);
+bool close(double a, double b);  // to five digits
 
 // The share of the error that a prediction leaves unexplained; 1 or more when it speaks about too
 // little, or is no better than the numeric gradient.

@@ -47,28 +47,31 @@ GradcheckGuess transposed(const GradcheckEvidence& e, int first, int second) {
   std::vector<std::int64_t> sizes = e.x_shape.sizes();
   std::swap(sizes[static_cast<std::size_t>(first)], sizes[static_cast<std::size_t>(second)]);
   const Shape other(sizes);
-  return moved(e, "transposed",
-               fmt::format("analytic is numeric with axes {} and {} exchanged: it is transposed",
-                           first, second),
-               [&, first, second](const Index&, std::int64_t flat) {
-                 Index index = index_of(flat, other);
-                 std::swap(index[static_cast<std::size_t>(first)],
-                           index[static_cast<std::size_t>(second)]);
-                 return std::optional(flat_of(index, e.x_shape));
-               });
+  return moved(
+      e, "transposed",
+      fmt::format(
+          "your gradient is the numeric one with axes {} and {} exchanged: it is transposed", first,
+          second),
+      [&, first, second](const Index&, std::int64_t flat) {
+        Index index = index_of(flat, other);
+        std::swap(index[static_cast<std::size_t>(first)], index[static_cast<std::size_t>(second)]);
+        return std::optional(flat_of(index, e.x_shape));
+      });
 }
 
 GradcheckGuess reversed(const GradcheckEvidence& e, bool rows, bool columns) {
   const std::size_t row = static_cast<std::size_t>(e.x_shape.rank()) - 2;
-  return moved(e, "flipped",
-               fmt::format("analytic is numeric turned around along axis {}: the kernel is flipped",
-                           rows && columns ? fmt::format("{} and axis {}", row, row + 1)
-                                           : fmt::format("{}", rows ? row : row + 1)),
-               [&, row](Index index, std::int64_t) {
-                 if (rows) index[row] = e.x_shape[-2] - 1 - index[row];
-                 if (columns) index[row + 1] = e.x_shape[-1] - 1 - index[row + 1];
-                 return std::optional(flat_of(index, e.x_shape));
-               });
+  return moved(
+      e, "flipped",
+      fmt::format(
+          "your gradient is the numeric one turned around along axis {}: the kernel is flipped",
+          rows && columns ? fmt::format("{} and axis {}", row, row + 1)
+                          : fmt::format("{}", rows ? row : row + 1)),
+      [&, row](Index index, std::int64_t) {
+        if (rows) index[row] = e.x_shape[-2] - 1 - index[row];
+        if (columns) index[row + 1] = e.x_shape[-1] - 1 - index[row + 1];
+        return std::optional(flat_of(index, e.x_shape));
+      });
 }
 
 // a[i] = n[i + d] along one axis, or along the last two.
@@ -76,7 +79,7 @@ GradcheckGuess shifted(const GradcheckEvidence& e, std::vector<std::size_t> axes
   return moved(
       e, "shifted",
       fmt::format(
-          "analytic is numeric moved by {} along axis {}: an index, or the "
+          "your gradient is the numeric one moved by {} along axis {}: an index, or the "
           "padding, is off by one",
           -d, fmt::format("{}{}", axes[0], axes.size() > 1 ? fmt::format(" and {}", axes[1]) : "")),
       [&, axes, d](Index index, std::int64_t) {
@@ -90,7 +93,9 @@ GradcheckGuess undilated(const GradcheckEvidence& e, std::int64_t d) {
   const std::size_t row = static_cast<std::size_t>(e.x_shape.rank()) - 2;
   return moved(
       e, "dilation",
-      fmt::format("analytic at tap {0} f is numeric at tap f: a dilation of {0} was ignored", d),
+      fmt::format(
+          "your gradient at tap {0} f is the numeric one at tap f: a dilation of {0} was ignored",
+          d),
       [&, row, d](Index index, std::int64_t) -> std::optional<std::int64_t> {
         if (index[row] % d != 0 || index[row + 1] % d != 0) return std::nullopt;
         index[row] /= d;
@@ -136,12 +141,13 @@ GradcheckGuesses guess_group(const GradcheckEvidence& e) {
     if (begin >= end || (begin > 0) == (end < e.x_shape[axis])) continue;
     GradcheckGuess guess{
         "group",
-        begin == 0 ? fmt::format("analytic is zero from index {} of axis {} on, and right before: "
-                                 "only the first group was computed",
-                                 end, axis)
-                   : fmt::format("analytic is zero before index {} of axis {}, and right from "
-                                 "there: only the last group was computed",
-                                 begin, axis),
+        begin == 0
+            ? fmt::format("your gradient is zero from index {} of axis {} on, and right before: "
+                          "only the first group was computed",
+                          end, axis)
+            : fmt::format("your gradient is zero before index {} of axis {}, and right from "
+                          "there: only the last group was computed",
+                          begin, axis),
         {}};
     for (std::size_t i = 0; i < e.size(); ++i)
       guess.predicted.push_back(begin <= index(i) && index(i) < end ? e.numeric[i] : 0);

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/gradcheck.h"
+#include "core/gradcheck_map.h"
 
 namespace limulus {
 
@@ -48,31 +49,6 @@ std::string histogram_line(const GradcheckTensor& t) {
   return out;
 }
 
-std::string axes_of(const GradcheckMap& m) {
-  return m.row_axis < 0 ? fmt::format("along axis {}", m.column_axis)
-                        : fmt::format("rows: axis {}, columns: axis {}", m.row_axis, m.column_axis);
-}
-
-// A picture of where the wrong entries are; nothing when they are everywhere.
-std::string map_lines(const GradcheckMap& m) {
-  std::int64_t all = 0;
-  for (std::size_t i = 0; i < m.wrong.size(); ++i) all += m.wrong[i] > 0;
-  if (all == m.rows * m.columns || m.rows * m.columns < 2) return "";
-  std::string out = fmt::format("  where ({}; # wrong, + partly, . right):\n", axes_of(m));
-  for (std::int64_t r = 0; r < m.rows; ++r) {
-    out += "    ";
-    for (std::int64_t c = 0; c < m.columns; ++c) {
-      const auto at = static_cast<std::size_t>(r * m.columns + c);
-      out += m.compared[at] == 0             ? '?'
-             : m.wrong[at] == 0              ? '.'
-             : m.wrong[at] == m.compared[at] ? '#'
-                                             : '+';
-    }
-    out += '\n';
-  }
-  return out;
-}
-
 std::string summary(const GradcheckTensor& t) {
   std::string out =
       fmt::format("{} {}: {} compared, {} wrong", t.name, t.shape.str(), t.compared, t.wrong);
@@ -85,7 +61,7 @@ std::string summary(const GradcheckTensor& t) {
   out += '\n';
   if (t.wrong == 0) return out;
   out += fmt::format("  errors: {}\n", histogram_line(t));
-  for (const GradcheckMap& m : t.maps) out += map_lines(m);
+  for (const GradcheckMap& m : t.maps) out += map_text(m);
   return out;
 }
 
@@ -127,7 +103,7 @@ std::string GradcheckReport::text() const {
   // One row for a tensor that is right (its worst entry), several for one that is wrong.
   using Row = std::array<std::string, 6>;
   std::vector<Row> rows = {
-      {"tensor", "index", "analytic", "numeric +- uncertainty", "relative error", "verdict"}};
+      {"tensor", "index", "your gradient", "numeric +- uncertainty", "relative error", "verdict"}};
   for (const GradcheckTensor& t : tensors) {
     bool first = true;
     for (const GradcheckEntry& e : t.worst) {
@@ -150,12 +126,16 @@ std::string GradcheckReport::text() const {
     out += fmt::format("{}\n", line.substr(0, line.find_last_not_of(' ') + 1));
   }
   for (const GradcheckTensor& t : tensors) out += summary(t);
+  if (!mistake.empty()) out += fmt::format("{}: {}\n", mistake, diagnosis);
   out += fmt::format("gradcheck: {}\n", name_of(verdict()));
   return out;
 }
 
 std::string GradcheckReport::json() const {
-  Json root = {{"verdict", name_of(verdict())}, {"tensors", Json::array()}};
+  Json root = {{"verdict", name_of(verdict())},
+               {"mistake", mistake},
+               {"diagnosis", diagnosis},
+               {"tensors", Json::array()}};
   for (const GradcheckTensor& t : tensors) root["tensors"].push_back(json_of(t));
   return root.dump(2);
 }

@@ -44,12 +44,12 @@ Values one_term(const GradcheckEvidence& e, bool last) {
 GradcheckGuesses guess_sums(const GradcheckEvidence& e) {
   if (e.jacobian.empty()) return {};
   GradcheckGuesses guesses = {
-      {"cotangent", "analytic is what dy = 1 would give: dy was not used",
+      {"cotangent", "your gradient is what dy = 1 would give: dy was not used",
        weighted(e, [&](std::size_t, std::size_t k) { return 1 / e.v[k]; })},
       {"overwritten",
-       "analytic is the last term of its sum: it was overwritten instead of accumulated",
+       "your gradient is the last term of its sum: it was overwritten instead of accumulated",
        one_term(e, true)},
-      {"overwritten", "analytic is the first term of its sum: the others were not added",
+      {"overwritten", "your gradient is the first term of its sum: the others were not added",
        one_term(e, false)}};
   std::vector<Index> result;  // the index of each result
   for (std::size_t k = 0; k < e.y.size(); ++k)
@@ -191,7 +191,7 @@ GradcheckGuesses guess_windows(const GradcheckEvidence& e) {
   if (e.y_shape.rank() >= 2)
     guesses.push_back(
         {"flipped",
-         "analytic is what windows turned around by 180 degrees would give: the kernel "
+         "your gradient is what windows turned around by 180 degrees would give: the kernel "
          "is flipped",
          flipped(e, w)});
   const std::int64_t rows = e.x_shape[-2], columns = e.x_shape[-1];

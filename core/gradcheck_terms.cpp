@@ -48,14 +48,6 @@ constexpr Form forms[] = {
     {"[x < 0]", [](double x, double) { return x < 0 ? 1.0 : 0.0; }},
 };
 
-bool pointwise(const GradcheckEvidence& e) {
-  if (!e.same_shape() || e.jacobian.empty()) return false;
-  for (std::size_t i = 0; i < e.size(); ++i)
-    for (std::size_t k = 0; k < e.y.size(); ++k)
-      if (static_cast<std::int64_t>(k) != e.at[i] && e.jacobian[i][k] != 0) return false;
-  return true;
-}
-
 // sum of a b / sum of b^2: the c with which c b comes closest to a.
 double fitted(const Values& a, const Values& b) {
   const double bb = std::inner_product(b.begin(), b.end(), b.begin(), 0.0);
@@ -66,7 +58,8 @@ GradcheckGuess multiple_of_dy(const GradcheckEvidence& e, const Values& dy) {
   const double c = fitted(e.analytic, dy);
   GradcheckGuess guess{
       "derivative",
-      fmt::format("analytic is {:.6g} dy, whatever x is: the local derivative is missing", c), dy};
+      fmt::format("your gradient is {:.6g} dy, whatever x is: the local derivative is missing", c),
+      dy, 1};
   for (double& p : guess.predicted) p *= c;
   return guess;
 }
@@ -79,26 +72,35 @@ GradcheckGuess no_mask(const GradcheckEvidence& e, const Values& dy) {
   const double c = fitted(e.analytic, flat);
   GradcheckGuess guess{
       "mask",
-      fmt::format("analytic is {:.6g} dy where the function is flat and the gradient 0: a mask is "
-                  "missing",
-                  c),
-      e.numeric};
+      fmt::format(
+          "your gradient is {:.6g} dy where the function is flat and the gradient 0: a mask is "
+          "missing",
+          c),
+      e.numeric, 1};
   for (std::size_t i = 0; i < e.size(); ++i) guess.predicted[i] += c * flat[i];
   return guess;
 }
 
 }  // namespace
 
+bool GradcheckEvidence::pointwise() const {
+  if (!same_shape() || jacobian.empty()) return false;
+  for (std::size_t i = 0; i < size(); ++i)
+    for (std::size_t k = 0; k < y.size(); ++k)
+      if (static_cast<std::int64_t>(k) != at[i] && jacobian[i][k] != 0) return false;
+  return true;
+}
+
 GradcheckGuesses guess_pointwise(const GradcheckEvidence& e) {
   if (!e.same_shape()) return {};
   const Values dy = e.at_own_place([](double, double, double v) { return v; });
   GradcheckGuesses guesses = {multiple_of_dy(e, dy)};
-  if (!pointwise(e)) return guesses;
+  if (!e.pointwise()) return guesses;
   guesses.insert(guesses.begin(), no_mask(e, dy));
   for (const Form& form : forms)
     guesses.push_back(
         {"derivative",
-         fmt::format("analytic is dy ({}), with y the result: that is not this function's "
+         fmt::format("your gradient is dy ({}), with y the result: that is not this function's "
                      "derivative",
                      form.name),
          e.at_own_place([&](double x, double y, double v) { return v * form.derivative(x, y); })});
@@ -126,13 +128,14 @@ GradcheckGuess two_terms(const GradcheckEvidence& e, const Values& first, const 
   if (e.size() < 4 || !(rr > 1e-14 * ff) || !(determinant > 1e-10 * ff * rr)) return {};
   const double p = (rr * fa - fr * ra) / determinant, q = (ff * ra - fr * fa) / determinant;
   GradcheckGuess guess;
+  guess.fitted = 2;
   for (std::size_t i = 0; i < e.size(); ++i)
     guess.predicted.push_back(p * first[i] + q * (e.numeric[i] - first[i]));
   const bool p_right = std::abs(p - 1) < 1e-3, q_right = std::abs(q - 1) < 1e-3;
   if (p_right == q_right) return {};
   if (p_right && std::abs(q) < 1e-3) {
     guess.mistake = "missing term";
-    guess.text = fmt::format("analytic is {} alone: {}", first_name, missing);
+    guess.text = fmt::format("your gradient is {} alone: {}", first_name, missing);
   } else if (p_right) {
     guess.mistake = "second term";
     guess.text = fmt::format(
@@ -209,7 +212,7 @@ GradcheckGuesses guess_terms(const GradcheckEvidence& e) {
     }
     guesses.push_back(
         two_terms(e, diagonal, "dy_i dy_i/dx_i", "what x_i does to the other results is missing"));
-    if (finite && !pointwise(e))
+    if (finite && !e.pointwise())
       for (GradcheckGuess& guess : normalization(e, scaled)) guesses.push_back(std::move(guess));
   }
   std::erase_if(guesses, [](const GradcheckGuess& g) { return g.predicted.empty(); });

@@ -2,6 +2,7 @@
 // The sizes of a tensor, outermost first: [N, C, H, W] for a batch of images.
 #include <cstdint>
 #include <initializer_list>
+#include <iosfwd>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@ class Shape {
  private:
   std::vector<std::int64_t> sizes_;
 };
+std::ostream& operator<<(std::ostream& out, const Shape& shape);  // as str()
 
 // The place of an element in a row-major array, as an index per axis and as one number.
 std::vector<std::int64_t> index_of(std::int64_t flat, const Shape& shape);

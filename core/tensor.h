@@ -5,9 +5,14 @@
 // contiguous and row-major, images are [N, C, H, W]. Arithmetic lives in core/algebra.h, layers in
 // layers/; what happens in backward() is told in core/autograd.h.
 #include <cstdint>
+#include <initializer_list>
+#include <iosfwd>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <optional>
+#include <span>
+#include <type_traits>
 #include <vector>
 
 #include "core/backend.h"
@@ -48,12 +53,25 @@ class Tensor {
   static Tensor zeros(const Shape& shape, DType dtype, Backend& backend) {
     return full(shape, 0, dtype, backend);
   }
-  // From values on the host, in row-major order. ShapeError when their number is not shape.numel().
+  // From values on the host, in row-major order: a std::vector, std::array, std::span or array, or
+  // in braces, whose type is said where they are whole numbers: Tensor::from<float>({1, 2, 3}, ...).
+  // ShapeError when their number is not shape.numel().
   template <class T>
   static Tensor from(const std::vector<T>& values, const Shape& shape, Backend& backend) {
-    return from_host(values.data(), static_cast<std::int64_t>(values.size()), dtype_of<T>, shape,
-                     backend);
+    if constexpr (check_element<T>())
+      return from_host(values.data(), static_cast<std::int64_t>(values.size()), dtype_of<T>, shape,
+                       backend);
+    else
+      return {};
   }
+  template <class T>
+  static Tensor from(std::initializer_list<T> values, const Shape& shape, Backend& backend);
+  template <class T>
+  static Tensor from(std::initializer_list<std::initializer_list<T>> rows, const Shape& shape,
+                     Backend& backend);  // does not compile, and says why
+  template <class Values>
+  requires(!is_element<Values>) static Tensor
+      from(const Values& values, const Shape& shape, Backend& backend);
   static Tensor from_host(const void* values, std::int64_t count, DType dtype, const Shape& shape,
                           Backend& backend);
   // On memory that is there already, and lasts as long as `owner` does. DeviceError where the
@@ -74,14 +92,44 @@ class Tensor {
   // Copies to the host; DTypeError when T is not the tensor's type.
   template <class T>
   std::vector<T> to_vector() const {
-    std::vector<T> values(static_cast<std::size_t>(numel()));
-    copy_to_host(values.data(), dtype_of<T>);
-    return values;
+    if constexpr (check_element<T>()) {
+      std::vector<T> values(static_cast<std::size_t>(numel()));
+      copy_to_host(values.data(), dtype_of<T>);
+      return values;
+    } else {
+      return {};
+    }
   }
+  // The values where they are, in row-major order: for (float v : x.values<float>()). DTypeError when
+  // T is not the tensor's type, DeviceError where they are not in host memory. A span does not keep
+  // the memory, so the tensor has to have a name.
+  template <class T>
+  std::span<const T> values() const& {
+    if constexpr (check_element<T>())
+      return {static_cast<const T*>(checked_data(dtype_of<T>)), static_cast<std::size_t>(numel())};
+    else
+      return {};
+  }
+  // The same to be written: an in-place change, for which backward looks. GraphError while the
+  // tensor is recorded for a gradient, as with fill_.
+  template <class T>
+  std::span<T> mutable_values() & {
+    if constexpr (check_element<T>())
+      return {static_cast<T*>(checked_mutable_data(dtype_of<T>)),
+              static_cast<std::size_t>(numel())};
+    else
+      return {};
+  }
+  template <class T>
+  std::span<const T> values() const&&;  // do not compile, and say why
+  template <class T>
+  std::span<T> mutable_values() &&;
   std::vector<double> to_doubles() const;  // from any type
   double item() const;                     // the value of a tensor with one element
-  const void* data() const;                // the backend's buffer
-  void* mutable_data();                    // the same, and counts as an in-place change
+  // For backends and layers: the backend's buffer, which need not be a host address, as a primitive
+  // takes it; nothing is checked. The second counts as an in-place change.
+  const void* data() const;
+  void* mutable_data();
 
   // In-place changes. GraphError while the tensor is recorded for a gradient (use NoGrad to set
   // weights on purpose).
@@ -119,11 +167,19 @@ class Tensor {
 
  private:
   explicit Tensor(std::shared_ptr<TensorImpl> impl) : impl_(std::move(impl)) {}
+  template <class T>
+  static constexpr bool check_element();
   void copy_to_host(void* values, DType wanted) const;
+  const void* checked_data(DType wanted) const;
+  void* checked_mutable_data(DType wanted);
   const TensorImpl& get() const;  // GraphError when undefined
 
   std::shared_ptr<TensorImpl> impl_;
 };
+
+// "Tensor [2, 3] f32 on cpu" and the values below it as NumPy prints them: of more than 1,000 the
+// first and last three along each axis. Values in a device's memory are copied from there.
+std::ostream& operator<<(std::ostream& out, const Tensor& t);
 
 struct TensorImpl {
   std::shared_ptr<Storage> storage;
@@ -147,5 +203,75 @@ class PoisonEmpty : Scoped<std::optional<double>> {
  public:
   explicit PoisonEmpty(double value = std::numeric_limits<double>::quiet_NaN());
 };
+
+// ---- templates: what is taken, and what is refused in a sentence -------------------------------
+
+template <class T>
+constexpr bool Tensor::check_element() {
+  static_assert(
+      is_element<T>,
+      "a tensor holds float, double, std::int64_t (labels), std::int32_t or Bf16: convert "
+      "the values to one of these, std::vector<float> for one");
+  return is_element<T>;
+}
+
+template <class T>
+Tensor Tensor::from(std::initializer_list<T> values, const Shape& shape, Backend& backend) {
+  constexpr bool said = !std::is_same_v<T, int>;
+  static_assert(said,
+                "whole numbers in braces do not say what a tensor should hold: write "
+                "Tensor::from<float>({1, 2, 3}, ...), or <double>, or <std::int64_t> for labels");
+  if constexpr (said && check_element<T>())
+    return from_host(values.begin(), static_cast<std::int64_t>(values.size()), dtype_of<T>, shape,
+                     backend);
+  else
+    return {};
+}
+
+template <class T>
+Tensor Tensor::from(std::initializer_list<std::initializer_list<T>> /*rows*/,
+                    const Shape& /*shape*/, Backend& /*backend*/) {
+  static_assert(!sizeof(T),
+                "values are one list, row after row, and the shape says where rows end: write "
+                "Tensor::from<float>({1, 2, 3, 4}, {2, 2}, ...)");
+  return {};
+}
+
+template <class Values>
+requires(!is_element<Values>) Tensor Tensor::from(const Values& values, const Shape& shape,
+                                                  Backend& backend) {
+  constexpr bool contiguous = requires {
+    std::data(values);
+    std::size(values);
+  };
+  static_assert(contiguous,
+                "Tensor::from takes values side by side in memory: a std::vector, std::array, "
+                "std::span or array of float, double or std::int64_t");
+  if constexpr (contiguous) {
+    using T = std::remove_cvref_t<decltype(*std::data(values))>;
+    if constexpr (check_element<T>())
+      return from_host(std::data(values), static_cast<std::int64_t>(std::size(values)), dtype_of<T>,
+                       shape, backend);
+  }
+  return {};
+}
+
+template <class T>
+std::span<const T> Tensor::values() const&& {
+  static_assert(
+      !sizeof(T),
+      "this tensor is gone at the end of the line, and its memory with it: give it a name, "
+      "Tensor y = ...; y.values<float>(), or copy the values with to_vector<float>()");
+  return {};
+}
+
+template <class T>
+std::span<T> Tensor::mutable_values() && {
+  static_assert(
+      !sizeof(T),
+      "this tensor is gone at the end of the line, and its memory with it: give it a name, "
+      "Tensor y = ...; y.mutable_values<float>()");
+  return {};
+}
 
 }  // namespace limulus

@@ -17,6 +17,7 @@ Tensor avg_pool2d(const Tensor& x /* [N, C, H, W] */, const Pool2dOptions& optio
 
 class AvgPool2d : public Module {
  public:
+  using Options = Pool2dOptions;
   explicit AvgPool2d(const Pool2dOptions& o) : options(o) {}
   const char* kind() const override { return "AvgPool2d"; }
   Tensor forward(const Tensor& x) override { return avg_pool2d(x, options); }

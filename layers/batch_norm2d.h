@@ -28,6 +28,7 @@ Tensor batch_norm2d(const Tensor& x,                           // [N, C, H, W]
 
 class BatchNorm2d : public Module {
  public:
+  using Options = BatchNormOptions;
   BatchNorm2d(std::int64_t channels, Backend& backend, DType dtype = DType::f32,
               const BatchNormOptions& options = {});
   const char* kind() const override { return "BatchNorm2d"; }

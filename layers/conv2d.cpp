@@ -122,7 +122,8 @@ Tensor Conv2d::forward_with(const Tensor& x, bool relu) {
 }
 
 Tensor Conv2d::forward_fused(const Tensor& x, const Module& next) {
-  return dynamic_cast<const ReLU*>(&next) == nullptr ? Tensor() : forward_with(x, true);
+  if (dynamic_cast<const ReLU*>(&next) == nullptr || !x.backend().conv2d_fuses_relu()) return {};
+  return forward_with(x, true);
 }
 
 WalkStep conv2d_step(const Shape& x, const Shape& w, const Conv2dOptions& options) {

@@ -40,6 +40,7 @@ Tensor conv2d(const Tensor& x,                     // [N, C, H, W]
 
 class Conv2d : public Module {
  public:
+  using Options = Conv2dOptions;
   // Parameters are zero until initialize() (models/initialize.h) or a checkpoint fills them.
   Conv2d(std::int64_t in_channels, std::int64_t out_channels, const Conv2dOptions& options,
          Backend& backend, DType dtype = DType::f32);

@@ -105,7 +105,7 @@ Linear::Linear(std::int64_t in_features, std::int64_t out_features, Backend& bac
 }
 
 Tensor Linear::forward_fused(const Tensor& x, const Module& next) {
-  if (dynamic_cast<const ReLU*>(&next) == nullptr) return {};
+  if (dynamic_cast<const ReLU*>(&next) == nullptr || !x.backend().linear_fuses_relu()) return {};
   return multiply(x, weight, bias, true);
 }
 

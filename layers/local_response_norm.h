@@ -40,6 +40,7 @@ Tensor local_response_norm(const Tensor& x /* [N, C, H, W] */, const LrnOptions&
 
 class LocalResponseNorm : public Module {
  public:
+  using Options = LrnOptions;
   explicit LocalResponseNorm(const LrnOptions& o = {}) : options(o) {}
   const char* kind() const override { return "LocalResponseNorm"; }
   Tensor forward(const Tensor& x) override { return local_response_norm(x, options); }

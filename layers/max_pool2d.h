@@ -17,6 +17,7 @@ Tensor max_pool2d(const Tensor& x /* [N, C, H, W] */, const Pool2dOptions& optio
 
 class MaxPool2d : public Module {
  public:
+  using Options = Pool2dOptions;
   explicit MaxPool2d(const Pool2dOptions& o) : options(o) {}
   const char* kind() const override { return "MaxPool2d"; }
   Tensor forward(const Tensor& x) override { return max_pool2d(x, options); }

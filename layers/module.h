@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -98,6 +99,50 @@ class UnfilledParameters : Scoped<bool> {
 // A step with its shapes and memory filled in, for a layer's walk().
 WalkStep make_step(const Module& m, const Shape& in, const Shape& out);
 
+// Whether Layer can be made from Args and put into a network; what it lacks is said in one line.
+template <class Layer, class... Args>
+constexpr bool check_layer() {
+  constexpr bool derived = std::is_base_of_v<Module, Layer>;
+  static_assert(derived, "a layer is a Module: write  class MyLayer : public Module");
+  if constexpr (derived) {
+    // Not overridden, a function is still the base's own.
+    constexpr bool no_kind = requires {
+      requires std::is_same_v<decltype(&Layer::kind), decltype(&Module::kind)>;
+    };
+    constexpr bool no_forward = requires {
+      requires std::is_same_v<decltype(&Layer::forward), decltype(&Module::forward)>;
+    };
+    constexpr bool no_walk = requires {
+      requires std::is_same_v<decltype(&Layer::walk), decltype(&Module::walk)>;
+    };
+    static_assert(!no_kind,
+                  "this layer has no kind: write  const char* kind() const override { "
+                  "return \"MyLayer\"; }");
+    static_assert(!no_forward,
+                  "this layer computes nothing: write  Tensor forward(const Tensor& x) override");
+    static_assert(!no_walk,
+                  "this layer does not tell its sizes: write  std::vector<WalkStep> walk(const "
+                  "Shape& in) const override { return {make_step(*this, in, in)}; }  with the "
+                  "output's shape as the last `in`");
+    if constexpr (!no_kind && !no_forward && !no_walk) {
+      constexpr bool complete = !std::is_abstract_v<Layer>;
+      static_assert(
+          complete,
+          "a function of this layer differs from the one it should override: write  const "
+          "char* kind() const override,  Tensor forward(const Tensor& x) override,  "
+          "std::vector<WalkStep> walk(const Shape& in) const override");
+      if constexpr (complete) {
+        constexpr bool constructible = std::is_constructible_v<Layer, Args...>;
+        static_assert(constructible,
+                      "this layer cannot be made from the arguments after its name: write  "
+                      "net.add<Layer>(\"name\", ...)  with those of the layer's constructor");
+        return constructible;
+      }
+    }
+  }
+  return false;
+}
+
 // Layers one after the other, each with a name.
 class Sequential : public Module {
  public:
@@ -106,14 +151,46 @@ class Sequential : public Module {
 
   // Appends a layer and returns the network, so that a network reads as a list.
   Sequential& add(std::string name, std::shared_ptr<Module> layer);
-  // The same, made in place: net.add<ReLU>("relu1").
+  Sequential& add(std::string name, const Module& layer) = delete;  // write add<ReLU>("relu1")
+  // The same, made in place of its constructor's arguments: net.add<ReLU>("relu1").
   template <class Layer, class... Args>
-  Sequential& add(std::string name, Args&&... args) {
-    return add(std::move(name), std::make_shared<Layer>(std::forward<Args>(args)...));
+  Sequential& add(std::string name, Args&&... args) {  // {...} has no type: write MyOptions{...}
+    return make<Layer>(std::move(name), std::forward<Args>(args)...);
+  }
+  // Braces are taken where a layer's Options stand, after up to three other arguments:
+  // net.add<Conv2d>("conv1", 3, 96, {.kernel = 11, .stride = 4}, backend).
+  template <class Layer, class... Rest>
+  Sequential& add(std::string name, const typename Layer::Options& o, Rest&&... rest) {
+    return make<Layer>(std::move(name), o, std::forward<Rest>(rest)...);
+  }
+  template <class Layer, class A, class... Rest>
+  Sequential& add(std::string name, A&& a, const typename Layer::Options& o, Rest&&... rest) {
+    return make<Layer>(std::move(name), std::forward<A>(a), o, std::forward<Rest>(rest)...);
+  }
+  template <class Layer, class A, class B, class... Rest>
+  Sequential& add(std::string name, A&& a, B&& b, const typename Layer::Options& o,
+                  Rest&&... rest) {
+    return make<Layer>(std::move(name), std::forward<A>(a), std::forward<B>(b), o,
+                       std::forward<Rest>(rest)...);
+  }
+  template <class Layer, class A, class B, class C, class... Rest>
+  Sequential& add(std::string name, A&& a, B&& b, C&& c, const typename Layer::Options& o,
+                  Rest&&... rest) {
+    return make<Layer>(std::move(name), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c),
+                       o, std::forward<Rest>(rest)...);
   }
 
   Tensor forward(const Tensor& x) override;
   std::vector<WalkStep> walk(const Shape& in) const override;
+
+ private:
+  template <class Layer, class... Args>
+  Sequential& make(std::string name, Args&&... args) {
+    if constexpr (check_layer<Layer, Args...>())
+      return add(std::move(name), std::make_shared<Layer>(std::forward<Args>(args)...));
+    else
+      return *this;
+  }
 };
 
 // While one lives, Sequential runs each layer on its own, on this thread, as it does everywhere with

@@ -323,7 +323,7 @@ TEST_CASE("the report as text and as JSON") {
   });
   const std::string text = r.text();
   for (const char* part :
-       {"tensor", "index", "analytic", "numeric +- uncertainty", "relative error", "verdict",
+       {"tensor", "index", "your gradient", "numeric +- uncertainty", "relative error", "verdict",
         "5.0e-01", "WRONG", "OK", "x [3, 4]: 12 compared, 12 wrong", "gradcheck: WRONG\n"})
     CHECK_MESSAGE(mentions(text, part), part << "\n" << text);
   const auto json = nlohmann::json::parse(r.json());

@@ -92,7 +92,8 @@ class MutantBackend final : public HostBackend {
 const std::vector<Mutation>& mutations() {
   static const std::vector<Mutation> all = [] {
     std::vector<Mutation> bank;
-    for (auto part : {conv_mutations, pool_mutations, lrn_mutations, row_mutations, op_mutations})
+    for (auto part : {conv_mutations, pool_mutations, lrn_mutations, row_mutations, op_mutations,
+                      place_mutations})
       for (Mutation& m : part()) bank.push_back(std::move(m));
     return bank;
   }();
@@ -115,10 +116,13 @@ MutationResult judge(const Mutation& m, const GradcheckReport& report) {
   MutationResult r;
   r.caught = report.verdict() == GradcheckVerdict::wrong;
   r.tensor = r.caught;
+  bool seen = false;
   for (const GradcheckTensor& t : report.tensors) {
-    const bool meant = t.name == m.tensor;
+    const bool meant = t.name == m.tensor || m.tensor == "all";
     r.tensor = r.tensor && (t.verdict == GradcheckVerdict::wrong) == meant;
-    if (meant) r.mistake = t.mistake;
+    // Of several tensors, one with another name than the mistake's is the one to report.
+    if (meant && (!seen || r.mistake == m.mistake)) r.mistake = t.mistake;
+    seen = seen || meant;
   }
   r.diagnosed = !m.mistake.empty() && r.mistake == m.mistake;
   return r;

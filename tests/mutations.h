@@ -37,7 +37,7 @@ struct WrongPrimitives {
 struct Mutation {
   std::string name;     // "conv2d-w-transposed"
   std::string what;     // the mistake in a line
-  std::string tensor;   // whose gradient is wrong
+  std::string tensor;   // whose gradient is wrong, or "all"
   std::string mistake;  // the diagnosis that fits; empty where the checker knows none
   OpCase layer;
   WrongPrimitives primitives = {};
@@ -50,7 +50,7 @@ GradcheckReport check_mutation(const Mutation& m, bool curves = false);
 
 struct MutationResult {
   bool caught = false;  // WRONG
-  bool tensor = false;  // that tensor, and no other
+  bool tensor = false;  // that tensor, and no other; or each, where all are wrong
   bool diagnosed = false;
   std::string mistake;  // what the checker called it
 };
@@ -65,5 +65,6 @@ std::vector<Mutation> pool_mutations();
 std::vector<Mutation> lrn_mutations();
 std::vector<Mutation> row_mutations();
 std::vector<Mutation> op_mutations();
+std::vector<Mutation> place_mutations();
 
 }  // namespace limulus

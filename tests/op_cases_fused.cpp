@@ -14,6 +14,12 @@ namespace {
 
 using In = std::vector<Tensor>;
 
+// In one pass where the backend has it, else one by one, as Sequential does.
+Tensor both(Module& first, Module&& next, const Tensor& x) {
+  const Tensor fused = first.forward_fused(x, next);
+  return fused.defined() ? fused : next.forward(first.forward(x));
+}
+
 OpCase conv_relu(const Shape& x, std::int64_t k, const Conv2dOptions& o) {
   const Shape w = {k, x[1] / o.groups, o.kernel.h, o.kernel.w};
   OpCase c{"conv2d+relu",
@@ -24,7 +30,7 @@ OpCase conv_relu(const Shape& x, std::int64_t k, const Conv2dOptions& o) {
              Conv2d layer(x[1], k, o, in[0].backend(), in[0].dtype());
              layer.weight = in[1];
              if (o.bias) layer.bias = in[2];
-             return layer.forward_fused(in[0], ReLU());
+             return both(layer, ReLU(), in[0]);
            }};
   if (o.bias) c.inputs.push_back({"b", {k}});
   c.condition = conv_condition(conv2d_shape(x, w, o));
@@ -40,7 +46,7 @@ OpCase linear_relu(std::int64_t n, std::int64_t in_features, std::int64_t out, b
              Linear layer(in_features, out, in[0].backend(), in[0].dtype(), bias);
              layer.weight = in[1];
              if (bias) layer.bias = in[2];
-             return layer.forward_fused(in[0], ReLU());
+             return both(layer, ReLU(), in[0]);
            }};
   if (bias) c.inputs.push_back({"b", {out}});
   return c;
@@ -53,7 +59,10 @@ OpCase lrn_pool(const Shape& x, std::int64_t size, const Pool2dOptions& pool) {
                       x.str(), size, pool.kernel.h, pool.kernel.w,
                       pool.stride.value_or(pool.kernel).h, pool.pad.h, pool.ceil ? " ceil" : ""),
           {{"x", x, Fill::distinct}},
-          [=](const In& in) { return LocalResponseNorm(o).forward_fused(in[0], MaxPool2d(pool)); }};
+          [=](const In& in) {
+            LocalResponseNorm first(o);
+            return both(first, MaxPool2d(pool), in[0]);
+          }};
 }
 
 }  // namespace

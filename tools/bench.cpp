@@ -19,6 +19,7 @@
 #include "models/models.h"
 #include "tools/bench_svg.h"
 #include "tools/commands.h"
+#include "tools/plugin.h"
 #include "tools/roof.h"
 #include "training/profile.h"
 #include "training/sgd.h"
@@ -282,6 +283,7 @@ void add_bench(CLI::App& app) {
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   c->add_option("--device", a->device, "limulus devices lists them")->capture_default_str();
+  add_plugin_option(*c, a->device);
   c->add_option("--threads", a->threads, "Threads of the cpu device")->check(CLI::Range(1, 1024));
   add_weights_option(*c, a->weights);
   c->add_option("--svg", a->svg, "Also draw the roofline, into this file");

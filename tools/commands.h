@@ -16,11 +16,13 @@ void add_evaluate(CLI::App& app);
 void add_predict(CLI::App& app);
 void add_look(CLI::App& app);
 void add_gradcheck(CLI::App& app);
+void add_compare(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_bench_ladder(CLI::App& bench);
 void add_devices(CLI::App& app);
 void add_tune(CLI::App& app);  // a build without OpenCL has none
 void add_convert(CLI::App& app);
+void add_new(CLI::App& app);
 
 // --weights f32 or bf16: how the fully connected layers' weights are kept (store_linear_weights in
 // layers/linear.h). `weights` has to live until the command has run.

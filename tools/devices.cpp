@@ -7,6 +7,7 @@
 #include "backends/registry.h"
 #include "core/printable.h"
 #include "tools/commands.h"
+#include "tools/plugin.h"
 #include "tools/terminal.h"
 
 namespace limulus::tools {
@@ -54,6 +55,10 @@ void add_devices(CLI::App& app) {
   CLI::App* c = app.add_subcommand("devices", "List the devices that --device takes");
   c->footer("Example: limulus devices\n         LIMULUS_ISA=avx2 limulus devices");
   c->add_flag("--json", *json, "As JSON");
+  // Loaded where it stands, so that its devices are in the list.
+  c->add_option_function<std::string>(
+      "--plugin", [](const std::string& file) { load_plugin(file); },
+      "A shared object with devices of your own (docs/kernel.md)");
   c->callback([json] { *json ? print_json(list_devices()) : print_text(list_devices()); });
 }
 

@@ -17,6 +17,7 @@
 #include "layers/linear.h"
 #include "tools/commands.h"
 #include "tools/data_output.h"
+#include "tools/plugin.h"
 #include "tools/terminal.h"
 #include "training/class_names.h"
 #include "training/trainer.h"
@@ -300,6 +301,7 @@ void add_evaluate(CLI::App& app) {
                 "List so many of the worst mistakes (default: none; 20 with --json)")
       ->check(CLI::Range(0, 10000));
   c->add_option("--device", a->device, "limulus devices lists them")->capture_default_str();
+  add_plugin_option(*c, a->device);
   c->add_option("--threads", a->threads, "Threads of the cpu device")->check(CLI::Range(1, 1024));
   add_weights_option(*c, a->weights);
   c->add_option("--workers", a->workers, "Threads that decode")

@@ -7,7 +7,6 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <set>
 
 #include "backends/registry.h"
 #include "core/error.h"
@@ -15,9 +14,10 @@
 #include "formats/atomic_file.h"
 #include "tests/mutations.h"
 #include "tests/op_cases.h"
-#include "tests/random_cases.h"
+#include "tools/cases.h"
 #include "tools/commands.h"
 #include "tools/gradcheck_export.h"
+#include "tools/plugin.h"
 #include "tools/terminal.h"
 #include "training/gradcheck_page.h"
 
@@ -35,22 +35,6 @@ struct GradcheckArguments {
 };
 
 // ---- what to check ------------------------------------------------------------------------------
-
-std::vector<OpCase> chosen_cases(const GradcheckArguments& a) {
-  std::vector<OpCase> chosen;
-  for (std::int64_t i = 0; i < a.random; ++i) chosen.push_back(random_case(a.seed, i).c);
-  if (a.random > 0) return chosen;
-  std::set<std::string> names;
-  for (const OpCase& c : op_cases()) {
-    if (c.large) continue;
-    names.insert(c.op);
-    if (a.layer.empty() || c.op == a.layer) chosen.push_back(c);
-  }
-  if (chosen.empty())
-    throw ValueError(fmt::format("gradcheck: there is no layer or operation '{}'; there are {}",
-                                 a.layer, fmt::join(names, ", ")));
-  return chosen;
-}
 
 std::vector<std::string> chosen_backends(const std::string& name) {
   if (name != "all") return {name};
@@ -131,7 +115,8 @@ void run_gradcheck(const GradcheckArguments& a) {
     export_gradients(a.folder, count, a.seed, device(a.backend));
     return fmt::print("{} configurations are in {}\n", count, a.folder);
   }
-  const std::vector<OpCase> cases = chosen_cases(a);
+  const std::vector<OpCase> cases =
+      choose_cases("gradcheck", {.layer = a.layer, .random = a.random, .seed = a.seed});
   if (a.list) {
     for (const OpCase& c : cases) fmt::print("{}\n", c.name);
     return;
@@ -156,10 +141,13 @@ void add_gradcheck(CLI::App& app) {
       "Example: limulus gradcheck --layer conv2d --backend cpu\n"
       "         limulus gradcheck            (all of them; only wrong ones are shown)\n"
       "         limulus gradcheck --backend all --html gradients.html\n"
+      "         limulus gradcheck --plugin mine.so   (through kernels of your own: "
+      "docs/kernel.md)\n"
       "         limulus gradcheck --mutation conv2d-w-flipped   (what a mistake looks like)");
   c->add_option("--layer", a->layer, "Only this one: conv2d, lrn, max_pool2d ...");
   c->add_option("--backend,--device", a->backend, "limulus devices lists them; all: each of them")
       ->capture_default_str();
+  add_plugin_option(*c, a->backend);
   c->add_option("--seed", a->seed,
                 "Of the cotangent, of the entries that are compared, of --random")
       ->capture_default_str();

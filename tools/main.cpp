@@ -50,12 +50,14 @@ int run(int argc, char** argv) {
   add_predict(app);
   add_look(app);
   add_gradcheck(app);
+  add_compare(app);
   add_bench(app);
   add_devices(app);
 #ifdef LIMULUS_OPENCL
   add_tune(app);
 #endif
   add_convert(app);
+  add_new(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -13,6 +13,7 @@
 #include "formats/read_file.h"
 #include "layers/linear.h"
 #include "tools/commands.h"
+#include "tools/plugin.h"
 #include "tools/terminal.h"
 #include "training/trainer.h"
 
@@ -89,6 +90,7 @@ void add_predict(CLI::App& app) {
       ->capture_default_str();
   c->add_flag("--ten-crop", a->ten_crop, "Average over ten crops, as in the paper");
   c->add_option("--device", a->device, "limulus devices lists them")->capture_default_str();
+  add_plugin_option(*c, a->device);
   c->add_option("--threads", a->threads, "Threads of the cpu device")->check(CLI::Range(1, 1024));
   add_weights_option(*c, a->weights);
   c->add_flag("--json", a->json, "As JSON");

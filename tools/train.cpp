@@ -20,6 +20,7 @@
 #include "models/alexnet_towers.h"
 #include "tools/commands.h"
 #include "tools/data_output.h"
+#include "tools/plugin.h"
 #include "tools/run_log.h"
 #include "tools/terminal.h"
 #include "training/report.h"
@@ -296,7 +297,8 @@ void add_train(CLI::App& app) {
   c->add_option("--device", a->device,
                 "limulus devices lists them; of alexnet-towers two: cpu:0/2,cpu:1/2")
       ->capture_default_str();
-  c->add_option("--threads", a->threads,
+  add_plugin_option(*c, a->device);
+  c->add_option("--threads", a->threads, 
                 "Threads of the cpu device (default: as many as the process may use)")
       ->check(CLI::Range(1, 1024));
   c->add_option("--workers", a->workers, "Threads that decode and augment")

@@ -33,7 +33,7 @@ std::string worst_table(const GradcheckTensor& t) {
   return report::scroll_box(
       "The entries with the largest errors",
       fmt::format(
-          "<table><thead><tr><th>index</th><th>analytic</th><th>numeric</th><th>\xC2\xB1</th>"
+          "<table><thead><tr><th>index</th><th>your gradient</th><th>numeric</th><th>\xC2\xB1</th>"
           "<th>step</th><th>relative error</th><th></th></tr></thead><tbody>\n{}</tbody>"
           "</table>",
           rows));

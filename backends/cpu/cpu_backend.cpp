@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "backends/cpu/default_threads.h"
+#include "backends/cpu/kernels/kernels.h"
 #include "core/error.h"
 #include "core/pool.h"
 
@@ -77,9 +78,11 @@ void CpuBackend::set_threads(int threads) {
                      " threads; give 1 or more, or 0 for all of them");
   }
   const ThreadCount count = threads == 0 ? default_threads() : ThreadCount{threads, ""};
-  context_.threads = count.threads;
+  context_->threads = count.threads;
   threads_limit_ = count.limit;
 }
+
+int CpuBackend::threads() const { return context_->threads; }
 
 // ---- the backend -------------------------------------------------------------------------------
 
@@ -103,7 +106,8 @@ CpuBackend::CpuBackend(int threads, std::string name, std::string instruction_se
     : name_(std::move(name)),
       instruction_set_(instruction_set.empty() ? cpu_instruction_set()
                                                : std::move(instruction_set)),
-      arena_(use_arena ? machine_memory() : 0) {
+      arena_(use_arena ? machine_memory() : 0),
+      context_(std::make_unique<cpu::Context>()) {
   if (!cpu_supports(instruction_set_)) {
     throw DeviceError(name_ + ": the processor has no " +
                       (instruction_set_.empty() ? "AVX2" : instruction_set_) +
@@ -112,16 +116,16 @@ CpuBackend::CpuBackend(int threads, std::string name, std::string instruction_se
   const bool wide = instruction_set_ == "avx512";
   f32_ = wide ? &cpu::avx512::kernels<float>() : &cpu::avx2::kernels<float>();
   f64_ = wide ? &cpu::avx512::kernels<double>() : &cpu::avx2::kernels<double>();
-  context_.pool = &pool();
-  context_.team = &team_;
+  context_->pool = &pool();
+  context_->team = &team_;
   set_threads(threads);
 }
 
 CpuBackend::~CpuBackend() { pool().trim(); }
 
 std::string CpuBackend::description() const {
-  return processor() + ", " + instruction_set_ + ", " + std::to_string(context_.threads) +
-         (context_.threads == 1 ? " thread" : " threads") +
+  return processor() + ", " + instruction_set_ + ", " + std::to_string(threads()) +
+         (threads() == 1 ? " thread" : " threads") +
          (threads_limit_.empty() ? "" : " (" + threads_limit_ + ")");
 }
 

@@ -1,8 +1,23 @@
 #pragma once
 // The CPU backend: AVX2 or AVX-512 kernels (backends/cpu/kernels), chosen when it is made, and
 // threads. README.md in this folder says in which order to read them.
+//
+// One kernel of your own, and the fast ones for all else, is a class with one function:
+//
+//   class MyPool : public CpuBackend {
+//    public:
+//     MyPool() : CpuBackend(0, "my-pool") {}
+//     void max_pool2d_forward(DType dtype, const Pool2dShape& s, const void* x, void* y,
+//                             void* argmax) override;
+//   };
+//   Backend& mine = add_device(std::make_unique<MyPool>());    // backends/registry.h
+//
+// What it does not override is called as before, and costs what it did. docs/kernel.md goes on.
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <type_traits>
+#include <typeinfo>
 
 #include "backends/cpu/arena.h"
 #include "backends/cpu/kernels/kernels.h"
@@ -10,6 +25,12 @@
 #include "core/backend.h"
 
 namespace limulus {
+
+namespace cpu {  // backends/cpu/kernels/kernels.h
+struct Context;
+template <class T>
+struct Kernels;
+}  // namespace cpu
 
 // The instruction set that kernels will be taken from: "avx512", "avx2", or "" on a processor with
 // neither, where the reference backend serves instead. LIMULUS_ISA=avx2 or avx512 forces one;
@@ -22,7 +43,7 @@ bool cpu_supports(const std::string& instruction_set);
 // from 1 to 1024.
 int cpu_default_threads();
 
-class CpuBackend final : public Backend {
+class CpuBackend : public Backend {
  public:
   // threads 0: cpu_default_threads(); instruction_set "": cpu_instruction_set(). DeviceError where
   // the processor has no such instruction set. A part of the processor ("cpu:0/2") is a backend
@@ -34,9 +55,9 @@ class CpuBackend final : public Backend {
   // "AMD EPYC, avx512, 2 threads"; "1 thread (affinity mask)" where that is why it is one
   std::string description() const override;
   const std::string& instruction_set() const { return instruction_set_; }
-  int threads() const { return context_.threads; }
+  int threads() const;
   // For who calls kernels without a primitive, as benchmarks do.
-  const cpu::Context& context() const { return context_; }
+  const cpu::Context& context() const { return *context_; }
   std::uint64_t shared_regions() const { return team_.regions(); }  // see threads.h
   void set_threads(int threads);  // 0: cpu_default_threads(); results do not depend on it
 
@@ -49,10 +70,20 @@ class CpuBackend final : public Backend {
   void upload(void* dst, const void* host, std::size_t bytes) override;
   void download(void* host, const void* src, std::size_t bytes) override;
 
+  // Some kernels do the work of several primitives in one pass over memory: convolution or product
+  // with ReLU, normalization with pooling. Such a pass would go by a kernel that a derived class has
+  // put in the place of one of them, so it is done in steps there. Which primitives `Mine` has of its
+  // own is found out here; add_device calls it. Without it, all passes of a derived class are done in
+  // steps: right as well, but slower.
+  template <class Mine>
+  void find_own_primitives();
+
   // primitives.cpp
   void gemm(DType dtype, const GemmShape& s, const void* a, const void* b, void* c) override;
   void linear_forward(DType dtype, const LinearShape& s, const void* x, const void* w,
                       const void* b, void* y) override;
+  bool linear_fuses_relu() const override;
+  bool conv2d_fuses_relu() const override;
   std::size_t conv2d_packed_bytes(DType dtype, const Conv2dShape& s) override;
   void conv2d_pack(DType dtype, const Conv2dShape& s, const void* w, void* packed) override;
   void conv2d_forward(DType dtype, const Conv2dShape& s, const void* x, const void* w,
@@ -109,12 +140,39 @@ class CpuBackend final : public Backend {
   template <class S, class F>
   void run(DType dtype, const char* primitive, const S& shape, F kernel);
 
+  // The primitives that have a part in a pass of several, and whether a derived class has its own.
+  struct Own {
+    bool gemm = true, unary = true, linear = true, conv2d = true, lrn = true, max_pool = true;
+  };
+  Own own() const;
+  template <class Member>
+  static void same(Member, Member);  // two pointers of one type
+
   std::string name_, instruction_set_, threads_limit_;
   cpu::Arena arena_;
   cpu::Team team_;
-  cpu::Context context_;
+  std::unique_ptr<cpu::Context> context_;
   const cpu::Kernels<float>* f32_ = nullptr;
   const cpu::Kernels<double>* f64_ = nullptr;
+  const std::type_info* own_of_ = nullptr;  // the class that own_ was found out for
+  Own own_;
 };
+
+// &Mine::gemm is a pointer to a member of CpuBackend unless Mine, or a class between the two, has a
+// gemm; where it may not be named (private, overloaded), there is one.
+template <class Mine>
+void CpuBackend::find_own_primitives() {
+  static_assert(std::is_base_of_v<CpuBackend, Mine>);
+  const bool gemm = requires { same(&Mine::gemm, &CpuBackend::gemm); };
+  const bool unary = requires { same(&Mine::unary, &CpuBackend::unary); };
+  const bool linear = requires { same(&Mine::linear_forward, &CpuBackend::linear_forward); };
+  const bool conv2d = requires { same(&Mine::conv2d_forward, &CpuBackend::conv2d_forward); };
+  const bool lrn = requires { same(&Mine::lrn_across_forward, &CpuBackend::lrn_across_forward); };
+  const bool max_pool = requires {
+    same(&Mine::max_pool2d_forward, &CpuBackend::max_pool2d_forward);
+  };
+  own_of_ = &typeid(Mine);
+  own_ = {!gemm, !unary, !linear, !conv2d, !lrn, !max_pool};
+}
 
 }  // namespace limulus

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "backends/cpu/cpu_backend.h"
+#include "backends/cpu/kernels/kernels.h"
 #include "core/denormals.h"
 #include "core/describe.h"
 #include "core/error.h"
@@ -28,7 +29,7 @@ template <class S, class F>
 void CpuBackend::run(DType dtype, const char* primitive, const S& shape, F kernel) {
   Trace trace(*this, primitive, instruction_set_.c_str(), [&] { return describe(shape); });
   const char* method = "";
-  cpu::Context context = context_;
+  cpu::Context context = *context_;
   context.method = &method;
   context.flush_denormals = FlushDenormals::active();
   if (dtype == DType::f32)
@@ -52,12 +53,35 @@ void CpuBackend::linear_forward(DType dtype, const LinearShape& s, const void* x
   if (s.weights == DType::bf16 && dtype != DType::f32)
     throw DTypeError(std::string("linear: weights stored as bf16 multiply inputs in f32, not in ") +
                      name_of(dtype));
+  if (own().gemm && s.weights != DType::bf16)  // which no product can read but the kernel's below
+    return Backend::linear_forward(dtype, s, x, w, b, y);
   run(dtype, "linear_forward", s, [&]<class T>(const cpu::Kernels<T>& k, const cpu::Context& ctx) {
     k.linear_forward(ctx, s, in<T>(x), w, in<T>(b), out<T>(y));
   });
 }
 
+// ---- passes that do several primitives' work, and kernels of a derived class ---------------------
+
+// Of a class that nobody has told us about, every kernel may be its own.
+CpuBackend::Own CpuBackend::own() const {
+  const std::type_info& type = typeid(*this);
+  if (type == typeid(CpuBackend)) return {false, false, false, false, false, false};
+  return own_of_ != nullptr && *own_of_ == type ? own_ : Own();
+}
+
+bool CpuBackend::linear_fuses_relu() const {
+  const Own o = own();
+  return !o.linear && !o.gemm && !o.unary;
+}
+
+bool CpuBackend::conv2d_fuses_relu() const {
+  const Own o = own();
+  return !o.conv2d && !o.unary;
+}
+
+// Weights in the order of our kernel are nothing that another could read.
 std::size_t CpuBackend::conv2d_packed_bytes(DType dtype, const Conv2dShape& s) {
+  if (own().conv2d) return 0;
   return dtype == DType::f32 ? f32_->conv2d_packed_bytes(s) : f64_->conv2d_packed_bytes(s);
 }
 
@@ -145,6 +169,9 @@ void CpuBackend::lrn_across_backward(DType dtype, const LrnShape& s, const void*
 void CpuBackend::lrn_across_max_pool2d_forward(DType dtype, const LrnShape& s,
                                                const Pool2dShape& pool, const void* x, void* y,
                                                void* argmax) {
+  const Own o = own();
+  if (o.lrn || o.max_pool)
+    return Backend::lrn_across_max_pool2d_forward(dtype, s, pool, x, y, argmax);
   run(dtype, "lrn_across_max_pool2d_forward", pool,
       [&]<class T>(const cpu::Kernels<T>& k, const cpu::Context& ctx) {
         k.lrn_across_max_pool2d_forward(ctx, s, pool, in<T>(x), out<T>(y),
@@ -235,7 +262,7 @@ void CpuBackend::copy_block(DType dtype, const BlockShape& s, const void* src, v
                   static_cast<std::size_t>(bytes));
   };
   team_.share((s.rows + group - 1) / group * pieces,
-              s.rows * row < worth_threads ? 1 : context_.threads,
+              s.rows * row < worth_threads ? 1 : threads(),
               [](const void* body, std::int64_t task, int) {
                 (*static_cast<const decltype(copy)*>(body))(task);
               },

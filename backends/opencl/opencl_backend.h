@@ -53,6 +53,8 @@ class OpenClBackend final : public Backend {
 
   // matrix.cpp
   void gemm(DType dtype, const GemmShape& s, const void* a, const void* b, void* c) override;
+  bool linear_fuses_relu() const override { return true; }
+  bool conv2d_fuses_relu() const override { return true; }
   void linear_forward(DType dtype, const LinearShape& s, const void* x, const void* w,
                       const void* b, void* y) override;
   // convolution.cpp

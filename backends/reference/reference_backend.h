@@ -30,6 +30,8 @@ class ReferenceBackend final : public Backend {
   void gemm(DType dtype, const GemmShape& s, const void* a, const void* b, void* c) override;
 
   // conv2d.cpp
+  bool linear_fuses_relu() const override { return true; }
+  bool conv2d_fuses_relu() const override { return true; }
   void conv2d_forward(DType dtype, const Conv2dShape& s, const void* x, const void* w,
                       const void* b, void* y) override;
   void conv2d_backward_input(DType dtype, const Conv2dShape& s, const void* dy, const void* w,
