@@ -19,7 +19,6 @@ extern "C" [[gnu::visibility("default")]] void limulus_plugin();
 // same on both sides. The program compares it with its own before it calls anything. (Weak: several
 // files of a plugin may include this one. Used: nothing in the plugin itself reads it.)
 extern "C" {
-extern const char* const limulus_plugin_stamp;
-[[gnu::weak, gnu::used, gnu::visibility("default")]] const char* const limulus_plugin_stamp =
+[[gnu::weak, gnu::used, gnu::visibility("default")]] const char* limulus_plugin_stamp =
     limulus::plugin_stamp;
 }

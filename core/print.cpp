@@ -87,16 +87,17 @@ Texts texts_of(const std::vector<T>& values) {
   }
   Texts texts;
   for (std::size_t i = 0; i < values.size(); ++i) {
-    Digits& d = all[i];
-    if (!std::isfinite(values[i])) {
-      texts.push_back(d.whole);
-      continue;
+    Digits d = all[i];
+    if (std::isfinite(values[i])) {
+      if (exponents) {  // as many decimals for all, and as many digits of the exponent, behind "e+"
+        d = cut(written(values[i], format, static_cast<int>(decimals)));
+        d.exponent.insert(2, exponent - d.exponent.size(), '0');
+      }
+      d.whole.insert(0, whole - d.whole.size(), ' ');
+      d.decimals.append(decimals - d.decimals.size(), ' ');
+      d.whole += "." + d.decimals + d.exponent;
     }
-    std::string text(whole - d.whole.size(), ' ');
-    text += d.whole + "." + d.decimals;
-    text.append(decimals - d.decimals.size(), exponents ? '0' : ' ');
-    if (exponents) d.exponent.insert(2, exponent - d.exponent.size(), '0');  // behind "e+"
-    texts.push_back(text + d.exponent);
+    texts.push_back(d.whole);
   }
   return texts;
 }
@@ -184,7 +185,7 @@ class Writer {
     corners_.each(axis, [&](std::int64_t i) {
       const std::string word = i < 0 ? "..." : padded();
       if (!line.empty() && margin.size() + line.size() + 1 + word.size() > room) {
-        out += line + "\n" + margin;
+        out += line.substr(0, line.find_last_not_of(' ') + 1) + "\n" + margin;
         line.clear();
       }
       line += (line.empty() ? "" : " ") + word;
@@ -237,8 +238,12 @@ std::ostream& operator<<(std::ostream& out, const Tensor& t) {
   std::vector<std::int64_t> at;
   corners.collect(0, 0, at);
   const Texts texts = texts_at(t, at);
-  text += Writer(corners, texts).array(0);
-  return out << text << (t.shape().rank() == 0 && text.back() == '.' ? "0" : "");
+  std::string values = Writer(corners, texts).array(0);
+  if (t.shape().rank() == 0) {  // "1.0" and "1e-07", as numbers are written outside of arrays
+    if (values.back() == '.') values += '0';
+    if (const std::size_t at = values.find(".e"); at != std::string::npos) values.erase(at, 1);
+  }
+  return out << text << values;
 }
 
 }  // namespace limulus

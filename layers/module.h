@@ -143,6 +143,20 @@ constexpr bool check_layer() {
   return false;
 }
 
+// Layer::Options; where a layer has none, a type that nothing becomes.
+struct NoOptions {
+  NoOptions() = delete;
+};
+template <class Layer>
+constexpr auto options_of() {
+  if constexpr (requires { typename Layer::Options; })
+    return std::type_identity<typename Layer::Options>();
+  else
+    return std::type_identity<NoOptions>();
+}
+template <class Layer>
+using OptionsOf = typename decltype(options_of<Layer>())::type;
+
 // Layers one after the other, each with a name.
 class Sequential : public Module {
  public:
@@ -152,29 +166,29 @@ class Sequential : public Module {
   // Appends a layer and returns the network, so that a network reads as a list.
   Sequential& add(std::string name, std::shared_ptr<Module> layer);
   Sequential& add(std::string name, const Module& layer) = delete;  // write add<ReLU>("relu1")
-  // The same, made in place of its constructor's arguments: net.add<ReLU>("relu1").
+  // The same, made in place from its constructor's arguments: net.add<ReLU>("relu1").
   template <class Layer, class... Args>
   Sequential& add(std::string name, Args&&... args) {  // {...} has no type: write MyOptions{...}
     return make<Layer>(std::move(name), std::forward<Args>(args)...);
   }
-  // Braces are taken where a layer's Options stand, after up to three other arguments:
+  // Braces are taken where a layer's Options stand (using Options = MyOptions, in the layer), after up
+  // to three other arguments:
   // net.add<Conv2d>("conv1", 3, 96, {.kernel = 11, .stride = 4}, backend).
   template <class Layer, class... Rest>
-  Sequential& add(std::string name, const typename Layer::Options& o, Rest&&... rest) {
+  Sequential& add(std::string name, const OptionsOf<Layer>& o, Rest&&... rest) {
     return make<Layer>(std::move(name), o, std::forward<Rest>(rest)...);
   }
   template <class Layer, class A, class... Rest>
-  Sequential& add(std::string name, A&& a, const typename Layer::Options& o, Rest&&... rest) {
+  Sequential& add(std::string name, A&& a, const OptionsOf<Layer>& o, Rest&&... rest) {
     return make<Layer>(std::move(name), std::forward<A>(a), o, std::forward<Rest>(rest)...);
   }
   template <class Layer, class A, class B, class... Rest>
-  Sequential& add(std::string name, A&& a, B&& b, const typename Layer::Options& o,
-                  Rest&&... rest) {
+  Sequential& add(std::string name, A&& a, B&& b, const OptionsOf<Layer>& o, Rest&&... rest) {
     return make<Layer>(std::move(name), std::forward<A>(a), std::forward<B>(b), o,
                        std::forward<Rest>(rest)...);
   }
   template <class Layer, class A, class B, class C, class... Rest>
-  Sequential& add(std::string name, A&& a, B&& b, C&& c, const typename Layer::Options& o,
+  Sequential& add(std::string name, A&& a, B&& b, C&& c, const OptionsOf<Layer>& o,
                   Rest&&... rest) {
     return make<Layer>(std::move(name), std::forward<A>(a), std::forward<B>(b), std::forward<C>(c),
                        o, std::forward<Rest>(rest)...);

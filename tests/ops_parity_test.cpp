@@ -1,42 +1,26 @@
 // Every row of the table on every backend, against textbook loops in double.
-//
-// The bound: a result may differ from the exact one by 64 roundings of the result's typical size,
-//     |value - exact| <= 64 eps max(|exact|, rms of the tensor),    eps = 2^-23 or 2^-52,
-// that is 7.6e-6 in f32 and 1.4e-14 in f64, times the condition that a row states (8 where Winograd's
-// method can be chosen). Sums of K terms round about sqrt(K)/2 times, so that the bound holds to several thousand terms; a wrong index or
-// a missing term misses it by far.
+// op_cases_compare.h states the bound.
 #include <doctest/doctest.h>
 #include <fmt/core.h>
 
-#include <cmath>
 #include <cstdio>
-#include <limits>
 #include <map>
 #include <memory>
 
 #include "backends/cpu/cpu_backend.h"
 #include "backends/registry.h"
 #include "op_cases.h"
+#include "op_cases_compare.h"
 
 using namespace limulus;
 
 namespace {
 
-struct Exact {
-  std::vector<std::string> names;
-  std::vector<std::vector<double>> values;
-};
-
 // Computed once: the large rows take the reference backend a while.
-const std::map<std::string, Exact>& exact_results() {
-  static const std::map<std::string, Exact> all = [] {
-    std::map<std::string, Exact> m;
-    for (const OpCase& c : op_cases()) {
-      const CaseResult r = run_case(c, DType::f64, device("reference"));
-      Exact e{r.names, {}};
-      for (const Tensor& t : r.values) e.values.push_back(t.to_doubles());
-      m[c.name] = std::move(e);
-    }
+const std::map<std::string, CaseResult>& exact_results() {
+  static const std::map<std::string, CaseResult> all = [] {
+    std::map<std::string, CaseResult> m;
+    for (const OpCase& c : op_cases()) m[c.name] = run_case(c, DType::f64, device("reference"));
     return m;
   }();
   return all;
@@ -44,35 +28,14 @@ const std::map<std::string, Exact>& exact_results() {
 
 // Returns the largest error, in units of the bound.
 double compare(const OpCase& c, DType dtype, Backend& backend) {
-  const Exact& exact = exact_results().at(c.name);
-  CaseResult r;
-  CHECK_NOTHROW_MESSAGE(r = run_case(c, dtype, backend), c.name);
-  if (r.values.size() != exact.values.size()) return INFINITY;
-  const double eps = dtype == DType::f32 ? std::numeric_limits<float>::epsilon()
-                                         : std::numeric_limits<double>::epsilon();
-  double worst = 0;
-  for (std::size_t t = 0; t < r.values.size(); ++t) {
-    const std::vector<double> values = r.values[t].to_doubles();
-    const std::vector<double>& wanted = exact.values[t];
-    REQUIRE(values.size() == wanted.size());
-    double squares = 0;
-    for (const double v : wanted) squares += v * v;
-    const double rms = std::sqrt(squares / static_cast<double>(wanted.size()));
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      const double error = std::abs(values[i] - wanted[i]);
-      const double bound = 64 * eps * c.condition * std::max(std::abs(wanted[i]), rms);
-      if (error <= bound) {
-        if (error > 0) worst = std::max(worst, error / bound);
-        continue;
-      }
-      worst = INFINITY;
-      FAIL_CHECK(fmt::format("{} on {} in {}: {}[{}] is {}, not {}: off by {:.1e}, bound {:.1e}",
-                             c.name, backend.description(), name_of(dtype), r.names[t], i,
-                             values[i], wanted[i], error, bound));
-      break;
-    }
-  }
-  return worst;
+  CaseDifference d;
+  CHECK_NOTHROW_MESSAGE(d = compare_case(c, dtype, backend, exact_results().at(c.name)), c.name);
+  CHECK_MESSAGE(!d.tensors.empty(), c.name);
+  for (const TensorDifference& t : d.tensors)
+    CHECK_MESSAGE(t.wrong == 0, fmt::format("{} on {} in {}: {}{} is {}, not {}: bound {:.1e}",
+                                            c.name, backend.description(), name_of(dtype), t.name,
+                                            Shape(t.first).str(), t.got, t.expected, t.bound));
+  return d.worst();
 }
 
 void compare_all(Backend& backend) {

@@ -1,14 +1,15 @@
-"""Shows tensors in gdb as `std::cout << x` prints them, with at most 64 of their values.
+"""Shows tensors in gdb, with at most 64 of their values.
 
     (gdb) source /usr/local/share/limulus/gdb/limulus.py       (or a line in ~/.gdbinit)
     (gdb) print x
-    $1 = Tensor [2, 3] f32 on cpu = {1, 2, 3, 4, 5, 6}
+    $1 = Tensor [2, 3] f32 on CpuBackend = {1, 2, 3, 4, 5, 6}
 
 The program has to be compiled with -g; the library need not be. It reads the variables of
-core/tensor.h, core/shape.h and what libstdc++ keeps in std::vector and std::shared_ptr, and never calls
-into the program. Where values are in a device's memory it says so.
+core/tensor.h, core/shape.h and what libstdc++ keeps in std::vector and std::shared_ptr, and never
+calls into the program. Where values are in a device's memory it says so.
 """
 
+import math
 import struct
 
 import gdb
@@ -18,8 +19,7 @@ MOST = 64  # values that are shown
 
 # DType in core/dtype.h, in its order: name, bytes, how Python's struct calls it.
 DTYPES = [("f32", 4, "f"), ("f64", 8, "d"), ("i64", 8, "q"), ("i32", 4, "i"), ("bf16", 2, "H")]
-# Classes whose buffers are addresses of this process; a class derived from one of them counts as it.
-HOST = ("limulus::CpuBackend", "limulus::ReferenceBackend")
+# Classes whose buffers are no addresses of this process; one derived from them counts as they do.
 DEVICE = ("limulus::QueuedBackend", "limulus::OpenClBackend")
 
 
@@ -39,16 +39,13 @@ def bases_of(kind):
 
 
 def backend_of(storage):
-    """The name for people, and whether its memory can be read here."""
+    """The name of the backend's class, and whether its memory can be read here."""
     backend = storage["backend"].referenced_value()
-    try:
-        names = bases_of(backend.dynamic_type)
-    except (gdb.error, RuntimeError):  # without debug information for the library
-        symbol = gdb.execute(f"info symbol *(void**){int(backend.address)}", to_string=True)
-        names = [name for name in HOST + DEVICE if f"vtable for {name}" in symbol]
-        names = names or [symbol.split("vtable for ")[-1].split(" +")[0].split(" in ")[0].strip()]
-    name = names[0].replace("limulus::", "")
-    return name, not any(base in DEVICE for base in names)
+    names = bases_of(backend.dynamic_type)
+    if names == ["limulus::Backend"]:  # the library has no debug information, but it has symbols
+        table = gdb.execute(f"info symbol *(void**){int(backend.address)}", to_string=True)
+        names = [table.split("vtable for ")[-1].split(" + ")[0].split(" in ")[0].strip()]
+    return names[0].removeprefix("limulus::"), not any(name in DEVICE for name in names)
 
 
 def value(bits, form):
@@ -58,16 +55,18 @@ def value(bits, form):
 
 
 def written(number, name):
-    if name in ("f32", "bf16"):  # the shortest decimals that are this float
+    """The shortest decimals that give the same value again."""
+    if isinstance(number, int):
+        return str(number)
+    if name in ("f32", "bf16") and math.isfinite(number):
         for digits in range(1, 10):
             text = f"{number:.{digits}g}"
             try:
                 if struct.pack("<f", float(text)) == struct.pack("<f", number):
                     return text
-            except OverflowError:
+            except OverflowError:  # rounded up, beyond the largest float
                 pass
-    return repr(number) if isinstance(number, int) else f"{number:.17g}" if number != number else \
-        repr(number).removesuffix(".0")
+    return repr(number).removesuffix(".0")
 
 
 def show(impl):

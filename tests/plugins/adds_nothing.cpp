@@ -1,0 +1,2 @@
+#include "backends/plugin.h"
+void limulus_plugin() {}

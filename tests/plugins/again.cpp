@@ -1,0 +1,2 @@
+// A second file with the same header: the stamp is there once.
+#include "backends/plugin.h"
