@@ -133,12 +133,16 @@ std::map<std::string, int> primitives(Backend& backend) {
   return calls;
 }
 
-bool has_cpu() { return !cpu_instruction_set().empty(); }
+bool skipped() {
+  if (!cpu_instruction_set().empty()) return false;
+  MESSAGE("skipped: this processor has no AVX2");
+  return true;
+}
 
 }  // namespace
 
 TEST_CASE("a kernel of one's own runs, also where a fused pass would go by it") {
-  if (!has_cpu()) return MESSAGE("skipped: this processor has no AVX2");
+  if (skipped()) return;
   both_ways<MyPool>("my-pool", [](MyPool& b) { CHECK(b.calls == 1); });
   both_ways<MyLrn>("my-lrn", [](MyLrn& b) { CHECK(b.calls == 1); });
   both_ways<MyConv>("my-conv", [](MyConv& b) {
@@ -150,7 +154,7 @@ TEST_CASE("a kernel of one's own runs, also where a fused pass would go by it") 
 }
 
 TEST_CASE("all other passes of a device stay fused") {
-  if (!has_cpu()) return MESSAGE("skipped: this processor has no AVX2");
+  if (skipped()) return;
   struct Nothing : CpuBackend {
     Nothing() : CpuBackend(1, "nothing") {}
   };
@@ -165,7 +169,7 @@ TEST_CASE("all other passes of a device stay fused") {
 }
 
 TEST_CASE("a class that nobody asked about counts as having all kernels of its own") {
-  if (!has_cpu()) return MESSAGE("skipped: this processor has no AVX2");
+  if (skipped()) return;
   MyBoth both("my-both");
   both.find_own_primitives<MyPool>();  // of its base: it has one more
   check_same(run_network(both), run_network(device("cpu")));
@@ -174,7 +178,7 @@ TEST_CASE("a class that nobody asked about counts as having all kernels of its o
 }
 
 TEST_CASE("a product of one's own does not read weights stored as bf16") {
-  if (!has_cpu()) return MESSAGE("skipped: this processor has no AVX2");
+  if (skipped()) return;
   MyGemm mine("my-gemm-2");
   const Tensor x = Tensor::full({2, 8}, 1, DType::f32, mine);
   const Tensor w = Tensor::full({4, 8}, 0.5, DType::f32, mine).to_dtype(DType::bf16);
@@ -183,7 +187,7 @@ TEST_CASE("a product of one's own does not read weights stored as bf16") {
 }
 
 TEST_CASE("a device has a name that --device can take, and there is one") {
-  if (!has_cpu()) return MESSAGE("skipped: this processor has no AVX2");
+  if (skipped()) return;
   for (const char* name : {"", "a,b", "a b", "cpu", "cpu:7", "reference"})
     CHECK_THROWS_AS(add_device(std::make_unique<MyPool>(name)), ValueError);
   CHECK_THROWS_WITH_AS(add_device(std::unique_ptr<Backend>()), doctest::Contains("null"),

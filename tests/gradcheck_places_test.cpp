@@ -79,10 +79,10 @@ TEST_CASE(
     "where all slopes are equal, an offset is told from a factor by what somebody would write") {
   const auto total = [](const Tensor& x) { return sum(x); };
   CHECK(check(normal({3, 4}), add_a_hundredth, total).mistake == "offset");
-  const auto third = [](Values& d) {
-    for (double& v : d) v /= 3;
+  const auto seventh = [](Values& d) {
+    for (double& v : d) v /= 7;
   };
-  CHECK(check(normal({3, 4}), third, total).mistake == "factor");
+  CHECK(check(normal({3, 4}), seventh, total).mistake == "factor");
 }
 
 TEST_CASE(

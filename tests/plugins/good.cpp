@@ -8,9 +8,9 @@ namespace {
 
 using namespace limulus;
 
-class Pool : public CpuBackend {
+class CheckedPool : public CpuBackend {
  public:
-  explicit Pool(const char* name, bool right) : CpuBackend(0, name), right_(right) {}
+  CheckedPool(const char* name, bool right) : CpuBackend(0, name), right_(right) {}
   void max_pool2d_forward(DType t, const Pool2dShape& s, const void* x, void* y,
                           void* argmax) override {
     const Trace trace(*this, "max_pool2d_forward", "my kernel", [&] { return describe(s); });
@@ -31,6 +31,6 @@ class Pool : public CpuBackend {
 }  // namespace
 
 void limulus_plugin() {
-  add_device(std::make_unique<Pool>("right", true));
-  add_device(std::make_unique<Pool>("wrong", false));
+  add_device(std::make_unique<CheckedPool>("right", true));
+  add_device(std::make_unique<CheckedPool>("wrong", false));
 }
