@@ -88,8 +88,10 @@ TEST_CASE("wrong names are told what is right") {
         "it, install OpenCL (Debian: opencl-headers, opencl-clhpp-headers, ocl-icd-opencl-dev, "
         "pocl-opencl-icd) and build again");
 #endif
+  std::string all = known;
+  for (const std::string& name : added_devices()) all += ", " + name;
   CHECK(refusal("gpu") ==
-        "device \"gpu\": there is none of that name; devices: " + known + ", and parts as cpu:0/2");
+        "device \"gpu\": there is none of that name; devices: " + all + ", and parts as cpu:0/2");
   CHECK(refusal("reference:0/2") ==
         "device \"reference:0/2\": the reference backend has no parts; its name is \"reference\"");
   for (const char* name : {"", "cpu:", "CPU", "cpu:0", "cpu:0/", "cpu:/2", "cpu:0/0", "cpu:0/65",

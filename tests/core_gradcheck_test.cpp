@@ -90,7 +90,7 @@ TEST_CASE("a missing factor is named, with its size, for the right tensor") {
   CHECK(r.tensors[0].verdict == GradcheckVerdict::wrong);
   CHECK(r.tensors[0].wrong == 12);
   CHECK(r.tensors[1].verdict == GradcheckVerdict::ok);
-  CHECK(mentions(r.tensors[0].diagnosis, "0.5 x numeric everywhere"));
+  CHECK(mentions(r.tensors[0].diagnosis, "your gradient is 0.5 x the numeric one everywhere"));
 }
 
 TEST_CASE("a wrong sign is named") {

@@ -2,6 +2,8 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <cmath>
 #include <exception>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -67,11 +69,11 @@ std::string describe(const TensorDifference& t) {
   if (t.wrong == 0)
     return fmt::format("  {} {}: the same; largest error {:.2g} of the tolerance\n", t.name,
                        t.shape.str(), t.worst);
-  std::string out = fmt::format(
-      "  {} {}: {} of {} differ, the most by {:.3g} x the tolerance. First at {}: {:.9g}, expected "
-      "{:.9g} +- {:.1g}\n",
-      t.name, t.shape.str(), t.wrong, t.shape.numel(), t.worst, Shape(t.first).str(), t.got,
-      t.expected, t.bound);
+  std::string out =
+      fmt::format("  {} {}: {} of {} differ", t.name, t.shape.str(), t.wrong, t.shape.numel());
+  if (std::isfinite(t.worst)) out += fmt::format(", the most by {:.3g} x the tolerance", t.worst);
+  out += fmt::format(". First at {}: {:.9g}, expected {:.9g} +- {:.1g}\n", Shape(t.first).str(),
+                     t.got, t.expected, t.bound);
   for (const GradcheckMap& map : t.maps) out += map_text(map);
   return out;
 }
