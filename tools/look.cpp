@@ -13,6 +13,7 @@
 #include "formats/atomic_file.h"
 #include "formats/read_file.h"
 #include "tools/commands.h"
+#include "tools/plugin.h"
 #include "training/image_encode.h"
 #include "training/report/look_page.h"
 
@@ -141,6 +142,7 @@ void add_look(CLI::App& app) {
       c->add_option("--png", a->png, "Write layers' maps as pictures into this folder instead");
   c->add_option("--layer", a->layer, "With --png: this layer alone")->needs(png);
   c->add_option("--device", a->device, "limulus devices lists them")->capture_default_str();
+  add_plugin_option(*c, a->device);
   c->add_option("--threads", a->threads, "Threads of the cpu device")->check(CLI::Range(1, 1024));
   c->add_flag("--json", a->json, "Print classes, layers and places as JSON instead")->excludes(png);
   c->callback([a] {
