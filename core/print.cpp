@@ -241,7 +241,7 @@ std::ostream& operator<<(std::ostream& out, const Tensor& t) {
   std::string values = Writer(corners, texts).array(0);
   if (t.shape().rank() == 0) {  // "1.0" and "1e-07", as numbers are written outside of arrays
     if (values.back() == '.') values += '0';
-    if (const std::size_t at = values.find(".e"); at != std::string::npos) values.erase(at, 1);
+    if (const auto point = values.find(".e"); point != values.npos) values.erase(point, 1);
   }
   return out << text << values;
 }
