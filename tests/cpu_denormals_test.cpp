@@ -24,7 +24,7 @@ constexpr unsigned denormal_operand = 2, invalid = 1;  // MXCSR's flags
 
 // Fills what the backend's pool and arena would hand out next with one bit pattern. `bytes` of small
 // buffers of each class, and one large piece.
-void poison_memory(CpuBackend& backend, std::uint32_t pattern) {
+void poison_memory(CpuBackend& backend, std::size_t large, std::uint32_t pattern) {
   std::vector<std::pair<void*, std::size_t>> taken;
   const auto take = [&](std::size_t bytes) {
     void* p = backend.pool().take(bytes);
@@ -33,8 +33,8 @@ void poison_memory(CpuBackend& backend, std::uint32_t pattern) {
     taken.emplace_back(p, bytes);
   };
   for (std::size_t bytes = 256; bytes < (1 << 20); bytes = Pool::size_class(bytes + 1))
-    for (int i = 0; i < 3; ++i) take(bytes);
-  take(96 << 20);
+    for (int i = 0; i < 2; ++i) take(bytes);
+  take(large);
   for (const auto& [p, bytes] : taken) backend.pool().give(p, bytes);
 }
 
@@ -43,7 +43,7 @@ unsigned flags_of(const OpCase& c, DType dtype, CpuBackend& backend, std::uint32
   std::vector<Tensor> in = make_inputs(c, dtype, backend);
   for (Tensor& t : in)
     if (t.dtype() == dtype) t.set_requires_grad();
-  poison_memory(backend, pattern);
+  poison_memory(backend, std::size_t{c.large ? 48u : 3u} << 20, pattern);
   _mm_setcsr(_mm_getcsr() & ~0x3fu);
   const Tensor y = c.f(in);
   Tensor dy = Tensor::full(y.shape(), 1, dtype, backend);
@@ -63,6 +63,7 @@ TEST_CASE("no row of the table computes with memory that holds nothing") {
     int looked_at = 0;
     for (const DType dtype : {DType::f32, DType::f64})
       for (const OpCase& c : op_cases()) {
+        if (c.large && dtype == DType::f64) continue;  // the same kernels
         // In memory of zeros: some rows meet 0/0 in lanes beyond the end, which costs nothing.
         const unsigned usual = flags_of(c, dtype, backend, 0);
         // A denormal number of either type; and a signalling NaN of either, which arithmetic reports.
