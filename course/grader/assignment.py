@@ -1,0 +1,231 @@
+"""Reading assignment.toml: tasks, tests, points and limits of one assignment.
+
+    id, title, hours, prerequisites, sources
+    [limits]   seconds, memory_mib            of one test
+    [[tasks]]  id, title, file, needs         one file each, which the student hands in
+    [[tests]]  task, case, title, points, hidden
+
+A mistake in the file is a GradeError that names the file, the table and the key.
+"""
+
+import hashlib
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import GradeError
+
+PUBLIC_SEED = 2012  # of the public tests' inputs
+
+
+@dataclass(frozen=True)
+class Task:
+    id: str
+    title: str
+    file: str
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Test:
+    number: str  # "3.1.2", or "3.1.2h" with hidden inputs
+    task: str
+    case: str
+    title: str
+    points: float
+    hidden: bool
+
+    @property
+    def name(self) -> str:
+        return f"{self.title} (hidden inputs)" if self.hidden else self.title
+
+
+@dataclass
+class Assignment:
+    folder: Path
+    id: str
+    title: str
+    hours: float
+    seconds: float
+    memory_mib: int
+    sources: list[str]
+    tasks: dict[str, Task]
+    tests: list[Test]
+    prerequisites: list[str] = field(default_factory=list)
+
+    @property
+    def staff(self) -> Path:
+        return self.folder / "staff"
+
+    @property
+    def points(self) -> float:
+        return sum(test.points for test in self.tests)
+
+    def full_name(self, test: Test) -> str:
+        return f"{test.task} {self.tasks[test.task].title}: {test.name}"
+
+    def before(self, task: str) -> list[str]:
+        """All tasks whose functions this one's may call, directly or not, in the assignment's order."""
+        found: set[str] = set()
+        pending = list(self.tasks[task].needs)
+        while pending:
+            need = pending.pop()
+            if need not in found:
+                found.add(need)
+                pending += self.tasks[need].needs
+        return [id for id in self.tasks if id in found]
+
+    def secret(self) -> int | None:
+        """What the hidden inputs are made from, or None where there is no staff folder."""
+        path = self.staff / "hidden.toml"
+        try:
+            value = tomllib.loads(path.read_text(encoding="utf-8")).get("secret")
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise GradeError(f"{path}: {error}") from None
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise GradeError(f"{path}: it must say `secret = NUMBER`")
+        return value
+
+    def seed(self, test: Test) -> int:
+        if not test.hidden:
+            return PUBLIC_SEED
+        secret = self.secret()
+        if secret is None:
+            raise GradeError(f"{self.staff}/hidden.toml is not there: hidden inputs cannot be made")
+        digest = hashlib.sha256(f"{secret} {test.case}".encode()).digest()
+        return int.from_bytes(digest[:6], "big")
+
+
+class Table:
+    """One table of a TOML file, whose keys are checked as they are taken."""
+
+    def __init__(self, values, where: str):
+        if not isinstance(values, dict):
+            raise GradeError(f"{where} must be a table")
+        self.values, self.where = dict(values), where
+
+    def take(self, key: str, kind, default=None):
+        if key not in self.values:
+            if default is None:
+                raise GradeError(f"{self.where}: '{key}' is missing")
+            return default
+        value = self.values.pop(key)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            wanted = {str: "text", list: "a list"}.get(kind, "a number")
+            raise GradeError(f"{self.where}: '{key}' must be {wanted}, not {value!r}")
+        if kind is list and not all(isinstance(item, str) for item in value):
+            raise GradeError(f"{self.where}: '{key}' must be a list of texts")
+        return value
+
+    def tables(self, key: str, what: str) -> list["Table"]:
+        values = self.values.pop(key, None)
+        if not isinstance(values, list) or not values:
+            raise GradeError(f"{self.where}: [[{key}]] is missing")
+        return [Table(item, f"{self.where}, {what} {n}") for n, item in enumerate(values, 1)]
+
+    def number(self, key: str, least: float, default=None):
+        value = self.take(key, (int, float), default)
+        if not least <= value < 1e6:
+            raise GradeError(f"{self.where}: '{key}' is {value}; it must be {least} or more")
+        return value
+
+    def end(self):
+        if self.values:
+            raise GradeError(f"{self.where}: unknown key '{next(iter(self.values))}'")
+
+
+def inside(path: str, where: str) -> str:
+    """A file's name, which must stay within the assignment's folder."""
+    if path.startswith("/") or "\\" in path or ".." in path.split("/"):
+        raise GradeError(f"{where}: '{path}' must be a path within the assignment's folder")
+    return path
+
+
+def read(folder: Path) -> Assignment:
+    path = folder / "assignment.toml"
+    try:
+        top = Table(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
+    except FileNotFoundError:
+        raise GradeError(f"{path} does not exist: {folder} is not an assignment's folder") from None
+    except (OSError, ValueError) as error:
+        raise GradeError(f"{path}: {error}") from None
+    limits = Table(top.take("limits", dict), f"{path}, [limits]")
+    a = Assignment(folder=folder, id=top.take("id", str), title=top.take("title", str),
+                   hours=top.number("hours", 0), seconds=limits.number("seconds", 0.1),
+                   memory_mib=limits.number("memory_mib", 64), tasks={}, tests=[],
+                   sources=[inside(name, str(path)) for name in top.take("sources", list, [])],
+                   prerequisites=top.take("prerequisites", list, []))
+    limits.end()
+    for table in top.tables("tasks", "task"):
+        add_task(a, table)
+    for table in top.tables("tests", "test"):
+        add_test(a, table)
+    top.end()
+    for task in a.tasks:
+        if not any(test.task == task for test in a.tests):
+            raise GradeError(f"{path}: task {task} has no test")
+    return a
+
+
+def add_task(a: Assignment, table: Table):
+    task = Task(table.take("id", str), table.take("title", str),
+                inside(table.take("file", str), table.where), tuple(table.take("needs", list, [])))
+    table.end()
+    if task.id in a.tasks:
+        raise GradeError(f"{table.where}: there is a task {task.id} already")
+    if any(task.file == other.file for other in a.tasks.values()):
+        raise GradeError(f"{table.where}: {task.file} belongs to another task already")
+    for need in task.needs:
+        if need not in a.tasks:
+            raise GradeError(f"{table.where}: it needs {need}, which is no task above it")
+    a.tasks[task.id] = task
+
+
+def add_test(a: Assignment, table: Table):
+    task, case = table.take("task", str), table.take("case", str)
+    title = table.take("title", str)
+    points, hidden = table.number("points", 0), table.number("hidden", 0)
+    table.end()
+    if task not in a.tasks:
+        raise GradeError(f"{table.where}: there is no task {task}")
+    if any(test.case == case for test in a.tests):
+        raise GradeError(f"{table.where}: the case {case} has a test already")
+    number = f"{task}.{1 + sum(test.task == task and not test.hidden for test in a.tests)}"
+    a.tests.append(Test(number, task, case, title, points, hidden=False))
+    if hidden:
+        a.tests.append(Test(f"{number}h", task, case, title, hidden, hidden=True))
+
+
+def course_folder() -> Path:
+    """Where `grade` stands: the course's folder, or that of a starter."""
+    return Path(__file__).resolve().parents[1]
+
+
+def common_folder() -> Path:
+    return course_folder() / "common"
+
+
+def all_assignments() -> list[Assignment]:
+    root = course_folder()
+    folders = [root] if (root / "assignment.toml").is_file() else sorted(
+        path.parent for path in root.glob("*/assignment.toml"))
+    if not folders:
+        raise GradeError(f"there is no assignment in {root}")
+    return [read(folder) for folder in folders]
+
+
+def find(id: str) -> Assignment:
+    found = all_assignments()
+    for a in found:
+        if a.id == id:
+            return a
+    raise GradeError(f"there is no assignment '{id}'; there is: {', '.join(a.id for a in found)}")
+
+
+def find_task(id: str) -> tuple[Assignment, str]:
+    for a in all_assignments():
+        if id in a.tasks:
+            return a, id
+    raise GradeError(f"there is no task '{id}'; `grade list` shows all")

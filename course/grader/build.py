@@ -1,0 +1,197 @@
+"""Compiling: the student's files, one by one and confined; the runner; and the judge, once per machine."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from . import GradeError
+from .assignment import Assignment, common_folder
+from .sandbox import Limits, Sandbox
+
+COMPILER = os.environ.get("CXX", "g++")
+FLAGS = ["-std=c++20", "-O1", "-g", "-pipe", "-Wall", "-Wextra", "-Wno-unused-parameter",
+         "-Wno-missing-field-initializers", "-ffp-contract=off", "-fno-diagnostics-color",
+         "-D_GLIBCXX_ASSERTIONS"]  # std::span and std::vector check their indices
+COMPILE_LIMITS = Limits(seconds=60, memory_mib=3072, processes=16, file_mib=64, stack=64 << 20)
+
+# What a solution may use of other libraries: C++'s own, mathematics, memory, and printing. Whatever else
+# a file refers to must be defined in the assignment.
+ALLOWED = re.compile(
+    r"""_ZS[abcdiost]|_ZNK?S[abcdiost]|_ZNK?3?St|_ZT[ISVv]N?[KS]|_ZTI|_ZTV|_ZGV|_Zn[aw]|_Zd[al]|_ZNK?6course|_ZZ
+    |__cxa_|__gxx_|_Unwind_|__dso_handle|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail|__tls_get_addr|__glibcxx
+    |__\w+_chk$|__u?(div|mod|mul)\w*$
+    |(mem(cpy|move|set|cmp|chr)|str(len|cmp|ncmp|chr)|malloc|calloc|realloc|free|abort|exit|atexit
+      |aligned_alloc|printf|puts|putchar|fprintf|fputs|fputc|fwrite|fflush|snprintf|vsnprintf|std(out|err)
+      |[fl]?abs[fl]?|(a?(sin|cos|tan)h?|atan2|exp[2m]?1?|log(2|10|1p|b)?|pow|sqrt|cbrt|hypot|fabs|floor|ceil
+      |round|l?lround|trunc|rint|nearbyint|l?lrint|fmod|remainder|fma|fmin|fmax|ldexp|frexp|scalbn|erf|tgamma
+      |lgamma|copysign|nan|modf|sincos)[fl]?|clock_gettime|qsort|__errno_location|_?_?assert_fail)$""", re.X)
+
+
+def cache_folder() -> Path:
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "limulus-course"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def digest(*parts: bytes | str) -> str:
+    sha = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        sha.update(len(data).to_bytes(8, "little") + data)
+    return sha.hexdigest()[:24]
+
+
+def place(source: Path, target: Path):
+    """Moves a finished file or folder to where others look for it, at once."""
+    try:
+        source.rename(target)
+    except OSError:  # another grader was faster
+        if not target.exists():
+            raise
+
+
+@cache
+def compiler_version() -> str:
+    try:
+        return subprocess.run([COMPILER, "--version"], capture_output=True, text=True,
+                              check=True).stdout.splitlines()[0]
+    except (OSError, subprocess.CalledProcessError):
+        raise GradeError(f"there is no C++ compiler '{COMPILER}': install g++") from None
+
+
+@dataclass
+class Compiled:
+    object: Path | None  # None: it does not compile
+    message: str = ""  # the first error or, where there is none, the warnings
+    warnings: bool = False
+
+
+@dataclass
+class Builder:
+    """Compiles and links one assignment's program in `sandbox`. Objects are kept by the content of what
+    they were made from: a file is compiled alone, beside the assignment's own headers."""
+
+    a: Assignment
+    sandbox: Sandbox
+    work: Path
+    check_symbols: bool = True
+    links: dict[tuple, Path] = field(default_factory=dict)
+
+    def headers(self) -> dict[str, bytes]:
+        found = {f"common/{p.name}": p.read_bytes() for p in sorted(common_folder().glob("*.h"))
+                 if not p.name.startswith("judge")}
+        found |= {name: (self.a.folder / name).read_bytes() for name in self.a.sources}
+        return found
+
+    def compile(self, name: str, text: bytes) -> Compiled:
+        headers = self.headers()
+        key = digest(name, text, *(part for item in headers.items() for part in item),
+                     compiler_version(), " ".join(FLAGS), str(self.check_symbols))
+        kept = cache_folder() / f"object-{key}"
+        if not kept.exists():
+            self.compile_anew(name, text, headers, kept)
+        failed = (kept / "failed").exists()
+        message = (kept / "message").read_text(encoding="utf-8")
+        return Compiled(None if failed else kept / "object.o", message, bool(message) and not failed)
+
+    def compile_anew(self, name: str, text: bytes, headers: dict[str, bytes], kept: Path):
+        box = Path(tempfile.mkdtemp(dir=self.work))
+        box.chmod(0o755)
+        folder = str(Path(name).parent)
+        for path, data in {**headers, name: text}.items():
+            (box / path).parent.mkdir(exist_ok=True, parents=True)
+            (box / path).write_bytes(data)
+        outcome = self.sandbox.run([COMPILER, *FLAGS, "-Icommon", f"-I{folder}", "-c", name, "-o", "object.o"],
+                                   box, COMPILE_LIMITS, writable=True)
+        made = box / "object.o"
+        trouble = outcome.trouble(COMPILE_LIMITS)
+        failed, message = bool(outcome.code or trouble or made.is_symlink() or not made.is_file()), ""
+        if failed:
+            message = f"{name}: the compiler did not finish: {trouble}" if trouble else first_error(outcome.output)
+        elif outcome.output.strip():
+            message = outcome.output
+        if not failed and self.check_symbols:
+            if foreign := foreign_symbols(made):
+                failed, message = True, (
+                    f"{name} uses {', '.join(foreign)}: a solution may call the standard library (numbers, "
+                    "containers, printing) and the assignment's own functions, and nothing else")
+        finished = Path(tempfile.mkdtemp(dir=cache_folder(), prefix="new-"))
+        (finished / "message").write_text(message, encoding="utf-8")
+        if failed:
+            (finished / "failed").touch()
+        else:
+            shutil.copyfile(made, finished / "object.o")
+        place(finished, kept)
+        shutil.rmtree(finished, ignore_errors=True)
+        shutil.rmtree(box, ignore_errors=True)
+
+    def trusted(self) -> list[Path]:
+        """The objects that come from us: the runner's."""
+        sources = [common_folder() / "runner.cpp", common_folder() / "arrays.cpp",
+                   self.a.folder / "tests" / "runner.cpp"]
+        seen = b"".join(p.read_bytes() for p in sources) + b"".join(self.headers().values())
+        kept = cache_folder() / f"runner-{digest(seen, compiler_version(), ' '.join(FLAGS))}"
+        if not kept.exists():
+            finished = Path(tempfile.mkdtemp(dir=cache_folder(), prefix="new-"))
+            for number, source in enumerate(sources):
+                folders = {str(Path(name).parent) for name in self.a.sources}
+                run_or_fail([COMPILER, *FLAGS, f"-I{common_folder()}",
+                             *(f"-I{self.a.folder / f}" for f in sorted(folders)),
+                             "-c", str(source), "-o", str(finished / f"{number}.o")], "the runner")
+            place(finished, kept)
+            shutil.rmtree(finished, ignore_errors=True)
+        return sorted(kept.glob("*.o"))
+
+    def link(self, objects: list[Path], complete: bool) -> tuple[Path | None, str]:
+        """The folder in which the program `runner` stands, and the first error. Where a file is missing
+        (`complete` is false), calls of its functions are left open; nobody makes them."""
+        key = (*objects, complete)
+        if key in self.links:
+            return self.links[key], ""
+        box = Path(tempfile.mkdtemp(dir=self.work))
+        box.chmod(0o755)
+        names = []
+        for number, source in enumerate([*self.trusted(), *objects]):
+            names.append(f"{number}.o")
+            shutil.copyfile(source, box / names[-1])
+        left_open = [] if complete else ["-Wl,--unresolved-symbols=ignore-all"]
+        outcome = self.sandbox.run([COMPILER, *left_open, *names, "-o", "runner"], box, COMPILE_LIMITS,
+                                   writable=True)
+        if outcome.code or outcome.timed_out or (box / "runner").is_symlink():
+            return None, first_error(outcome.output)
+        alone = Path(tempfile.mkdtemp(dir=self.work))
+        shutil.copyfile(box / "runner", alone / "runner")
+        alone.chmod(0o755)
+        (alone / "runner").chmod(0o755)
+        shutil.rmtree(box, ignore_errors=True)
+        self.links[key] = alone
+        return alone, ""
+
+
+def first_error(output: str) -> str:
+    """The compiler's or linker's first error, with the lines that show where."""
+    lines = output.splitlines()
+    for number, line in enumerate(lines):
+        if re.search(r"\berror:|undefined reference|multiple definition", line):
+            return "\n".join(lines[number:number + 6])[:1500]
+    return "\n".join(lines[:6])[:1500] or "the compiler failed without a message"
+
+
+def foreign_symbols(made: Path) -> list[str]:
+    listed = subprocess.run(["nm", "-u", "-P", str(made)], capture_output=True, text=True,
+                            check=False, timeout=30).stdout
+    names = {line.split()[0] for line in listed.splitlines() if line.strip()}
+    return sorted(name for name in names if not ALLOWED.match(name))[:5]
+
+
+def run_or_fail(command: list[str], what: str):
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise GradeError(f"{what} cannot be built: {' '.join(command)}\n"
+                         f"{first_error(done.stderr + done.stdout)}")

@@ -1,0 +1,156 @@
+"""Grading one submission: build, then one process for each test, then a verdict by the judge."""
+
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import GradeError
+from .assignment import Assignment, Test
+from .build import Builder, Compiled
+from .limulus import Judge
+from .results import Results
+from .sandbox import Limits, Outcome
+from .starter import task_file
+
+TOTAL_FACTOR = 12  # a submission may use so many times the limit of one test
+
+
+@dataclass
+class Grading:
+    """One submission of the assignment that `judge` judges."""
+
+    judge: Judge
+    builder: Builder
+    results: Results
+    files: dict[str, bytes]  # what was handed in, by name
+    replace: bool = True  # failed prerequisites by the staff's version, where there is one
+    tests: list[Test] = field(default_factory=list)  # to be run; empty: all
+    compiled: dict[str, Compiled] = field(default_factory=dict)
+    passed: dict[str, bool] = field(default_factory=dict)  # of tasks: whether each test so far passed
+
+    @property
+    def a(self) -> Assignment:
+        return self.judge.a
+
+    def run(self, progress=lambda test, entry: None):
+        started = time.monotonic()
+        self.build()
+        limits = Limits(seconds=self.a.seconds, memory_mib=self.a.memory_mib)
+        used = 0.0
+        for test in self.tests or self.a.tests:
+            if used > TOTAL_FACTOR * limits.seconds:
+                self.fail(test, f"not run: the tests before it took {used:.0f} s, and a submission has "
+                                f"{TOTAL_FACTOR * limits.seconds:g} s", "time")
+            else:
+                used += self.test(test, limits)
+            progress(test, self.results.tests[test.number])
+        self.results.finish(time.monotonic() - started)
+
+    # ---- building --------------------------------------------------------------------------------
+
+    def build(self):
+        messages, failed = [], False
+        for task in self.a.tasks.values():
+            text = self.files.get(task.file)
+            if text is None:
+                messages.append(f"{task.file} was not handed in")
+                text = task_file(self.a, task.id, solved=False).encode()
+            self.compiled[task.id] = made = self.builder.compile(task.file, text)
+            failed = failed or made.object is None
+            if made.message:
+                messages.append(f"{task.file}: {'warnings' if made.warnings else 'does not compile'}\n"
+                                f"{made.message[:2000]}")
+        _, trouble = self.program(frozenset())
+        if trouble and not failed:
+            messages.append(f"does not link\n{trouble}")
+            failed = True
+        self.results.set_build(not failed, "\n".join(messages) or "compiles without warnings")
+
+    def program(self, replaced: frozenset[str]) -> tuple[Path | None, str]:
+        """The program, with the staff's version of the tasks in `replaced`."""
+        objects, complete = [], True
+        for task in self.a.tasks.values():
+            made = self.compiled[task.id]
+            if task.id in replaced:
+                made = self.builder.compile(task.file, task_file(self.a, task.id, solved=True).encode())
+            if made.object is None:
+                complete = False
+            else:
+                objects.append(made.object)
+        folder, trouble = self.builder.link(objects, complete)
+        if folder is None and complete:  # a function is missing: what does not call it can still run
+            folder, _ = self.builder.link(objects, complete=False)
+        return folder, trouble
+
+    # ---- one test --------------------------------------------------------------------------------
+
+    def test(self, test: Test, limits: Limits) -> float:
+        """Runs it and notes its result; returns the seconds it took."""
+        if self.compiled[test.task].object is None:
+            self.fail(test, f"{self.a.tasks[test.task].file} does not compile; its error is shown with the "
+                            "test \"build\"", "build")
+            return 0
+        failed = [task for task in self.a.before(test.task) if not self.passed.get(task, False)]
+        replaced = frozenset(failed) if self.replace and self.a.staff.is_dir() else frozenset()
+        folder, trouble = self.program(replaced)
+        if folder is None:
+            self.fail(test, f"the program does not link: {trouble}", "build")
+            return 0
+        inputs = self.judge.make(test.case, self.a.seed(test))
+        answers = self.builder.work / "answers"
+        outcome = self.builder.sandbox.run(["./runner", "{results}"], folder, limits, stdin=inputs,
+                                           results=answers)
+        try:
+            verdict = json.loads(self.judge.check(test.case, inputs, answers))
+        finally:
+            answers.unlink(missing_ok=True)
+        if verdict["kind"] == "damaged":
+            verdict["message"] += "\nresults of functions are all that a program can return"
+        self.note(test, verdict, outcome, limits, failed, replaced)
+        return outcome.seconds
+
+    def note(self, test: Test, verdict: dict, outcome: Outcome, limits: Limits, failed, replaced):
+        kind, message = verdict["kind"], verdict["message"]
+        passed = verdict["ok"] is True
+        if kind == "not written":
+            message = f"task {message} is yet to be written"
+            if verdict["message"] != test.task:
+                message += f": task {test.task} calls it"
+        elif kind == "missing":
+            trouble = outcome.trouble(limits) or "the program ended before it returned (did it call exit?)"
+            message += trouble
+        lines = [message] if message else []
+        if replaced:
+            lines.append(f"(with the staff's version of {', '.join(sorted(replaced))}, as yours fails)")
+        elif failed and not passed and kind != "not written":
+            lines.append(f"(it may call your {', '.join(failed)}, which fails: begin there)")
+        if not passed and kind != "not written":
+            if outcome.output.strip():
+                lines.append("it printed:\n" + indented(outcome.output))
+            lines.append(self.repeat(test))
+        self.results.set(test, passed, "\n".join(lines) or "right", kind)
+        self.passed[test.task] = self.passed.get(test.task, True) and passed
+
+    def repeat(self, test: Test) -> str:
+        if test.hidden:
+            return f"to look for such inputs at home: ./grade test {test.task} --case {test.case} --tries 100"
+        return f"to repeat it at home: ./grade test {test.task} --case {test.case}"
+
+    def fail(self, test: Test, output: str, kind: str):
+        self.results.set(test, False, output, kind)
+        self.passed[test.task] = False
+
+
+def indented(text: str, most: int = 1500) -> str:
+    text = text.strip()
+    if len(text) > most:
+        text = text[:most] + " ..."
+    return "\n".join("    " + line for line in text.splitlines())
+
+
+def check_cases(a: Assignment, judge: Judge):
+    known = set(judge.cases())
+    for test in a.tests:
+        if test.case not in known:
+            raise GradeError(f"{a.folder}/assignment.toml: the judge has no case '{test.case}'")

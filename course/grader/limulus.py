@@ -1,0 +1,102 @@
+"""The installed Limulus, and the judge that is built with it."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from . import GradeError
+from .assignment import Assignment, common_folder
+from .build import cache_folder, compiler_version, digest, place, run_or_fail
+
+JUDGE_SECONDS = 60
+
+
+def prefix() -> Path:
+    """Where Limulus is installed: LIMULUS_PREFIX, a file .limulus-prefix beside `grade` or in the home
+    folder, the repository's build/course-prefix, or where programs usually are."""
+    here = common_folder().parent
+    if named := os.environ.get("LIMULUS_PREFIX"):
+        candidates = [Path(named)]
+    else:
+        candidates = []
+        for note in (here / ".limulus-prefix", Path.home() / ".limulus-prefix"):
+            if note.is_file():
+                candidates.append(Path(note.read_text(encoding="utf-8").strip()))
+        candidates += [here.parent / "build" / "course-prefix", Path("/usr/local"), Path("/usr"),
+                       Path.home() / ".local"]
+    for folder in candidates:
+        if config(folder):
+            return folder.resolve()
+    raise GradeError("Limulus is not installed in " + ", ".join(map(str, candidates)) + ".\nIn its repository, "
+                     "`./run course` builds and installs it. If it is installed elsewhere, say where: "
+                     "export LIMULUS_PREFIX=FOLDER")
+
+
+def config(folder: Path) -> Path | None:
+    return next(iter(sorted(folder.glob("lib*/cmake/limulus/limulus-config.cmake"))
+                     + sorted(folder.glob("lib/*/cmake/limulus/limulus-config.cmake"))), None)
+
+
+def version(folder: Path) -> str:
+    """Limulus's version and which build of it: the judge is made again when either changes."""
+    text = config(folder).with_name("limulus-config-version.cmake").read_text(encoding="utf-8")
+    number = text.partition('set(PACKAGE_VERSION "')[2].partition('"')[0]
+    library = next(iter(sorted(folder.glob("lib*/liblimulus.*")) + sorted(folder.glob("lib/*/liblimulus.*"))))
+    return f"{number} ({digest(library.read_bytes())[:8]})"
+
+
+class Judge:
+    """Makes inputs and verdicts. `program` is trusted; the files that it checks are not."""
+
+    def __init__(self, a: Assignment):
+        self.a = a
+        self.limulus = prefix()
+        self.version = version(self.limulus)
+        sources = sorted([*common_folder().glob("*.*"), *(a.folder / "tests").glob("judge*.*")])
+        key = digest(*(p.read_bytes() for p in sources), str(self.limulus), self.version, compiler_version())
+        self.program = cache_folder() / f"judge-{a.id}-{key}" / "judge"
+        self.inputs = self.program.parent
+        if not self.program.exists():
+            self.build()
+
+    def build(self):
+        if not shutil.which("cmake"):
+            raise GradeError("cmake is missing: it builds the judge, once. Install cmake")
+        with tempfile.TemporaryDirectory() as scratch:
+            generator = ["-G", "Ninja"] if shutil.which("ninja") else []
+            run_or_fail(["cmake", "-S", str(common_folder()), "-B", scratch, *generator,
+                         f"-DCOURSE_TESTS={self.a.folder / 'tests'}", f"-DCMAKE_PREFIX_PATH={self.limulus}"],
+                        "the judge")
+            run_or_fail(["cmake", "--build", scratch, "--parallel"], "the judge")
+            finished = Path(tempfile.mkdtemp(dir=cache_folder(), prefix="new-"))
+            shutil.copy2(Path(scratch) / "judge", finished / "judge")
+            place(finished, self.program.parent)
+            shutil.rmtree(finished, ignore_errors=True)
+
+    def run(self, *words: str) -> str:
+        try:
+            done = subprocess.run([str(self.program), *words], capture_output=True, text=True, check=False,
+                                  timeout=JUDGE_SECONDS, env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"})
+        except subprocess.TimeoutExpired:
+            raise GradeError(f"the judge took longer than {JUDGE_SECONDS} s for {' '.join(words)}") from None
+        if done.returncode:
+            raise GradeError(f"judge {' '.join(words)}: {done.stderr.strip() or f'status {done.returncode}'}")
+        return done.stdout
+
+    def cases(self) -> list[str]:
+        return self.run("list").split()
+
+    def make(self, case: str, seed: int) -> Path:
+        """The file of a test's inputs; made once."""
+        path = self.inputs / f"{case}-{seed}"
+        if not path.exists():
+            handle, name = tempfile.mkstemp(dir=self.inputs, prefix="new-")
+            os.close(handle)
+            self.run("make", case, str(seed), name)
+            Path(name).rename(path)
+        return path
+
+    def check(self, case: str, inputs: Path, results: Path) -> str:
+        return self.run("check", case, str(inputs), str(results))

@@ -1,0 +1,267 @@
+"""Running a program that nobody trusts, with what the machine gives.
+
+    bubblewrap   namespaces of its own: no network, no other processes, a file system of which only
+                 /usr is there, read-only, and one folder (Debian's package bubblewrap)
+    user         where the grader is root: an unprivileged user of its own for each worker
+    limits       otherwise: what the kernel gives anybody. It keeps accidents in bounds, but a program can
+                 read and delete what the person who runs the grader can
+
+All three: an empty environment, its own process group, limits on CPU time, memory, processes and the
+size of files, a wall-clock limit after which every process is killed, and no network where that is permitted.
+"""
+
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import GradeError
+
+KINDS = ("bubblewrap", "user", "limits")
+STACK = 1 << 20
+PATH = "/usr/local/bin:/usr/bin:/bin"
+PR_SET_CHILD_SUBREAPER = 36
+
+
+@dataclass(frozen=True)
+class Limits:
+    seconds: float = 10  # on the wall; of CPU time the same, rounded up
+    memory_mib: int = 1024  # of address space, each process
+    processes: int = 8
+    file_mib: int = 64
+    stack: int = STACK
+
+
+@dataclass
+class Outcome:
+    code: int  # exit status, or minus the signal
+    timed_out: bool
+    seconds: float
+    output: str  # the beginning and the end of what it printed
+
+    def trouble(self, limits: Limits) -> str:
+        """Why it did not end as a program should; empty where it did."""
+        if self.timed_out or self.code == -signal.SIGXCPU:
+            return f"it was stopped after {limits.seconds:g} s"
+        known = {
+            -signal.SIGSEGV: "it crashed (segmentation fault): an index out of range, or a recursion "
+                             f"deeper than a stack of {limits.stack >> 20} MiB",
+            -signal.SIGABRT: "it was aborted (by an assertion, or by an exception in a destructor)",
+            -signal.SIGFPE: "it crashed (SIGFPE): an integer was divided by 0",
+            -signal.SIGXFSZ: f"it wrote more than {limits.file_mib} MiB",
+            -signal.SIGKILL: "it was killed (out of memory, or out of CPU time)",
+        }
+        if self.code < 0:
+            return known.get(self.code, f"it was ended by signal {-self.code}")
+        return ""
+
+
+class Sandbox:
+    def __init__(self, kind: str):
+        self.kind = kind
+        self.root = os.geteuid() == 0
+        self.no_network = ["unshare", "-n"] if self.root else ["unshare", "-Urn"]
+        if kind != "bubblewrap" and not works(self.no_network + ["true"]):
+            self.no_network = []
+        if not self.root:  # what a program leaves behind becomes this process's child
+            ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+    @property
+    def user(self) -> int:
+        """A user of this worker alone: its processes can be counted, and killed all at once."""
+        return 20000 + os.getpid() % 40000
+
+    def described(self) -> str:
+        network = "no network" if self.kind == "bubblewrap" or self.no_network else "network not closed"
+        return {"bubblewrap": "bubblewrap: /usr read-only, nothing else of the machine",
+                "user": "an unprivileged user with limits",
+                "limits": "limits only"}[self.kind] + f", {network}"
+
+    def lend(self, folder: Path):
+        """Lets the program write in `folder`."""
+        if self.root and self.kind != "limits":
+            for path in [folder, *folder.rglob("*")]:
+                os.chown(path, self.user, self.user, follow_symlinks=False)
+
+    def run(self, command: list[str], folder: Path, limits: Limits, *, stdin: Path | None = None,
+            results: Path | None = None, writable: bool = False) -> Outcome:
+        """Runs `command` in `folder`. Of the argument "{results}" the number of a file descriptor is
+        made, through which it writes to that file."""
+        if writable:
+            self.lend(folder)
+        with tempfile.TemporaryFile() as printed, \
+                open(stdin or os.devnull, "rb") as given, \
+                open(results or os.devnull, "wb") as returned:
+            handle = returned.fileno()
+            words = [word.replace("{results}", str(handle)) for word in command]
+            started = time.monotonic()
+            process = subprocess.Popen(
+                self.wrapped(words, folder, limits, writable), cwd=folder, stdin=given,
+                stdout=printed, stderr=subprocess.STDOUT, pass_fds=(handle,), start_new_session=True,
+                env={"PATH": PATH, "HOME": "/tmp", "TMPDIR": "/tmp", "LC_ALL": "C"})
+            timed_out = False
+            try:
+                process.wait(limits.seconds)
+            except subprocess.TimeoutExpired:
+                timed_out = True
+            finally:
+                self.end(process)
+            seconds = time.monotonic() - started
+            code = process.returncode
+            if self.kind == "bubblewrap" and 128 < code < 128 + 65:
+                code = 128 - code
+            return Outcome(code, timed_out, seconds, shortened(printed))
+
+    def wrapped(self, command: list[str], folder: Path, limits: Limits, writable: bool) -> list[str]:
+        processes, cpu = limits.processes, int(limits.seconds + 0.999)
+        if not self.root or self.kind == "limits":  # all processes of this user count
+            processes += count_processes(os.geteuid())
+        bounds = ["prlimit", f"--cpu={cpu}:{cpu + 1}", f"--as={limits.memory_mib << 20}",
+                  f"--nproc={processes}", f"--fsize={limits.file_mib << 20}", "--core=0",
+                  f"--stack={limits.stack}", "--nofile=64"]
+        as_user = ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups",
+                   "--no-new-privs"] if self.root else []
+        if self.kind == "bubblewrap":
+            return as_user + bounds + bubblewrap(folder, writable) + command
+        if self.kind == "user":
+            return self.no_network + as_user + bounds + command
+        return self.no_network + bounds + command
+
+    def end(self, process: subprocess.Popen):
+        """Kills the process and whatever it started, also what has left its group."""
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            pass
+        process.wait()
+        if self.root and self.kind != "limits":
+            kill_all = ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups",
+                        "sh", "-c", "kill -9 -1"]
+            deadline = time.monotonic() + 5
+            while count_processes(self.user) and time.monotonic() < deadline:
+                subprocess.run(kill_all, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               check=False)
+        elif self.kind != "bubblewrap":
+            kill_descendants()
+
+
+def bubblewrap(folder: Path, writable: bool) -> list[str]:
+    words = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--ro-bind", "/usr", "/usr"]
+    for name in ("bin", "lib", "lib32", "lib64", "libx32", "sbin"):
+        path = Path("/", name)
+        if path.is_symlink():
+            words += ["--symlink", os.readlink(path), str(path)]
+        elif path.is_dir():
+            words += ["--ro-bind", str(path), str(path)]
+    for name in ("/etc/alternatives", "/etc/ld.so.cache"):
+        words += ["--ro-bind-try", name, name]
+    return words + ["--proc", "/proc", "--dev", "/dev", "--size", str(64 << 20), "--tmpfs", "/tmp",
+                    "--bind" if writable else "--ro-bind", str(folder), "/box", "--chdir", "/box",
+                    "--"]
+
+
+def works(command: list[str]) -> bool:
+    try:
+        return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, timeout=20, check=False).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+def processes():
+    """(process, parent, user) of all that run."""
+    for entry in os.scandir("/proc"):
+        if not entry.name.isdigit():
+            continue
+        try:
+            user = os.stat(entry.path).st_uid
+            with open(f"{entry.path}/stat", encoding="ascii", errors="replace") as file:
+                after_name = file.read().rpartition(")")[2].split()
+        except OSError:  # it has ended meanwhile
+            continue
+        if after_name[0] != "Z":
+            yield int(entry.name), int(after_name[1]), user
+
+
+def count_processes(user: int) -> int:
+    return sum(owner == user for _, _, owner in processes())
+
+
+def kill_descendants():
+    """Kills all processes that this one is an ancestor of, until there is none."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        parent_of = {process: parent for process, parent, _ in processes()}
+        found = []
+        for process in parent_of:
+            ancestor = parent_of.get(process)
+            while ancestor and ancestor != os.getpid():
+                ancestor = parent_of.get(ancestor)
+            if ancestor:
+                found.append(process)
+        if not found:
+            break
+        for process in found:
+            try:
+                os.kill(process, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                pass
+        time.sleep(0.005)
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+def shortened(file, most: int = 6000) -> str:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    if size <= most:
+        return file.read().decode(errors="replace")
+    begin = file.read(most // 2).decode(errors="replace")
+    file.seek(size - most // 2)
+    return begin + f"\n[... {size - most} bytes ...]\n" + file.read().decode(errors="replace")
+
+
+def available(kind: str) -> bool:
+    """Whether this kind works on this machine, found by trying it."""
+    if kind == "user" and os.geteuid() != 0:
+        return False
+    if kind == "bubblewrap" and not shutil.which("bwrap"):
+        return False
+    if not all(shutil.which(name) for name in ("prlimit", "setpriv", "unshare")):
+        return False
+    with work_folder() as folder:
+        (folder / "probe").write_text("it works")
+        outcome = Sandbox(kind).run(["cat", "probe"], folder, Limits(), writable=False)
+    return outcome.code == 0 and outcome.output == "it works"
+
+
+def choose(wanted: str = "auto") -> Sandbox:
+    """The strongest kind that works here, or the one that is asked for."""
+    for kind in KINDS if wanted == "auto" else (wanted,):
+        if available(kind):
+            return Sandbox(kind)
+    if wanted == "auto":
+        raise GradeError("programs cannot be confined here: prlimit, setpriv and unshare are needed "
+                         "(Debian's util-linux)")
+    raise GradeError(f"isolation by {wanted} does not work on this machine"
+                     + (": install bubblewrap, or see docs/course" if wanted == "bubblewrap" else ""))
+
+
+class work_folder:
+    """A temporary folder that an unprivileged user may enter, but not list."""
+
+    def __enter__(self) -> Path:
+        self.path = Path(tempfile.mkdtemp(prefix="course-"))
+        self.path.chmod(0o711)
+        return self.path
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.path, ignore_errors=True)

@@ -1,0 +1,133 @@
+"""From the solution to what a student gets: markers, and the starter's archive.
+
+    // BEGIN SOLUTION 3.2          in the starter: throw NotWritten("3.2");
+    ...
+    // END SOLUTION
+
+    // BEGIN SOLUTION 3.2 removed  in the starter: nothing (a helper function, an #include)
+"""
+
+import gzip
+import io
+import re
+import tarfile
+from pathlib import Path
+
+from . import GradeError
+from .assignment import Assignment, common_folder, course_folder
+
+BEGIN = re.compile(r"^(\s*)//\s*BEGIN SOLUTION(?:\s+(\S+))?(?:\s+(removed))?\s*$")
+END = re.compile(r"^\s*//\s*END SOLUTION\s*$")
+MENTION = re.compile(r"(BEGIN|END)\s+SOLUTION", re.IGNORECASE)
+
+
+def strip(text: str, name: str, tasks: set[str], keep: set[str] = frozenset()) -> str:
+    """The text without its solutions, but for those of the tasks in `keep`. GradeError, with the line,
+    for a marker that is nested, unclosed, unopened, misspelt, or of no task."""
+    out: list[str] = []
+    opened, task = 0, ""
+    for number, line in enumerate(text.splitlines(), 1):
+        here = f"{name}:{number}"
+        if begin := BEGIN.match(line):
+            if opened:
+                raise GradeError(f"{here}: BEGIN SOLUTION within the one of line {opened}")
+            indent, task, removed = begin.groups()
+            if task not in tasks:
+                raise GradeError(f"{here}: BEGIN SOLUTION of task '{task or ''}', which does not exist")
+            opened = number
+            if task not in keep and not removed:
+                out.append(f'{indent}throw NotWritten("{task}");')
+        elif END.match(line):
+            if not opened:
+                raise GradeError(f"{here}: END SOLUTION without a BEGIN SOLUTION above it")
+            opened = 0
+        elif MENTION.search(line):
+            raise GradeError(f"{here}: a marker that is not understood: {line.strip()}")
+        elif not opened or task in keep:
+            out.append(line)
+    if opened:
+        raise GradeError(f"{name}:{opened}: BEGIN SOLUTION without an END SOLUTION")
+    return "\n".join(out) + "\n"
+
+
+def solution_lines(text: str) -> list[str]:
+    """The lines between markers, without their indentation."""
+    found, within = [], False
+    for line in text.splitlines():
+        if BEGIN.match(line):
+            within = True
+        elif END.match(line):
+            within = False
+        elif within:
+            found.append(line.strip())
+    return found
+
+
+def task_file(a: Assignment, task: str, solved: bool) -> str:
+    """A task's file as the staff has it, or as the starter has it."""
+    name = a.tasks[task].file
+    text = (a.folder / name).read_text(encoding="utf-8")
+    if not a.staff.is_dir() and not MENTION.search(text):  # a starter is its own
+        return text
+    return strip(text, f"{a.folder.name}/{name}", set(a.tasks), {task} if solved else frozenset())
+
+
+LINK = re.compile(r"\[([^\]]*)\]\((\.\./[^)#\s]*)(#[^)\s]*)?\)")
+
+
+def handout(a: Assignment) -> str:
+    """README.md; its links into the site become the names of pages, which a starter does not have."""
+    def replaced(link: re.Match) -> str:
+        target = (a.folder / link[2]).resolve()
+        root = course_folder().parent.resolve()
+        where = target.relative_to(root) if target.is_relative_to(root) else target.name
+        return f"{link[1]} (`{where}` in Limulus)"
+    return LINK.sub(replaced, (a.folder / "README.md").read_text(encoding="utf-8"))
+
+
+def files_of(a: Assignment) -> dict[str, bytes]:
+    """All of a starter, by name. Neither staff/ nor a solution is among it."""
+    files = {"README.md": handout(a).encode()}
+    for task in a.tasks.values():
+        files[task.file] = task_file(a, task.id, solved=False).encode()
+    for name in ["assignment.toml", "hints.md", *a.sources]:
+        files[name] = (a.folder / name).read_bytes()
+    for folder, into, patterns in ((a.folder / "tests", "tests", ("*.cpp", "*.h")),
+                                   (common_folder(), "common", ("*.cpp", "*.h", "CMakeLists.txt")),
+                                   (course_folder() / "grader", "grader", ("*.py", "*.json"))):
+        for path in sorted(p for pattern in patterns for p in folder.glob(pattern)):
+            if path.name not in STAFF_ONLY:
+                files[f"{into}/{path.name}"] = path.read_bytes()
+    files["grade"] = (course_folder() / "grade").read_bytes()
+    return files
+
+
+# Modules of the grader that a student has no use for.
+STAFF_ONLY = {"verify.py", "verify_hostile.py", "gradescope.py", "github.py", "submissions.py"}
+
+
+def folder_name(a: Assignment) -> str:
+    return f"{a.id}-{a.title.lower().replace(' ', '-')}"
+
+
+def write(a: Assignment, folder: Path) -> Path:
+    """Writes the archive into `folder`. The same bytes each time: names in order, no times."""
+    path = folder / f"{folder_name(a)}.tar.gz"
+    folder.mkdir(parents=True, exist_ok=True)
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w") as archive:
+        for name, data in sorted(files_of(a).items()):
+            entry = tarfile.TarInfo(f"{folder_name(a)}/{name}")
+            entry.size, entry.mode = len(data), 0o755 if name == "grade" else 0o644
+            archive.addfile(entry, io.BytesIO(data))
+    path.write_bytes(gzip.compress(plain.getvalue(), mtime=0))
+    return path
+
+
+def write_folder(files: dict[str, bytes], folder: Path):
+    for name, data in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        if name == "grade":
+            path.chmod(0o755)

@@ -1,0 +1,178 @@
+"""What a student calls, with no network: test, hint, pack, list."""
+
+import json
+import re
+import secrets
+import tempfile
+import zipfile
+from pathlib import Path
+
+from . import GradeError
+from .assignment import Assignment, Test, all_assignments, find, find_task
+from .build import Builder
+from .collect import collect
+from .grading import Grading
+from .limulus import Judge
+from .results import Results, write_atomically
+from .sandbox import Sandbox, work_folder
+
+HINT_AFTER = (1, 3, 6)  # failed attempts at a task for each level
+
+
+class Chosen:
+    """What "3.2" or "a3" on the command line means."""
+
+    def __init__(self, what: str | None):
+        found = all_assignments()
+        self.task = None
+        if what is None:
+            if len(found) != 1:
+                raise GradeError("which one? " + ", ".join(a.id for a in found))
+            self.a = found[0]
+        elif re.fullmatch(r"\d+\.\d+", what):
+            self.a, self.task = find_task(what)
+        else:
+            self.a = find(what)
+
+
+def attempts_file(a: Assignment) -> Path:
+    return a.folder / ".attempts.json"
+
+
+def read_attempts(a: Assignment) -> dict[str, int]:
+    try:
+        found = json.loads(attempts_file(a).read_text(encoding="utf-8"))
+        return {task: int(found.get(task, 0)) for task in a.tasks}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return dict.fromkeys(a.tasks, 0)
+
+
+def run_tests(what: str | None, case: str | None, seed: int | None, tries: int) -> int:
+    """Builds and runs the public tests of a task or an assignment; prints the verdicts. Returns how many
+    failed."""
+    chosen = Chosen(what)
+    a = chosen.a
+    tests = [t for t in a.tests if not t.hidden and chosen.task in (None, t.task) and case in (None, t.case)]
+    if not tests:
+        raise GradeError(f"there is no case '{case}'; there is: "
+                         + ", ".join(t.case for t in a.tests if not t.hidden and chosen.task in (None, t.task)))
+    judge = Judge(a)
+    files = collect(a, a.folder)
+    failed: list[Test] = []
+    with work_folder() as work:
+        builder = Builder(a, Sandbox("limits"), work)
+        for number in range(tries):
+            used = seed if seed is not None else secrets.randbits(30) if tries > 1 else None
+            if used is not None:
+                a.seed = lambda test, used=used: used
+            results = Results(a, None, {})
+            grading = Grading(judge, builder, results, files, replace=False, tests=tests)
+            first = number == 0
+            grading.run(lambda test, entry: show(test, entry, a, quiet=tries > 1))
+            if first and results.build["output"] != "compiles without warnings":
+                print(results.build["output"])
+            failed = [t for t in tests if results.tests[t.number]["status"] == "failed"]
+            if failed and tries > 1:
+                print(f"\nto repeat it: ./grade test {failed[0].task} --case {failed[0].case} --seed {used}")
+                break
+    summary(a, tests, failed, results, tries)
+    if case is None and tries == 1 and seed is None:
+        count_attempts(a, tests, results)
+    return len(failed)
+
+
+def show(test: Test, entry: dict, a: Assignment, quiet: bool):
+    passed = entry["status"] == "passed"
+    if quiet and passed:
+        return
+    print(f"{'ok  ' if passed else 'FAIL'}  {test.number:7} {a.tasks[test.task].title}: {test.title}")
+    if not passed:
+        print("\n".join("              " + line for line in entry["output"].splitlines()), flush=True)
+
+
+def summary(a: Assignment, tests: list[Test], failed: list[Test], results: Results, tries: int):
+    if tries > 1:
+        if not failed:
+            print(f"right for {tries} seeds")
+        return
+    reached = sum(results.tests[t.number]["score"] for t in tests)
+    print(f"\n{len(tests) - len(failed)} of {len(tests)} public tests pass: {reached:g} of "
+          f"{sum(t.points for t in tests):g} points; hidden inputs of the same kinds are worth another "
+          f"{sum(t.points for t in a.tests if t.hidden and t.case in {x.case for x in tests}):g}")
+
+
+def count_attempts(a: Assignment, tests: list[Test], results: Results):
+    counts = read_attempts(a)
+    for task in dict.fromkeys(t.task for t in tests):
+        kinds = [results.tests[t.number].get("extra_data", {}).get("kind") for t in tests if t.task == task]
+        if any(kind not in ("ok", "not written") for kind in kinds):
+            counts[task] += 1
+            print(f"task {task}: {levels_open(counts[task])} of {len(HINT_AFTER)} hints are open: "
+                  f"./grade hint {task}")
+    try:
+        write_atomically(attempts_file(a), json.dumps(counts) + "\n")
+    except OSError:
+        pass  # a folder that cannot be written to: hints stay as they are
+
+
+def levels_open(attempts: int) -> int:
+    return sum(attempts >= needed for needed in HINT_AFTER)
+
+
+def read_hints(a: Assignment) -> dict[str, list[str]]:
+    """hints.md: "## 3.2 ..." begins a task, "### " a level."""
+    hints: dict[str, list[str]] = {}
+    task = None
+    for line in (a.folder / "hints.md").read_text(encoding="utf-8").splitlines():
+        if heading := re.match(r"## (\d+\.\d+)\b", line):
+            task = heading[1]
+            hints[task] = []
+        elif line.startswith("### "):
+            if task is None:
+                raise GradeError(f"{a.folder}/hints.md: a level before the first task")
+            hints[task].append("")
+        elif task and hints[task]:
+            hints[task][-1] += line + "\n"
+    return {task: [text.strip() for text in levels] for task, levels in hints.items()}
+
+
+def hint(task: str, every: bool) -> int:
+    a, task = find_task(task)
+    levels = read_hints(a).get(task, [])
+    attempts = read_attempts(a)[task]
+    opened = len(levels) if every else min(len(levels), levels_open(attempts))
+    for number, text in enumerate(levels[:opened], 1):
+        print(f"Hint {number} of {len(levels)}\n\n{text}\n")
+    if opened < len(levels):
+        print(f"Hint {opened + 1} opens after {HINT_AFTER[opened]} failed runs of ./grade test {task} "
+              f"(so far: {attempts}).")
+    return 0
+
+
+def pack(what: str | None, out: Path | None) -> int:
+    """Writes the archive to hand in: the files of tasks and nothing else."""
+    a = Chosen(what).a
+    files = collect(a, a.folder)
+    path = out or Path(f"{a.id}-submission.zip")
+    handle, name = tempfile.mkstemp(dir=path.resolve().parent, prefix=".new-")
+    with open(handle, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file_name, data in sorted(files.items()):
+            archive.writestr(zipfile.ZipInfo(file_name, (2012, 9, 30, 0, 0, 0)), data)
+    Path(name).chmod(0o644)
+    Path(name).rename(path)
+    for task in a.tasks.values():
+        text = files.get(task.file)
+        state = ("is not there" if text is None else
+                 "is yet to be written" if f'NotWritten("{task.id}")'.encode() in text else "is in")
+        print(f"  {task.id}  {task.file}  {state}")
+    print(f"Hand in {path}")
+    return 0
+
+
+def list_all() -> int:
+    for a in all_assignments():
+        print(f"{a.id}  {a.title}: {a.points:g} points, about {a.hours:g} hours")
+        for task in a.tasks.values():
+            mine = [t for t in a.tests if t.task == task.id]
+            print(f"    {task.id}  {task.title}: {sum(t.points for t in mine):g} points, {task.file}")
+    return 0
