@@ -16,8 +16,7 @@ constexpr std::uint32_t kMostArrays = 1024, kLongestName = 256, kMostAxes = 8;
 
 template <class T>
 void write_raw(std::ostream& out, const T* values, std::size_t count) {
-  out.write(reinterpret_cast<const char*>(values),
-            static_cast<std::streamsize>(count * sizeof(T)));
+  out.write(reinterpret_cast<const char*>(values), static_cast<std::streamsize>(count * sizeof(T)));
 }
 
 template <class T>

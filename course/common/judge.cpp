@@ -42,7 +42,8 @@ void compare(const std::string& name, const Shape& shape, const Doubles& expecte
   std::size_t first = expected.size(), count = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     // Written so that NaN differs from everything.
-    if (std::abs(got[i] - expected[i]) <= tolerance * std::max(size, std::abs(expected[i]))) continue;
+    if (std::abs(got[i] - expected[i]) <= tolerance * std::max(size, std::abs(expected[i])))
+      continue;
     first = std::min(first, i);
     ++count;
   }
@@ -93,7 +94,8 @@ std::vector<Doubles> jacobian(const Gradient& g) {
 
 std::string diagnosis(const Gradient& g, const Doubles& expected, const Doubles& got,
                       double tolerance) {
-  const auto unwritten = std::count_if(got.begin(), got.end(), [](double v) { return std::isnan(v); });
+  const auto unwritten =
+      std::count_if(got.begin(), got.end(), [](double v) { return std::isnan(v); });
   if (unwritten > 0)
     return std::to_string(unwritten) + " of " + std::to_string(got.size()) +
            " values are NaN. Outputs hold NaN before the call: was a value never written, or was "

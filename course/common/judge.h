@@ -23,7 +23,7 @@ struct Wrong : std::runtime_error {
 
 struct Case {
   std::string name;
-  std::vector<Record> (*make)(Rng& rng);                 // the calls of a test, from a seed
+  std::vector<Record> (*make)(Rng& rng);               // the calls of a test, from a seed
   void (*check)(const Record& in, const Record& out);  // of one call; throws Wrong
 };
 const std::vector<Case>& cases();
@@ -40,9 +40,9 @@ void compare(const std::string& name, std::int64_t expected, std::int64_t got);
 // The same for a gradient, with the laboratory's diagnosis of what is wrong with it
 // (core/gradcheck_diagnosis.h).
 struct Gradient {
-  std::string name;                        // "dx"
-  Shape shape, y_shape;                    // of x, and of the function's result
-  const Doubles &x, &y, &dy;               // where the gradient was taken, and the cotangent
+  std::string name;                          // "dx"
+  Shape shape, y_shape;                      // of x, and of the function's result
+  const Doubles &x, &y, &dy;                 // where the gradient was taken, and the cotangent
   std::function<Doubles(const Doubles&)> f;  // the function of x alone
 };
 void compare_gradient(const Gradient& g, const Doubles& expected, const Doubles& got,

@@ -55,9 +55,8 @@ int check(const Case& c, const std::string& inputs, const std::string& results) 
   if (!in || !out) throw std::runtime_error("judge: the files cannot be read");
   Record call, answer;
   for (int number = 1; call.read(in); ++number) {
-    const std::string where =
-        (call.has("what") ? call.text("what") : call.text("call")) + ", call " +
-        std::to_string(number) + " of this test\n";
+    const std::string where = (call.has("what") ? call.text("what") : call.text("call")) +
+                              ", call " + std::to_string(number) + " of this test\n";
     try {
       if (!answer.read(out)) return verdict("missing", where);
     } catch (const std::exception& e) {

@@ -50,8 +50,7 @@ Record answer(const Record& in) {
 Output::Output(std::int64_t size)
     : size_(static_cast<std::size_t>(size)),
       storage_(size_ + 2 * kGuard, std::numeric_limits<double>::quiet_NaN()) {
-  for (std::size_t i = 0; i < kGuard; ++i)
-    storage_[i] = storage_[kGuard + size_ + i] = kGuardValue;
+  for (std::size_t i = 0; i < kGuard; ++i) storage_[i] = storage_[kGuard + size_ + i] = kGuardValue;
 }
 
 Doubles Output::values() const {
@@ -60,7 +59,8 @@ Doubles Output::values() const {
       throw std::runtime_error(storage_[i] != kGuardValue
                                    ? "wrote in front of the beginning of an output"
                                    : "wrote behind the end of an output");
-  return {storage_.begin() + kGuard, storage_.begin() + static_cast<std::ptrdiff_t>(kGuard + size_)};
+  return {storage_.begin() + kGuard,
+          storage_.begin() + static_cast<std::ptrdiff_t>(kGuard + size_)};
 }
 
 }  // namespace course

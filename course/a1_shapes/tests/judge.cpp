@@ -48,7 +48,8 @@ std::vector<Record> windows(Rng& rng, const char* function, const Limits& most) 
     const std::int64_t f = between(rng, 1, 7), d = between(rng, 1, most.dilation);
     const std::int64_t p = between(rng, most.pad > 0 ? 1 : 0, most.pad);
     const std::int64_t n = between(rng, d * (f - 1) + 1, 60);
-    calls.push_back(window_call(function, {n, f, between(rng, most.stride > 1 ? 2 : 1, most.stride), p, d}));
+    calls.push_back(
+        window_call(function, {n, f, between(rng, most.stride > 1 ? 2 : 1, most.stride), p, d}));
   }
   return calls;
 }
@@ -108,8 +109,8 @@ Record convolution_call(const Sizes& image, const Integers& c) {
   r.put("call", "convolution_counts");
   r.put("what", std::to_string(c[0]) + " kernels of " + std::to_string(c[1]) + "x" +
                     std::to_string(c[1]) + ", stride " + std::to_string(c[2]) + ", padding " +
-                    std::to_string(c[3]) + ", groups " + std::to_string(c[4]) + ", on an image of " +
-                    written(image) + " (channels, height, width)");
+                    std::to_string(c[3]) + ", groups " + std::to_string(c[4]) +
+                    ", on an image of " + written(image) + " (channels, height, width)");
   r.put("image", image);
   r.put("convolution", c);
   return r;
@@ -146,7 +147,8 @@ void check_convolution(const Record& in, const Record& out) {
 std::vector<Record> make_linear(Rng& rng) {
   std::vector<Record> calls;
   for (int i = 0; i < 8; ++i) {
-    const std::int64_t a = i == 0 ? 9216 : between(rng, 1, 500), b = i == 0 ? 4096 : between(rng, 1, 500);
+    const std::int64_t a = i == 0 ? 9216 : between(rng, 1, 500),
+                       b = i == 0 ? 4096 : between(rng, 1, 500);
     Record r;
     r.put("call", "linear_counts");
     r.put("what", std::to_string(a) + " inputs, " + std::to_string(b) + " outputs");
@@ -181,18 +183,17 @@ Record walk_call(const std::string& what, const Sizes& image, const Integers& la
 }
 
 std::vector<Record> make_alexnet(Rng&) {
-  return {walk_call("AlexNet", {3, 227, 227},
-                    {conv, 96,   11, 4, 0, 1,  //
-                     pool, 0,    3,  2, 0, 1,  //
-                     conv, 256,  5,  1, 2, 2,  //
-                     pool, 0,    3,  2, 0, 1,  //
-                     conv, 384,  3,  1, 1, 1,  //
-                     conv, 384,  3,  1, 1, 2,  //
-                     conv, 256,  3,  1, 1, 2,  //
-                     pool, 0,    3,  2, 0, 1,  //
-                     fc,   4096, 1,  1, 0, 1,  //
-                     fc,   4096, 1,  1, 0, 1,  //
-                     fc,   1000, 1,  1, 0, 1})};
+  return {walk_call("AlexNet", {3, 227, 227}, {conv, 96,   11, 4, 0, 1,  //
+                                               pool, 0,    3,  2, 0, 1,  //
+                                               conv, 256,  5,  1, 2, 2,  //
+                                               pool, 0,    3,  2, 0, 1,  //
+                                               conv, 384,  3,  1, 1, 1,  //
+                                               conv, 384,  3,  1, 1, 2,  //
+                                               conv, 256,  3,  1, 1, 2,  //
+                                               pool, 0,    3,  2, 0, 1,  //
+                                               fc,   4096, 1,  1, 0, 1,  //
+                                               fc,   4096, 1,  1, 0, 1,  //
+                                               fc,   1000, 1,  1, 0, 1})};
 }
 
 std::vector<Record> make_networks(Rng& rng) {
@@ -214,8 +215,8 @@ std::vector<Record> make_networks(Rng& rng) {
     }
     for (std::int64_t i = between(rng, 0, 2); i > 0; --i)
       layers.insert(layers.end(), {fc, between(rng, 1, 20), 1, 1, 0, 1});
-    calls.push_back(walk_call("a random network of " + std::to_string(layers.size() / 6) + " layers",
-                              image, layers));
+    calls.push_back(walk_call(
+        "a random network of " + std::to_string(layers.size() / 6) + " layers", image, layers));
   }
   return calls;
 }
@@ -234,13 +235,15 @@ void check_walk(const Record& in, const Record& out) {
                          {.stride = l[at + 3], .pad = l[at + 4], .groups = l[at + 5]});
     else if (l[at] == pool)
       step = MaxPool2d({.kernel = l[at + 2], .stride = Size2d(l[at + 3]), .pad = l[at + 4]})
-                 .walk(now).at(0);
+                 .walk(now)
+                 .at(0);
     else
       step = Linear(now.numel(), l[at + 1], device("reference")).walk(Shape{1, now.numel()}).at(0);
     now = step.out.rank() == 4 ? step.out : Shape{1, step.out[1], 1, 1};
-    const char* names[] = {"channels", "height", "width", "parameters", "connections", "multiply-adds"};
-    const std::int64_t expected[] = {now[1], now[2], now[3], step.parameters, step.connections,
-                                     step.multiply_adds};
+    const char* names[] = {"channels",   "height",      "width",
+                           "parameters", "connections", "multiply-adds"};
+    const std::int64_t expected[] = {now[1],          now[2],           now[3],
+                                     step.parameters, step.connections, step.multiply_adds};
     for (std::size_t i = 0; i < 6; ++i)
       compare("layer " + std::to_string(at / 6 + 1) + ", " + names[i], expected[i], got[at + i]);
   }
@@ -254,8 +257,8 @@ std::vector<Record> fields(Rng& rng, const Limits& most) {
     Integers layers;
     std::string what = "F/S/P/D of the layers:";
     for (std::int64_t i = between(rng, 2, 6); i > 0; --i) {
-      const Integers w = {0, between(rng, 1, 5), between(rng, 1, most.stride), between(rng, 0, most.pad),
-                          between(rng, 1, most.dilation)};
+      const Integers w = {0, between(rng, 1, 5), between(rng, 1, most.stride),
+                          between(rng, 0, most.pad), between(rng, 1, most.dilation)};
       layers.insert(layers.end(), w.begin(), w.end());
       what += " " + std::to_string(w[1]) + "/" + std::to_string(w[2]) + "/" + std::to_string(w[3]) +
               "/" + std::to_string(w[4]);
@@ -306,8 +309,8 @@ std::vector<Record> make_ranges(Rng& rng) {
   std::vector<Record> calls;
   while (calls.size() < 10) {
     const std::int64_t f = between(rng, 1, 7), d = between(rng, 1, 3);
-    calls.push_back(range_call(between(rng, 1, 30), {0, f, between(rng, 1, 5),
-                                                     between(rng, 0, d * (f - 1) / 2), d}));
+    calls.push_back(range_call(between(rng, 1, 30),
+                               {0, f, between(rng, 1, 5), between(rng, 0, d * (f - 1) / 2), d}));
   }
   return calls;
 }
@@ -325,23 +328,22 @@ void check_range(const Record& in, const Record& out) {
 }  // namespace
 
 const std::vector<Case>& cases() {
-  static const std::vector<Case> all = {
-      {"size_unit", make_unit, check_window<false>},
-      {"size_stride", make_stride, check_window<false>},
-      {"size_padding", make_padding, check_window<false>},
-      {"size_dilation", make_dilation, check_window<false>},
-      {"size_misfit", make_misfit, check_window<false>},
-      {"ceil", make_ceil, check_window<true>},
-      {"ceil_padding", make_ceil_padding, check_window<true>},
-      {"counts", make_convolutions, check_convolution},
-      {"counts_groups", make_groups, check_convolution},
-      {"counts_linear", make_linear, check_linear},
-      {"walk_alexnet", make_alexnet, check_walk},
-      {"walk_random", make_networks, check_walk},
-      {"field", make_fields, check_field},
-      {"field_padding", make_fields_all, check_field},
-      {"range_paper", make_paper_range, check_range},
-      {"range", make_ranges, check_range}};
+  static const std::vector<Case> all = {{"size_unit", make_unit, check_window<false>},
+                                        {"size_stride", make_stride, check_window<false>},
+                                        {"size_padding", make_padding, check_window<false>},
+                                        {"size_dilation", make_dilation, check_window<false>},
+                                        {"size_misfit", make_misfit, check_window<false>},
+                                        {"ceil", make_ceil, check_window<true>},
+                                        {"ceil_padding", make_ceil_padding, check_window<true>},
+                                        {"counts", make_convolutions, check_convolution},
+                                        {"counts_groups", make_groups, check_convolution},
+                                        {"counts_linear", make_linear, check_linear},
+                                        {"walk_alexnet", make_alexnet, check_walk},
+                                        {"walk_random", make_networks, check_walk},
+                                        {"field", make_fields, check_field},
+                                        {"field_padding", make_fields_all, check_field},
+                                        {"range_paper", make_paper_range, check_range},
+                                        {"range", make_ranges, check_range}};
   return all;
 }
 

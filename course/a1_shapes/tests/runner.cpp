@@ -44,7 +44,8 @@ void call_walk(const Record& in, Record& out) {
   const Integers &i = in.integers("image"), &l = in.integers("layers");
   std::vector<Layer> layers;
   for (std::size_t at = 0; at < l.size(); at += 6)
-    layers.push_back({static_cast<Kind>(l[at]), {l[at + 1], l[at + 2], l[at + 3], l[at + 4], l[at + 5]}});
+    layers.push_back(
+        {static_cast<Kind>(l[at]), {l[at + 1], l[at + 2], l[at + 3], l[at + 4], l[at + 5]}});
   answer(out, [&] {
     Integers result;
     for (const Step& s : walk({i[0], i[1], i[2]}, layers))
@@ -75,14 +76,13 @@ void call_inputs_for(const Record& in, Record& out) {
 }  // namespace
 
 const std::map<std::string, Call>& calls() {
-  static const std::map<std::string, Call> table = {
-      {"output_size", call_output_size},
-      {"output_size_ceil", call_output_size_ceil},
-      {"convolution_counts", call_convolution_counts},
-      {"linear_counts", call_linear_counts},
-      {"walk", call_walk},
-      {"receptive_field", call_receptive_field},
-      {"inputs_for", call_inputs_for}};
+  static const std::map<std::string, Call> table = {{"output_size", call_output_size},
+                                                    {"output_size_ceil", call_output_size_ceil},
+                                                    {"convolution_counts", call_convolution_counts},
+                                                    {"linear_counts", call_linear_counts},
+                                                    {"walk", call_walk},
+                                                    {"receptive_field", call_receptive_field},
+                                                    {"inputs_for", call_inputs_for}};
   return table;
 }
 
