@@ -92,13 +92,19 @@ class Builder:
     def compile(self, name: str, text: bytes) -> Compiled:
         headers = self.headers()
         key = digest(name, text, *(part for item in headers.items() for part in item),
-                     compiler_version(), " ".join(FLAGS), str(self.check_symbols))
+                     compiler_version(), " ".join(FLAGS))
         kept = cache_folder() / f"object-{key}"
         if not kept.exists():
             self.compile_anew(name, text, headers, kept)
-        failed = (kept / "failed").exists()
         message = (kept / "message").read_text(encoding="utf-8")
-        return Compiled(None if failed else kept / "object.o", message, bool(message) and not failed)
+        if (kept / "failed").exists():
+            return Compiled(None, message)
+        foreign = foreign_symbols(kept / "object.o") if self.check_symbols else []
+        if foreign:
+            return Compiled(None, f"{name} uses {', '.join(foreign)}: a solution may call the standard library "
+                                  "(numbers, containers, printing) and the assignment's own functions, and "
+                                  "nothing else")
+        return Compiled(kept / "object.o", message, bool(message))
 
     def compile_anew(self, name: str, text: bytes, headers: dict[str, bytes], kept: Path):
         box = Path(tempfile.mkdtemp(dir=self.work))
@@ -116,11 +122,6 @@ class Builder:
             message = f"{name}: the compiler did not finish: {trouble}" if trouble else first_error(outcome.output)
         elif outcome.output.strip():
             message = outcome.output
-        if not failed and self.check_symbols:
-            if foreign := foreign_symbols(made):
-                failed, message = True, (
-                    f"{name} uses {', '.join(foreign)}: a solution may call the standard library (numbers, "
-                    "containers, printing) and the assignment's own functions, and nothing else")
         finished = Path(tempfile.mkdtemp(dir=cache_folder(), prefix="new-"))
         (finished / "message").write_text(message, encoding="utf-8")
         if failed:
@@ -183,6 +184,7 @@ def first_error(output: str) -> str:
     return "\n".join(lines[:6])[:1500] or "the compiler failed without a message"
 
 
+@cache
 def foreign_symbols(made: Path) -> list[str]:
     listed = subprocess.run(["nm", "-u", "-P", str(made)], capture_output=True, text=True,
                             check=False, timeout=30).stdout

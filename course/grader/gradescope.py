@@ -1,0 +1,92 @@
+"""Gradescope's autograder: a zip with setup.sh and run_autograder at its root, the course's grader, the assignment
+with its staff folder, and the source of Limulus, which setup.sh builds once, when the image is made."""
+
+import subprocess
+import zipfile
+from pathlib import Path
+
+from . import GradeError
+from .assignment import Assignment, course_folder
+
+SETUP = """#!/usr/bin/env bash
+# Runs once, when Gradescope makes the image. Debian 12, Ubuntu 24.04 or newer: Python 3.11, CMake 3.25.
+set -euo pipefail
+root=${AUTOGRADER_ROOT:-/autograder}
+if command -v apt-get >/dev/null && [[ -z ${LIMULUS_PREFIX:-} ]]; then
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update
+  apt-get install -y --no-install-recommends python3 g++ binutils cmake ninja-build bubblewrap util-linux \\
+    libfmt-dev nlohmann-json3-dev libcli11-dev libstb-dev zlib1g-dev
+fi
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+  { echo "setup.sh: Python 3.11 or newer is needed: choose a newer base image" >&2; exit 1; }
+if [[ -z ${LIMULUS_PREFIX:-} ]]; then
+  cmake -S "$root/source/limulus" -B "$root/source/build" -G Ninja -DCMAKE_BUILD_TYPE=Release \\
+    -DLIMULUS_TESTS=OFF -DLIMULUS_BENCHMARKS=OFF -DLIMULUS_OPENCL=OFF
+  cmake --build "$root/source/build" --target limulus limulus_program
+  cmake --install "$root/source/build" --prefix "$root/limulus"
+  rm -rf "$root/source/build"
+  LIMULUS_PREFIX=$root/limulus
+fi
+echo "$LIMULUS_PREFIX" >"$root/source/course/.limulus-prefix"
+# Submissions run as another user, who may read neither hidden inputs nor solutions.
+chmod -R go-rwx "$root/source/course"
+# The first grading builds the judge: now, so that no student waits for it.
+XDG_CACHE_HOME=$root/cache python3 "$root/source/course/grade" one @ID@ "$root/source/course/empty" /dev/shm/first.json \\
+  --without-isolation
+rm -f /dev/shm/first.json
+"""
+
+RUN = """#!/usr/bin/env bash
+# Runs for each submission.
+set -euo pipefail
+root=${AUTOGRADER_ROOT:-/autograder}
+mkdir -p "$root/results"
+XDG_CACHE_HOME=$root/cache python3 "$root/source/course/grade" one @ID@ "$root/submission" \\
+  "$root/results/results.json" --metadata "$root/submission_metadata.json"
+"""
+
+# Of the repository, what building the library and its program needs.
+SOURCES = ("CMakeLists.txt", "CMakePresets.json", "LICENSE", "cmake", "core", "backends", "layers", "models",
+           "training", "formats", "gradcheck", "pages", "tools", "distributed", "benchmarks", "tests", "examples")
+ENDINGS = (".h", ".cpp", ".cl", ".cmake", ".txt", ".in", ".json", ".svg", ".hpp")
+
+
+def files_of(a: Assignment) -> dict[str, bytes]:
+    files = {"setup.sh": SETUP.replace("@ID@", a.id).encode(), "run_autograder": RUN.replace("@ID@", a.id).encode()}
+    root = course_folder()
+    for folder in (root / "grader", root / "common", a.folder):
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts and path.name != ".attempts.json":
+                files[f"course/{path.relative_to(root).as_posix()}"] = path.read_bytes()
+    files["course/grade"] = (root / "grade").read_bytes()
+    files["course/empty/README"] = b"A submission of nothing.\n"
+    for name in sources(root.parent):
+        files[f"limulus/{name}"] = (root.parent / name).read_bytes()
+    return files
+
+
+def sources(repository: Path) -> list[str]:
+    """The files of Limulus's source: those that git knows, or else all with the usual endings."""
+    listed = subprocess.run(["git", "-C", str(repository), "ls-files", "-z", "--", *SOURCES], capture_output=True,
+                            text=True, check=False)
+    names = listed.stdout.split("\0") if listed.returncode == 0 and listed.stdout else [
+        str(p.relative_to(repository)) for name in SOURCES for p in
+        ([repository / name] if (repository / name).is_file() else sorted((repository / name).rglob("*")))]
+    found = [n for n in names if n and (n.endswith(ENDINGS) or n == "LICENSE") and (repository / n).is_file()]
+    if "CMakeLists.txt" not in found:
+        raise GradeError(f"{repository} does not hold Limulus's source, which the autograder has to build")
+    return found
+
+
+def write(a: Assignment, out: Path | None) -> int:
+    path = out or Path(f"{a.id}-gradescope.zip")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in sorted(files_of(a).items()):
+            entry = zipfile.ZipInfo(name, (2012, 9, 30, 0, 0, 0))
+            runs = name in ("setup.sh", "run_autograder", "course/grade")
+            entry.external_attr = (0o100755 if runs else 0o100644) << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, data)
+    print(f"{path}: upload it as the assignment's autograder")
+    return 0

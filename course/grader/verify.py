@@ -1,0 +1,208 @@
+"""The proof that a course works, for each assignment:
+
+    1  the solution has every point, public and hidden
+    2  the starter compiles, and each test fails with "yet to be written" of its own task
+    3  with the tasks up to k solved, exactly the tests of tasks up to k pass
+    4  each of at least eight mistakes (staff/mutants.toml) fails the test that it names
+    5  no line of a solution is in a starter, nor in the pages of the site
+    6  twelve hostile submissions score 0 for what they did not do, and harm nothing (verify_hostile.py)
+    7  the same submission has the same result twice
+"""
+
+import multiprocessing
+import os
+import re
+import sys
+import time
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import GradeError
+from .assignment import Assignment, all_assignments, course_folder, find
+from .grading import check_cases
+from .leaks import leaks
+from .limulus import Judge
+from .sandbox import Sandbox, choose
+from .schema import errors, load
+from .starter import files_of, task_file
+from .submissions import grade_files
+
+LEAST_MUTANTS = 8
+
+
+@dataclass(frozen=True)
+class Job:
+    """A submission to be graded: which tasks are solved, and in which text something is wrong."""
+
+    assignment: str
+    what: str
+    solved: frozenset[str]
+    find: str = ""
+    replace: str = ""
+    file: str = ""
+    only: tuple[str, ...] = ()  # numbers of tests; empty: all
+
+
+@dataclass(frozen=True)
+class Mutant:
+    name: str
+    file: str
+    find: str
+    replace: str
+    fails: tuple[str, ...]
+
+
+def mutants(a: Assignment) -> list[Mutant]:
+    path = a.staff / "mutants.toml"
+    listed = tomllib.loads(path.read_text(encoding="utf-8")).get("mutants", [])
+    found = []
+    for m in listed:
+        mutant = Mutant(m["name"], m["file"], m["find"], m["replace"], tuple(m["fails"]))
+        count = (a.folder / mutant.file).read_text(encoding="utf-8").count(mutant.find)
+        if count != 1:
+            raise GradeError(f"{path}, {mutant.name}: its text is {count} times in {mutant.file}, not once")
+        for number in mutant.fails:
+            if not any(t.number == number for t in a.tests):
+                raise GradeError(f"{path}, {mutant.name}: there is no test {number}")
+        found.append(mutant)
+    return found
+
+
+def submission(a: Assignment, job: Job) -> dict[str, bytes]:
+    files = {}
+    for task in a.tasks.values():
+        text = task_file(a, task.id, solved=task.id in job.solved)
+        if task.file == job.file:
+            text = text.replace(job.find, job.replace)
+        files[task.file] = text.encode()
+    return files
+
+
+worker = {}
+
+
+def start(kind: str):
+    worker["sandbox"] = Sandbox(kind)
+    worker["judges"] = {}
+
+
+def work(job: Job) -> tuple[Job, dict]:
+    judges = worker["judges"]
+    if job.assignment not in judges:
+        judges[job.assignment] = Judge(find(job.assignment))
+    judge = judges[job.assignment]
+    tests = [t for t in judge.a.tests if t.number in job.only]
+    results = grade_files(judge, worker["sandbox"], submission(judge.a, job), None, {}, tests=tests)
+    return job, results.data
+
+
+class Proof:
+    def __init__(self):
+        self.failures = 0
+
+    def say(self, where: str, what: str, wrong: list[str]):
+        self.failures += bool(wrong)
+        print(f"{'FAIL' if wrong else 'ok  '}  {where:4} {what}", flush=True)
+        for line in wrong[:12]:
+            print(f"            {line}", flush=True)
+
+
+def jobs_of(a: Assignment) -> list[Job]:
+    every = frozenset(a.tasks)
+    jobs = [Job(a.id, "solution", every), Job(a.id, "solution again", every), Job(a.id, "starter", frozenset())]
+    ids = list(a.tasks)
+    for k in range(1, len(ids)):
+        jobs.append(Job(a.id, f"up to {ids[k - 1]}", frozenset(ids[:k])))
+    for m in mutants(a):
+        task = next(t.id for t in a.tasks.values() if t.file == m.file)
+        jobs.append(Job(a.id, f"mutant {m.name}", every, m.find, m.replace, m.file,
+                        tuple(t.number for t in a.tests if t.task == task)))
+    return jobs
+
+
+def run(names: list[str], jobs: int | None) -> int:
+    began = time.monotonic()
+    chosen = [find(name) for name in names] if names else all_assignments()
+    sandbox, proof = choose(), Proof()
+    for a in chosen:
+        check_cases(a, Judge(a))
+    print(f"isolation: {sandbox.described()}; Limulus {Judge(chosen[0]).version}", flush=True)
+    todo = [job for a in chosen for job in jobs_of(a)]
+    context = multiprocessing.get_context("fork")
+    with context.Pool(min(jobs or len(os.sched_getaffinity(0)), len(todo)), start, (sandbox.kind,)) as pool:
+        done: dict[tuple[str, str], dict] = {}
+        for number, (job, data) in enumerate(pool.imap_unordered(work, todo), 1):
+            done[job.assignment, job.what] = data
+            if sys.stderr.isatty():
+                print(f"\r{number}/{len(todo)} {job.assignment} {job.what:40}", end="\r", file=sys.stderr, flush=True)
+    for a in chosen:
+        prove(a, {what: data for (id, what), data in done.items() if id == a.id}, proof)
+    from .verify_hostile import prove_hostile
+    prove_hostile(next((a for a in chosen if a.id == "a3"), chosen[0]), proof)
+    print(f"{'The proof FAILED' if proof.failures else 'Proved'}: {len(todo)} submissions and the hostile ones, "
+          f"{time.monotonic() - began:.0f} s")
+    return 1 if proof.failures else 0
+
+
+def states(data: dict) -> dict[str, str]:
+    return {t["number"]: t["status"] for t in data["tests"]}
+
+
+def prove(a: Assignment, done: dict[str, dict], proof: Proof):
+    schema = load()
+    invalid = [f"{what}: {e}" for what, data in done.items() for e in errors(data, schema)]
+    proof.say(a.id, "every results.json fits the schema", invalid)
+    solution = done["solution"]
+    proof.say(a.id, f"1 the solution has {a.points:g} points",
+              [f"{t['number']} {t['name']}: {t['output']}" for t in solution["tests"] if t["status"] != "passed"]
+              + ([] if solution["score"] == a.points == 100 else [f"{solution['score']} of {a.points}, not 100"]))
+    proof.say(a.id, "2 the starter compiles, and each test says what is yet to be written", unwritten(a, done["starter"]))
+    ids, wrong = list(a.tasks), []
+    for k in range(1, len(ids)):
+        wrong += [f"up to {ids[k - 1]}: {w}" for w in passes_up_to(a, done[f"up to {ids[k - 1]}"], set(ids[:k]))]
+    proof.say(a.id, f"3 with tasks up to k solved, exactly their tests pass (k = 1 ... {len(ids) - 1})", wrong)
+    listed, wrong = mutants(a), []
+    for m in listed:
+        found = states(done[f"mutant {m.name}"])
+        wrong += [f"{m.name}: test {number} passes" for number in m.fails if found[number] != "failed"]
+    if len(listed) < LEAST_MUTANTS:
+        wrong.append(f"there are {len(listed)} mistakes; at least {LEAST_MUTANTS} are wanted")
+    proof.say(a.id, f"4 {len(listed)} mistakes fail the tests that they name", wrong)
+    proof.say(a.id, "5 no line of a solution is in the starter or on the site", leaks(a, files_of(a)) + on_site(a))
+    proof.say(a.id, "7 graded twice: the same result", same(solution, done["solution again"]))
+
+
+def unwritten(a: Assignment, data: dict) -> list[str]:
+    wrong = [] if data["tests"][0]["status"] == "passed" else [data["tests"][0]["output"]]
+    for test, entry in zip(a.tests, data["tests"][1:], strict=True):
+        wanted = f"task {test.task} is yet to be written"
+        if entry["status"] != "failed" or entry["output"].splitlines()[0] != wanted:
+            wrong.append(f"{test.number}: {entry['status']}, {entry['output']}")
+    return wrong
+
+
+def passes_up_to(a: Assignment, data: dict, solved: set[str]) -> list[str]:
+    found = states(data)
+    return [f"{t.number} is {found[t.number]}" for t in a.tests
+            if (found[t.number] == "passed") != (t.task in solved)]
+
+
+def same(first: dict, second: dict) -> list[str]:
+    return [f"{one['number']}: {one} and {two}" for one, two in zip(first["tests"], second["tests"], strict=True)
+            if one != two]
+
+
+def on_site(a: Assignment) -> list[str]:
+    """The pages' sources, and the built site where it is there."""
+    root = course_folder().parent
+    pages = [p for pattern in ("course/*.md", "course/*/README.md", "course/*/hints.md", "docs/**/*.md")
+             for p in root.glob(pattern)]
+    pages += list((root / "build" / "docs").rglob("*.html"))
+    texts = {}
+    for path in pages:
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if path.suffix == ".html":
+            text = re.sub(r"<[^>]+>", "", text).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+        texts[str(path.relative_to(root))] = text
+    return leaks(a, texts)
