@@ -174,6 +174,16 @@ run_it 1000 alexnet --epochs 3
 expect "alexnet: trains with the options" says "--epochs 3"
 expect "alexnet: on the bundled photographs" says "a clone/data/flowers5"
 
+machine
+missing bubblewrap
+stand_in apt-get
+run_it 0 course
+expect "course: succeeds" test "$status" = 0
+expect "course: installs what confines submissions" called '^apt-get .*install .* bubblewrap$'
+expect "course: installs the library into the build folder" \
+  called '^cmake --install .*a clone/build --prefix .*a clone/build/course-prefix$'
+expect "course: says what to do next" says "course/grade verify"
+
 run_it 1000 help
 expect "help: lists the commands" says "./run alexnet"
 run_it 1000 bake

@@ -5,9 +5,9 @@ import re
 from .assignment import Assignment
 from .starter import solution_lines
 
-# Lines that anybody would write: braces, and the heads of loops and of conditions on indices.
+# Lines that anybody would write: braces, counters from 0, the heads of loops and of conditions on indices.
 COMMON = re.compile(r"for \((const )?(std::int64_t|std::size_t|int|auto) \w+ = [^;]*; [^;]*; [^)]*\)( \{)?"
-                    r"|if \([^=]*\) continue;|return \w+;|continue;|#include .*|//.*|\W*")
+                    r"|(double|std::int64_t|std::size_t|int) \w+ = -?\w+;|if \([^=]*\) continue;|return \w+;|continue;|#include .*|//.*|\W*")
 SHORTEST = 18
 
 

@@ -68,8 +68,8 @@ class Sandbox:
         self.no_network = ["unshare", "-n"] if self.root else ["unshare", "-Urn"]
         if kind != "bubblewrap" and not works(self.no_network + ["true"]):
             self.no_network = []
-        if not self.root:  # what a program leaves behind becomes this process's child
-            ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        # What a program leaves behind becomes this process's child, and can be found.
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
     @property
     def user(self) -> int:

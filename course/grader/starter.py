@@ -73,16 +73,20 @@ def task_file(a: Assignment, task: str, solved: bool) -> str:
 
 
 LINK = re.compile(r"\[([^\]]*)\]\((\.\./[^)#\s]*)(#[^)\s]*)?\)")
+CALCULATION = re.compile(r"\{calc\}`([^`]*)`")
+NAME = re.compile(r" = [a-z]\w*\.\w+")  # of a number that the site knows: "= conv2.parameters"
 
 
 def handout(a: Assignment) -> str:
-    """README.md; its links into the site become the names of pages, which a starter does not have."""
+    """README.md as a text that stands alone: links into the site become the names of pages, and calculations,
+    which the site checks, become plain ones."""
     def replaced(link: re.Match) -> str:
         target = (a.folder / link[2]).resolve()
         root = course_folder().parent.resolve()
         where = target.relative_to(root) if target.is_relative_to(root) else target.name
         return f"{link[1]} (`{where}` in Limulus)"
-    return LINK.sub(replaced, (a.folder / "README.md").read_text(encoding="utf-8"))
+    text = LINK.sub(replaced, (a.folder / "README.md").read_text(encoding="utf-8"))
+    return CALCULATION.sub(lambda found: f"`{NAME.sub('', found[1])}`", text)
 
 
 def files_of(a: Assignment) -> dict[str, bytes]:
