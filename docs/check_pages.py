@@ -195,7 +195,8 @@ def pages_of(arguments: list[str]) -> list[Path]:
     if arguments:
         return [Path(a).resolve() for a in arguments]
     skipped = ("_ext", "_static")
-    return [p for p in sorted((ROOT / "docs").rglob("*.md")) if p.parent.name not in skipped]
+    pages = [p for p in sorted((ROOT / "docs").rglob("*.md")) if p.parent.name not in skipped]
+    return pages + sorted((ROOT / "course").glob("*/README.md"))
 
 
 def examples_findings() -> list[str]:

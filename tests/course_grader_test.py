@@ -332,7 +332,7 @@ class Elsewhere(unittest.TestCase):
 
 
 class Confined(unittest.TestCase):
-    LIMITS = sandbox.Limits(seconds=2, memory_mib=256, file_mib=1)
+    LIMITS = sandbox.Limits(seconds=0.5, memory_mib=256, file_mib=1)
 
     def run_shell(self, box, script: str, **options):
         with sandbox.work_folder() as folder:
@@ -350,7 +350,9 @@ class Confined(unittest.TestCase):
                 self.assertEqual(self.run_shell(box, "kill -SEGV $$").code, -11)
                 late = self.run_shell(box, "(setsid sleep 77 &) ; sleep 78")
                 self.assertTrue(late.timed_out)
-                self.assertIn("stopped after 2 s", late.trouble(self.LIMITS))
+                self.assertIn("stopped after 2 s, in which", late.trouble(self.LIMITS))
+                busy = self.run_shell(box, "while :; do :; done")
+                self.assertTrue(busy.late and "it was stopped after" in busy.trouble(self.LIMITS))
                 lines = [p.read_bytes() for p in Path("/proc").glob("[0-9]*/cmdline") if os.access(p, os.R_OK)]
                 self.assertFalse([line for line in lines if line.startswith(b"sleep\x0077")])
                 self.assertIn("wrote more than", self.run_shell(

@@ -164,7 +164,7 @@ class Builder:
         left_open = [] if complete else ["-Wl,--unresolved-symbols=ignore-all"]
         outcome = self.sandbox.run([COMPILER, *left_open, *names, "-o", "runner"], box, COMPILE_LIMITS,
                                    writable=True)
-        if outcome.code or outcome.timed_out or (box / "runner").is_symlink():
+        if outcome.code or outcome.late or (box / "runner").is_symlink():
             return None, first_error(outcome.output)
         alone = Path(tempfile.mkdtemp(dir=self.work))
         shutil.copyfile(box / "runner", alone / "runner")

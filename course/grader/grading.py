@@ -41,7 +41,7 @@ class Grading:
         for test in self.tests or self.a.tests:
             if timeouts.get(test.task, 0) >= MOST_TIMEOUTS:
                 self.fail(test, f"not run: {MOST_TIMEOUTS} tests of task {test.task} ran out of time", "time")
-            elif self.test(test, limits) >= limits.seconds:
+            elif self.test(test, limits):
                 timeouts[test.task] = timeouts.get(test.task, 0) + 1
             progress(test, self.results.tests[test.number])
         self.results.finish(time.monotonic() - started)
@@ -84,18 +84,18 @@ class Grading:
 
     # ---- one test --------------------------------------------------------------------------------
 
-    def test(self, test: Test, limits: Limits) -> float:
-        """Runs it and notes its result; returns the seconds it took."""
+    def test(self, test: Test, limits: Limits) -> bool:
+        """Runs it and notes its result; returns whether it ran out of time."""
         if self.compiled[test.task].object is None:
             self.fail(test, f"{self.a.tasks[test.task].file} does not compile; its error is shown with the "
                             "test \"build\"", "build")
-            return 0
+            return False
         failed = [task for task in self.a.before(test.task) if not self.passed.get(task, False)]
         replaced = frozenset(failed) if self.replace and self.a.staff.is_dir() else frozenset()
         folder, trouble = self.program(replaced)
         if folder is None:
             self.fail(test, f"the program does not link: {trouble}", "build")
-            return 0
+            return False
         inputs = self.judge.make(test.case, self.a.seed(test))
         answers = self.builder.work / "answers"
         outcome = self.builder.sandbox.run(["./runner", "{results}"], folder, limits, stdin=inputs,
@@ -107,7 +107,7 @@ class Grading:
         if verdict["kind"] == "damaged":
             verdict["message"] += "\nresults of functions are all that a program can return"
         self.note(test, verdict, outcome, limits, failed, replaced)
-        return outcome.seconds
+        return outcome.late
 
     def note(self, test: Test, verdict: dict, outcome: Outcome, limits: Limits, failed, replaced):
         kind, message = verdict["kind"], verdict["message"]

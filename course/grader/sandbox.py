@@ -12,6 +12,7 @@ size of files, a wall-clock limit after which every process is killed, and no ne
 
 import ctypes
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -26,15 +27,21 @@ KINDS = ("bubblewrap", "user", "limits")
 STACK = 1 << 20
 PATH = "/usr/local/bin:/usr/bin:/bin"
 PR_SET_CHILD_SUBREAPER = 36
+CANNOT_START = re.compile(r"(unshare|setpriv|prlimit): ")
 
 
 @dataclass(frozen=True)
 class Limits:
-    seconds: float = 10  # on the wall; of CPU time the same, rounded up
+    seconds: float = 10  # of CPU time, rounded up
     memory_mib: int = 1024  # of address space, each process
     processes: int = 8
     file_mib: int = 64
     stack: int = STACK
+
+    @property
+    def wall(self) -> float:
+        """Seconds on the wall: more, as the machine may have other work."""
+        return 4 * self.seconds
 
 
 @dataclass
@@ -44,17 +51,23 @@ class Outcome:
     seconds: float
     output: str  # the beginning and the end of what it printed
 
+    @property
+    def late(self) -> bool:
+        return self.timed_out or self.code == -signal.SIGXCPU
+
     def trouble(self, limits: Limits) -> str:
         """Why it did not end as a program should; empty where it did."""
-        if self.timed_out or self.code == -signal.SIGXCPU:
-            return f"it was stopped after {limits.seconds:g} s"
+        if self.code == -signal.SIGXCPU:
+            return f"it was stopped after {limits.seconds:g} s of computing"
+        if self.timed_out:
+            return f"it was stopped after {limits.wall:g} s, in which it computed less than {limits.seconds:g} s"
         known = {
             -signal.SIGSEGV: "it crashed (segmentation fault): an index out of range, or a recursion "
                              f"deeper than a stack of {limits.stack >> 20} MiB",
-            -signal.SIGABRT: "it was aborted (by an assertion, or by an exception in a destructor)",
+            -signal.SIGABRT: "it was aborted by an assertion: an index out of range?",
             -signal.SIGFPE: "it crashed (SIGFPE): an integer was divided by 0",
             -signal.SIGXFSZ: f"it wrote more than {limits.file_mib} MiB",
-            -signal.SIGKILL: "it was killed (out of memory, or out of CPU time)",
+            -signal.SIGKILL: "it was killed (out of memory?)",
         }
         if self.code < 0:
             return known.get(self.code, f"it was ended by signal {-self.code}")
@@ -91,33 +104,54 @@ class Sandbox:
     def run(self, command: list[str], folder: Path, limits: Limits, *, stdin: Path | None = None,
             results: Path | None = None, writable: bool = False) -> Outcome:
         """Runs `command` in `folder`. Of the argument "{results}" the number of a file descriptor is
-        made, through which it writes to that file."""
+        made, through which it writes to that file. GradeError when the sandbox itself fails, again and
+        again: that is nobody's submission's fault."""
         if writable:
             self.lend(folder)
-        with tempfile.TemporaryFile() as printed, \
-                open(stdin or os.devnull, "rb") as given, \
-                open(results or os.devnull, "wb") as returned:
+        for pause in (0.1, 0.5, 2, 5, 0):
+            outcome, started = self.once(command, folder, limits, stdin, results, writable)
+            if started:
+                return outcome
+            time.sleep(pause)  # the machine may be short of processes or memory for a moment
+        if self.kind == "bubblewrap":
+            raise GradeError(f"bubblewrap cannot start a program: {outcome.output.strip()}")
+        return outcome
+
+    def once(self, command, folder, limits, stdin, results, writable) -> tuple[Outcome, bool]:
+        """One try: its outcome, and whether the program was started at all."""
+        status, told = os.pipe()
+        with tempfile.TemporaryFile() as printed, os.fdopen(status, "rb") as status_file, \
+                open(stdin or os.devnull, "rb") as given, open(results or os.devnull, "wb") as returned:
             handle = returned.fileno()
             words = [word.replace("{results}", str(handle)) for word in command]
-            started = time.monotonic()
-            process = subprocess.Popen(
-                self.wrapped(words, folder, limits, writable), cwd=folder, stdin=given,
-                stdout=printed, stderr=subprocess.STDOUT, pass_fds=(handle,), start_new_session=True,
-                env={"PATH": PATH, "HOME": "/tmp", "TMPDIR": "/tmp", "LC_ALL": "C"})
+            began = time.monotonic()
+            try:
+                process = subprocess.Popen(
+                    self.wrapped(words, folder, limits, writable, told), cwd=folder, stdin=given,
+                    stdout=printed, stderr=subprocess.STDOUT, start_new_session=True,
+                    pass_fds=(handle, told) if self.kind == "bubblewrap" else (handle,),
+                    env={"PATH": PATH, "HOME": "/tmp", "TMPDIR": "/tmp", "LC_ALL": "C"})
+            finally:
+                os.close(told)
             timed_out = False
             try:
-                process.wait(limits.seconds)
+                process.wait(limits.wall)
             except subprocess.TimeoutExpired:
                 timed_out = True
             finally:
                 self.end(process)
-            seconds = time.monotonic() - started
-            code = process.returncode
-            if self.kind == "bubblewrap" and 128 < code < 128 + 65:
-                code = 128 - code
-            return Outcome(code, timed_out, seconds, shortened(printed))
+            seconds = time.monotonic() - began
+            code, output = process.returncode, shortened(printed)
+            if self.kind == "bubblewrap":  # which tells of an exit only if it had got as far as the program
+                os.set_blocking(status, False)
+                started = timed_out or b'"exit-code"' in (status_file.read() or b"")
+                if 128 < code < 128 + 65:
+                    code = 128 - code
+            else:
+                started = timed_out or not CANNOT_START.match(output)
+            return Outcome(code, timed_out, seconds, output), started
 
-    def wrapped(self, command: list[str], folder: Path, limits: Limits, writable: bool) -> list[str]:
+    def wrapped(self, command: list[str], folder: Path, limits: Limits, writable: bool, told: int) -> list[str]:
         processes, cpu = limits.processes, int(limits.seconds + 0.999)
         if not self.root or self.kind == "limits":  # all processes of this user count
             processes += count_processes(os.geteuid())
@@ -127,7 +161,7 @@ class Sandbox:
         as_user = ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups",
                    "--no-new-privs"] if self.root else []
         if self.kind == "bubblewrap":
-            return as_user + bounds + bubblewrap(folder, writable) + command
+            return as_user + bounds + bubblewrap(folder, writable, told) + command
         if self.kind == "user":
             return self.no_network + as_user + bounds + command
         return self.no_network + bounds + command
@@ -148,10 +182,11 @@ class Sandbox:
                                check=False)
         elif self.kind != "bubblewrap":
             kill_descendants()
+        reap()
 
 
-def bubblewrap(folder: Path, writable: bool) -> list[str]:
-    words = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--ro-bind", "/usr", "/usr"]
+def bubblewrap(folder: Path, writable: bool, told: int) -> list[str]:
+    words = ["bwrap", "--json-status-fd", str(told), "--unshare-all", "--die-with-parent", "--new-session", "--ro-bind", "/usr", "/usr"]
     for name in ("bin", "lib", "lib32", "lib64", "libx32", "sbin"):
         path = Path("/", name)
         if path.is_symlink():
@@ -212,6 +247,10 @@ def kill_descendants():
             except (ProcessLookupError, PermissionError):
                 pass
         time.sleep(0.005)
+
+
+def reap():
+    """Waits for what has ended: a process that nobody waited for still counts against its user's limit."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass

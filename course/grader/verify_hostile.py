@@ -9,7 +9,6 @@ import secrets
 import socket
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from .assignment import Assignment, course_folder
@@ -19,7 +18,7 @@ from .schema import trouble
 from .starter import task_file
 from .submissions import grade_all, grade_files
 
-SECONDS = 1.5  # the limit of a test: endless loops are waited for
+SECONDS = 1  # the limit of a test: endless loops are waited for, and sleep four times as long
 
 
 class Targets:
@@ -87,10 +86,9 @@ def prove_hostile(a: Assignment, proof):
 def confined(a: Assignment, kind: str, targets: Targets, proof):
     """Each graded with the check of symbols off, so that nothing but the sandbox is in its way."""
     judge, sandbox = Judge(a), Sandbox(kind)
-    wrong, refused = [], []
+    wrong = []
     files = hostile_files()
     for name, text in files.items():
-        began = time.monotonic()
         submitted = {**good(a), "src/forward.cpp": targets.put_into(text)}
         out = targets.folder / "graded" / f"{name}.json"
         results = grade_files(judge, sandbox, submitted, out, {}, check_symbols=False)
@@ -100,12 +98,10 @@ def confined(a: Assignment, kind: str, targets: Targets, proof):
             wrong.append(f"{name}: does not build: {results.build['output']}")
         if sandbox.root and count_processes(sandbox.user):
             wrong.append(f"{name}: processes were left behind")
-        if (took := time.monotonic() - began) > 60:
-            refused.append(f"{name} took {took:.0f} s")
     if len(files) < 12:
         wrong.append(f"there are {len(files)} hostile programs, not 12")
     proof.say(a.id, f"6 {len(files)} hostile submissions by {kind}: 0 points for 3.1, all for the rest, nothing harmed",
-              wrong + refused)
+              wrong)
 
 
 def scores(a: Assignment, tests: dict[str, dict]) -> list[str]:
