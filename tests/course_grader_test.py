@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "course"))
 sys.dont_write_bytecode = True
 
-from grader import GradeError, assignment, build, collect, github, gradescope, leaks  # noqa: E402
+from grader import GradeError, assignment, build, collect, github, gradescope, history, leaks  # noqa: E402
 from grader import results, sandbox, schema, starter, student, submissions  # noqa: E402
 
 ALL = assignment.all_assignments()
@@ -228,20 +228,20 @@ class InResults(unittest.TestCase):
         metadata.write_text(json.dumps({"previous_submissions": [
             {"results": earlier}, {"results": {"tests": [{"number": first.number, "score": 1e9}]}},
             {"results": {"tests": [{"number": first.number, "score": "all"}]}}, {}, None, {"results": 3}]}))
-        submissions.keep_best(self.results, submissions.previous_results(metadata))
+        history.keep_best(self.results, history.previous_results(metadata))
         self.results.write()
         self.assertEqual(self.valid()["score"], first.points + second.points)
         for broken in ("", "[]", "{}", '{"previous_submissions": 3}', '{"previous_submissions": null}'):
             metadata.write_text(broken)
-            self.assertEqual(submissions.previous_results(metadata), [])
-        self.assertEqual(submissions.previous_results(self.path.parent / "none"), [])
+            self.assertEqual(history.previous_results(metadata), [])
+        self.assertEqual(history.previous_results(self.path.parent / "none"), [])
 
     def test_hints_open_with_failed_attempts(self):
         test = self.a.tests[0]
         self.results.set(test, False, "wrong", "wrong")
         for failures, opened in ((0, 1), (2, 2), (5, 3), (50, 3)):
             self.results.tests[test.number]["output"] = "wrong"
-            submissions.add_hints(self.results, [{test.number: {"status": "failed"}}] * failures)
+            history.add_hints(self.results, [{test.number: {"status": "failed"}}] * failures)
             self.assertEqual(self.results.tests[test.number]["output"].count("\nHint "), opened)
 
 
@@ -318,7 +318,10 @@ class Elsewhere(unittest.TestCase):
             self.assertEqual(rows[0], "assignment,duedate,timestamp,student_id,last_name,first_name,email,raw_score,"
                                       "late_submission_penalty,score,max_score")
             self.assertEqual(rows[1:], [f"{a.id},,,'=cmd(),,,,0,0,0,100", f"{a.id},,,ann,,,,0,0,0,100"])
-            self.assertIn("'=cmd()", submissions.class_table(a, Path(folder), ["=cmd()"]))
+            self.assertIn("'=cmd()", submissions.class_table(a, Path(folder), ["=cmd()"], {}))
+            table = submissions.class_table(a, Path(folder), ["ann", "bob"], {"bob": "no space"}).splitlines()
+            self.assertTrue(table[1].startswith("ann,0,100,0,") and table[2].startswith("bob,,100,,"), table)
+            self.assertTrue(table[2].endswith("not graded: no space"), table[2])
 
     def test_submissions_without_a_name_or_with_the_same(self):
         with tempfile.TemporaryDirectory() as folder:

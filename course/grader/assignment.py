@@ -163,6 +163,7 @@ def read(folder: Path) -> Assignment:
     for table in top.tables("tests", "test"):
         add_test(a, table)
     top.end()
+    a.tests.sort(key=lambda test: list(a.tasks).index(test.task))  # a task's needs are tested before it
     for task in a.tasks:
         if not any(test.task == task for test in a.tests):
             raise GradeError(f"{path}: task {task} has no test")

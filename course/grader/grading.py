@@ -13,6 +13,7 @@ from .results import Results
 from .sandbox import Limits, Outcome
 from .starter import task_file
 
+CLEAN = "compiles without warnings"
 MOST_TIMEOUTS = 2  # of one task's tests; the rest of them is not run
 
 
@@ -35,7 +36,8 @@ class Grading:
 
     def run(self, progress=lambda test, entry: None):
         started = time.monotonic()
-        self.build()
+        if not self.compiled:
+            self.build()
         limits = Limits(seconds=self.a.seconds, memory_mib=self.a.memory_mib)
         timeouts: dict[str, int] = {}
         for test in self.tests or self.a.tests:
@@ -64,7 +66,7 @@ class Grading:
         if trouble and not failed:
             messages.append(f"does not link\n{trouble}")
             failed = True
-        self.results.set_build(not failed, "\n".join(messages) or "compiles without warnings")
+        self.results.set_build(not failed, "\n".join(messages) or CLEAN)
 
     def program(self, replaced: frozenset[str]) -> tuple[Path | None, str]:
         """The program, with the staff's version of the tasks in `replaced`."""
@@ -87,10 +89,9 @@ class Grading:
     def test(self, test: Test, limits: Limits) -> bool:
         """Runs it and notes its result; returns whether it ran out of time."""
         if self.compiled[test.task].object is None:
-            self.fail(test, f"{self.a.tasks[test.task].file} does not compile; its error is shown with the "
-                            "test \"build\"", "build")
+            self.fail(test, f"{self.a.tasks[test.task].file} does not compile: see \"build\"", "build")
             return False
-        failed = [task for task in self.a.before(test.task) if not self.passed.get(task, False)]
+        failed = [task for task in self.a.before(test.task) if not self.passed.get(task, True)]
         replaced = frozenset(failed) if self.replace and self.a.staff.is_dir() else frozenset()
         folder, trouble = self.program(replaced)
         if folder is None:
@@ -116,8 +117,10 @@ class Grading:
             message = f"task {message} is yet to be written"
             if verdict["message"] != test.task:
                 message += f": task {test.task} calls it"
+        elif kind == "error" and test.hidden:  # whose text, and what is printed, could give the inputs away
+            message = message.partition("\n")[0] + "\nit threw an exception"
         elif kind == "missing":
-            trouble = outcome.trouble(limits) or "the program ended before it returned (did it call exit?)"
+            trouble = outcome.trouble(limits) or "the program ended before the function returned"
             message += trouble
         lines = [message] if message else []
         if replaced:
@@ -125,7 +128,7 @@ class Grading:
         elif failed and not passed and kind != "not written":
             lines.append(f"(it may call your {', '.join(failed)}, which fails: begin there)")
         if not passed and kind != "not written":
-            if outcome.output.strip():
+            if outcome.output.strip() and not test.hidden:
                 lines.append("it printed:\n" + indented(outcome.output))
             lines.append(self.repeat(test))
         self.results.set(test, passed, "\n".join(lines) or "right", kind)

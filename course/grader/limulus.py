@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -64,6 +65,7 @@ class Judge:
     def build(self):
         if not shutil.which("cmake"):
             raise GradeError("cmake is missing: it builds the judge, once. Install cmake")
+        print(f"grade: building the judge of {self.a.id}, once on this machine", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory() as scratch:
             generator = ["-G", "Ninja"] if shutil.which("ninja") else []
             run_or_fail(["cmake", "-S", str(common_folder()), "-B", scratch, *generator,

@@ -10,7 +10,6 @@ All three: an empty environment, its own process group, limits on CPU time, memo
 size of files, a wall-clock limit after which every process is killed, and no network where that is permitted.
 """
 
-import ctypes
 import os
 import re
 import shutil
@@ -22,11 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import GradeError
+from .processes import adopt_orphans, count_processes, kill_descendants, reap
 
 KINDS = ("bubblewrap", "user", "limits")
 STACK = 1 << 20
 PATH = "/usr/local/bin:/usr/bin:/bin"
-PR_SET_CHILD_SUBREAPER = 36
 CANNOT_START = re.compile(r"(unshare|setpriv|prlimit): ")
 
 
@@ -81,8 +80,7 @@ class Sandbox:
         self.no_network = ["unshare", "-n"] if self.root else ["unshare", "-Urn"]
         if kind != "bubblewrap" and not works(self.no_network + ["true"]):
             self.no_network = []
-        # What a program leaves behind becomes this process's child, and can be found.
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        adopt_orphans()
 
     @property
     def user(self) -> int:
@@ -206,56 +204,6 @@ def works(command: list[str]) -> bool:
                               stderr=subprocess.DEVNULL, timeout=20, check=False).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False
-
-
-def processes():
-    """(process, parent, user) of all that run."""
-    for entry in os.scandir("/proc"):
-        if not entry.name.isdigit():
-            continue
-        try:
-            user = os.stat(entry.path).st_uid
-            with open(f"{entry.path}/stat", encoding="ascii", errors="replace") as file:
-                after_name = file.read().rpartition(")")[2].split()
-        except OSError:  # it has ended meanwhile
-            continue
-        if after_name[0] != "Z":
-            yield int(entry.name), int(after_name[1]), user
-
-
-def count_processes(user: int) -> int:
-    return sum(owner == user for _, _, owner in processes())
-
-
-def kill_descendants():
-    """Kills all processes that this one is an ancestor of, until there is none."""
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline:
-        parent_of = {process: parent for process, parent, _ in processes()}
-        found = []
-        for process in parent_of:
-            ancestor = parent_of.get(process)
-            while ancestor and ancestor != os.getpid():
-                ancestor = parent_of.get(ancestor)
-            if ancestor:
-                found.append(process)
-        if not found:
-            break
-        for process in found:
-            try:
-                os.kill(process, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                pass
-        time.sleep(0.005)
-
-
-def reap():
-    """Waits for what has ended: a process that nobody waited for still counts against its user's limit."""
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        pass
 
 
 def shortened(file, most: int = 6000) -> str:

@@ -108,7 +108,7 @@ def files_of(a: Assignment) -> dict[str, bytes]:
 
 # Modules of the grader that a student has no use for.
 STAFF_ONLY = {"verify.py", "verify_hostile.py", "gradescope.py", "github.py", "submissions.py", "leaks.py",
-              "schema.py", "results.schema.json"}
+              "history.py", "progress.py", "schema.py", "results.schema.json"}
 
 
 def folder_name(a: Assignment) -> str:

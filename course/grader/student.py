@@ -11,7 +11,7 @@ from . import GradeError
 from .assignment import Assignment, Test, all_assignments, find, find_task
 from .build import Builder
 from .collect import collect
-from .grading import Grading
+from .grading import CLEAN, Grading
 from .limulus import Judge
 from .results import Results, write_atomically
 from .sandbox import Sandbox, work_folder
@@ -67,10 +67,10 @@ def run_tests(what: str | None, case: str | None, seed: int | None, tries: int) 
                 a.seed = lambda test, used=used: used
             results = Results(a, None, {})
             grading = Grading(judge, builder, results, files, replace=False, tests=tests)
-            first = number == 0
+            grading.build()
+            if number == 0 and results.build["output"] != CLEAN:
+                print(results.build["output"] + "\n", flush=True)
             grading.run(lambda test, entry: show(test, entry, a, quiet=tries > 1))
-            if first and results.build["output"] != "compiles without warnings":
-                print(results.build["output"])
             failed = [t for t in tests if results.tests[t.number]["status"] == "failed"]
             if failed and tries > 1:
                 print(f"\nto repeat it: ./grade test {failed[0].task} --case {failed[0].case} --seed {used}")

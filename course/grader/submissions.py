@@ -15,7 +15,9 @@ from .assignment import Assignment
 from .build import Builder, digest
 from .collect import ARCHIVES, collect, is_archive
 from .grading import Grading, check_cases
+from .history import add_hints, keep_best, previous_results
 from .limulus import Judge
+from .progress import Bar
 from .results import Results, write_atomically
 from .sandbox import Sandbox, choose, work_folder
 
@@ -84,56 +86,6 @@ def grade_one(a: Assignment, args) -> int:
     return 0
 
 
-# ---- earlier submissions, as Gradescope tells of them --------------------------------------------------
-
-
-def previous_results(metadata: Path | None) -> list[dict]:
-    """The tests of each earlier submission, by number. What is not as expected is left out: a student's
-    grade must not depend on it."""
-    if metadata is None:
-        return []
-    try:
-        listed = json.loads(metadata.read_text(encoding="utf-8")).get("previous_submissions") or []
-    except (OSError, ValueError, AttributeError):
-        return []
-    found = []
-    for submission in listed if isinstance(listed, list) else []:
-        results = submission.get("results") if isinstance(submission, dict) else None
-        tests = results.get("tests") if isinstance(results, dict) else None
-        if isinstance(tests, list):
-            found.append({test["number"]: test for test in tests
-                          if isinstance(test, dict) and isinstance(test.get("number"), str)})
-    return found
-
-
-def keep_best(results: Results, before: list[dict]):
-    """A test that passed in an earlier submission keeps its points: handing in again never loses any."""
-    for number, entry in results.tests.items():
-        earlier = [t.get("score", 0) for tests in before if (t := tests.get(number))]
-        best = max((s for s in earlier if isinstance(s, (int, float)) and not isinstance(s, bool)), default=0)
-        best = min(best, entry["max_score"])
-        if best > entry["score"]:
-            entry["score"] = best
-            entry["output"] = f"(it passed in an earlier submission and keeps its points)\n{entry['output']}"
-    results.data["score"] = results.score
-
-
-def add_hints(results: Results, before: list[dict]):
-    """To the first failed test of each task: the hints that its failed attempts have opened."""
-    from .student import HINT_AFTER, levels_open, read_hints
-    hints, seen = read_hints(results.a), set()
-    for test in results.a.tests:
-        entry = results.tests[test.number]
-        kind = entry.get("extra_data", {}).get("kind")
-        if entry["status"] == "passed" or kind in ("not written", "build") or test.task in seen:
-            continue
-        seen.add(test.task)
-        failed = 1 + sum(1 for tests in before if tests.get(test.number, {}).get("status") == "failed")
-        opened = hints.get(test.task, [])[:levels_open(failed)]
-        for number, text in enumerate(opened, 1):
-            entry["output"] += f"\n\nHint {number} of {len(HINT_AFTER)}: {text}"
-
-
 # ---- a class -------------------------------------------------------------------------------------------
 
 
@@ -174,22 +126,30 @@ def start_worker(a: Assignment, kind: str, out: Path, state: str):
     worker_state.update(a=a, judge=Judge(a), sandbox=Sandbox(kind), out=out, state=state)
 
 
-def work_on(item: tuple[str, Path]) -> tuple[str, float, bool]:
-    """Grades one submission, unless this was done before. Returns its name, score, and whether it was."""
+def work_on(item: tuple[str, Path]) -> tuple[str, float, bool, str]:
+    """Grades one submission, unless this was done before. Returns its name, score, whether it was, and what went
+    wrong with the grader itself: whatever it is, the others are graded."""
     name, path = item
+    try:
+        return name, *grade_or_find(name, path), ""
+    except Exception as error:  # pylint: disable=broad-except
+        return name, 0, False, f"{type(error).__name__}: {error}"
+
+
+def grade_or_find(name: str, path: Path) -> tuple[float, bool]:
     a, judge, sandbox = worker_state["a"], worker_state["judge"], worker_state["sandbox"]
     out = worker_state["out"] / name / "results.json"
     try:
         files, trouble = collect(a, path), ""
     except GradeError as error:
         files, trouble = {}, str(error)
-    extra = {"submission": name, "files": fingerprint(files) if not trouble else trouble, "state": worker_state["state"]}
+    extra = {"submission": name, "files": trouble or fingerprint(files), "state": worker_state["state"]}
     done = finished(out, extra)
     if done is not None:
-        return name, done, True
+        return done, True
     results = (unreadable(judge, sandbox, out, extra, trouble) if trouble
                else grade_files(judge, sandbox, files, out, extra))
-    return name, results.score, False
+    return results.score, False
 
 
 def finished(out: Path, extra: dict) -> float | None:
@@ -216,24 +176,30 @@ def grade_all(a: Assignment, args) -> int:
         print(f"grade: {warning}", file=sys.stderr)
     jobs = min(args.jobs or len(os.sched_getaffinity(0)), len(found))
     started, again, bar = time.monotonic(), 0, Bar(len(found))
+    failed: dict[str, str] = {}
     context = multiprocessing.get_context("fork")
     with context.Pool(jobs, start_worker, (a, sandbox.kind, out, state_of(a, judge))) as pool:
-        for name, score, before in pool.imap_unordered(work_on, found.items()):
+        for name, score, before, trouble in pool.imap_unordered(work_on, found.items()):
             again += before
+            failed |= {name: trouble} if trouble else {}
             bar.step(f"{name}: {score:g}")
     bar.end()
-    table = class_table(a, out, sorted(found))
-    write_atomically(out / "grades.csv", table)
+    write_atomically(out / "grades.csv", class_table(a, out, sorted(found), failed))
     print(f"{len(found)} submissions ({again} were graded before) in {time.monotonic() - started:.0f} s, "
           f"isolation: {sandbox.described()}\n{out / 'grades.csv'}")
-    return 0
+    for name, trouble in sorted(failed.items()):
+        print(f"grade: {name} was not graded, run the command again: {trouble}", file=sys.stderr)
+    return 1 if failed else 0
 
 
-def class_table(a: Assignment, out: Path, names: list[str]) -> str:
+def class_table(a: Assignment, out: Path, names: list[str], failed: dict[str, str]) -> str:
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["submission", "score", "max_score", *(f"{t.number}" for t in a.tests), "notes"])
     for name in names:
+        if name in failed:  # an empty cell is no 0
+            table.writerow([plain(name), "", a.points, *("" for _ in a.tests), plain(f"not graded: {failed[name]}")])
+            continue
         data = json.loads((out / name / "results.json").read_text(encoding="utf-8"))
         tests = {test["number"]: test for test in data["tests"]}
         note = tests["0"]["output"].splitlines()[0] if tests["0"]["status"] == "failed" else ""
@@ -265,25 +231,3 @@ def nbgrader_csv(a: Assignment, graded: Path, out: Path | None) -> int:
     else:
         print(text.getvalue(), end="")
     return 0
-
-
-class Bar:
-    """A line that shows how far the work is; on a file or pipe, a line now and then."""
-
-    def __init__(self, total: int):
-        self.total, self.done, self.shown = total, 0, 0.0
-        self.terminal = sys.stderr.isatty()
-
-    def step(self, what: str):
-        self.done += 1
-        if self.terminal:
-            filled = 30 * self.done // self.total
-            print(f"\r[{'#' * filled}{'.' * (30 - filled)}] {self.done}/{self.total}  {what[:40]:40}",
-                  end="", file=sys.stderr, flush=True)
-        elif time.monotonic() - self.shown > 10 or self.done == self.total:
-            self.shown = time.monotonic()
-            print(f"{self.done}/{self.total}  {what}", file=sys.stderr, flush=True)
-
-    def end(self):
-        if self.terminal:
-            print(file=sys.stderr)

@@ -1,9 +1,11 @@
 """The proof that a course works, for each assignment:
 
     1  the solution has every point, public and hidden
-    2  the starter compiles, and each test fails with "yet to be written" of its own task
+    2  the starter compiles, and each test fails with "yet to be written" of its own task; a file that does not
+       compile, and one without its functions, cost the points of their task alone
     3  with the tasks up to k solved, exactly the tests of tasks up to k pass
-    4  each of at least eight mistakes (staff/mutants.toml) fails the test that it names
+    4  each of at least eight mistakes (staff/mutants.toml) fails the test that it names, and prints what pages
+       show of it
     5  no line of a solution is in a starter, nor in the pages of the site
     6  twelve hostile submissions score 0 for what they did not do, and harm nothing (verify_hostile.py)
     7  the same submission has the same result twice
@@ -16,7 +18,6 @@ import sys
 import time
 import tomllib
 from dataclasses import dataclass
-from pathlib import Path
 
 from . import GradeError
 from .assignment import Assignment, all_assignments, course_folder, find
@@ -51,6 +52,7 @@ class Mutant:
     find: str
     replace: str
     fails: tuple[str, ...]
+    shown: tuple[str, ...] = ()  # pages that show what the first of these prints
 
 
 def mutants(a: Assignment) -> list[Mutant]:
@@ -58,7 +60,7 @@ def mutants(a: Assignment) -> list[Mutant]:
     listed = tomllib.loads(path.read_text(encoding="utf-8")).get("mutants", [])
     found = []
     for m in listed:
-        mutant = Mutant(m["name"], m["file"], m["find"], m["replace"], tuple(m["fails"]))
+        mutant = Mutant(m["name"], m["file"], m["find"], m["replace"], tuple(m["fails"]), tuple(m.get("shown", ())))
         count = (a.folder / mutant.file).read_text(encoding="utf-8").count(mutant.find)
         if count != 1:
             raise GradeError(f"{path}, {mutant.name}: its text is {count} times in {mutant.file}, not once")
@@ -111,7 +113,9 @@ class Proof:
 def jobs_of(a: Assignment) -> list[Job]:
     every = frozenset(a.tasks)
     jobs = [Job(a.id, "solution", every), Job(a.id, "solution again", every), Job(a.id, "starter", frozenset())]
-    ids = list(a.tasks)
+    ids, first = list(a.tasks), next(iter(a.tasks.values()))
+    jobs.append(Job(a.id, "broken", every, "namespace course {", "namespace course { ?", first.file))
+    jobs.append(Job(a.id, "misnamed", every, "namespace course {", "namespace course::of_mine {", first.file))
     for k in range(1, len(ids)):
         jobs.append(Job(a.id, f"up to {ids[k - 1]}", frozenset(ids[:k])))
     for m in mutants(a):
@@ -145,6 +149,10 @@ def run(names: list[str], jobs: int | None) -> int:
     return 1 if proof.failures else 0
 
 
+def output_of(data: dict, number: str) -> str:
+    return next(t["output"] for t in data["tests"] if t["number"] == number)
+
+
 def states(data: dict) -> dict[str, str]:
     return {t["number"]: t["status"] for t in data["tests"]}
 
@@ -159,6 +167,11 @@ def prove(a: Assignment, done: dict[str, dict], proof: Proof):
               + ([] if solution["score"] == a.points == 100 else [f"{solution['score']} of {a.points}, not 100"]))
     proof.say(a.id, "2 the starter compiles, and each test says what is yet to be written", unwritten(a, done["starter"]))
     ids, wrong = list(a.tasks), []
+    for what in ("broken", "misnamed"):
+        wrong += [f"{what}: {w}" for w in passes_up_to(a, done[what], set(ids[1:]))]
+        wrong += [] if done[what]["tests"][0]["status"] == "failed" else [f"{what}: builds"]
+    proof.say(a.id, "2 a file that does not compile, or lacks its functions, costs the points of its task alone", wrong)
+    wrong = []
     for k in range(1, len(ids)):
         wrong += [f"up to {ids[k - 1]}: {w}" for w in passes_up_to(a, done[f"up to {ids[k - 1]}"], set(ids[:k]))]
     proof.say(a.id, f"3 with tasks up to k solved, exactly their tests pass (k = 1 ... {len(ids) - 1})", wrong)
@@ -166,6 +179,9 @@ def prove(a: Assignment, done: dict[str, dict], proof: Proof):
     for m in listed:
         found = states(done[f"mutant {m.name}"])
         wrong += [f"{m.name}: test {number} passes" for number in m.fails if found[number] != "failed"]
+        wrong += [f"{m.name}: {page} does not show what {m.fails[0]} prints: {line}"
+                  for page in m.shown for line in output_of(done[f"mutant {m.name}"], m.fails[0]).splitlines()
+                  if line not in (a.folder / page).read_text(encoding="utf-8")]
     if len(listed) < LEAST_MUTANTS:
         wrong.append(f"there are {len(listed)} mistakes; at least {LEAST_MUTANTS} are wanted")
     proof.say(a.id, f"4 {len(listed)} mistakes fail the tests that they name", wrong)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from .assignment import Assignment, course_folder
 from .limulus import Judge
-from .sandbox import KINDS, Sandbox, available, count_processes
+from .processes import count_processes
+from .sandbox import KINDS, Sandbox, available
 from .schema import trouble
 from .starter import task_file
 from .submissions import grade_all, grade_files
