@@ -65,7 +65,8 @@ class Assignment:
         return f"{test.task} {self.tasks[test.task].title}: {test.name}"
 
     def before(self, task: str) -> list[str]:
-        """All tasks whose functions this one's may call, directly or not, in the assignment's order."""
+        """All tasks whose functions this one's may call, directly or not, in the assignment's
+        order."""
         found: set[str] = set()
         pending = list(self.tasks[task].needs)
         while pending:
@@ -100,7 +101,6 @@ class Assignment:
 
 class Table:
     """One table of a TOML file, whose keys are checked as they are taken."""
-
     def __init__(self, values, where: str):
         if not isinstance(values, dict):
             raise GradeError(f"{where} must be a table")
@@ -163,7 +163,8 @@ def read(folder: Path) -> Assignment:
     for table in top.tables("tests", "test"):
         add_test(a, table)
     top.end()
-    a.tests.sort(key=lambda test: list(a.tasks).index(test.task))  # a task's needs are tested before it
+    a.tests.sort(
+        key=lambda test: list(a.tasks).index(test.task))  # a task's needs are tested before it
     for task in a.tasks:
         if not any(test.task == task for test in a.tests):
             raise GradeError(f"{path}: task {task} has no test")

@@ -1,4 +1,5 @@
-"""Compiling: the student's files, one by one and confined; the runner; and the judge, once per machine."""
+"""Compiling: the student's files, one by one and confined; the runner; and the judge, once per
+machine."""
 
 import hashlib
 import os
@@ -15,22 +16,27 @@ from .assignment import Assignment, common_folder
 from .sandbox import Limits, Sandbox
 
 COMPILER = os.environ.get("CXX", "g++")
-FLAGS = ["-std=c++20", "-O1", "-g", "-pipe", "-Wall", "-Wextra", "-Wno-unused-parameter",
-         "-Wno-missing-field-initializers", "-ffp-contract=off", "-fno-diagnostics-color",
-         "-D_GLIBCXX_ASSERTIONS"]  # std::span and std::vector check their indices
+FLAGS = [
+    "-std=c++20", "-O1", "-g", "-pipe", "-Wall", "-Wextra", "-Wno-unused-parameter",
+    "-Wno-missing-field-initializers", "-ffp-contract=off", "-fno-diagnostics-color",
+    "-D_GLIBCXX_ASSERTIONS"
+]  # std::span and std::vector check their indices
 COMPILE_LIMITS = Limits(seconds=60, memory_mib=3072, processes=16, file_mib=64, stack=64 << 20)
 
-# What a solution may use of other libraries: C++'s own, mathematics, memory, and printing. Whatever else
-# a file refers to must be defined in the assignment.
+# What a solution may use of other libraries: C++'s own, mathematics, memory, and printing. Whatever
+# else a file refers to must be defined in the assignment.
 ALLOWED = re.compile(
-    r"""_ZS[abcdiost]|_ZNK?S[abcdiost]|_ZNK?3?St|_ZT[ISVv]N?[KS]|_ZTI|_ZTV|_ZGV|_Zn[aw]|_Zd[al]|_ZNK?6course|_ZZ
-    |__cxa_|__gxx_|_Unwind_|__dso_handle|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail|__tls_get_addr|__glibcxx
+    r"""_ZS[abcdiost]|_ZNK?S[abcdiost]|_ZNK?3?St|_ZT[ISVv]N?[KS]|_ZTI|_ZTV|_ZGV|_Zn[aw]|_Zd[al]
+    |_ZNK?6course|_ZZ|__cxa_|__gxx_|_Unwind_|__dso_handle|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail
+    |__tls_get_addr|__glibcxx
     |__\w+_chk$|__u?(div|mod|mul)\w*$
     |(mem(cpy|move|set|cmp|chr)|str(len|cmp|ncmp|chr)|malloc|calloc|realloc|free|abort|exit|atexit
-      |aligned_alloc|printf|puts|putchar|fprintf|fputs|fputc|fwrite|fflush|snprintf|vsnprintf|std(out|err)
-      |[fl]?abs[fl]?|(a?(sin|cos|tan)h?|atan2|exp[2m]?1?|log(2|10|1p|b)?|pow|sqrt|cbrt|hypot|fabs|floor|ceil
-      |round|l?lround|trunc|rint|nearbyint|l?lrint|fmod|remainder|fma|fmin|fmax|ldexp|frexp|scalbn|erf|tgamma
-      |lgamma|copysign|nan|modf|sincos)[fl]?|clock_gettime|qsort|__errno_location|_?_?assert_fail)$""", re.X)
+      |aligned_alloc|printf|puts|putchar|fprintf|fputs|fputc|fwrite|fflush|snprintf|vsnprintf
+      |std(out|err)|[fl]?abs[fl]?|(a?(sin|cos|tan)h?|atan2|exp[2m]?1?|log(2|10|1p|b)?|pow|sqrt|cbrt
+      |hypot|fabs|floor|ceil|round|l?lround|trunc|rint|nearbyint|l?lrint|fmod|remainder|fma|fmin
+      |fmax|ldexp|frexp|scalbn|erf|tgamma|lgamma|copysign|nan|modf|sincos)[fl]?|clock_gettime
+      |qsort|__errno_location|_?_?assert_fail)$""",
+    re.X)
 
 
 def cache_folder() -> Path:
@@ -74,8 +80,8 @@ class Compiled:
 
 @dataclass
 class Builder:
-    """Compiles and links one assignment's program in `sandbox`. Objects are kept by the content of what
-    they were made from: a file is compiled alone, beside the assignment's own headers."""
+    """Compiles and links one assignment's program in `sandbox`. Objects are kept by the content
+    of what they were made from: a file is compiled alone, beside the assignment's own headers."""
 
     a: Assignment
     sandbox: Sandbox
@@ -84,8 +90,10 @@ class Builder:
     links: dict[tuple, Path] = field(default_factory=dict)
 
     def headers(self) -> dict[str, bytes]:
-        found = {f"common/{p.name}": p.read_bytes() for p in sorted(common_folder().glob("*.h"))
-                 if not p.name.startswith("judge")}
+        found = {
+            f"common/{p.name}": p.read_bytes()
+            for p in sorted(common_folder().glob("*.h")) if not p.name.startswith("judge")
+        }
         found |= {name: (self.a.folder / name).read_bytes() for name in self.a.sources}
         return found
 
@@ -101,9 +109,10 @@ class Builder:
             return Compiled(None, message)
         foreign = foreign_symbols(kept / "object.o") if self.check_symbols else []
         if foreign:
-            return Compiled(None, f"{name} uses {', '.join(foreign)}: a solution may call the standard library "
-                                  "(numbers, containers, printing) and the assignment's own functions, and "
-                                  "nothing else")
+            return Compiled(
+                None, f"{name} uses {', '.join(foreign)}: a solution may call the standard library "
+                "(numbers, containers, printing) and the assignment's own functions, and "
+                "nothing else")
         return Compiled(kept / "object.o", message, bool(message))
 
     def compile_anew(self, name: str, text: bytes, headers: dict[str, bytes], kept: Path):
@@ -113,13 +122,16 @@ class Builder:
         for path, data in {**headers, name: text}.items():
             (box / path).parent.mkdir(exist_ok=True, parents=True)
             (box / path).write_bytes(data)
-        outcome = self.sandbox.run([COMPILER, *FLAGS, "-Icommon", f"-I{folder}", "-c", name, "-o", "object.o"],
-                                   box, COMPILE_LIMITS, writable=True)
+        outcome = self.sandbox.run(
+            [COMPILER, *FLAGS, "-Icommon", f"-I{folder}", "-c", name, "-o", "object.o"], box,
+            COMPILE_LIMITS, writable=True)
         made = box / "object.o"
         trouble = outcome.trouble(COMPILE_LIMITS)
-        failed, message = bool(outcome.code or trouble or made.is_symlink() or not made.is_file()), ""
+        failed, message = bool(outcome.code or trouble or made.is_symlink()
+                               or not made.is_file()), ""
         if failed:
-            message = f"{name}: the compiler did not finish: {trouble}" if trouble else first_error(outcome.output)
+            message = f"{name}: the compiler did not finish: {trouble}" if trouble else first_error(
+                outcome.output)
         elif outcome.output.strip():
             message = outcome.output
         finished = Path(tempfile.mkdtemp(dir=cache_folder(), prefix="new-"))
@@ -134,24 +146,30 @@ class Builder:
 
     def trusted(self) -> list[Path]:
         """The objects that come from us: the runner's."""
-        sources = [common_folder() / "runner.cpp", common_folder() / "arrays.cpp",
-                   self.a.folder / "tests" / "runner.cpp"]
+        sources = [
+            common_folder() / "runner.cpp",
+            common_folder() / "arrays.cpp", self.a.folder / "tests" / "runner.cpp"
+        ]
         seen = b"".join(p.read_bytes() for p in sources) + b"".join(self.headers().values())
         kept = cache_folder() / f"runner-{digest(seen, compiler_version(), ' '.join(FLAGS))}"
         if not kept.exists():
             finished = Path(tempfile.mkdtemp(dir=cache_folder(), prefix="new-"))
             for number, source in enumerate(sources):
                 folders = {str(Path(name).parent) for name in self.a.sources}
-                run_or_fail([COMPILER, *FLAGS, f"-I{common_folder()}",
-                             *(f"-I{self.a.folder / f}" for f in sorted(folders)),
-                             "-c", str(source), "-o", str(finished / f"{number}.o")], "the runner")
+                run_or_fail([
+                    COMPILER, *FLAGS, f"-I{common_folder()}", *(f"-I{self.a.folder / f}"
+                                                                for f in sorted(folders)), "-c",
+                    str(source), "-o",
+                    str(finished / f"{number}.o")
+                ], "the runner")
             place(finished, kept)
             shutil.rmtree(finished, ignore_errors=True)
         return sorted(kept.glob("*.o"))
 
     def link(self, objects: list[Path], complete: bool) -> tuple[Path | None, str]:
-        """The folder in which the program `runner` stands, and the first error. Where a file is missing
-        (`complete` is false), its functions are put in that end the program; no test calls them."""
+        """The folder in which the program `runner` stands, and the first error. Where a file is
+        missing (`complete` is false), its functions are put in that end the program; no test
+        calls them."""
         key = (*objects, complete)
         if key in self.links:
             return self.links[key], ""
@@ -164,7 +182,8 @@ class Builder:
         if not complete:
             names.append("missing.cpp")
             (box / names[-1]).write_text(stand_ins([box / name for name in names[:-1]]))
-        outcome = self.sandbox.run([COMPILER, *names, "-o", "runner"], box, COMPILE_LIMITS, writable=True)
+        outcome = self.sandbox.run([COMPILER, *names, "-o", "runner"], box, COMPILE_LIMITS,
+                                   writable=True)
         if outcome.code or outcome.late or (box / "runner").is_symlink():
             return None, first_error(outcome.output)
         alone = Path(tempfile.mkdtemp(dir=self.work))
@@ -177,8 +196,8 @@ class Builder:
 
 
 def stand_ins(objects: list[Path]) -> str:
-    """C++ text of the assignment's functions that these objects call and none of them has: each says so, and
-    ends the program."""
+    """C++ text of the assignment's functions that these objects call and none of them has: each
+    says so, and ends the program."""
     wanted, there = set(), set()
     for made in objects:
         for name, kind in symbols(made):
@@ -199,14 +218,15 @@ def first_error(output: str) -> str:
 
 def symbols(made: Path) -> list[tuple[str, str]]:
     """An object's symbols and their kinds; "U" is what it wants of others."""
-    listed = subprocess.run(["nm", "-P", "-g", str(made)], capture_output=True, text=True, errors="replace",
-                            check=False, timeout=60).stdout
+    listed = subprocess.run(["nm", "-P", "-g", str(made)], capture_output=True, text=True,
+                            errors="replace", check=False, timeout=60).stdout
     return [(words[0], words[1]) for line in listed.splitlines() if len(words := line.split()) >= 2]
 
 
 @cache
 def foreign_symbols(made: Path) -> list[str]:
-    return sorted(name for name, kind in symbols(made) if kind == "U" and not ALLOWED.match(name))[:5]
+    return sorted(name for name, kind in symbols(made)
+                  if kind == "U" and not ALLOWED.match(name))[:5]
 
 
 def run_or_fail(command: list[str], what: str):

@@ -1,4 +1,5 @@
-"""A submission's files: those that may be handed in, and nothing else, from a folder or an archive."""
+"""A submission's files: those that may be handed in, and nothing else, from a folder or an
+archive."""
 
 import tarfile
 import zipfile
@@ -17,8 +18,8 @@ def is_archive(path: Path) -> bool:
 
 
 def collect(a: Assignment, submission: Path) -> dict[str, bytes]:
-    """The files of tasks that are in the submission, by their names in the assignment. Links are not
-    followed, and no file is unpacked: nothing is written."""
+    """The files of tasks that are in the submission, by their names in the assignment. Links are
+    not followed, and no file is unpacked: nothing is written."""
     wanted = [task.file for task in a.tasks.values()]
     try:
         if submission.is_dir():
@@ -29,15 +30,15 @@ def collect(a: Assignment, submission: Path) -> dict[str, bytes]:
         if tarfile.is_tarfile(submission):
             with tarfile.open(submission) as archive:
                 return pick(wanted, *in_tar(archive))
-    except (OSError, zipfile.BadZipFile, tarfile.TarError, EOFError, RuntimeError, NotImplementedError,
-            ValueError) as error:
+    except (OSError, zipfile.BadZipFile, tarfile.TarError, EOFError, RuntimeError,
+            NotImplementedError, ValueError) as error:
         raise GradeError(f"{submission.name} cannot be read: {error}") from None
     raise GradeError(f"{submission.name} is neither a folder nor a zip or tar archive")
 
 
 def pick(wanted: list[str], names: dict[str, int], read) -> dict[str, bytes]:
-    """Of several files that could be meant, the one that is nearest to the top; also where an upload has lost
-    its folders (src/forward.cpp became forward.cpp)."""
+    """Of several files that could be meant, the one that is nearest to the top; also where an
+    upload has lost its folders (src/forward.cpp became forward.cpp)."""
     files: dict[str, bytes] = {}
     for want in wanted:
         base = PurePosixPath(want).name
@@ -48,8 +49,9 @@ def pick(wanted: list[str], names: dict[str, int], read) -> dict[str, bytes]:
             if not candidates:
                 continue
             if names[candidates[0]] > LARGEST:
-                raise GradeError(f"{candidates[0]} has {names[candidates[0]]} bytes; a source file may have "
-                                 f"{LARGEST}")
+                raise GradeError(
+                    f"{candidates[0]} has {names[candidates[0]]} bytes; a source file may have "
+                    f"{LARGEST}")
             files[want] = read(candidates[0])
             break
     return files
@@ -74,12 +76,15 @@ def in_folder(root: Path):
 
 
 def in_zip(archive: zipfile.ZipFile):
-    names = {entry.filename: entry.file_size for entry in archive.infolist()[:MOST_ENTRIES]
-             if not entry.is_dir()}
+    names = {
+        entry.filename: entry.file_size
+        for entry in archive.infolist()[:MOST_ENTRIES] if not entry.is_dir()
+    }
 
     def read(name: str) -> bytes:
         with archive.open(name) as file:
             return bounded(file, name)
+
     return names, read
 
 
@@ -93,6 +98,7 @@ def in_tar(archive: tarfile.TarFile):
 
     def read(name: str) -> bytes:
         return bounded(archive.extractfile(entries[name]), name)
+
     return {name: entry.size for name, entry in entries.items()}, read
 
 

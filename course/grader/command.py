@@ -12,7 +12,7 @@ from .sandbox import KINDS
 def parser(text: str) -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="grade", usage=text, add_help=False)
     top.add_argument("-h", "--help", action="store_true")
-    commands = top.add_subparsers(dest="command")
+    commands = top.add_subparsers(dest="command", prog="grade")
 
     def add(name: str, *arguments: str, **options) -> argparse.ArgumentParser:
         p = commands.add_parser(name, **options)
@@ -41,7 +41,8 @@ def parser(text: str) -> argparse.ArgumentParser:
                        help="grade although programs can read and delete your files")
         if name == "submissions":
             p.add_argument("--out", type=Path, help="where results go; DIR-graded by default")
-            p.add_argument("--jobs", type=positive, help="submissions at a time; one for each processor by default")
+            p.add_argument("--jobs", type=positive,
+                           help="submissions at a time; one for each processor by default")
         else:
             p.add_argument("out", type=Path)
             p.add_argument("--metadata", type=Path, help="Gradescope's submission_metadata.json")
@@ -101,7 +102,8 @@ def run(args) -> int:
         case "github":
             return staff("github").write(assignment.find(args.assignment), args.folder)
         case "nbgrader-csv":
-            return staff("submissions").nbgrader_csv(assignment.find(args.assignment), args.graded, args.out)
+            return staff("submissions").nbgrader_csv(assignment.find(args.assignment), args.graded,
+                                                     args.out)
         case _:
             return staff("verify").run(args.assignments, args.jobs)
 

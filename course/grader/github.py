@@ -1,9 +1,9 @@
 """For GitHub: a repository that students start from, and what grades it there.
 
-    DIR/student/                    the starter with a workflow: the public tests at each push. No solution and
-                                    nothing of staff/ is in it, which is checked before it is written
-    DIR/classroom50-tests.json      Classroom 50's tests: gh teacher assignment test set ... --tests FILE
-    DIR/autograding.json            the same as the older GitHub Classroom's .github/classroom/autograding.json
+    DIR/student/                  the starter with a workflow: the public tests at each push. No
+                                  solution and nothing of staff/ is in it, which is checked first
+    DIR/classroom50-tests.json    Classroom 50's: gh teacher assignment test set ... --tests FILE
+    DIR/autograding.json          the older GitHub Classroom's .github/classroom/autograding.json
 """
 
 import json
@@ -27,8 +27,8 @@ jobs:
       - uses: actions/checkout@v4
       - name: Packages
         run: >
-          sudo apt-get update && sudo apt-get install -y --no-install-recommends g++ cmake ninja-build
-          libfmt-dev nlohmann-json3-dev libcli11-dev libstb-dev zlib1g-dev
+          sudo apt-get update && sudo apt-get install -y --no-install-recommends g++ cmake
+          ninja-build libfmt-dev nlohmann-json3-dev libcli11-dev libstb-dev zlib1g-dev
       - name: Limulus, from the cache
         id: kept
         uses: actions/cache@v4
@@ -55,9 +55,10 @@ jobs:
 
 
 def commands(a: Assignment) -> list[tuple[str, str, float, int]]:
-    """Of each public test: its name, its command, its points, and a limit in seconds with the build."""
-    return [(f"{t.number} {a.full_name(t)}"[:100], shlex.join(["./grade", "test", t.task, "--case", t.case]),
-             t.points, int(a.seconds) + 60) for t in a.tests if not t.hidden]
+    """Of each public test: its name, command, points, and a limit in seconds with the build."""
+    return [(f"{t.number} {a.full_name(t)}"[:100],
+             shlex.join(["./grade", "test", t.task, "--case",
+                         t.case]), t.points, int(a.seconds) + 60) for t in a.tests if not t.hidden]
 
 
 def classroom50(a: Assignment) -> list[dict]:
@@ -70,9 +71,15 @@ def classroom50(a: Assignment) -> list[dict]:
 
 
 def autograding(a: Assignment) -> dict:
-    return {"tests": [{"name": name, "setup": "", "run": run, "input": "", "output": "", "comparison": "included",
-                       "timeout": -(-seconds // 60), "points": whole(points)}  # minutes there
-                      for name, run, points, seconds in commands(a)]}
+    return {
+        "tests": [
+            {
+                "name": name, "setup": "", "run": run, "input": "", "output": "",
+                "comparison": "included", "timeout": -(-seconds // 60), "points": whole(points)
+            }  # minutes there
+            for name, run, points, seconds in commands(a)
+        ]
+    }
 
 
 def whole(points: float) -> int:
@@ -85,13 +92,18 @@ def write(a: Assignment, folder: Path) -> int:
     student = folder / "student"
     if student.exists() and any(student.iterdir()):
         raise GradeError(f"{student} is not empty")
-    files = {**files_of(a), ".github/workflows/tests.yml": WORKFLOW.replace("@ID@", a.id).encode(),
-             ".gitignore": b"/.attempts.json\n/*-submission.zip\n__pycache__/\n"}
+    files = {
+        **files_of(a), ".github/workflows/tests.yml": WORKFLOW.replace("@ID@", a.id).encode(),
+        ".gitignore": b"/.attempts.json\n/*-submission.zip\n__pycache__/\n"
+    }
     if found := leaks(a, files):
         raise GradeError("nothing was written, as it would give away\n  " + "\n  ".join(found))
     write_folder(files, student)
-    for name, data in (("classroom50-tests.json", classroom50(a)), ("autograding.json", autograding(a))):
+    for name, data in (("classroom50-tests.json", classroom50(a)), ("autograding.json",
+                                                                    autograding(a))):
         (folder / name).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    print(f"{student}: {len(files)} files, none of them the staff's, and no line of a solution in them")
+    print(
+        f"{student}: {len(files)} files, none of them the staff's, no line of a solution in them"
+    )
     print(f"{folder / 'classroom50-tests.json'}: {len(classroom50(a))} tests")
     return 0

@@ -1,5 +1,6 @@
-"""Gradescope's autograder: a zip with setup.sh and run_autograder at its root, the course's grader, the assignment
-with its staff folder, and the source of Limulus, which setup.sh builds once, when the image is made."""
+"""Gradescope's autograder: a zip with setup.sh and run_autograder at its root, the course's
+grader, the assignment with its staff folder, and the source of Limulus, which setup.sh builds
+once, when the image is made."""
 
 import subprocess
 import zipfile
@@ -9,14 +10,15 @@ from . import GradeError
 from .assignment import Assignment, course_folder
 
 SETUP = """#!/usr/bin/env bash
-# Runs once, when Gradescope makes the image. Debian 12, Ubuntu 24.04 or newer: Python 3.11, CMake 3.25.
+# Runs once, when Gradescope makes the image. Debian 12, Ubuntu 24.04 or newer: Python 3.11, CMake
+# 3.25.
 set -euo pipefail
 root=${AUTOGRADER_ROOT:-/autograder}
 if command -v apt-get >/dev/null && [[ -z ${LIMULUS_PREFIX:-} ]]; then
   export DEBIAN_FRONTEND=noninteractive
   apt-get update
-  apt-get install -y --no-install-recommends python3 g++ binutils cmake ninja-build bubblewrap util-linux \\
-    libfmt-dev nlohmann-json3-dev libcli11-dev libstb-dev zlib1g-dev
+  apt-get install -y --no-install-recommends python3 g++ binutils cmake ninja-build bubblewrap \\
+    util-linux libfmt-dev nlohmann-json3-dev libcli11-dev libstb-dev zlib1g-dev
 fi
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
   { echo "setup.sh: Python 3.11 or newer is needed: choose a newer base image" >&2; exit 1; }
@@ -31,9 +33,10 @@ fi
 echo "$LIMULUS_PREFIX" >"$root/source/course/.limulus-prefix"
 # Submissions run as another user, who may read neither hidden inputs nor solutions.
 chmod -R go-rwx "$root/source/course"
+chmod +x "$root/source/course/grade"
 # The first grading builds the judge: now, so that no student waits for it.
-XDG_CACHE_HOME=$root/cache python3 "$root/source/course/grade" one @ID@ "$root/source/course/empty" /dev/shm/first.json \\
-  --without-isolation
+XDG_CACHE_HOME=$root/cache python3 "$root/source/course/grade" one @ID@ \\
+  "$root/source/course/empty" /dev/shm/first.json --without-isolation
 rm -f /dev/shm/first.json
 """
 
@@ -47,13 +50,17 @@ XDG_CACHE_HOME=$root/cache python3 "$root/source/course/grade" one @ID@ "$root/s
 """
 
 # Of the repository, what building the library and its program needs.
-SOURCES = ("CMakeLists.txt", "CMakePresets.json", "LICENSE", "cmake", "core", "backends", "layers", "models",
-           "training", "formats", "gradcheck", "pages", "tools", "distributed", "benchmarks", "tests", "examples")
+SOURCES = ("CMakeLists.txt", "CMakePresets.json", "LICENSE", "cmake", "core", "backends", "layers",
+           "models", "training", "formats", "gradcheck", "pages", "tools", "distributed",
+           "benchmarks", "tests", "examples")
 ENDINGS = (".h", ".cpp", ".cl", ".cmake", ".txt", ".in", ".json", ".svg", ".hpp")
 
 
 def files_of(a: Assignment) -> dict[str, bytes]:
-    files = {"setup.sh": SETUP.replace("@ID@", a.id).encode(), "run_autograder": RUN.replace("@ID@", a.id).encode()}
+    files = {
+        "setup.sh": SETUP.replace("@ID@", a.id).encode(),
+        "run_autograder": RUN.replace("@ID@", a.id).encode()
+    }
     root = course_folder()
     for folder in (root / "grader", root / "common", a.folder):
         for path in sorted(folder.rglob("*")):
@@ -68,18 +75,26 @@ def files_of(a: Assignment) -> dict[str, bytes]:
 
 def sources(repository: Path) -> list[str]:
     """The files of Limulus's source: those that git knows, or else all with the usual endings."""
-    listed = subprocess.run(["git", "-C", str(repository), "ls-files", "-z", "--", *SOURCES], capture_output=True,
-                            text=True, check=False)
+    listed = subprocess.run(
+        ["git", "-C", str(repository), "ls-files", "-z", "--", *SOURCES], capture_output=True,
+        text=True, check=False)
     names = listed.stdout.split("\0") if listed.returncode == 0 and listed.stdout else [
-        str(p.relative_to(repository)) for name in SOURCES for p in
-        ([repository / name] if (repository / name).is_file() else sorted((repository / name).rglob("*")))]
-    found = [n for n in names if n and (n.endswith(ENDINGS) or n == "LICENSE") and (repository / n).is_file()]
+        str(p.relative_to(repository)) for name in SOURCES
+        for p in ([repository / name] if (repository /
+                                          name).is_file() else sorted((repository /
+                                                                       name).rglob("*")))
+    ]
+    found = [
+        n for n in names
+        if n and (n.endswith(ENDINGS) or n == "LICENSE") and (repository / n).is_file()
+    ]
     if "CMakeLists.txt" not in found:
-        raise GradeError(f"{repository} does not hold Limulus's source, which the autograder has to build")
+        raise GradeError(
+            f"{repository} does not hold Limulus's source, which the autograder has to build")
     return found
 
 
-def write(a: Assignment, out: Path | None) -> int:
+def write(a: Assignment, out: Path | None, quiet: bool = False) -> int:
     path = out or Path(f"{a.id}-gradescope.zip")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in sorted(files_of(a).items()):
@@ -88,5 +103,6 @@ def write(a: Assignment, out: Path | None) -> int:
             entry.external_attr = (0o100755 if runs else 0o100644) << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(entry, data)
-    print(f"{path}: upload it as the assignment's autograder")
+    if not quiet:
+        print(f"{path}: upload it as the assignment's autograder")
     return 0

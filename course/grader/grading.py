@@ -28,7 +28,8 @@ class Grading:
     replace: bool = True  # failed prerequisites by the staff's version, where there is one
     tests: list[Test] = field(default_factory=list)  # to be run; empty: all
     compiled: dict[str, Compiled] = field(default_factory=dict)
-    passed: dict[str, bool] = field(default_factory=dict)  # of tasks: whether each test so far passed
+    passed: dict[str,
+                 bool] = field(default_factory=dict)  # of tasks: whether each test so far passed
 
     @property
     def a(self) -> Assignment:
@@ -42,7 +43,9 @@ class Grading:
         timeouts: dict[str, int] = {}
         for test in self.tests or self.a.tests:
             if timeouts.get(test.task, 0) >= MOST_TIMEOUTS:
-                self.fail(test, f"not run: {MOST_TIMEOUTS} tests of task {test.task} ran out of time", "time")
+                self.fail(test,
+                          f"not run: {MOST_TIMEOUTS} tests of task {test.task} ran out of time",
+                          "time")
             elif self.test(test, limits):
                 timeouts[test.task] = timeouts.get(test.task, 0) + 1
             progress(test, self.results.tests[test.number])
@@ -60,8 +63,9 @@ class Grading:
             self.compiled[task.id] = made = self.builder.compile(task.file, text)
             failed = failed or made.object is None
             if made.message:
-                messages.append(f"{task.file}: {'warnings' if made.warnings else 'does not compile'}\n"
-                                f"{made.message[:2000]}")
+                messages.append(
+                    f"{task.file}: {'warnings' if made.warnings else 'does not compile'}\n"
+                    f"{made.message[:2000]}")
         _, trouble = self.program(frozenset())
         if trouble and not failed:
             messages.append(f"does not link\n{trouble}")
@@ -74,13 +78,14 @@ class Grading:
         for task in self.a.tasks.values():
             made = self.compiled[task.id]
             if task.id in replaced:
-                made = self.builder.compile(task.file, task_file(self.a, task.id, solved=True).encode())
+                made = self.builder.compile(task.file,
+                                            task_file(self.a, task.id, solved=True).encode())
             if made.object is None:
                 complete = False
             else:
                 objects.append(made.object)
         folder, trouble = self.builder.link(objects, complete)
-        if folder is None and complete:  # a function is missing: what does not call it can still run
+        if folder is None and complete:  # a function is missing: what does not call it can run
             folder, _ = self.builder.link(objects, complete=False)
         return folder, trouble
 
@@ -89,7 +94,8 @@ class Grading:
     def test(self, test: Test, limits: Limits) -> bool:
         """Runs it and notes its result; returns whether it ran out of time."""
         if self.compiled[test.task].object is None:
-            self.fail(test, f"{self.a.tasks[test.task].file} does not compile: see \"build\"", "build")
+            self.fail(test, f"{self.a.tasks[test.task].file} does not compile: see \"build\"",
+                      "build")
             return False
         failed = [task for task in self.a.before(test.task) if not self.passed.get(task, True)]
         replaced = frozenset(failed) if self.replace and self.a.staff.is_dir() else frozenset()
@@ -117,14 +123,15 @@ class Grading:
             message = f"task {message} is yet to be written"
             if verdict["message"] != test.task:
                 message += f": task {test.task} calls it"
-        elif kind == "error" and test.hidden:  # whose text, and what is printed, could give the inputs away
+        elif kind == "error" and test.hidden:  # its text could give the inputs away
             message = message.partition("\n")[0] + "\nit threw an exception"
         elif kind == "missing":
             trouble = outcome.trouble(limits) or "the program ended before the function returned"
             message += trouble
         lines = [message] if message else []
         if replaced:
-            lines.append(f"(with the staff's version of {', '.join(sorted(replaced))}, as yours fails)")
+            lines.append(
+                f"(with the staff's version of {', '.join(sorted(replaced))}, as yours fails)")
         elif failed and not passed and kind != "not written":
             lines.append(f"(it may call your {', '.join(failed)}, which fails: begin there)")
         if not passed and kind != "not written":
@@ -136,7 +143,8 @@ class Grading:
 
     def repeat(self, test: Test) -> str:
         if test.hidden:
-            return f"to look for such inputs at home: ./grade test {test.task} --case {test.case} --tries 100"
+            return (f"to look for such inputs at home: ./grade test {test.task} --case {test.case} "
+                    "--tries 100")
         return f"to repeat it at home: ./grade test {test.task} --case {test.case}"
 
     def fail(self, test: Test, output: str, kind: str):

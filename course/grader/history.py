@@ -1,4 +1,5 @@
-"""Earlier submissions of the same student, as Gradescope tells of them in submission_metadata.json."""
+"""Earlier submissions of the same student, as Gradescope tells of them in
+submission_metadata.json."""
 
 import json
 from pathlib import Path
@@ -8,8 +9,8 @@ from .student import HINT_AFTER, levels_open, read_hints
 
 
 def previous_results(metadata: Path | None) -> list[dict]:
-    """The tests of each earlier submission, by number. What is not as expected is left out: a student's
-    grade must not depend on it."""
+    """The tests of each earlier submission, by number. What is not as expected is left out: a
+    student's grade must not depend on it."""
     if metadata is None:
         return []
     try:
@@ -21,20 +22,25 @@ def previous_results(metadata: Path | None) -> list[dict]:
         results = submission.get("results") if isinstance(submission, dict) else None
         tests = results.get("tests") if isinstance(results, dict) else None
         if isinstance(tests, list):
-            found.append({test["number"]: test for test in tests
-                          if isinstance(test, dict) and isinstance(test.get("number"), str)})
+            found.append({
+                test["number"]: test
+                for test in tests if isinstance(test, dict) and isinstance(test.get("number"), str)
+            })
     return found
 
 
 def keep_best(results: Results, before: list[dict]):
-    """A test that passed in an earlier submission keeps its points: handing in again never loses any."""
+    """A test that passed in an earlier submission keeps its points: handing in again never loses
+    any."""
     for number, entry in results.tests.items():
         earlier = [t.get("score", 0) for tests in before if (t := tests.get(number))]
-        best = max((s for s in earlier if isinstance(s, (int, float)) and not isinstance(s, bool)), default=0)
+        best = max((s for s in earlier if isinstance(s, (int, float)) and not isinstance(s, bool)),
+                   default=0)
         best = min(best, entry["max_score"])
         if best > entry["score"]:
             entry["score"] = best
-            entry["output"] = f"(it passed in an earlier submission and keeps its points)\n{entry['output']}"
+            note = "(it passed in an earlier submission and keeps its points)"
+            entry["output"] = f"{note}\n{entry['output']}"
     results.data["score"] = results.score
 
 
@@ -47,7 +53,8 @@ def add_hints(results: Results, before: list[dict]):
         if entry["status"] == "passed" or kind in ("not written", "build") or test.task in seen:
             continue
         seen.add(test.task)
-        failed = 1 + sum(1 for tests in before if tests.get(test.number, {}).get("status") == "failed")
+        failed = 1 + sum(
+            1 for tests in before if tests.get(test.number, {}).get("status") == "failed")
         opened = hints.get(test.task, [])[:levels_open(failed)]
         for number, text in enumerate(opened, 1):
             entry["output"] += f"\n\nHint {number} of {len(HINT_AFTER)}: {text}"

@@ -1,13 +1,18 @@
-"""Does a text give away a solution? Looked for in starters, in student repositories, and on the site."""
+"""Does a text give away a solution? Looked for in starters, in student repositories, and on the
+site."""
 
 import re
 
 from .assignment import Assignment
 from .starter import solution_lines
 
-# Lines that anybody would write: braces, counters from 0, the heads of loops and of conditions on indices.
-COMMON = re.compile(r"for \((const )?(std::int64_t|std::size_t|int|auto) \w+ = [^;]*; [^;]*; [^)]*\)( \{)?"
-                    r"|(double|std::int64_t|std::size_t|int) \w+ = -?\w+;|if \([^=]*\) continue;|return \w+;|continue;|#include .*|//.*|\W*")
+# Lines that anybody would write: braces, counters from 0, the heads of loops and of conditions on
+# indices.
+COMMON = re.compile(
+    r"for \((const )?(std::int64_t|std::size_t|int|auto) \w+ = [^;]*; [^;]*; [^)]*\)( \{)?"
+    r"|(double|std::int64_t|std::size_t|int) \w+ = -?\w+;|if \([^=]*\) continue;"
+    r"|return \w+;|continue;|#include .*|//.*|\W*"
+)
 SHORTEST = 18
 
 
@@ -31,7 +36,8 @@ def leaks(a: Assignment, files: dict[str, bytes | str]) -> list[str]:
         text = data if isinstance(data, str) else data.decode(errors="replace")
         for number, line in enumerate(text.splitlines(), 1):
             if (stripped := line.strip()) in telling:
-                found.append(f"{name}:{number}: a line of {telling[stripped]}'s solution: {stripped}")
+                found.append(
+                    f"{name}:{number}: a line of {telling[stripped]}'s solution: {stripped}")
     secret = a.secret()
     for name, data in files.items():
         text = data if isinstance(data, str) else data.decode(errors="replace")

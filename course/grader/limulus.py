@@ -15,8 +15,8 @@ JUDGE_SECONDS = 60
 
 
 def prefix() -> Path:
-    """Where Limulus is installed: LIMULUS_PREFIX, a file .limulus-prefix beside `grade` or in the home
-    folder, the repository's build/course-prefix, or where programs usually are."""
+    """Where Limulus is installed: LIMULUS_PREFIX, a file .limulus-prefix beside `grade` or in
+    the home folder, the repository's build/course-prefix, or where programs usually are."""
     here = common_folder().parent
     if named := os.environ.get("LIMULUS_PREFIX"):
         candidates = [Path(named)]
@@ -25,38 +25,46 @@ def prefix() -> Path:
         for note in (here / ".limulus-prefix", Path.home() / ".limulus-prefix"):
             if note.is_file():
                 candidates.append(Path(note.read_text(encoding="utf-8").strip()))
-        candidates += [here.parent / "build" / "course-prefix", Path("/usr/local"), Path("/usr"),
-                       Path.home() / ".local"]
+        candidates += [
+            here.parent / "build" / "course-prefix",
+            Path("/usr/local"),
+            Path("/usr"),
+            Path.home() / ".local"
+        ]
     for folder in candidates:
         if config(folder):
             return folder.resolve()
-    raise GradeError("Limulus is not installed in " + ", ".join(map(str, candidates)) + ".\nIn its repository, "
-                     "`./run course` builds and installs it. If it is installed elsewhere, say where: "
-                     "export LIMULUS_PREFIX=FOLDER")
+    raise GradeError(
+        "Limulus is not installed in " + ", ".join(map(str, candidates)) + ".\nIn its repository, "
+        "`./run course` builds and installs it. If it is installed elsewhere, say where: "
+        "export LIMULUS_PREFIX=FOLDER")
 
 
 def config(folder: Path) -> Path | None:
-    return next(iter(sorted(folder.glob("lib*/cmake/limulus/limulus-config.cmake"))
-                     + sorted(folder.glob("lib/*/cmake/limulus/limulus-config.cmake"))), None)
+    return next(
+        iter(
+            sorted(folder.glob("lib*/cmake/limulus/limulus-config.cmake")) +
+            sorted(folder.glob("lib/*/cmake/limulus/limulus-config.cmake"))), None)
 
 
 def version(folder: Path) -> str:
     """Limulus's version and which build of it: the judge is made again when either changes."""
     text = config(folder).with_name("limulus-config-version.cmake").read_text(encoding="utf-8")
     number = text.partition('set(PACKAGE_VERSION "')[2].partition('"')[0]
-    library = next(iter(sorted(folder.glob("lib*/liblimulus.*")) + sorted(folder.glob("lib/*/liblimulus.*"))))
+    library = next(
+        iter(sorted(folder.glob("lib*/liblimulus.*")) + sorted(folder.glob("lib/*/liblimulus.*"))))
     return f"{number} ({digest(library.read_bytes())[:8]})"
 
 
 class Judge:
     """Makes inputs and verdicts. `program` is trusted; the files that it checks are not."""
-
     def __init__(self, a: Assignment):
         self.a = a
         self.limulus = prefix()
         self.version = version(self.limulus)
         sources = sorted([*common_folder().glob("*.*"), *(a.folder / "tests").glob("judge*.*")])
-        key = digest(*(p.read_bytes() for p in sources), str(self.limulus), self.version, compiler_version())
+        key = digest(*(p.read_bytes() for p in sources), str(self.limulus), self.version,
+                     compiler_version())
         self.program = cache_folder() / f"judge-{a.id}-{key}" / "judge"
         self.inputs = self.program.parent
         if not self.program.exists():
@@ -65,12 +73,15 @@ class Judge:
     def build(self):
         if not shutil.which("cmake"):
             raise GradeError("cmake is missing: it builds the judge, once. Install cmake")
-        print(f"grade: building the judge of {self.a.id}, once on this machine", file=sys.stderr, flush=True)
+        print(f"grade: building the judge of {self.a.id}, once on this machine", file=sys.stderr,
+              flush=True)
         with tempfile.TemporaryDirectory() as scratch:
             generator = ["-G", "Ninja"] if shutil.which("ninja") else []
-            run_or_fail(["cmake", "-S", str(common_folder()), "-B", scratch, *generator,
-                         f"-DCOURSE_TESTS={self.a.folder / 'tests'}", f"-DCMAKE_PREFIX_PATH={self.limulus}"],
-                        "the judge")
+            run_or_fail([
+                "cmake", "-S",
+                str(common_folder()), "-B", scratch, *generator,
+                f"-DCOURSE_TESTS={self.a.folder / 'tests'}", f"-DCMAKE_PREFIX_PATH={self.limulus}"
+            ], "the judge")
             run_or_fail(["cmake", "--build", scratch, "--parallel"], "the judge")
             finished = Path(tempfile.mkdtemp(dir=cache_folder(), prefix="new-"))
             shutil.copy2(Path(scratch) / "judge", finished / "judge")
@@ -79,12 +90,15 @@ class Judge:
 
     def run(self, *words: str) -> str:
         try:
-            done = subprocess.run([str(self.program), *words], capture_output=True, text=True, check=False,
-                                  timeout=JUDGE_SECONDS, env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"})
+            done = subprocess.run([str(self.program), *words], capture_output=True, text=True,
+                                  check=False, timeout=JUDGE_SECONDS,
+                                  env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"})
         except subprocess.TimeoutExpired:
-            raise GradeError(f"the judge took longer than {JUDGE_SECONDS} s for {' '.join(words)}") from None
+            raise GradeError(
+                f"the judge took longer than {JUDGE_SECONDS} s for {' '.join(words)}") from None
         if done.returncode:
-            raise GradeError(f"judge {' '.join(words)}: {done.stderr.strip() or f'status {done.returncode}'}")
+            raise GradeError(
+                f"judge {' '.join(words)}: {done.stderr.strip() or f'status {done.returncode}'}")
         return done.stdout
 
     def cases(self) -> list[str]:

@@ -55,7 +55,8 @@ def kill_descendants():
 
 
 def reap():
-    """Waits for what has ended: a process that nobody waited for still counts against its user's limit."""
+    """Waits for what has ended: a process that nobody waited for still counts against its user's
+    limit."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass

@@ -1,4 +1,5 @@
-"""results.json in Gradescope's schema (results.schema.json), written so that it is whole at every moment."""
+"""results.json in Gradescope's schema (results.schema.json), written so that it is whole at
+every moment."""
 
 import json
 import os
@@ -10,23 +11,29 @@ from .assignment import Assignment, Test
 
 
 class Results:
-    """The results of one submission. Every test is there from the beginning, as failed with 0 points: a
-    grader that is stopped leaves a file that is valid and gives nothing away."""
-
+    """The results of one submission. Every test is there from the beginning, as failed with 0
+    points: a grader that is stopped leaves a file that is valid and gives nothing away."""
     def __init__(self, a: Assignment, path: Path | None, extra: dict):
         self.a, self.path = a, path
-        self.data = {"score": 0, "execution_time": 0, "output": "", "output_format": "text",
-                     "test_output_format": "text", "test_name_format": "text", "visibility": "visible",
-                     "stdout_visibility": "hidden", "tests": [],
-                     "extra_data": {"assignment": a.id, "grader": VERSION, "complete": False, **extra}}
-        self.build = {"score": 0, "max_score": 0, "status": "failed", "name": "0 build", "number": "0",
-                      "output": "not built yet", "output_format": "text", "tags": ["build"],
-                      "visibility": "visible"}
-        self.tests = {test.number: {
-            "score": 0, "max_score": test.points, "status": "failed", "name": a.full_name(test),
-            "number": test.number, "output": "not run yet", "output_format": "text",
-            "tags": [test.task, "hidden" if test.hidden else "public"], "visibility": "visible",
-        } for test in a.tests}
+        self.data = {
+            "score": 0, "execution_time": 0, "output": "", "output_format": "text",
+            "test_output_format": "text", "test_name_format": "text", "visibility": "visible",
+            "stdout_visibility": "hidden", "tests": [],
+            "extra_data": {"assignment": a.id, "grader": VERSION, "complete": False, **extra}
+        }
+        self.build = {
+            "score": 0, "max_score": 0, "status": "failed", "name": "0 build", "number": "0",
+            "output": "not built yet", "output_format": "text", "tags": ["build"],
+            "visibility": "visible"
+        }
+        self.tests = {
+            test.number: {
+                "score": 0, "max_score": test.points, "status": "failed", "name": a.full_name(test),
+                "number": test.number, "output": "not run yet", "output_format": "text",
+                "tags": [test.task, "hidden" if test.hidden else "public"], "visibility": "visible",
+            }
+            for test in a.tests
+        }
         self.data["tests"] = [self.build, *self.tests.values()]
         self.write()
 

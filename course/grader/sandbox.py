@@ -3,11 +3,12 @@
     bubblewrap   namespaces of its own: no network, no other processes, a file system of which only
                  /usr is there, read-only, and one folder (Debian's package bubblewrap)
     user         where the grader is root: an unprivileged user of its own for each worker
-    limits       otherwise: what the kernel gives anybody. It keeps accidents in bounds, but a program can
-                 read and delete what the person who runs the grader can
+    limits       otherwise: what the kernel gives anybody. It keeps accidents in bounds, but a
+                 program can read and delete what the person who runs the grader can
 
-All three: an empty environment, its own process group, limits on CPU time, memory, processes and the
-size of files, a wall-clock limit after which every process is killed, and no network where that is permitted.
+All three: an empty environment, its own process group, limits on CPU time, memory, processes and
+the size of files, a wall-clock limit after which every process is killed, and no network where that
+is permitted.
 """
 
 import os
@@ -59,10 +60,11 @@ class Outcome:
         if self.code == -signal.SIGXCPU:
             return f"it was stopped after {limits.seconds:g} s of computing"
         if self.timed_out:
-            return f"it was stopped after {limits.wall:g} s, in which it computed less than {limits.seconds:g} s"
+            return (f"it was stopped after {limits.wall:g} s, in which it computed less than "
+                    f"{limits.seconds:g} s")
         known = {
-            -signal.SIGSEGV: "it crashed (segmentation fault): an index out of range, or a recursion "
-                             f"deeper than a stack of {limits.stack >> 20} MiB",
+            -signal.SIGSEGV: "it crashed (segmentation fault): an index out of range, or a "
+            f"recursion deeper than a stack of {limits.stack >> 20} MiB",
             -signal.SIGABRT: "it was aborted by an assertion: an index out of range?",
             -signal.SIGFPE: "it crashed (SIGFPE): an integer was divided by 0",
             -signal.SIGXFSZ: f"it wrote more than {limits.file_mib} MiB",
@@ -88,10 +90,12 @@ class Sandbox:
         return 20000 + os.getpid() % 40000
 
     def described(self) -> str:
-        network = "no network" if self.kind == "bubblewrap" or self.no_network else "network not closed"
-        return {"bubblewrap": "bubblewrap: /usr read-only, nothing else of the machine",
-                "user": "an unprivileged user with limits",
-                "limits": "limits only"}[self.kind] + f", {network}"
+        closed = self.kind == "bubblewrap" or self.no_network
+        network = "no network" if closed else "network not closed"
+        return {
+            "bubblewrap": "bubblewrap: /usr read-only, nothing else of the machine",
+            "user": "an unprivileged user with limits", "limits": "limits only"
+        }[self.kind] + f", {network}"
 
     def lend(self, folder: Path):
         """Lets the program write in `folder`."""
@@ -101,9 +105,9 @@ class Sandbox:
 
     def run(self, command: list[str], folder: Path, limits: Limits, *, stdin: Path | None = None,
             results: Path | None = None, writable: bool = False) -> Outcome:
-        """Runs `command` in `folder`. Of the argument "{results}" the number of a file descriptor is
-        made, through which it writes to that file. GradeError when the sandbox itself fails, again and
-        again: that is nobody's submission's fault."""
+        """Runs `command` in `folder`. Of the argument "{results}" the number of a file
+        descriptor is made, through which it writes to that file. GradeError when the sandbox
+        itself fails, again and again: that is nobody's submission's fault."""
         if writable:
             self.lend(folder)
         for pause in (0.1, 0.5, 2, 5, 0):
@@ -119,7 +123,8 @@ class Sandbox:
         """One try: its outcome, and whether the program was started at all."""
         status, told = os.pipe()
         with tempfile.TemporaryFile() as printed, os.fdopen(status, "rb") as status_file, \
-                open(stdin or os.devnull, "rb") as given, open(results or os.devnull, "wb") as returned:
+                open(stdin or os.devnull, "rb") as given, \
+                open(results or os.devnull, "wb") as returned:
             handle = returned.fileno()
             words = [word.replace("{results}", str(handle)) for word in command]
             began = time.monotonic()
@@ -127,7 +132,7 @@ class Sandbox:
                 process = subprocess.Popen(
                     self.wrapped(words, folder, limits, writable, told), cwd=folder, stdin=given,
                     stdout=printed, stderr=subprocess.STDOUT, start_new_session=True,
-                    pass_fds=(handle, told) if self.kind == "bubblewrap" else (handle,),
+                    pass_fds=(handle, told) if self.kind == "bubblewrap" else (handle, ),
                     env={"PATH": PATH, "HOME": "/tmp", "TMPDIR": "/tmp", "LC_ALL": "C"})
             finally:
                 os.close(told)
@@ -140,7 +145,7 @@ class Sandbox:
                 self.end(process)
             seconds = time.monotonic() - began
             code, output = process.returncode, shortened(printed)
-            if self.kind == "bubblewrap":  # which tells of an exit only if it had got as far as the program
+            if self.kind == "bubblewrap":  # which tells of an exit only where it got to the program
                 os.set_blocking(status, False)
                 started = timed_out or b'"exit-code"' in (status_file.read() or b"")
                 if 128 < code < 128 + 65:
@@ -149,15 +154,20 @@ class Sandbox:
                 started = timed_out or not CANNOT_START.match(output)
             return Outcome(code, timed_out, seconds, output), started
 
-    def wrapped(self, command: list[str], folder: Path, limits: Limits, writable: bool, told: int) -> list[str]:
+    def wrapped(self, command: list[str], folder: Path, limits: Limits, writable: bool,
+                told: int) -> list[str]:
         processes, cpu = limits.processes, int(limits.seconds + 0.999)
         if not self.root or self.kind == "limits":  # all processes of this user count
             processes += count_processes(os.geteuid())
-        bounds = ["prlimit", f"--cpu={cpu}:{cpu + 1}", f"--as={limits.memory_mib << 20}",
-                  f"--nproc={processes}", f"--fsize={limits.file_mib << 20}", "--core=0",
-                  f"--stack={limits.stack}", "--nofile=64"]
-        as_user = ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups",
-                   "--no-new-privs"] if self.root else []
+        bounds = [
+            "prlimit", f"--cpu={cpu}:{cpu + 1}", f"--as={limits.memory_mib << 20}",
+            f"--nproc={processes}", f"--fsize={limits.file_mib << 20}", "--core=0",
+            f"--stack={limits.stack}", "--nofile=64"
+        ]
+        as_user = [
+            "setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups",
+            "--no-new-privs"
+        ] if self.root else []
         if self.kind == "bubblewrap":
             return as_user + bounds + bubblewrap(folder, writable, told) + command
         if self.kind == "user":
@@ -171,9 +181,15 @@ class Sandbox:
         except (ProcessLookupError, PermissionError):
             pass
         process.wait()
+        # The end of its first process is the end of a whole name space of processes; where
+        # bubblewrap's own was killed from here, that may take a moment.
+        if self.kind == "bubblewrap" and process.returncode >= 0:
+            return reap()
         if self.root and self.kind != "limits":
-            kill_all = ["setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups",
-                        "sh", "-c", "kill -9 -1"]
+            kill_all = [
+                "setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups", "sh",
+                "-c", "kill -9 -1"
+            ]
             deadline = time.monotonic() + 5
             while count_processes(self.user) and time.monotonic() < deadline:
                 subprocess.run(kill_all, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -184,7 +200,11 @@ class Sandbox:
 
 
 def bubblewrap(folder: Path, writable: bool, told: int) -> list[str]:
-    words = ["bwrap", "--json-status-fd", str(told), "--unshare-all", "--die-with-parent", "--new-session", "--ro-bind", "/usr", "/usr"]
+    words = [
+        "bwrap", "--json-status-fd",
+        str(told), "--unshare-all", "--die-with-parent", "--new-session", "--ro-bind", "/usr",
+        "/usr"
+    ]
     for name in ("bin", "lib", "lib32", "lib64", "libx32", "sbin"):
         path = Path("/", name)
         if path.is_symlink():
@@ -193,9 +213,11 @@ def bubblewrap(folder: Path, writable: bool, told: int) -> list[str]:
             words += ["--ro-bind", str(path), str(path)]
     for name in ("/etc/alternatives", "/etc/ld.so.cache"):
         words += ["--ro-bind-try", name, name]
-    return words + ["--proc", "/proc", "--dev", "/dev", "--size", str(64 << 20), "--tmpfs", "/tmp",
-                    "--bind" if writable else "--ro-bind", str(folder), "/box", "--chdir", "/box",
-                    "--"]
+    return words + [
+        "--proc", "/proc", "--dev", "/dev", "--size",
+        str(64 << 20), "--tmpfs", "/tmp", "--bind" if writable else "--ro-bind",
+        str(folder), "/box", "--chdir", "/box", "--"
+    ]
 
 
 def works(command: list[str]) -> bool:
@@ -232,19 +254,19 @@ def available(kind: str) -> bool:
 
 def choose(wanted: str = "auto") -> Sandbox:
     """The strongest kind that works here, or the one that is asked for."""
-    for kind in KINDS if wanted == "auto" else (wanted,):
+    for kind in KINDS if wanted == "auto" else (wanted, ):
         if available(kind):
             return Sandbox(kind)
     if wanted == "auto":
-        raise GradeError("programs cannot be confined here: prlimit, setpriv and unshare are needed "
-                         "(Debian's util-linux)")
-    raise GradeError(f"isolation by {wanted} does not work on this machine"
-                     + (": install bubblewrap, or see docs/course" if wanted == "bubblewrap" else ""))
+        raise GradeError(
+            "programs cannot be confined here: prlimit, setpriv and unshare are needed "
+            "(Debian's util-linux)")
+    raise GradeError(f"isolation by {wanted} does not work on this machine" +
+                     (": install bubblewrap, or see docs/course" if wanted == "bubblewrap" else ""))
 
 
 class work_folder:
     """A temporary folder that an unprivileged user may enter, but not list."""
-
     def __enter__(self) -> Path:
         self.path = Path(tempfile.mkdtemp(prefix="course-"))
         self.path.chmod(0o711)

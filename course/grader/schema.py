@@ -4,8 +4,10 @@ import json
 import math
 from pathlib import Path
 
-KNOWN = {"$schema", "title", "$defs", "$ref", "type", "enum", "properties", "required", "additionalProperties",
-         "items", "minItems", "minimum", "minLength"}
+KNOWN = {
+    "$schema", "title", "$defs", "$ref", "type", "enum", "properties", "required",
+    "additionalProperties", "items", "minItems", "minimum", "minLength"
+}
 TYPES = {"object": dict, "array": list, "string": str, "number": (int, float)}
 
 
@@ -40,7 +42,9 @@ def errors(value, schema: dict, root: dict | None = None, where: str = "results"
             found += errors(item, schema.get("items", {}), root, f"{where}[{number}]")
     if isinstance(value, dict):
         properties = schema.get("properties", {})
-        found += [f"{where} lacks {name}" for name in schema.get("required", ()) if name not in value]
+        found += [
+            f"{where} lacks {name}" for name in schema.get("required", ()) if name not in value
+        ]
         for name, item in value.items():
             if name in properties:
                 found += errors(item, properties[name], root, f"{where}.{name}")

@@ -22,8 +22,8 @@ MENTION = re.compile(r"(BEGIN|END)\s+SOLUTION", re.IGNORECASE)
 
 
 def strip(text: str, name: str, tasks: set[str], keep: set[str] = frozenset()) -> str:
-    """The text without its solutions, but for those of the tasks in `keep`. GradeError, with the line,
-    for a marker that is nested, unclosed, unopened, misspelt, or of no task."""
+    """The text without its solutions, but for those of the tasks in `keep`. GradeError, with the
+    line, for a marker that is nested, unclosed, unopened, misspelt, or of no task."""
     out: list[str] = []
     opened, task = 0, ""
     for number, line in enumerate(text.splitlines(), 1):
@@ -33,7 +33,8 @@ def strip(text: str, name: str, tasks: set[str], keep: set[str] = frozenset()) -
                 raise GradeError(f"{here}: BEGIN SOLUTION within the one of line {opened}")
             indent, task, removed = begin.groups()
             if task not in tasks:
-                raise GradeError(f"{here}: BEGIN SOLUTION of task '{task or ''}', which does not exist")
+                raise GradeError(
+                    f"{here}: BEGIN SOLUTION of task '{task or ''}', which does not exist")
             opened = number
             if task not in keep and not removed:
                 out.append(f'{indent}throw NotWritten("{task}");')
@@ -78,13 +79,14 @@ NAME = re.compile(r" = [a-z]\w*\.\w+")  # of a number that the site knows: "= co
 
 
 def handout(a: Assignment) -> str:
-    """README.md as a text that stands alone: links into the site become the names of pages, and calculations,
-    which the site checks, become plain ones."""
+    """README.md as a text that stands alone: links into the site become the names of pages, and
+    calculations, which the site checks, become plain ones."""
     def replaced(link: re.Match) -> str:
         target = (a.folder / link[2]).resolve()
         root = course_folder().parent.resolve()
         where = target.relative_to(root) if target.is_relative_to(root) else target.name
         return f"{link[1]} (`{where}` in Limulus)"
+
     text = LINK.sub(replaced, (a.folder / "README.md").read_text(encoding="utf-8"))
     return CALCULATION.sub(lambda found: f"`{NAME.sub('', found[1])}`", text)
 
@@ -107,8 +109,10 @@ def files_of(a: Assignment) -> dict[str, bytes]:
 
 
 # Modules of the grader that a student has no use for.
-STAFF_ONLY = {"verify.py", "verify_hostile.py", "gradescope.py", "github.py", "submissions.py", "leaks.py",
-              "history.py", "progress.py", "schema.py", "results.schema.json"}
+STAFF_ONLY = {
+    "verify.py", "verify_hostile.py", "verify_elsewhere.py", "gradescope.py", "github.py",
+    "submissions.py", "leaks.py", "history.py", "progress.py", "schema.py", "results.schema.json"
+}
 
 
 def folder_name(a: Assignment) -> str:

@@ -21,7 +21,6 @@ HINT_AFTER = (1, 3, 6)  # failed attempts at a task for each level
 
 class Chosen:
     """What "3.2" or "a3" on the command line means."""
-
     def __init__(self, what: str | None):
         found = all_assignments()
         self.task = None
@@ -48,14 +47,17 @@ def read_attempts(a: Assignment) -> dict[str, int]:
 
 
 def run_tests(what: str | None, case: str | None, seed: int | None, tries: int) -> int:
-    """Builds and runs the public tests of a task or an assignment; prints the verdicts. Returns how many
-    failed."""
+    """Builds and runs the public tests of a task or an assignment; prints the verdicts. Returns
+    how many failed."""
     chosen = Chosen(what)
     a = chosen.a
-    tests = [t for t in a.tests if not t.hidden and chosen.task in (None, t.task) and case in (None, t.case)]
+    tests = [
+        t for t in a.tests
+        if not t.hidden and chosen.task in (None, t.task) and case in (None, t.case)
+    ]
     if not tests:
-        raise GradeError(f"there is no case '{case}'; there is: "
-                         + ", ".join(t.case for t in a.tests if not t.hidden and chosen.task in (None, t.task)))
+        raise GradeError(f"there is no case '{case}'; there is: " + ", ".join(
+            t.case for t in a.tests if not t.hidden and chosen.task in (None, t.task)))
     judge = Judge(a)
     files = collect(a, a.folder)
     failed: list[Test] = []
@@ -73,7 +75,10 @@ def run_tests(what: str | None, case: str | None, seed: int | None, tries: int) 
             grading.run(lambda test, entry: show(test, entry, a, quiet=tries > 1))
             failed = [t for t in tests if results.tests[t.number]["status"] == "failed"]
             if failed and tries > 1:
-                print(f"\nto repeat it: ./grade test {failed[0].task} --case {failed[0].case} --seed {used}")
+                print(
+                    f"\nto repeat it: ./grade test {failed[0].task} --case {failed[0].case} "
+                    f"--seed {used}"
+                )
                 break
     summary(a, tests, failed, results, tries)
     if case is None and tries == 1 and seed is None:
@@ -85,9 +90,11 @@ def show(test: Test, entry: dict, a: Assignment, quiet: bool):
     passed = entry["status"] == "passed"
     if quiet and passed:
         return
-    print(f"{'ok  ' if passed else 'FAIL'}  {test.number:7} {a.tasks[test.task].title}: {test.title}")
+    print(
+        f"{'ok  ' if passed else 'FAIL'}  {test.number:7} {a.tasks[test.task].title}: {test.title}")
     if not passed:
-        print("\n".join("              " + line for line in entry["output"].splitlines()), flush=True)
+        print("\n".join("              " + line for line in entry["output"].splitlines()),
+              flush=True)
 
 
 def summary(a: Assignment, tests: list[Test], failed: list[Test], results: Results, tries: int):
@@ -96,15 +103,20 @@ def summary(a: Assignment, tests: list[Test], failed: list[Test], results: Resul
             print(f"right for {tries} seeds")
         return
     reached = sum(results.tests[t.number]["score"] for t in tests)
-    print(f"\n{len(tests) - len(failed)} of {len(tests)} public tests pass: {reached:g} of "
-          f"{sum(t.points for t in tests):g} points; hidden inputs of the same kinds are worth another "
-          f"{sum(t.points for t in a.tests if t.hidden and t.case in {x.case for x in tests}):g}")
+    print(
+        f"\n{len(tests) - len(failed)} of {len(tests)} public tests pass: {reached:g} of "
+        f"{sum(t.points for t in tests):g} points; hidden inputs of the same kinds are worth "
+        "another "
+        f"{sum(t.points for t in a.tests if t.hidden and t.case in {x.case for x in tests}):g}")
 
 
 def count_attempts(a: Assignment, tests: list[Test], results: Results):
     counts = read_attempts(a)
     for task in dict.fromkeys(t.task for t in tests):
-        kinds = [results.tests[t.number].get("extra_data", {}).get("kind") for t in tests if t.task == task]
+        kinds = [
+            results.tests[t.number].get("extra_data", {}).get("kind") for t in tests
+            if t.task == task
+        ]
         if any(kind not in ("ok", "not written") for kind in kinds):
             counts[task] += 1
             print(f"task {task}: {levels_open(counts[task])} of {len(HINT_AFTER)} hints are open: "
@@ -144,8 +156,10 @@ def hint(task: str, every: bool) -> int:
     for number, text in enumerate(levels[:opened], 1):
         print(f"Hint {number} of {len(levels)}\n\n{text}\n")
     if opened < len(levels):
-        print(f"Hint {opened + 1} opens after {HINT_AFTER[opened]} failed runs of ./grade test {task} "
-              f"(so far: {attempts}).")
+        print(
+            f"Hint {opened + 1} opens after {HINT_AFTER[opened]} failed runs of "
+            f"./grade test {task} "
+            f"(so far: {attempts}).")
     return 0
 
 
@@ -174,5 +188,6 @@ def list_all() -> int:
         print(f"{a.id}  {a.title}: {a.points:g} points, about {a.hours:g} hours")
         for task in a.tasks.values():
             mine = [t for t in a.tests if t.task == task.id]
-            print(f"    {task.id}  {task.title}: {sum(t.points for t in mine):g} points, {task.file}")
+            print(
+                f"    {task.id}  {task.title}: {sum(t.points for t in mine):g} points, {task.file}")
     return 0

@@ -1,4 +1,5 @@
-"""Grading a whole class: every folder or archive of a directory, in any order, stopped and continued at will."""
+"""Grading a whole class: every folder or archive of a directory, in any order, stopped and
+continued at will."""
 
 import csv
 import hashlib
@@ -25,8 +26,9 @@ from .sandbox import Sandbox, choose, work_folder
 def confined(wanted: str, anyway: bool) -> Sandbox:
     sandbox = choose(wanted)
     if sandbox.kind == "limits" and not anyway:
-        raise GradeError("neither bubblewrap works here, nor are you root: a submission could read and delete "
-                         "your files. Install bubblewrap, or say --without-isolation")
+        raise GradeError(
+            "neither bubblewrap works here, nor are you root: a submission could read and delete "
+            "your files. Install bubblewrap, or say --without-isolation")
     return sandbox
 
 
@@ -44,13 +46,14 @@ def readable_secret(a: Assignment, sandbox: Sandbox) -> bool:
 def facts(a: Assignment, judge: Judge, sandbox: Sandbox) -> dict:
     notes = {"isolation": sandbox.described(), "limulus": judge.version}
     if readable_secret(a, sandbox):
-        notes["warning"] = ("programs could read the hidden inputs: chmod go-rwx the staff folder, and install "
-                            "bubblewrap")
+        notes["warning"] = (
+            "programs could read the hidden inputs: chmod go-rwx the staff folder, and install "
+            "bubblewrap")
     return notes
 
 
-def grade_files(judge: Judge, sandbox: Sandbox, files: dict[str, bytes], out: Path | None, extra: dict,
-                **options) -> Results:
+def grade_files(judge: Judge, sandbox: Sandbox, files: dict[str, bytes], out: Path | None,
+                extra: dict, **options) -> Results:
     """Grades one submission's files into `out`."""
     with work_folder() as work:
         results = Results(judge.a, out, {**facts(judge.a, judge, sandbox), **extra})
@@ -59,7 +62,8 @@ def grade_files(judge: Judge, sandbox: Sandbox, files: dict[str, bytes], out: Pa
     return results
 
 
-def unreadable(judge: Judge, sandbox: Sandbox, out: Path | None, extra: dict, message: str) -> Results:
+def unreadable(judge: Judge, sandbox: Sandbox, out: Path | None, extra: dict,
+               message: str) -> Results:
     results = Results(judge.a, out, {**facts(judge.a, judge, sandbox), **extra})
     results.data["output"] = message
     results.set_build(False, message)
@@ -70,6 +74,8 @@ def unreadable(judge: Judge, sandbox: Sandbox, out: Path | None, extra: dict, me
 
 
 def grade_one(a: Assignment, args) -> int:
+    if not args.path.exists():
+        raise GradeError(f"{args.path} does not exist")
     sandbox, judge = confined(args.isolation, args.without_isolation), Judge(a)
     check_cases(a, judge)
     before = previous_results(args.metadata)
@@ -86,14 +92,17 @@ def grade_one(a: Assignment, args) -> int:
     return 0
 
 
-# ---- a class -------------------------------------------------------------------------------------------
+# ---- a class ---------------------------------------------------------------------------------
 
 
 def submissions_in(folder: Path, out: Path) -> list[Path]:
     if not folder.is_dir():
         raise GradeError(f"{folder} is not a folder of submissions")
-    found = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")
-             and path.resolve() != out.resolve() and (path.is_dir() or is_archive(path))]
+    found = [
+        path for path in sorted(folder.iterdir())
+        if not path.name.startswith(".") and path.resolve() != out.resolve() and (
+            path.is_dir() or is_archive(path))
+    ]
     if not found:
         raise GradeError(f"there is no submission in {folder}: neither a folder nor an archive "
                          f"({', '.join(ARCHIVES)})")
@@ -110,7 +119,10 @@ def name_of(path: Path) -> str:
 def state_of(a: Assignment, judge: Judge) -> str:
     """What a grade depends on besides the submission."""
     parts = [VERSION, judge.version, judge.program.parent.name]
-    for path in [a.folder / "assignment.toml", a.staff / "hidden.toml", *(a.folder / t.file for t in a.tasks.values())]:
+    for path in [
+            a.folder / "assignment.toml", a.staff / "hidden.toml",
+            *(a.folder / t.file for t in a.tasks.values())
+    ]:
         parts.append(path.read_bytes() if path.exists() else b"")
     return digest(*parts)
 
@@ -127,8 +139,8 @@ def start_worker(a: Assignment, kind: str, out: Path, state: str):
 
 
 def work_on(item: tuple[str, Path]) -> tuple[str, float, bool, str]:
-    """Grades one submission, unless this was done before. Returns its name, score, whether it was, and what went
-    wrong with the grader itself: whatever it is, the others are graded."""
+    """Grades one submission, unless this was done before. Returns its name, score, whether it
+    was, and what went wrong with the grader itself: whatever it is, the others are graded."""
     name, path = item
     try:
         return name, *grade_or_find(name, path), ""
@@ -143,12 +155,14 @@ def grade_or_find(name: str, path: Path) -> tuple[float, bool]:
         files, trouble = collect(a, path), ""
     except GradeError as error:
         files, trouble = {}, str(error)
-    extra = {"submission": name, "files": trouble or fingerprint(files), "state": worker_state["state"]}
+    extra = {
+        "submission": name, "files": trouble or fingerprint(files), "state": worker_state["state"]
+    }
     done = finished(out, extra)
     if done is not None:
         return done, True
-    results = (unreadable(judge, sandbox, out, extra, trouble) if trouble
-               else grade_files(judge, sandbox, files, out, extra))
+    results = (unreadable(judge, sandbox, out, extra, trouble) if trouble else grade_files(
+        judge, sandbox, files, out, extra))
     return results.score, False
 
 
@@ -185,8 +199,10 @@ def grade_all(a: Assignment, args) -> int:
             bar.step(f"{name}: {score:g}")
     bar.end()
     write_atomically(out / "grades.csv", class_table(a, out, sorted(found), failed))
-    print(f"{len(found)} submissions ({again} were graded before) in {time.monotonic() - started:.0f} s, "
-          f"isolation: {sandbox.described()}\n{out / 'grades.csv'}")
+    print(
+        f"{len(found)} submissions ({again} were graded before) in "
+        f"{time.monotonic() - started:.0f} s, "
+        f"isolation: {sandbox.described()}\n{out / 'grades.csv'}")
     for name, trouble in sorted(failed.items()):
         print(f"grade: {name} was not graded, run the command again: {trouble}", file=sys.stderr)
     return 1 if failed else 0
@@ -198,12 +214,18 @@ def class_table(a: Assignment, out: Path, names: list[str], failed: dict[str, st
     table.writerow(["submission", "score", "max_score", *(f"{t.number}" for t in a.tests), "notes"])
     for name in names:
         if name in failed:  # an empty cell is no 0
-            table.writerow([plain(name), "", a.points, *("" for _ in a.tests), plain(f"not graded: {failed[name]}")])
+            table.writerow([
+                plain(name), "", a.points, *("" for _ in a.tests),
+                plain(f"not graded: {failed[name]}")
+            ])
             continue
         data = json.loads((out / name / "results.json").read_text(encoding="utf-8"))
         tests = {test["number"]: test for test in data["tests"]}
         note = tests["0"]["output"].splitlines()[0] if tests["0"]["status"] == "failed" else ""
-        table.writerow([plain(name), data["score"], a.points, *(tests[t.number]["score"] for t in a.tests), plain(note)])
+        table.writerow([
+            plain(name), data["score"], a.points, *(tests[t.number]["score"] for t in a.tests),
+            plain(note)
+        ])
     return text.getvalue()
 
 
@@ -219,13 +241,18 @@ def nbgrader_csv(a: Assignment, graded: Path, out: Path | None) -> int:
         raise GradeError(f"there are no results in {graded}: run grade submissions first")
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email",
-                    "raw_score", "late_submission_penalty", "score", "max_score"])
+    table.writerow([
+        "assignment", "duedate", "timestamp", "student_id", "last_name", "first_name", "email",
+        "raw_score", "late_submission_penalty", "score", "max_score"
+    ])
     for path in rows:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data.get("extra_data", {}).get("assignment") != a.id:
             raise GradeError(f"{path} is not of {a.id}")
-        table.writerow([a.id, "", "", plain(path.parent.name), "", "", "", data["score"], 0, data["score"], a.points])
+        table.writerow([
+            a.id, "", "",
+            plain(path.parent.name), "", "", "", data["score"], 0, data["score"], a.points
+        ])
     if out:
         write_atomically(out, text.getvalue())
     else:

@@ -1,14 +1,17 @@
 """The proof that a course works, for each assignment:
 
     1  the solution has every point, public and hidden
-    2  the starter compiles, and each test fails with "yet to be written" of its own task; a file that does not
-       compile, and one without its functions, cost the points of their task alone
+    2  the starter compiles, and each test fails with "yet to be written" of its own task; a file
+       that does not compile, and one without its functions, cost the points of their task alone
     3  with the tasks up to k solved, exactly the tests of tasks up to k pass
-    4  each of at least eight mistakes (staff/mutants.toml) fails the test that it names, and prints what pages
-       show of it
+    4  each of at least eight mistakes (staff/mutants.toml) fails the test that it names, and prints
+       what pages show of it
     5  no line of a solution is in a starter, nor in the pages of the site
-    6  twelve hostile submissions score 0 for what they did not do, and harm nothing (verify_hostile.py)
+    6  twelve hostile submissions score 0 for what they did not do, and harm nothing
+       (verify_hostile.py)
     7  the same submission has the same result twice
+
+And the way out of this folder and back (verify_elsewhere.py).
 """
 
 import multiprocessing
@@ -60,10 +63,12 @@ def mutants(a: Assignment) -> list[Mutant]:
     listed = tomllib.loads(path.read_text(encoding="utf-8")).get("mutants", [])
     found = []
     for m in listed:
-        mutant = Mutant(m["name"], m["file"], m["find"], m["replace"], tuple(m["fails"]), tuple(m.get("shown", ())))
+        mutant = Mutant(m["name"], m["file"], m["find"], m["replace"], tuple(m["fails"]),
+                        tuple(m.get("shown", ())))
         count = (a.folder / mutant.file).read_text(encoding="utf-8").count(mutant.find)
         if count != 1:
-            raise GradeError(f"{path}, {mutant.name}: its text is {count} times in {mutant.file}, not once")
+            raise GradeError(
+                f"{path}, {mutant.name}: its text is {count} times in {mutant.file}, not once")
         for number in mutant.fails:
             if not any(t.number == number for t in a.tests):
                 raise GradeError(f"{path}, {mutant.name}: there is no test {number}")
@@ -112,16 +117,24 @@ class Proof:
 
 def jobs_of(a: Assignment) -> list[Job]:
     every = frozenset(a.tasks)
-    jobs = [Job(a.id, "solution", every), Job(a.id, "solution again", every), Job(a.id, "starter", frozenset())]
+    jobs = [
+        Job(a.id, "solution", every),
+        Job(a.id, "solution again", every),
+        Job(a.id, "starter", frozenset())
+    ]
     ids, first = list(a.tasks), next(iter(a.tasks.values()))
-    jobs.append(Job(a.id, "broken", every, "namespace course {", "namespace course { ?", first.file))
-    jobs.append(Job(a.id, "misnamed", every, "namespace course {", "namespace course::of_mine {", first.file))
+    jobs.append(Job(a.id, "broken", every, "namespace course {", "namespace course { ?",
+                    first.file))
+    jobs.append(
+        Job(a.id, "misnamed", every, "namespace course {", "namespace course::of_mine {",
+            first.file))
     for k in range(1, len(ids)):
         jobs.append(Job(a.id, f"up to {ids[k - 1]}", frozenset(ids[:k])))
     for m in mutants(a):
         task = next(t.id for t in a.tasks.values() if t.file == m.file)
-        jobs.append(Job(a.id, f"mutant {m.name}", every, m.find, m.replace, m.file,
-                        tuple(t.number for t in a.tests if t.task == task)))
+        jobs.append(
+            Job(a.id, f"mutant {m.name}", every, m.find, m.replace, m.file,
+                tuple(t.number for t in a.tests if t.task == task)))
     return jobs
 
 
@@ -134,18 +147,25 @@ def run(names: list[str], jobs: int | None) -> int:
     print(f"isolation: {sandbox.described()}; Limulus {Judge(chosen[0]).version}", flush=True)
     todo = [job for a in chosen for job in jobs_of(a)]
     context = multiprocessing.get_context("fork")
-    with context.Pool(min(jobs or len(os.sched_getaffinity(0)), len(todo)), start, (sandbox.kind,)) as pool:
+    with context.Pool(min(jobs or len(os.sched_getaffinity(0)), len(todo)), start,
+                      (sandbox.kind, )) as pool:
         done: dict[tuple[str, str], dict] = {}
         for number, (job, data) in enumerate(pool.imap_unordered(work, todo), 1):
             done[job.assignment, job.what] = data
             if sys.stderr.isatty():
-                print(f"\r{number}/{len(todo)} {job.assignment} {job.what:40}", end="\r", file=sys.stderr, flush=True)
+                print(f"\r{number}/{len(todo)} {job.assignment} {job.what:40}", end="\r",
+                      file=sys.stderr, flush=True)
     for a in chosen:
         prove(a, {what: data for (id, what), data in done.items() if id == a.id}, proof)
+    from .verify_elsewhere import prove_gradescope, prove_student
     from .verify_hostile import prove_hostile
+    prove_student(chosen[0], proof)
+    prove_gradescope(chosen[0], proof)
     prove_hostile(next((a for a in chosen if a.id == "a3"), chosen[0]), proof)
-    print(f"{'The proof FAILED' if proof.failures else 'Proved'}: {len(todo)} submissions and the hostile ones, "
-          f"{time.monotonic() - began:.0f} s")
+    print(
+        f"{'The proof FAILED' if proof.failures else 'Proved'}: {len(todo)} submissions and the "
+        "hostile ones, "
+        f"{time.monotonic() - began:.0f} s")
     return 1 if proof.failures else 0
 
 
@@ -162,30 +182,46 @@ def prove(a: Assignment, done: dict[str, dict], proof: Proof):
     invalid = [f"{what}: {e}" for what, data in done.items() for e in errors(data, schema)]
     proof.say(a.id, "every results.json fits the schema", invalid)
     solution = done["solution"]
-    proof.say(a.id, f"1 the solution has {a.points:g} points",
-              [f"{t['number']} {t['name']}: {t['output']}" for t in solution["tests"] if t["status"] != "passed"]
-              + ([] if solution["score"] == a.points == 100 else [f"{solution['score']} of {a.points}, not 100"]))
-    proof.say(a.id, "2 the starter compiles, and each test says what is yet to be written", unwritten(a, done["starter"]))
+    proof.say(a.id, f"1 the solution has {a.points:g} points", [
+        f"{t['number']} {t['name']}: {t['output']}"
+        for t in solution["tests"] if t["status"] != "passed"
+    ] + ([] if solution["score"] == a.points == 100 else
+         [f"{solution['score']} of {a.points}, not 100"]))
+    proof.say(a.id, "2 the starter compiles, and each test says what is yet to be written",
+              unwritten(a, done["starter"]))
     ids, wrong = list(a.tasks), []
     for what in ("broken", "misnamed"):
         wrong += [f"{what}: {w}" for w in passes_up_to(a, done[what], set(ids[1:]))]
         wrong += [] if done[what]["tests"][0]["status"] == "failed" else [f"{what}: builds"]
-    proof.say(a.id, "2 a file that does not compile, or lacks its functions, costs the points of its task alone", wrong)
+    proof.say(
+        a.id,
+        "2 a file that does not compile, or lacks its functions, costs its own points alone",
+        wrong)
     wrong = []
     for k in range(1, len(ids)):
-        wrong += [f"up to {ids[k - 1]}: {w}" for w in passes_up_to(a, done[f"up to {ids[k - 1]}"], set(ids[:k]))]
-    proof.say(a.id, f"3 with tasks up to k solved, exactly their tests pass (k = 1 ... {len(ids) - 1})", wrong)
+        wrong += [
+            f"up to {ids[k - 1]}: {w}"
+            for w in passes_up_to(a, done[f"up to {ids[k - 1]}"], set(ids[:k]))
+        ]
+    proof.say(a.id,
+              f"3 with tasks up to k solved, exactly their tests pass (k = 1 ... {len(ids) - 1})",
+              wrong)
     listed, wrong = mutants(a), []
     for m in listed:
         found = states(done[f"mutant {m.name}"])
-        wrong += [f"{m.name}: test {number} passes" for number in m.fails if found[number] != "failed"]
-        wrong += [f"{m.name}: {page} does not show what {m.fails[0]} prints: {line}"
-                  for page in m.shown for line in output_of(done[f"mutant {m.name}"], m.fails[0]).splitlines()
-                  if line not in (a.folder / page).read_text(encoding="utf-8")]
+        wrong += [
+            f"{m.name}: test {number} passes" for number in m.fails if found[number] != "failed"
+        ]
+        wrong += [
+            f"{m.name}: {page} does not show what {m.fails[0]} prints: {line}" for page in m.shown
+            for line in output_of(done[f"mutant {m.name}"], m.fails[0]).splitlines()
+            if line not in (a.folder / page).read_text(encoding="utf-8")
+        ]
     if len(listed) < LEAST_MUTANTS:
         wrong.append(f"there are {len(listed)} mistakes; at least {LEAST_MUTANTS} are wanted")
     proof.say(a.id, f"4 {len(listed)} mistakes fail the tests that they name", wrong)
-    proof.say(a.id, "5 no line of a solution is in the starter or on the site", leaks(a, files_of(a)) + on_site(a))
+    proof.say(a.id, "5 no line of a solution is in the starter or on the site",
+              leaks(a, files_of(a)) + on_site(a))
     proof.say(a.id, "7 graded twice: the same result", same(solution, done["solution again"]))
 
 
@@ -200,25 +236,32 @@ def unwritten(a: Assignment, data: dict) -> list[str]:
 
 def passes_up_to(a: Assignment, data: dict, solved: set[str]) -> list[str]:
     found = states(data)
-    return [f"{t.number} is {found[t.number]}" for t in a.tests
-            if (found[t.number] == "passed") != (t.task in solved)]
+    return [
+        f"{t.number} is {found[t.number]}" for t in a.tests
+        if (found[t.number] == "passed") != (t.task in solved)
+    ]
 
 
 def same(first: dict, second: dict) -> list[str]:
-    return [f"{one['number']}: {one} and {two}" for one, two in zip(first["tests"], second["tests"], strict=True)
-            if one != two]
+    return [
+        f"{one['number']}: {one} and {two}"
+        for one, two in zip(first["tests"], second["tests"], strict=True) if one != two
+    ]
 
 
 def on_site(a: Assignment) -> list[str]:
     """The pages' sources, and the built site where it is there."""
     root = course_folder().parent
-    pages = [p for pattern in ("course/*.md", "course/*/README.md", "course/*/hints.md", "docs/**/*.md")
-             for p in root.glob(pattern)]
+    pages = [
+        p for pattern in ("course/*.md", "course/*/README.md", "course/*/hints.md", "docs/**/*.md")
+        for p in root.glob(pattern)
+    ]
     pages += list((root / "build" / "docs").rglob("*.html"))
     texts = {}
     for path in pages:
         text = path.read_text(encoding="utf-8", errors="replace")
         if path.suffix == ".html":
-            text = re.sub(r"<[^>]+>", "", text).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+            text = re.sub(r"<[^>]+>", "",
+                          text).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
         texts[str(path.relative_to(root))] = text
     return leaks(a, texts)

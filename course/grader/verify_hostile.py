@@ -1,7 +1,8 @@
-"""Hostile submissions (course/hostile/*.cpp): each one's task 3.1 does something else than a convolution.
+"""Hostile submissions (course/hostile/*.cpp): each one's task 3.1 does something else than a
+convolution.
 
-What each may not reach is set up here, named in its text, and looked at afterwards: a listening socket, a file
-that must stay, a file that nobody may read, a results.json."""
+What each may not reach is set up here, named in its text, and looked at afterwards: a listening
+socket, a file that must stay, a file that nobody may read, a results.json."""
 
 import argparse
 import os
@@ -24,7 +25,6 @@ SECONDS = 1  # the limit of a test: endless loops are waited for, and sleep four
 
 class Targets:
     """What hostile programs go for, in a folder of its own."""
-
     def __init__(self, work: Path):
         self.folder = work / "targets"
         self.folder.mkdir(mode=0o711)
@@ -63,7 +63,10 @@ class Targets:
 
 
 def hostile_files() -> dict[str, str]:
-    return {p.stem: p.read_text(encoding="utf-8") for p in sorted((course_folder() / "hostile").glob("*.cpp"))}
+    return {
+        p.stem: p.read_text(encoding="utf-8")
+        for p in sorted((course_folder() / "hostile").glob("*.cpp"))
+    }
 
 
 def good(a: Assignment) -> dict[str, bytes]:
@@ -72,7 +75,8 @@ def good(a: Assignment) -> dict[str, bytes]:
 
 def prove_hostile(a: Assignment, proof):
     if a.id != "a3":
-        return proof.say("", "6 hostile submissions are ones of a3, which is not among these", [])
+        print("skip        6 hostile submissions are ones of a3, which is not among these")
+        return
     a.seconds = SECONDS
     for kind in KINDS:
         # As nobody but oneself, a program can do what one can do: no protection is claimed.
@@ -94,15 +98,21 @@ def confined(a: Assignment, kind: str, targets: Targets, proof):
         out = targets.folder / "graded" / f"{name}.json"
         results = grade_files(judge, sandbox, submitted, out, {}, check_symbols=False)
         printed = out.read_text(encoding="utf-8")
-        wrong += [f"{name}: {w}" for w in targets.harmed(printed) + trouble(out) + scores(a, results.tests)]
+        wrong += [
+            f"{name}: {w}"
+            for w in targets.harmed(printed) + trouble(out) + scores(a, results.tests)
+        ]
         if results.build["status"] != "passed":
             wrong.append(f"{name}: does not build: {results.build['output']}")
         if sandbox.root and count_processes(sandbox.user):
             wrong.append(f"{name}: processes were left behind")
     if len(files) < 12:
         wrong.append(f"there are {len(files)} hostile programs, not 12")
-    proof.say(a.id, f"6 {len(files)} hostile submissions by {kind}: 0 points for 3.1, all for the rest, nothing harmed",
-              wrong)
+    proof.say(
+        a.id,
+        f"6 {len(files)} hostile submissions by {kind}: 0 points for 3.1, all for the rest, "
+        "nothing harmed",
+        wrong)
 
 
 def scores(a: Assignment, tests: dict[str, dict]) -> list[str]:
@@ -117,7 +127,8 @@ def scores(a: Assignment, tests: dict[str, dict]) -> list[str]:
 
 
 def in_a_class(a: Assignment, proof):
-    """All of them in one run, with good ones in front and behind; then again, which must do nothing."""
+    """All of them in one run, with good ones in front and behind; then again, which must do
+    nothing."""
     with tempfile.TemporaryDirectory() as scratch:
         Path(scratch).chmod(0o711)
         targets, folder = Targets(Path(scratch)), Path(scratch) / "class"
@@ -128,7 +139,8 @@ def in_a_class(a: Assignment, proof):
                 path = folder / name / file
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data)
-        args = argparse.Namespace(path=folder, out=None, isolation="auto", without_isolation=True, jobs=None)
+        args = argparse.Namespace(path=folder, out=None, isolation="auto", without_isolation=True,
+                                  jobs=None)
         with silent():
             grade_all(a, args)
         graded = folder.with_name("class-graded")
@@ -139,18 +151,22 @@ def in_a_class(a: Assignment, proof):
         table = (graded / "grades.csv").read_text(encoding="utf-8").splitlines()
         score = {row.split(",")[0]: float(row.split(",")[1]) for row in table[1:]}
         lost = sum(t.points for t in a.tests if t.task == "3.1")
-        wrong = [f"{name} has {score.get(name)} points" for name, text in everybody.items()
-                 if score.get(name) != (a.points if text is None else a.points - lost)]
+        wrong = [
+            f"{name} has {score.get(name)} points" for name, text in everybody.items()
+            if score.get(name) != (a.points if text is None else a.points - lost)
+        ]
         wrong += [f"{p.parent.name}: {w}" for p in before for w in trouble(p)] + targets.harmed("")
         if before != after:
             wrong.append("a second run graded again what was graded")
-        proof.say(a.id, f"6 {len(everybody)} submissions in one run: the good ones have all points; a second run "
-                        "grades nothing again", wrong)
+        proof.say(
+            a.id,
+            f"6 {len(everybody)} submissions in one run: the good ones have all points; a second "
+            "run "
+            "grades nothing again", wrong)
 
 
 class silent:
     """Standard output and error of this process, away."""
-
     def __enter__(self):
         sys.stdout.flush()
         self.kept = os.dup(1), os.dup(2)
