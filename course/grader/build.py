@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -39,9 +40,18 @@ ALLOWED = re.compile(
     re.X)
 
 
+@cache
 def cache_folder() -> Path:
+    """Where objects and judges are kept; objects older than a month are made again when needed."""
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "limulus-course"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for pattern in ("object-*", "new-*"):
+        for old in folder.glob(pattern):
+            try:
+                if time.time() - old.stat().st_mtime > 30 * 24 * 3600:
+                    shutil.rmtree(old, ignore_errors=True)
+            except FileNotFoundError:  # another grader was faster
+                pass
     return folder
 
 
