@@ -4,6 +4,7 @@ submissions, isolation. Nothing is built."""
 import io
 import os
 import re
+import shutil
 import sys
 import tarfile
 import tempfile
@@ -198,6 +199,11 @@ class Collected(unittest.TestCase):
 class Confined(unittest.TestCase):
     LIMITS = sandbox.Limits(seconds=0.5, memory_mib=256, file_mib=1)
 
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.scratch = scratch.name
+
     def run_shell(self, box, script: str, **options):
         with sandbox.work_folder() as folder:
             return box.run(["sh", "-c", script], folder, self.LIMITS, **options)
@@ -212,6 +218,19 @@ class Confined(unittest.TestCase):
                 self.assertEqual(self.run_shell(box, "echo it; exit 3").code, 3)
                 self.assertNotIn("SECRET", self.run_shell(box, "env").output)
                 self.assertEqual(self.run_shell(box, "kill -SEGV $$").code, -11)
+                given = Path(self.scratch, f"given-{kind}")
+                given.write_text("inputs")
+                self.assertEqual(self.run_shell(box, "cat", stdin=given).output, "inputs")
+                self.run_shell(box, "echo harm >/proc/self/fd/0", stdin=given)
+                self.assertEqual(given.read_text(), "inputs")
+                left = f"/dev/shm/left-{os.getpid()}-{kind}"
+                self.run_shell(box, f"mkdir {left} && echo x >{left}/x")
+                if kind != "limits":
+                    self.assertFalse(Path(left).exists())
+                    self.assertIn("Read-only" if kind == "bubblewrap" else "x",
+                                  self.run_shell(box, f"echo x | tee {left}").output)
+                    self.assertFalse(Path(left).exists())
+                shutil.rmtree(left, ignore_errors=True)
                 late = self.run_shell(box, "(setsid sleep 77 &) ; sleep 78")
                 self.assertTrue(late.timed_out)
                 self.assertIn("stopped after 2 s, in which", late.trouble(self.LIMITS))

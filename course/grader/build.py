@@ -1,13 +1,11 @@
 """Compiling: the student's files, one by one and confined; the runner; and the judge, once per
 machine."""
 
-import hashlib
 import os
 import re
 import shutil
 import subprocess
 import tempfile
-import time
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -15,6 +13,7 @@ from pathlib import Path
 from . import GradeError
 from .assignment import Assignment, common_folder
 from .sandbox import Limits, Sandbox
+from .store import cache_folder, digest, place
 
 COMPILER = os.environ.get("CXX", "g++")
 FLAGS = [
@@ -38,38 +37,6 @@ ALLOWED = re.compile(
       |fmax|ldexp|frexp|scalbn|erf|tgamma|lgamma|copysign|nan|modf|sincos)[fl]?|clock_gettime
       |qsort|__errno_location|_?_?assert_fail)$""",
     re.X)
-
-
-@cache
-def cache_folder() -> Path:
-    """Where objects and judges are kept; objects older than a month are made again when needed."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "limulus-course"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for pattern in ("object-*", "new-*"):
-        for old in folder.glob(pattern):
-            try:
-                if time.time() - old.stat().st_mtime > 30 * 24 * 3600:
-                    shutil.rmtree(old, ignore_errors=True)
-            except FileNotFoundError:  # another grader was faster
-                pass
-    return folder
-
-
-def digest(*parts: bytes | str) -> str:
-    sha = hashlib.sha256()
-    for part in parts:
-        data = part.encode() if isinstance(part, str) else part
-        sha.update(len(data).to_bytes(8, "little") + data)
-    return sha.hexdigest()[:24]
-
-
-def place(source: Path, target: Path):
-    """Moves a finished file or folder to where others look for it, at once."""
-    try:
-        source.rename(target)
-    except OSError:  # another grader was faster
-        if not target.exists():
-            raise
 
 
 @cache

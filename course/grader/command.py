@@ -1,6 +1,7 @@
 """The command line of `grade`."""
 
 import argparse
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -110,15 +111,19 @@ def run(args) -> int:
 
 def main(text: str) -> int:
     args = parser(text).parse_args()
-    if args.help or not args.command:
-        print(text)
-        return 0
     try:
-        return run(args)
+        if args.help or not args.command:
+            print(text)
+            status = 0
+        else:
+            status = run(args)
+        sys.stdout.flush()
+        return status
     except GradeError as error:
         print(f"grade: {error}", file=sys.stderr)
         return 2
-    except BrokenPipeError:
+    except BrokenPipeError:  # `| head`: nobody reads on, and nothing more is to be flushed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 2
     except KeyboardInterrupt:
         print("\ngrade: stopped", file=sys.stderr)

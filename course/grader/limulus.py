@@ -9,7 +9,8 @@ from pathlib import Path
 
 from . import GradeError
 from .assignment import Assignment, common_folder
-from .build import cache_folder, compiler_version, digest, place, run_or_fail
+from .build import compiler_version, run_or_fail
+from .store import cache_folder, digest, place
 
 JUDGE_SECONDS = 60
 

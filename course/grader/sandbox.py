@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import GradeError
-from .processes import adopt_orphans, count_processes, kill_descendants, reap
+from .processes import adopt_orphans, count_processes, kill_descendants, nobody_of, reap
+from .processes import remove_files_of
 
 KINDS = ("bubblewrap", "user", "limits")
 STACK = 1 << 20
@@ -83,11 +84,8 @@ class Sandbox:
         if kind != "bubblewrap" and not works(self.no_network + ["true"]):
             self.no_network = []
         adopt_orphans()
-
-    @property
-    def user(self) -> int:
-        """A user of this worker alone: its processes can be counted, and killed all at once."""
-        return 20000 + os.getpid() % 40000
+        # A user of this worker alone: its processes can be counted, and killed all at once.
+        self.user = nobody_of(os.getpid()) if self.root and kind != "limits" else os.geteuid()
 
     def described(self) -> str:
         closed = self.kind == "bubblewrap" or self.no_network
@@ -123,7 +121,7 @@ class Sandbox:
         """One try: its outcome, and whether the program was started at all."""
         status, told = os.pipe()
         with tempfile.TemporaryFile() as printed, os.fdopen(status, "rb") as status_file, \
-                open(stdin or os.devnull, "rb") as given, \
+                own_copy(stdin) as given, \
                 open(results or os.devnull, "wb") as returned:
             handle = returned.fileno()
             words = [word.replace("{results}", str(handle)) for word in command]
@@ -175,12 +173,14 @@ class Sandbox:
         return self.no_network + bounds + command
 
     def end(self, process: subprocess.Popen):
-        """Kills the process and whatever it started, also what has left its group."""
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
-        process.wait()
+        """Kills the process, if it still runs, and whatever it started, also what has left its
+        group."""
+        if process.poll() is None:
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                pass
+            process.wait()
         # The end of its first process is the end of a whole name space of processes; where
         # bubblewrap's own was killed from here, that may take a moment.
         if self.kind == "bubblewrap" and process.returncode >= 0:
@@ -194,6 +194,8 @@ class Sandbox:
             while count_processes(self.user) and time.monotonic() < deadline:
                 subprocess.run(kill_all, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                check=False)
+            if self.kind == "user":
+                remove_files_of(self.user)
         elif self.kind != "bubblewrap":
             kill_descendants()
         reap()
@@ -214,10 +216,21 @@ def bubblewrap(folder: Path, writable: bool, told: int) -> list[str]:
     for name in ("/etc/alternatives", "/etc/ld.so.cache"):
         words += ["--ro-bind-try", name, name]
     return words + [
-        "--proc", "/proc", "--dev", "/dev", "--size",
+        "--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev", "--size",
         str(64 << 20), "--tmpfs", "/tmp", "--bind" if writable else "--ro-bind",
         str(folder), "/box", "--chdir", "/box", "--"
     ]
+
+
+def own_copy(path: Path | None):
+    """A file with the same content, for one program alone: what it was given open for reading, a
+    program of the same user can open again for writing."""
+    copy = tempfile.TemporaryFile()
+    if path:
+        with open(path, "rb") as file:
+            shutil.copyfileobj(file, copy)
+        copy.seek(0)
+    return copy
 
 
 def works(command: list[str]) -> bool:

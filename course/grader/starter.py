@@ -120,7 +120,8 @@ def folder_name(a: Assignment) -> str:
 
 
 def write(a: Assignment, folder: Path) -> Path:
-    """Writes the archive into `folder`. The same bytes each time: names in order, no times."""
+    """Writes the archive into `folder`. The same bytes each time: names in order, one time of
+    change for all."""
     path = folder / f"{folder_name(a)}.tar.gz"
     folder.mkdir(parents=True, exist_ok=True)
     plain = io.BytesIO()
@@ -128,6 +129,7 @@ def write(a: Assignment, folder: Path) -> Path:
         for name, data in sorted(files_of(a).items()):
             entry = tarfile.TarInfo(f"{folder_name(a)}/{name}")
             entry.size, entry.mode = len(data), 0o755 if name == "grade" else 0o644
+            entry.mtime = 1348963200  # 30 September 2012, AlexNet's contest
             archive.addfile(entry, io.BytesIO(data))
     path.write_bytes(gzip.compress(plain.getvalue(), mtime=0))
     return path

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import VERSION, GradeError
 from .assignment import Assignment
-from .build import Builder, digest
+from .build import Builder
 from .collect import ARCHIVES, collect, is_archive
 from .grading import Grading, check_cases
 from .history import add_hints, keep_best, previous_results
@@ -21,6 +21,7 @@ from .limulus import Judge
 from .progress import Bar
 from .results import Results, write_atomically
 from .sandbox import Sandbox, choose, work_folder
+from .store import digest
 
 
 def confined(wanted: str, anyway: bool) -> Sandbox:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from . import gradescope, starter
 from .assignment import Assignment
-from .build import cache_folder
 from .limulus import prefix
 from .sandbox import work_folder
 from .schema import trouble
 from .starter import task_file
+from .store import cache_folder
 
 
 def environment(**more: str) -> dict[str, str]:
