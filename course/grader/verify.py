@@ -237,7 +237,7 @@ def unwritten(a: Assignment, data: dict) -> list[str]:
 def passes_up_to(a: Assignment, data: dict, solved: set[str]) -> list[str]:
     found = states(data)
     return [
-        f"{t.number} is {found[t.number]}" for t in a.tests
+        f"{t.number} is {found[t.number]}: {output_of(data, t.number)}" for t in a.tests
         if (found[t.number] == "passed") != (t.task in solved)
     ]
 
