@@ -246,6 +246,13 @@ class Confined(unittest.TestCase):
                     self.run_shell(box,
                                    "exec dd if=/dev/zero bs=64K count=1000").trouble(self.LIMITS))
 
+    def test_what_the_kernel_kills_is_tried_again(self):
+        with tempfile.TemporaryDirectory() as folder:
+            script = 'echo x >>count; [ "$(wc -l <count)" -gt 2 ] || kill -9 $$; echo done'
+            outcome = sandbox.Sandbox("limits").run(["sh", "-c", script], Path(folder),
+                                                    self.LIMITS, writable=True)
+            self.assertEqual((outcome.code, outcome.output), (0, "done\n"))
+
     def test_long_output_keeps_both_ends(self):
         box = sandbox.Sandbox("limits")
         printed = self.run_shell(box, "echo begin; seq 20000; echo end").output

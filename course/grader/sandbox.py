@@ -108,12 +108,15 @@ class Sandbox:
         itself fails, again and again: that is nobody's submission's fault."""
         if writable:
             self.lend(folder)
+        # The machine may be short of processes or memory for a moment: then nothing starts, or
+        # the kernel kills what runs (-9).
         for pause in (0.1, 0.5, 2, 5, 0):
             outcome, started = self.once(command, folder, limits, stdin, results, writable)
-            if started:
+            killed = outcome.code == -signal.SIGKILL and outcome.seconds < limits.seconds
+            if started and not killed:
                 return outcome
-            time.sleep(pause)  # the machine may be short of processes or memory for a moment
-        if self.kind == "bubblewrap":
+            time.sleep(pause)
+        if self.kind == "bubblewrap" and not started:
             raise GradeError(f"bubblewrap cannot start a program: {outcome.output.strip()}")
         return outcome
 
