@@ -100,6 +100,20 @@ class InResults(unittest.TestCase):
             self.assertEqual(history.previous_results(metadata), [])
         self.assertEqual(history.previous_results(self.path.parent / "none"), [])
 
+    def test_points_are_noted_beside_the_results_while_the_tests_are_the_same(self):
+        test, best = self.a.tests[0], self.path.with_name("best.json")
+        self.assertEqual(history.read_best(best, "s"), {})
+        self.results.set(test, True, "right", "ok")
+        history.write_best(best, "s", self.results)
+        later = results.Results(self.a, self.path, {})
+        history.keep_best(later, [history.read_best(best, "other tests")])
+        self.assertEqual(later.score, 0)
+        history.keep_best(later, [history.read_best(best, "s")])
+        self.assertEqual(later.score, test.points)
+        for broken in ("", "[]", '{"state": "s"}', '{"state": "s", "scores": 3}'):
+            best.write_text(broken)
+            self.assertEqual(history.read_best(best, "s"), {})
+
     def test_hints_open_with_failed_attempts(self):
         test = self.a.tests[0]
         self.results.set(test, False, "wrong", "wrong")

@@ -1,10 +1,10 @@
-"""Earlier submissions of the same student, as Gradescope tells of them in
-submission_metadata.json."""
+"""Earlier submissions of the same student: what Gradescope tells of them in
+submission_metadata.json, and what `grade submissions` notes beside a student's results."""
 
 import json
 from pathlib import Path
 
-from .results import Results
+from .results import Results, write_atomically
 from .student import HINT_AFTER, levels_open, read_hints
 
 
@@ -27,6 +27,21 @@ def previous_results(metadata: Path | None) -> list[dict]:
                 for test in tests if isinstance(test, dict) and isinstance(test.get("number"), str)
             })
     return found
+
+
+def read_best(path: Path, state: str) -> dict[str, dict]:
+    """The points that each test had at best, by number, while tests and inputs were the same."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        scores = data["scores"] if data["state"] == state else {}
+        return {str(number): {"score": score} for number, score in scores.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def write_best(path: Path, state: str, results: Results):
+    scores = {number: entry["score"] for number, entry in results.tests.items()}
+    write_atomically(path, json.dumps({"state": state, "scores": scores}, indent=1) + "\n")
 
 
 def keep_best(results: Results, before: list[dict]):

@@ -16,7 +16,7 @@ from .assignment import Assignment
 from .build import Builder
 from .collect import ARCHIVES, collect, is_archive
 from .grading import Grading, check_cases
-from .history import add_hints, keep_best, previous_results
+from .history import add_hints, keep_best, previous_results, read_best, write_best
 from .limulus import Judge
 from .progress import Bar
 from .results import Results, write_atomically
@@ -162,8 +162,12 @@ def grade_or_find(name: str, path: Path) -> tuple[float, bool]:
     done = finished(out, extra)
     if done is not None:
         return done, True
-    results = (unreadable(judge, sandbox, out, extra, trouble) if trouble else grade_files(
-        judge, sandbox, files, out, extra))
+    best = read_best(out.with_name("best.json"), worker_state["state"])
+    results = (unreadable(judge, sandbox, out, extra, trouble)
+               if trouble else grade_files(judge, sandbox, files, out, extra))
+    keep_best(results, [best])
+    results.write()
+    write_best(out.with_name("best.json"), worker_state["state"], results)
     return results.score, False
 
 
