@@ -5,9 +5,11 @@ import io
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import unittest
 import zipfile
 from pathlib import Path
@@ -16,7 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "course"))
 sys.dont_write_bytecode = True
 
-from grader import GradeError, assignment, build, collect, sandbox, starter, student  # noqa: E402
+from grader import GradeError, assignment, build, collect, processes  # noqa: E402
+from grader import sandbox, starter, student  # noqa: E402
 
 ALL = assignment.all_assignments()
 TASKS = {"3.1", "3.2"}
@@ -252,6 +255,22 @@ class Confined(unittest.TestCase):
             outcome = sandbox.Sandbox("limits").run(["sh", "-c", script], Path(folder),
                                                     self.LIMITS, writable=True)
             self.assertEqual((outcome.code, outcome.output), (0, "done\n"))
+
+    def test_a_machine_that_stands_still_makes_nobody_late(self):
+        class Stalled:  # each look at it takes 0.7 s, of which 0.5 s count
+            looks = 0
+
+            def wait(self, seconds):
+                self.looks += 1
+                time.sleep(0.7)
+                raise subprocess.TimeoutExpired("it", seconds)
+
+            def poll(self):
+                return None
+
+        stalled = Stalled()
+        self.assertFalse(processes.wait_patiently(stalled, 1.4))
+        self.assertEqual(stalled.looks, 3)
 
     def test_long_output_keeps_both_ends(self):
         box = sandbox.Sandbox("limits")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from . import GradeError
 from .assignment import Assignment, common_folder
+from .processes import run_trusted
 from .sandbox import Limits, Sandbox
 from .store import cache_folder, digest, place
 
@@ -195,8 +196,7 @@ def first_error(output: str) -> str:
 
 def symbols(made: Path) -> list[tuple[str, str]]:
     """An object's symbols and their kinds; "U" is what it wants of others."""
-    listed = subprocess.run(["nm", "-P", "-g", str(made)], capture_output=True, text=True,
-                            errors="replace", check=False, timeout=60).stdout
+    _, listed, _ = run_trusted(["nm", "-P", "-g", str(made)], 60)
     return [(words[0], words[1]) for line in listed.splitlines() if len(words := line.split()) >= 2]
 
 

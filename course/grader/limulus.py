@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from . import GradeError
 from .assignment import Assignment, common_folder
 from .build import compiler_version, run_or_fail
+from .processes import run_trusted
 from .store import cache_folder, digest, place
 
 JUDGE_SECONDS = 60
@@ -90,17 +90,12 @@ class Judge:
             shutil.rmtree(finished, ignore_errors=True)
 
     def run(self, *words: str) -> str:
-        try:
-            done = subprocess.run([str(self.program), *words], capture_output=True, text=True,
-                                  check=False, timeout=JUDGE_SECONDS,
-                                  env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"})
-        except subprocess.TimeoutExpired:
-            raise GradeError(
-                f"the judge took longer than {JUDGE_SECONDS} s for {' '.join(words)}") from None
-        if done.returncode:
-            raise GradeError(
-                f"judge {' '.join(words)}: {done.stderr.strip() or f'status {done.returncode}'}")
-        return done.stdout
+        code, output, messages = run_trusted(
+            [str(self.program), *words], JUDGE_SECONDS,
+            env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"})
+        if code:
+            raise GradeError(f"judge {' '.join(words)}: {messages.strip() or f'status {code}'}")
+        return output
 
     def cases(self) -> list[str]:
         return self.run("list").split()

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from . import GradeError
 from .processes import adopt_orphans, count_processes, kill_descendants, nobody_of, reap
-from .processes import remove_files_of
+from .processes import remove_files_of, run_trusted, wait_patiently
 
 KINDS = ("bubblewrap", "user", "limits")
 STACK = 1 << 20
@@ -137,11 +137,9 @@ class Sandbox:
                     env={"PATH": PATH, "HOME": "/tmp", "TMPDIR": "/tmp", "LC_ALL": "C"})
             finally:
                 os.close(told)
-            timed_out = False
+            timed_out = True
             try:
-                process.wait(limits.wall)
-            except subprocess.TimeoutExpired:
-                timed_out = True
+                timed_out = not wait_patiently(process, limits.wall)
             finally:
                 self.end(process)
             seconds = time.monotonic() - began
@@ -238,9 +236,8 @@ def own_copy(path: Path | None):
 
 def works(command: list[str]) -> bool:
     try:
-        return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                              stderr=subprocess.DEVNULL, timeout=20, check=False).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
+        return run_trusted(command, 20)[0] == 0
+    except (OSError, GradeError):
         return False
 
 
