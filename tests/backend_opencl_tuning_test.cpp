@@ -76,12 +76,17 @@ TEST_CASE("measured sizes are kept per device, and a damaged file is ignored") {
                                       replaced("777", "\"777\""),
                                       replaced("777", "7.5"),
                                       replaced("777", "-1"),
+                                      replaced("777", "4294968073"),  // 2^32 + 777
+                                      replaced("777", "18446744073709551615"),
                                       replaced("777", "99999999999999999999")};
   for (const std::string& bytes : damaged) {
     put_bytes(file, bytes);
     CAPTURE(bytes);
     CHECK(opencl::difference(OpenClBackend("opencl:0").tuning(), before) == "");
   }
+  std::filesystem::remove(file);
+  std::filesystem::create_directory(file);
+  CHECK(opencl::difference(OpenClBackend("opencl:0").tuning(), before) == "");
   put_bytes(folder / "file", "a file where the folder should be");
   const Environment nowhere("XDG_CACHE_HOME", (folder / "file").string());
   CHECK_THROWS_AS(OpenClBackend("opencl:0").store_tuning(other), FileError);

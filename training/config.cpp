@@ -2,12 +2,11 @@
 
 #include <fmt/core.h>
 
-#include <limits>
 #include <nlohmann/json.hpp>
-#include <type_traits>
 
 #include "core/error.h"
 #include "training/dataset.h"
+#include "training/json_value.h"
 
 namespace limulus {
 namespace {
@@ -66,37 +65,11 @@ Json to_object(const TrainConfig& c) {
   return j;
 }
 
-// Reads one setting. A number must be of the setting's kind and fit in it: the parser alone would
-// make 2 of a batch of 2.5, and 32 of a crop of 2^32 + 32.
 template <class T>
 void read_field(const Json& j, const char* key, T& value) {
   const auto found = j.find(key);
   if (found == j.end()) throw ValueError(fmt::format("the setting \"{}\" is missing", key));
-  const auto bad = [&](const char* expected) {
-    return ValueError(
-        fmt::format("the setting \"{}\" is {}, expected {}", key, found->dump(), expected));
-  };
-  if constexpr (std::is_same_v<T, bool>) {
-    if (!found->is_boolean()) throw bad("true or false");
-  } else if constexpr (std::is_integral_v<T>) {
-    if (!found->is_number_integer()) throw bad("a whole number");
-    if (found->is_number_unsigned()) {
-      if (found->template get<std::uint64_t>() > std::uint64_t{std::numeric_limits<T>::max()})
-        throw bad("a smaller number");
-    } else if (std::is_unsigned_v<T> ||
-               found->template get<std::int64_t>() < std::int64_t(std::numeric_limits<T>::min())) {
-      throw bad("a larger number");
-    }
-  } else if constexpr (std::is_floating_point_v<T>) {
-    if (!found->is_number()) throw bad("a number");
-  } else if constexpr (std::is_same_v<T, std::string>) {
-    if (!found->is_string()) throw bad("a text");
-  } else {
-    if (!found->is_array()) throw bad("a list of numbers");
-    for (const Json& entry : *found)
-      if (!entry.is_number()) throw bad("a list of numbers");
-  }
-  found->get_to(value);
+  read_value(*found, fmt::format("the setting \"{}\"", key), value);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -13,6 +14,7 @@
 #include "core/error.h"
 #include "training/checkpoint.h"
 #include "training/class_names.h"
+#include "training/json_value.h"
 #include "training/trainer.h"
 
 namespace limulus {
@@ -90,23 +92,26 @@ void Trainer::save_history(Checkpoint* to) const {
 
 void Trainer::load_progress(const SafetensorsFile& file, const std::string& text) {
   const Json j = Json::parse(text);
+  const auto read = [&](const char* key, auto& value) { read_value(j.at(key), key, value); };
   Progress p;
-  j.at("step").get_to(p.step);
-  j.at("epoch").get_to(p.epoch);
-  j.at("batch").get_to(p.batch);
-  j.at("epoch_loss").get_to(p.epoch_loss);
-  j.at("epoch_right").get_to(p.epoch_right);
-  j.at("epoch_images").get_to(p.epoch_images);
-  j.at("epoch_seconds").get_to(p.epoch_seconds);
-  j.at("epoch_waiting").get_to(p.epoch_waiting);
+  read("step", p.step);
+  read("epoch", p.epoch);
+  read("batch", p.batch);
+  read("epoch_loss", p.epoch_loss);
+  read("epoch_right", p.epoch_right);
+  read("epoch_images", p.epoch_images);
+  read("epoch_seconds", p.epoch_seconds);
+  read("epoch_waiting", p.epoch_waiting);
   if (j.contains("step_losses"))  // of an early version, and its epochs below
-    j.at("step_losses").get_to(p.step_losses);
+    read("step_losses", p.step_losses);
   else
     p.step_losses = history_of<float>(file, "history/step_losses", DType::f32);
   const auto numbers = history_of<double>(file, "history/epochs", DType::f64);
   for (std::size_t at = 0; at + epoch_columns <= numbers.size(); at += epoch_columns) {
     EpochRow row;
     std::copy_n(numbers.begin() + static_cast<std::ptrdiff_t>(at), epoch_columns, row.begin());
+    if (!(row[0] >= 0 && row[0] <= 1e9))
+      throw ValueError(fmt::format("the number of an epoch is {}", row[0]));
     p.epochs.push_back(record_of(row));
   }
   if (p.step < 0 || p.epoch < 0 || p.epoch > config_.epochs || p.batch < 0 || p.batch > batches_ ||
@@ -114,18 +119,25 @@ void Trainer::load_progress(const SafetensorsFile& file, const std::string& text
     throw ValueError(fmt::format("step {}, epoch {} of {}, batch {} of {}", p.step, p.epoch,
                                  config_.epochs, p.batch, batches_));
   const Json& schedule = j.at("schedule");
-  const Schedule::State state = {schedule.at(0), schedule.at(1), schedule.at(2)};
+  Schedule::State state;
+  read_value(schedule.at(0), "the schedule's best error", state.best_error);
+  read_value(schedule.at(1), "the schedule's waiting", state.epochs_without_better);
+  read_value(schedule.at(2), "the schedule's divisions", state.divisions);
   const auto number = [](const Json& value) {  // JSON has no NaN: the accuracy of nothing is null
     return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
   };
   if (j.contains("epochs"))
-    for (const Json& e : j.at("epochs"))
-      p.epochs.push_back({e.at(0), number(e.at(1)), number(e.at(2)), number(e.at(3)),
-                          number(e.at(4)), number(e.at(5)), number(e.at(6)), number(e.at(7)),
-                          number(e.at(8)), number(e.at(9))});
+    for (const Json& e : j.at("epochs")) {
+      std::int64_t epoch = 0;
+      read_value(e.at(0), "the number of an epoch", epoch);
+      p.epochs.push_back({epoch, number(e.at(1)), number(e.at(2)), number(e.at(3)), number(e.at(4)),
+                          number(e.at(5)), number(e.at(6)), number(e.at(7)), number(e.at(8)),
+                          number(e.at(9))});
+    }
   if (j.contains("skipped"))
     for (const Json& index : j.at("skipped")) {
-      const auto i = index.get<std::int64_t>();
+      std::int64_t i = 0;
+      read_value(index, "the number of a skipped image", i);
       if (i < 0 || i >= data_.train.size())
         throw ValueError(fmt::format("image {} of {} was skipped", i, data_.train.size()));
       try {
@@ -181,12 +193,19 @@ Normalization read_normalization(const SafetensorsFile& file) {
   j.at("mean").get_to(n.mean);
   j.at("scale").get_to(n.scale);
   j.at("colour_axes").get_to(n.colour_axes);
+  for (const auto& colour : {n.mean, n.colour_axes[0], n.colour_axes[1], n.colour_axes[2]})
+    for (const float value : colour)
+      if (!(std::abs(value) < 1e9F))
+        throw ValueError(fmt::format("a mean or a colour's axis has the value {}", value));
   for (const float scale : n.scale)
     if (!(scale > 0 && scale < 1e9F))
       throw ValueError(
           fmt::format("pixels are multiplied by {}, which is not between 0 and 1e9", scale));
   const Tensor mean = load_tensor(file, "data/mean", device("reference"));
   if (mean.defined()) {
+    if (mean.shape().rank() != 3 || mean.shape() != Shape{3, mean.size(-1), mean.size(-1)})
+      throw ValueError(
+          fmt::format("'data/mean' has the shape {}, not [3, side, side]", mean.shape().str()));
     n.mean_image = mean.to_vector<float>();
     n.mean_side = static_cast<int>(mean.size(-1));
   }
@@ -259,7 +278,10 @@ void Trainer::resume(const std::filesystem::path& path) {
         fmt::format("{}: this checkpoint was trained on other classes ({}) than those in {} ({})",
                     path.string(), names_text(classes), config_.data, names_text(data_.classes)));
   const auto images = reading(path, [&] {  // absent in a checkpoint of an early version
-    return Json::parse(metadata_of(file, "state")).value("images", data_.train.size());
+    std::int64_t began_with = data_.train.size();
+    const Json state = Json::parse(metadata_of(file, "state"));
+    if (state.contains("images")) read_value(state.at("images"), "images", began_with);
+    return began_with;
   });
   // Other images are another order, another mean, and other weights than those of one long run.
   if (images != data_.train.size())

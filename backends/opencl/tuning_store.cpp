@@ -2,11 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <limits>
-#include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -14,6 +11,7 @@
 #include <string_view>
 
 #include "backends/opencl/program.h"
+#include "core/error.h"
 #include "formats/atomic_file.h"
 #include "formats/read_file.h"
 
@@ -21,24 +19,6 @@ namespace limulus::opencl {
 namespace {
 
 constexpr int version = 1;  // of the file: another meaning of a size is another version
-
-// Every size with its name and the limits within which a kernel makes sense.
-template <class T, class F>
-void for_each_size(T& t, F f) {
-  f("vec_f32", t.vec_f32, 2, 16);
-  f("vec_f64", t.vec_f64, 2, 16);
-  f("tile_rows", t.tile_rows, 1, 16);
-  f("group_a", t.group_a, 1, 64);
-  f("group_b", t.group_b, 1, 64);
-  f("slice", t.slice, 1, 64);
-  f("k_block", t.k_block, 16, 4096);
-  f("k_pass", t.k_pass, 16, std::numeric_limits<int>::max());
-  f("run", t.run, 1, 1 << 20);
-  f("run_across", t.run_across, 1, 1 << 16);
-  f("taps_run", t.taps_run, 1, 1 << 12);
-  f("winograd_bytes", t.winograd_bytes, 1 << 16, std::int64_t{1} << 40);
-  f("group", t.group, 1, 1024);
-}
 
 std::string_view forced_kind() {
   const char* forced = std::getenv("LIMULUS_CL_TUNING");
@@ -64,25 +44,18 @@ std::optional<Tuning> stored(const cl::Device& device) {
   const std::filesystem::path path = tuning_path(device);
   std::error_code unknown;
   if (path.empty() || !std::filesystem::exists(path, unknown)) return std::nullopt;
-  Tuning t = default_tuning(device);
   try {
     const nlohmann::json json = nlohmann::json::parse(read_file(path));
-    if (json.at("version") != version) {
-      warn(path, "it is of another version of Limulus");
-      return std::nullopt;
-    }
-    const nlohmann::json& sizes = json.at("sizes");
-    for_each_size(t, [&](const char* name, auto& value, auto, auto) {
-      if (!sizes.at(name).is_number_integer()) throw FileError("not a number");
-      value = sizes.at(name).template get<std::remove_reference_t<decltype(value)>>();
-    });
-  } catch (const std::exception&) {  // of the parser, a missing key, a value of another type
+    if (json.at("version") == version)
+      return tuning_from_json(json.at("sizes").dump(), default_tuning(device));
+    warn(path, "it is of another version of Limulus");
+  } catch (const ValueError& wrong) {
+    warn(path, wrong.what());
+  } catch (const nlohmann::json::exception&) {
     warn(path, "it is damaged");
-    return std::nullopt;
+  } catch (const FileError&) {
+    warn(path, "it cannot be read");
   }
-  const std::string wrong = check_tuning(t);
-  if (wrong.empty()) return t;
-  warn(path, wrong);
   return std::nullopt;
 }
 
@@ -109,43 +82,6 @@ std::string tuning_note(const cl::Device& device) {
                                           : "for a GPU; limulus tune measures others";
 }
 
-std::string check_tuning(const Tuning& t) {
-  std::string wrong;
-  for_each_size(t, [&](const char* name, auto value, auto low, auto high) {
-    if (wrong.empty() && (value < low || value > high))
-      wrong = fmt::format("{} is {}, not {} to {}", name, value, low, high);
-  });
-  for (const int vec : {t.vec_f32, t.vec_f64})
-    if (wrong.empty() && (vec & (vec - 1)) != 0)
-      wrong = fmt::format("a vector of {} numbers is none that OpenCL has", vec);
-  const int widest = std::max(t.vec_f32, t.vec_f64);
-  if (wrong.empty() && t.k_block % widest != 0)  // winograd.cl stores whole vectors of a block
-    wrong = fmt::format("k_block {} is no multiple of a vector's {}", t.k_block, widest);
-  // conv2d.cl: conv_weight reads whole vectors and slices, past the end by less than a panel of B.
-  for (const int vec : {t.vec_f32, t.vec_f64})
-    if (wrong.empty() && !t.processor && t.slice + vec - 2 > 2 * vec * t.group_b)
-      wrong = fmt::format("slice {} is too long for panels of 2 x {} x {} columns", t.slice, vec,
-                          t.group_b);
-  if (wrong.empty() && t.k_pass % t.k_block != 0)
-    wrong = fmt::format("k_pass {} is no multiple of k_block {}", t.k_pass, t.k_block);
-  if (wrong.empty() && t.processor && t.taps_run % 6 != 0)  // conv2d.cl: WT
-    wrong = fmt::format("taps_run {} is no multiple of 6", t.taps_run);
-  if (wrong.empty() && t.processor && (t.group_a != 1 || t.group_b != 1 || t.group != 1))
-    wrong = "on a processor a group is one item";
-  return wrong;
-}
-
-std::string difference(const Tuning& a, const Tuning& b) {
-  std::map<std::string_view, std::int64_t> before;
-  for_each_size(a, [&](const char* name, auto value, auto, auto) { before[name] = value; });
-  std::string text;
-  for_each_size(b, [&](const char* name, auto value, auto, auto) {
-    if (before[name] != value)
-      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name, value);
-  });
-  return text;
-}
-
 std::filesystem::path tuning_path(const cl::Device& device) {
   const std::string folder = cache_folder();
   if (folder.empty()) return {};
@@ -157,14 +93,12 @@ void store_tuning(const cl::Device& device, const Tuning& t) {
   if (path.empty())
     throw FileError(
         "tune: there is no folder to keep the sizes in: set HOME, or XDG_CACHE_HOME to a folder");
-  nlohmann::ordered_json sizes;
-  for_each_size(t, [&](const char* name, auto value, auto, auto) { sizes[name] = value; });
+  std::error_code error;
+  std::filesystem::create_directories(path.parent_path(), error);  // AtomicFile says what failed
   const nlohmann::ordered_json all = {{"version", version},
                                       {"device", device.getInfo<CL_DEVICE_NAME>()},
                                       {"driver", device.getInfo<CL_DRIVER_VERSION>()},
-                                      {"sizes", sizes}};
-  std::error_code error;
-  std::filesystem::create_directories(path.parent_path(), error);  // AtomicFile says what failed
+                                      {"sizes", nlohmann::ordered_json::parse(tuning_json(t))}};
   write_file_atomically(path, all.dump(2) + "\n");
 }
 

@@ -1,0 +1,52 @@
+// A photograph, JPEG or PNG, by both decoders. Each decodes it twice, with new memory filled in two
+// ways: a picture that then differs shows what memory held, not what the file holds.
+#include <optional>
+
+#include "harness.h"
+#include "training/image.h"
+
+using namespace limulus;
+
+namespace {
+
+std::optional<Image> decoded(fuzz::Bytes bytes, int short_side, std::uint8_t fill) {
+  Image image;
+  const auto read = [&] { image = decode_image(bytes, "picture", short_side); };
+  if (!fuzz::accepted(bytes.size(), "picture", read, fill)) return std::nullopt;
+  fuzz::require(image.width > 0 && image.height > 0 &&
+                    image.rgb.size() == std::size_t{3} * image.width * image.height,
+                "a picture has three bytes for each pixel");
+  return image;
+}
+
+// The largest picture that the bytes may claim to hold: PNG's header, and all that looks like a
+// JPEG's frame.
+std::int64_t claimed_pixels(fuzz::Bytes b) {
+  const auto number = [&](std::size_t at, int count) {
+    std::int64_t value = 0;
+    for (int i = 0; i < count; ++i) value = value << 8 | b[at + i];
+    return value;
+  };
+  std::int64_t most = b.size() >= 24 && b[0] == 0x89 ? number(16, 4) * number(20, 4) : 0;
+  for (std::size_t at = 0; at + 9 <= b.size(); ++at)
+    if (b[at] == 0xFF && (b[at + 1] & 0xF0) == 0xC0)
+      most = std::max(most, number(at + 5, 2) * number(at + 7, 2));
+  return most;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const fuzz::Bytes bytes(data, size);
+  // A few bytes may describe a picture of 100 million pixels; it takes seconds and 300 MB, and
+  // rightly so. Pictures below that are decoded here, and larger ones have to be refused.
+  const std::int64_t pixels = claimed_pixels(bytes);
+  if (pixels > (1 << 20) && pixels <= kMaxPixels) return 0;
+  for (const int short_side : {0, 3}) {
+    const auto once = decoded(bytes, short_side, 0x00), again = decoded(bytes, short_side, 0xA5);
+    fuzz::require(once.has_value() == again.has_value() && (!once || once->rgb == again->rgb),
+                  "a picture depends on its file alone");
+    if (once) resize(*once, 7, 5);
+  }
+  return 0;
+}
