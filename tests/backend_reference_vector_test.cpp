@@ -29,7 +29,7 @@ TEST_CASE_TEMPLATE("unary operations and their gradients", T, float, double) {
                         {UnaryOp::relu, -2, 0, 0},
                         {UnaryOp::relu, 2, 2, 1},
                         {UnaryOp::relu, 0, 0, 0},
-                        {UnaryOp::relu, not_a_number, not_a_number, 0},
+                        {UnaryOp::relu, not_a_number, not_a_number, not_a_number},
                         {UnaryOp::sigmoid, 0, 0.5, 0.25},
                         {UnaryOp::sigmoid, 2, s, s * (1 - s)},
                         {UnaryOp::sigmoid, -1000, 0, 0},

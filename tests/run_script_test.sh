@@ -21,7 +21,7 @@ stand_in() {
 # A machine with nothing but the shell's usual tools, a compiled build, and what a case adds.
 machine() {
   local tool
-  rm -rf -- "${scratch:?}/bin" "$scratch/calls" "$clone/build"
+  rm -rf -- "${scratch:?}/bin" "$scratch/calls" "$clone/build" "$clone/build-fuzz"
   mkdir "$scratch/bin"
   touch "$scratch/calls"
   for tool in bash cat chmod dirname env grep mkdir nproc printf readlink rm sed tail tee; do
@@ -98,6 +98,42 @@ run_it 0 check calculator
 expect "the calculator's check without a browser: installs one" \
   called '^apt-get .*install .* chromium$'
 expect "the calculator's check without a browser: fails where it could not run" test "$status" = 1
+
+# Two fuzzers: one that ends as it should, one that does what it is told to.
+mkdir -p "$clone/tests/fuzz/corpus/npy" "$clone/tests/fuzz/corpus/idx" "$clone/tests/fuzz/crashes/idx"
+fuzzers() {
+  local folder="$clone/build-fuzz/tests/fuzz" name
+  rm -rf -- "$clone/build-fuzz"
+  mkdir -p "$folder"
+  for name in npy idx; do
+    printf '#!/bin/bash\nprintf "%%s\n" "fuzz_%s $*" >>"%s/calls"\n%s\n' "$name" "$scratch" \
+      'echo "#82156	DONE   cov: 1 ft: 6203 corp: 682/189Kb lim: 1088 exec/s: 1346 rss: 451Mb"' \
+      >"$folder/fuzz_$name"
+    chmod +x "$folder/fuzz_$name"
+  done
+  if (($#)); then printf '#!/bin/bash\n%s\n' "$1" >"$folder/fuzz_idx"; fi
+}
+machine
+missing clang
+stand_in apt-get
+stand_in git
+fuzzers
+run_it 0 check fuzz 3
+expect "fuzzing: succeeds" test "$status" = 0
+expect "fuzzing: installs the compiler" called '^apt-get .*install .* clang$'
+expect "fuzzing: for as many minutes as asked" called '^fuzz_npy .*-max_total_time=180 '
+expect "fuzzing: with the inputs that once crashed" called '^fuzz_idx .*a clone/tests/fuzz/crashes/idx$'
+expect "fuzzing: says what was done" says "npy                 82156      1346      6203       682  0"
+run_it 0 check fuzz 0
+expect "fuzzing for no minutes: fails" test "$status" = 1
+# shellcheck disable=SC2016  # for the stand-in
+fuzzers 'for o; do case $o in -artifact_prefix=*) echo 1 >"${o#*=}crash-1" ;; esac; done
+echo "x.cpp:7:1: runtime error: overflow"; exit 77'
+run_it 0 check fuzz
+expect "a fuzzer crashes: fails" test "$status" = 1
+expect "a fuzzer crashes: the others run" called '^fuzz_npy .*-max_total_time=120 '
+expect "a fuzzer crashes: says what failed" says "idx: x.cpp:7:1: runtime error: overflow"
+expect "a fuzzer crashes: says how to repeat it" says "fuzz_idx $(printf %q "$clone")/build-fuzz/fuzz/crashes/idx-crash-1"
 
 machine
 missing libstb-dev
