@@ -134,6 +134,14 @@ expect "a fuzzer crashes: fails" test "$status" = 1
 expect "a fuzzer crashes: the others run" called '^fuzz_npy .*-max_total_time=120 '
 expect "a fuzzer crashes: says what failed" says "idx: x.cpp:7:1: runtime error: overflow"
 expect "a fuzzer crashes: says how to repeat it" says "fuzz_idx $(printf %q "$clone")/build-fuzz/fuzz/crashes/idx-crash-1"
+# shellcheck disable=SC2016  # for the stand-in
+fuzzers 'for o; do case $o in -artifact_prefix=*) echo 1 >"${o#*=}timeout-1"; exit 70 ;; esac; done'
+run_it 0 check fuzz
+expect "an input was slow once: no fault" test "$status" = 0
+# shellcheck disable=SC2016  # for the stand-in
+fuzzers 'for o; do case $o in -artifact_prefix=*) echo 1 >"${o#*=}timeout-1" ;; esac; done; exit 70'
+run_it 0 check fuzz
+expect "an input is slow twice: fails" test "$status" = 1
 
 machine
 missing libstb-dev
