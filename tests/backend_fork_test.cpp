@@ -8,9 +8,11 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <iostream>
 #include <memory>
 #include <string>
 #include <thread>
@@ -34,6 +36,8 @@ namespace {
 
 // What a child does after fork(): "right", or what went wrong. One that hangs is ended.
 std::string in_child(const std::function<bool()>& work, void (*leave)(int) = _exit) {
+  std::fflush(nullptr);  // or the child prints it, too
+  std::cout.flush();
   const pid_t child = fork();
   if (child == 0) {
     bool right = false;
