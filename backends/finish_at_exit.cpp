@@ -12,7 +12,7 @@ namespace {
 struct Queues {
   std::mutex mutex;
   std::list<std::function<void()>> all;
-  AtFork at_fork{AtFork::Stage::memory, mutex};
+  AtFork at_fork{AtFork::Stage::work, mutex};  // before that of any queue
 };
 
 // Never destroyed: it is used at the very end.

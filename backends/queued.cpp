@@ -15,20 +15,22 @@ namespace limulus {
 
 QueuedBackend::QueuedBackend(std::unique_ptr<Backend> inner)
     : inner_(std::move(inner)),
-      at_fork_(AtFork::Stage::work, {.before =
-                                         [this] {  // a child cannot go on with half a command
-                                           std::unique_lock lock(mutex_);
-                                           if (std::this_thread::get_id() != thread_.get_id())
-                                             done_.wait(lock, [&] { return commands_.empty(); });
-                                           lock.release();  // and is held
-                                         },
-                                     .parent = [this] { mutex_.unlock(); },
-                                     .child = [this] { forget_thread(); }}),
       finish_at_exit_([this] {
         if (std::this_thread::get_id() != thread_.get_id()) synchronize();
-      }) {
+      }),
+      at_fork_(AtFork::Stage::work, {.before = [this] { settle(); },
+                                     .parent = [this] { mutex_.unlock(); },
+                                     .child = [this] { forget_thread(); }}) {
   if (!inner_->host_memory())
     throw DeviceError(inner_->name() + ": only a backend in host memory needs a queue");
+}
+
+// Before a fork, whose child could not go on with half a command: takes the lock when all are done.
+void QueuedBackend::settle() {
+  std::unique_lock lock(mutex_);
+  if (std::this_thread::get_id() != thread_.get_id())
+    done_.wait(lock, [&] { return commands_.empty(); });
+  lock.release();  // and is held
 }
 
 // Those who slept are not here: to tell them that they may wake, or to wait for them, would hang.

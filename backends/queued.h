@@ -107,6 +107,7 @@ class QueuedBackend : public Backend {
   }
   void push(std::function<void()> command);
   void work();           // the thread's loop
+  void settle();         // before a fork
   void forget_thread();  // in the child of a fork, which does not have it
 
   std::unique_ptr<Backend> inner_;
@@ -116,8 +117,8 @@ class QueuedBackend : public Backend {
   std::exception_ptr error_;  // of the first command that failed since the last wait
   bool leaving_ = false;
   std::thread thread_;
-  AtFork at_fork_;
   FinishAtExit finish_at_exit_;
+  AtFork at_fork_;  // after it: the list that finish_at_exit_ is in is locked before this queue
 };
 
 }  // namespace limulus

@@ -10,6 +10,7 @@
 #include <map>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "backends/cpu/cpu_backend.h"
 #include "core/error.h"
@@ -27,6 +28,9 @@ struct Machine {
   void file(const std::string& path, const std::string& text) {
     std::filesystem::create_directories((folder.path / path).parent_path());
     put_bytes(folder / path, text);
+  }
+  void set(const std::string& name, std::string value) {
+    variables.insert_or_assign(name, std::move(value));
   }
   ThreadCount count() const {
     ThreadSources sources;
@@ -60,30 +64,30 @@ TEST_CASE("without limits: the machine's processors") {
 TEST_CASE("variables come first") {
   Machine m;
   m.allowed = 2;
-  m.variables["OMP_NUM_THREADS"] = "3";
+  m.set("OMP_NUM_THREADS", "3");
   check(m, 3, "OMP_NUM_THREADS");
-  m.variables["LIMULUS_THREADS"] = "5";
+  m.set("LIMULUS_THREADS", "5");
   check(m, 5, "LIMULUS_THREADS");
-  m.variables["LIMULUS_THREADS"] = "8";  // as many as there are
+  m.set("LIMULUS_THREADS", "8");  // as many as there are
   check(m, 8, "");
   for (const char* wrong : {"0", "-1", "1025", "two", "2x", "2 ", "1e3", "99999999999999999999"}) {
-    m.variables["LIMULUS_THREADS"] = wrong;
+    m.set("LIMULUS_THREADS", wrong);
     CAPTURE(wrong);
     CHECK_THROWS_AS(m.count(), ValueError);
   }
-  m.variables["LIMULUS_THREADS"] = "";
+  m.set("LIMULUS_THREADS", "");
   check(m, 3, "OMP_NUM_THREADS");
 }
 
 TEST_CASE("OMP_NUM_THREADS: its first number; what is none is passed over") {
   Machine m;
   for (const char* text : {"4", "4,2", " 4 ", "4,", "4 ,x"}) {
-    m.variables["OMP_NUM_THREADS"] = text;
+    m.set("OMP_NUM_THREADS", text);
     CAPTURE(text);
     check(m, 4, "OMP_NUM_THREADS");
   }
   for (const char* text : {"", "0", "-2", "many", ",4", "4x", "99999999999", "1025"}) {
-    m.variables["OMP_NUM_THREADS"] = text;
+    m.set("OMP_NUM_THREADS", text);
     CAPTURE(text);
     check(m, 8, "");
   }
