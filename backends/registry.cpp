@@ -1,15 +1,14 @@
 #include "backends/registry.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
-#include <charconv>
 #include <map>
 #include <memory>
 #include <mutex>
-#include <optional>
-#include <string_view>
 
 #include "backends/cpu/cpu_backend.h"
+#include "backends/device_name.h"
 #ifdef LIMULUS_OPENCL
 #include "backends/opencl/opencl_backend.h"
 #endif
@@ -20,74 +19,35 @@
 namespace limulus {
 namespace {
 
-struct Part {
-  int index = 0, count = 1;  // "0/2": the first of two
-};
+// ---- the list: how to make a backend of each family ----------------------------------------------
 
-// nullopt unless `text` is exactly "index/count", as printed.
-std::optional<Part> parse_part(std::string_view text) {
-  Part part;
-  const char* end = text.data() + text.size();
-  const auto [slash, error] = std::from_chars(text.data(), end, part.index);
-  if (error != std::errc() || slash == end || *slash != '/') return std::nullopt;
-  if (std::from_chars(slash + 1, end, part.count).ec != std::errc()) return std::nullopt;
-  // Printing it again refuses what from_chars overlooks: "00/2", "0/2x". One name, one backend.
-  if (text != fmt::format("{}/{}", part.index, part.count)) return std::nullopt;
-  return part;
-}
-
-// ---- the list: how to make a backend of each family. `rest` is what follows "family:"
-// ------------
-
-std::unique_ptr<Backend> make_reference(const std::string& name, std::string_view rest) {
-  if (!rest.empty()) {
-    throw DeviceError(fmt::format(
-        "device \"{}\": the reference backend has no parts; its name is \"reference\"", name));
-  }
+std::unique_ptr<Backend> make_reference(const std::string& name, const DeviceName&) {
   return std::make_unique<ReferenceBackend>(name);
 }
 
-// All threads of the processor, or one of up to 64 equal parts of them, each of at least one
-// thread and with a queue, so that parts compute at the same time.
-std::unique_ptr<Backend> make_cpu(const std::string& name, std::string_view rest) {
-  constexpr int most_parts = 64;
-  Part part;
-  if (!rest.empty()) {
-    const std::optional<Part> parsed = parse_part(rest);
-    if (!parsed || parsed->count < 1 || parsed->count > most_parts) {
-      throw DeviceError(
-          fmt::format("device \"{}\": a part of the processor is named cpu:i/n, as "
-                      "cpu:0/2 and cpu:1/2, with n from 1 to {}",
-                      name, most_parts));
-    }
-    part = *parsed;
-    if (part.index < 0 || part.index >= part.count) {
-      throw DeviceError(
-          fmt::format("device \"{}\": of {} parts, the first is cpu:0/{} and the "
-                      "last is cpu:{}/{}",
-                      name, part.count, part.count, part.count - 1, part.count));
-    }
-  }
+// All threads of the processor, or one of some equal parts of them, each of at least one thread and
+// with a queue, so that parts compute at the same time.
+std::unique_ptr<Backend> make_cpu(const std::string& name, const DeviceName& parsed) {
   std::unique_ptr<Backend> backend;
   if (cpu_instruction_set().empty()) {  // a processor without AVX2 is slow, but not refused
     backend = std::make_unique<ReferenceBackend>(name);
   } else {
-    const int all = cpu_default_threads();
-    const int mine = all * (part.index + 1) / part.count - all * part.index / part.count;
+    const int all = cpu_default_threads(), part = parsed.part, parts = parsed.parts;
+    const int mine = all * (part + 1) / parts - all * part / parts;
     backend = std::make_unique<CpuBackend>(mine > 0 ? mine : 1, name);
   }
-  return rest.empty() ? std::move(backend) : std::make_unique<QueuedBackend>(std::move(backend));
+  return parsed.is_part ? std::make_unique<QueuedBackend>(std::move(backend)) : std::move(backend);
 }
 
 #ifdef LIMULUS_OPENCL
-std::unique_ptr<Backend> make_opencl(const std::string& name, std::string_view) {
+std::unique_ptr<Backend> make_opencl(const std::string& name, const DeviceName&) {
   return std::make_unique<OpenClBackend>(name);
 }
 #endif
 
 struct Family {
   const char* name;
-  std::unique_ptr<Backend> (*make)(const std::string& name, std::string_view rest);
+  std::unique_ptr<Backend> (*make)(const std::string& name, const DeviceName& parsed);
 };
 constexpr Family families[] = {
     {"cpu", make_cpu},
@@ -99,28 +59,28 @@ constexpr Family families[] = {
 
 // ---- looking one up -----------------------------------------------------------------------------
 
+// For a message: what could have been meant.
+std::vector<std::string> existing_names(const std::vector<std::string>& added) {
+  std::vector<std::string> names = {"cpu", "reference"};
+#ifdef LIMULUS_OPENCL
+  for (const OpenClDevice& d : opencl_devices().devices) names.push_back(d.name);
+#endif
+  names.insert(names.end(), added.begin(), added.end());
+  return names;
+}
+
 std::unique_ptr<Backend> make(const std::string& name, const std::vector<std::string>& added) {
-  const std::size_t colon = name.find(':');
-  const std::string family_name = name.substr(0, colon);
-  const bool has_rest = colon != std::string::npos && colon + 1 < name.size();
-  const bool dangling = colon != std::string::npos && !has_rest;  // "cpu:"
-  std::string known;
-  for (const Family& family : families) {
-    if (family_name == family.name && !dangling) {
-      return family.make(name, has_rest ? std::string_view(name).substr(colon + 1) : "");
-    }
-    known += (known.empty() ? "" : ", ") + std::string(family.name);
-  }
-  if (family_name == "opencl") {
-    throw DeviceError(
-        fmt::format("device \"{}\": this build has no OpenCL backend; devices: {}; to have it, "
-                    "install OpenCL (Debian: opencl-headers, opencl-clhpp-headers, "
-                    "ocl-icd-opencl-dev, pocl-opencl-icd) and build again",
-                    name, known));
-  }
-  for (const std::string& other : added) known += ", " + other;
-  throw DeviceError(fmt::format(
-      "device \"{}\": there is none of that name; devices: {}, and parts as cpu:0/2", name, known));
+  DeviceName parsed;
+  std::string why;
+  if (!parse_device_name(name, parsed, why))
+    throw wrong_device_name(name, why, existing_names(added));
+  for (const Family& family : families)
+    if (parsed.family == family.name) return family.make(name, parsed);
+  throw DeviceError(
+      fmt::format("device \"{}\": this build has no OpenCL backend; here there are {}. To have it, "
+                  "install OpenCL (Debian: opencl-headers, opencl-clhpp-headers, "
+                  "ocl-icd-opencl-dev, pocl-opencl-icd) and build again",
+                  name, fmt::join(existing_names(added), ", ")));
 }
 
 struct Registry {
@@ -201,17 +161,25 @@ void set_device_threads(int threads) {
     if (auto* cpu = dynamic_cast<CpuBackend*>(&device(name))) cpu->set_threads(threads);
 }
 
-std::vector<DeviceInfo> list_devices() {
+std::vector<DeviceInfo> list_devices([[maybe_unused]] bool checked) {
   std::vector<DeviceInfo> devices;
   for (const char* name : {"cpu", "reference"})
     devices.push_back({name, device(name).description()});
 #ifdef LIMULUS_OPENCL
-  for (const OpenClDevice& d : opencl_devices())
-    devices.push_back({d.name, d.description, d.facts});
+  for (const OpenClDevice& d : opencl_devices(checked).devices)
+    devices.push_back({d.name, d.description, d.facts, d.refused});
 #endif
   for (const std::string& name : added_devices())
     devices.push_back({name, device(name).description()});
   return devices;
+}
+
+std::vector<std::string> driver_troubles() {
+#ifdef LIMULUS_OPENCL
+  return opencl_devices().troubles;
+#else
+  return {};
+#endif
 }
 
 }  // namespace limulus

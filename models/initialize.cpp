@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/names.h"
 #include "core/rng.h"
 #include "layers/conv2d.h"
 #include "layers/init.h"
@@ -65,8 +66,8 @@ const char* name_of(Recipe recipe) {
 Recipe recipe_from(const std::string& name) {
   for (const Recipe r : {Recipe::paper, Recipe::he, Recipe::pytorch})
     if (name == name_of(r)) return r;
-  throw ValueError(
-      fmt::format("initialize: there is no recipe '{}'; there are paper, he and pytorch", name));
+  throw ValueError(fmt::format("initialize: there is no recipe '{}'{}", name,
+                               known_names(name, {"paper", "he", "pytorch"})));
 }
 
 void initialize(Module& network, Recipe recipe, std::uint64_t seed) {

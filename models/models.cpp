@@ -2,35 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <numeric>
-
 #include "core/error.h"
+#include "core/names.h"
 #include "models/alexnet.h"
 #include "models/alexnet_towers.h"
 #include "models/cifar_convnet.h"
 
 namespace limulus {
-namespace {
-
-// How many letters must be added, dropped or exchanged to turn a into b (Levenshtein 1965).
-std::size_t distance(const std::string& a, const std::string& b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t exchanged = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({exchanged, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
-}  // namespace
-
 const std::vector<ModelSpec>& list_models() {
   static const std::vector<ModelSpec> models = {
       {"alexnet", "AlexNet of 2012, conv2/4/5 in two groups", {3, 227, 227}, 1000, 60965224},
@@ -48,15 +26,10 @@ const ModelSpec& model_spec(const std::string& name) {
   const auto& models = list_models();
   for (const ModelSpec& m : models)
     if (m.name == name) return m;
-  const auto nearest =
-      std::min_element(models.begin(), models.end(), [&](const ModelSpec& a, const ModelSpec& b) {
-        return distance(name, a.name) < distance(name, b.name);
-      });
   std::vector<std::string> names;
   for (const ModelSpec& m : models) names.push_back(m.name);
   throw ValueError(
-      fmt::format("make_model: there is no model '{}'; did you mean '{}'? There are {}", name,
-                  nearest->name, fmt::join(names, ", ")));
+      fmt::format("make_model: there is no model '{}'{}", name, known_names(name, names)));
 }
 
 std::shared_ptr<Module> make_model(const std::string& name, std::int64_t classes, Backend& backend,
@@ -66,6 +39,9 @@ std::shared_ptr<Module> make_model(const std::string& name, std::int64_t classes
     throw ValueError(
         fmt::format("make_model: {} classes; give 1 or more (0: {})", classes, spec.classes));
   if (classes == 0) classes = spec.classes;
+  if (o.batch_norm && name != "alexnet-keras")
+    throw ValueError(
+        fmt::format("make_model: {} has no batch normalization; alexnet-keras can have it", name));
   if (o.second != nullptr && name != "alexnet-towers")
     throw ValueError(fmt::format(
         "make_model: {} lives on one device, and was given two; alexnet-towers takes two", name));

@@ -4,8 +4,10 @@
 #ifdef LIMULUS_OPENCL
 #include <filesystem>
 
+#include "backends/opencl/cache.h"
 #include "backends/opencl/tuning.h"
 #include "core/error.h"
+#include "core/note.h"
 #include "opencl_check.h"
 
 using namespace limulus;
@@ -71,14 +73,18 @@ TEST_CASE("measured sizes are kept per device, and a damaged file is ignored") {
                                       "{",
                                       "[1]",
                                       whole.substr(0, whole.size() / 2),
-                                      replaced("\"version\": 1", "\"version\": 9"),
+                                      replaced("version 2", "version 9"),
+                                      replaced("limulus cache 2", "limulus cache 3"),
                                       replaced("\"run\"", "\"ran\""),
                                       replaced("777", "\"777\""),
                                       replaced("777", "7.5"),
+                                      replaced("777", "778"),  // possible, but not what was kept
                                       replaced("777", "-1"),
                                       replaced("777", "4294968073"),  // 2^32 + 777
                                       replaced("777", "18446744073709551615"),
                                       replaced("777", "99999999999999999999")};
+  std::vector<std::string> notes;
+  set_note_sink([&](const std::string& text) { notes.push_back(text); });
   for (const std::string& bytes : damaged) {
     put_bytes(file, bytes);
     CAPTURE(bytes);
@@ -87,6 +93,28 @@ TEST_CASE("measured sizes are kept per device, and a damaged file is ignored") {
   std::filesystem::remove(file);
   std::filesystem::create_directory(file);
   CHECK(opencl::difference(OpenClBackend("opencl:0").tuning(), before) == "");
+  std::filesystem::remove(file);
+  REQUIRE(notes.size() == 1);
+  CHECK(has(notes[0], file.string() + ": ignored, as it is damaged, or of another device"));
+  // Whole, but with sizes that no kernel could have, or of another form.
+  const std::string key =
+      whole.substr(whole.find('\n') + 1, std::stoul(whole.substr(whole.find("key ") + 4)));
+  std::string sizes = whole.substr(whole.find('\n') + 1 + key.size());
+  REQUIRE(has(sizes, "777"));
+  sizes.replace(sizes.find("777"), 3, "-1");
+  std::string wrapped = sizes;  // 2^32 + 777, which is 777 for who looks at half of it
+  wrapped.replace(wrapped.find("-1"), 2, "4294968073");
+  for (const std::string& content :
+       {sizes, wrapped, std::string("{}"), std::string("[1]"), std::string()}) {
+    REQUIRE(opencl::cache_write(file.filename().string(), key, content) == "");
+    CHECK(opencl::difference(OpenClBackend("opencl:0").tuning(), before) == "");
+  }
+  CHECK(has(notes.at(1), "run is -1"));
+  CHECK(has(notes.at(2), "run is 4294968073"));
+  // Sizes of another device under this one's name.
+  REQUIRE(opencl::cache_write(file.filename().string(), key + "another device\n", "{}") == "");
+  CHECK(opencl::difference(OpenClBackend("opencl:0").tuning(), before) == "");
+  set_note_sink({});
   put_bytes(folder / "file", "a file where the folder should be");
   const Environment nowhere("XDG_CACHE_HOME", (folder / "file").string());
   CHECK_THROWS_AS(OpenClBackend("opencl:0").store_tuning(other), FileError);

@@ -126,6 +126,9 @@ TEST_CASE("an unknown model is answered with the nearest name and the list") {
                        "alexnet-keras, alexnet-torchvision, lenet5, cifar-convnet",
                        ValueError);
   CHECK_THROWS_AS(make_model("alexnet", -1, cpu()), ValueError);
+  CHECK_THROWS_WITH_AS(make_model("lenet5", 10, cpu(), DType::f32, {.batch_norm = true}),
+                       "make_model: lenet5 has no batch normalization; alexnet-keras can have it",
+                       ValueError);
   CHECK_THROWS_AS(make_model("alexnet-towers", 1, cpu()), ValueError);
   CHECK_THROWS_WITH_AS(make_model("lenet5", 10, cpu(), DType::f32, {.second = &cpu()}),
                        "make_model: lenet5 lives on one device, and was given two; alexnet-towers "

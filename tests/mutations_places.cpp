@@ -95,7 +95,8 @@ std::vector<Mutation> place_mutations() {
   return {
       entry("offset", "dx + 0.01", "offset", {4, 7}, add(0.01)),
       entry("offset-minus", "dx - 0.5 of a vector", "offset", {9}, add(-0.5)),
-      entry("offset-lrn", "dx + 0.01 of a normalization", "offset", {2, 4, 3, 3}, add(0.01), lrn),
+      entry("offset-normalized", "dx + 0.01 of a normalization", "offset", {2, 4, 3, 3}, add(0.01),
+            lrn),
       entry("offset-channel", "dx + 0.2 in one channel", "offset", {1, 3, 4, 5}, add(0.2, 20, 40)),
       {"offset-weight", "dw + 0.01", "w", "offset", convolution([](const In& in) {
          return conv({in[0], changed(in[1], add(0.01)), in[2]});

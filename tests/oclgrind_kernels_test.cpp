@@ -16,7 +16,7 @@ using namespace limulus;
 namespace {
 
 bool in_oclgrind() {
-  const auto devices = opencl_devices();
+  const auto devices = opencl_devices().devices;
   if (!devices.empty() && has(devices[0].description, "Oclgrind")) return true;
   if (std::getenv("LIMULUS_IN_OCLGRIND") != nullptr)
     FAIL("oclgrind was to run this, but its device is not there");

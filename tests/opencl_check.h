@@ -17,7 +17,7 @@
 namespace limulus {
 
 inline bool have_device() {
-  if (!opencl_devices().empty()) return true;
+  if (!opencl_devices().devices.empty()) return true;
   std::printf("skipped: %s: there is no OpenCL device\n",
               doctest::getContextOptions()->currentTest->m_name);
   return false;

@@ -98,8 +98,9 @@ TEST_CASE("schedules") {
   SUBCASE("words") {
     CHECK(parse_schedule("plateau") == ScheduleKind::plateau);
     CHECK_THROWS_WITH_AS(
-        parse_schedule("fast"),
-        "schedule: there is no 'fast'; the schedules are constant, step, cosine and plateau",
+        parse_schedule("cosin"),
+        "schedule: there is no 'cosin'; did you mean 'cosine'? There are constant, step, cosine, "
+        "plateau",
         ValueError);
   }
 }

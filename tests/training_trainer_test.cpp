@@ -9,6 +9,7 @@
 #include "core/error.h"
 #include "core/pool.h"
 #include "core/rng.h"
+#include "formats/safetensors.h"
 #include "layers/cross_entropy.h"
 #include "models/models.h"
 #include "temporary_folder.h"
@@ -77,6 +78,86 @@ TEST_CASE("stopped after any step and resumed, a run ends with the same bits") {
     CHECK(weights(rest) == expected);
     CHECK(rest.report().step_losses == whole.report().step_losses);
   }
+}
+
+TEST_CASE("stopped while it looks at the held-out images, a run is saved and goes on with them") {
+  const TemporaryFolder folder;
+  write_tiny_mnist(folder.path / "data");
+  const TrainConfig config = tiny_config(folder.path / "data");
+  Trainer whole(config, quiet(folder.path / "whole"));
+  whole.run();
+
+  for (const int last : {1, 3}) {  // after the first epoch, and after all of them
+    CAPTURE(last);
+    std::atomic<bool> stop{false};
+    const auto out = folder.path / std::to_string(last);
+    TrainerOptions o = quiet(out);
+    o.stop = &stop;
+    {
+      int epochs = 0;
+      o.on_epoch = [&](const EpochRecord&) { ++epochs; };
+      Trainer part(config, o);
+      const LayerObserver observe([&](const std::string&, const Tensor&) {
+        stop = !part.model().training() && epochs + 1 == last;
+      });
+      CHECK_FALSE(part.run());
+      CHECK(epochs == last - 1);  // this epoch's images are still to be seen
+      CHECK_THROWS_AS(part.evaluate(false), Stopped);
+    }
+    Trainer rest(config, quiet(out));
+    rest.resume(out / "checkpoint.safetensors");
+    CHECK(rest.run());
+    CHECK(weights(rest) == weights(whole));
+    const auto expected = whole.report().epochs, got = rest.report().epochs;
+    REQUIRE(got.size() == expected.size());
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      CHECK(got[i].test_loss == expected[i].test_loss);
+      CHECK(got[i].train_loss == expected[i].train_loss);
+      CHECK(got[i].lr == expected[i].lr);
+    }
+  }
+}
+
+TEST_CASE("told to stop while it saves, a run ends with that checkpoint") {
+  const TemporaryFolder folder;
+  write_tiny_mnist(folder.path / "data");
+  std::atomic<bool> stop{false};
+  std::int64_t steps = 0;
+  TrainerOptions o = quiet(folder.path / "out");
+  o.stop = &stop;
+  o.checkpoint_seconds = 0;  // after every step
+  o.on_step = [&](const StepInfo& s) { steps = s.step; };
+  o.on_message = [&](const std::string&) { stop = true; };  // "checkpoint: ..."
+  Trainer t(tiny_config(folder.path / "data"), o);
+  CHECK_FALSE(t.run());
+  CHECK(steps == 1);
+}
+
+TEST_CASE("a run goes on with the mean that it began with") {
+  const TemporaryFolder folder;
+  write_tiny_mnist(folder.path / "data");
+  const auto normalization = [&] {
+    return SafetensorsFile(folder.path / "out" / "checkpoint.safetensors")
+        .metadata()
+        .at("normalization");
+  };
+  Trainer(tiny_config(folder.path / "data"), quiet(folder.path / "out")).save();
+  const std::string before = normalization();
+  {  // one pixel of one picture, as another decoder might have it
+    const auto path = folder.path / "data" / "train-images-idx3-ubyte";
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(16 + 300);
+    file.put('\0');
+  }
+  Trainer other(tiny_config(folder.path / "data"), quiet(folder.path / "other"));
+  Trainer resumed(tiny_config(folder.path / "data"), quiet(folder.path / "out"));
+  resumed.resume(folder.path / "out" / "checkpoint.safetensors");
+  resumed.save();
+  CHECK(normalization() == before);
+  other.save();
+  CHECK(SafetensorsFile(folder.path / "other" / "checkpoint.safetensors")
+            .metadata()
+            .at("normalization") != before);
 }
 
 TEST_CASE("the result does not depend on the number of workers or threads") {

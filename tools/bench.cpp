@@ -11,6 +11,7 @@
 #include "benchmarks/timing.h"
 #include "core/denormals.h"
 #include "core/error.h"
+#include "core/names.h"
 #include "core/pool.h"
 #include "core/rng.h"
 #include "formats/atomic_file.h"
@@ -21,6 +22,8 @@
 #include "tools/commands.h"
 #include "tools/plugin.h"
 #include "tools/roof.h"
+#include "tools/terminal.h"
+#include "tools/usage.h"
 #include "training/profile.h"
 #include "training/sgd.h"
 
@@ -176,13 +179,13 @@ void write_roofline(const BenchArguments& a, const std::vector<BenchedLayer>& la
                         l.work.forward_flops / l.time.forward});
   write_file_atomically(
       a.svg, roofline_svg(fmt::format("{}, forward, batch {}", a.model, a.batch), roof, points));
-  fmt::print(stderr, "The roofline as a picture: {}\n", a.svg);
+  say(fmt::format("The roofline as a picture: {}", a.svg));
 }
 
-void bench(const BenchArguments& a) {
+void bench(const CLI::App& command, const BenchArguments& a) {
   if (a.weights != DType::f32 && !a.inference)
     throw ValueError("bench: weights stored as bf16 do not learn; add --inference");
-  if (a.threads > 0) set_device_threads(a.threads);
+  use_threads(command, a.threads, a.device);
   auto subject = std::make_unique<Subject>(a);
   subject->run(a.inference);  // warms caches and the allocator
 
@@ -212,10 +215,14 @@ void bench(const BenchArguments& a) {
   const Roof roof = measure_roof(backend);
   std::vector<BenchedLayer> layers = join(steps, medians(runs), a.weights);
   if (!a.layer.empty()) {
+    std::vector<std::string> names;
+    for (const BenchedLayer& l : layers) names.push_back(l.name);
     std::erase_if(layers, [&](const BenchedLayer& l) {
       return ("+" + l.name + "+").find("+" + a.layer + "+") == std::string::npos;
     });
-    if (layers.empty()) throw ValueError("bench: this network has no layer '" + a.layer + "'");
+    if (layers.empty())
+      throw ValueError(fmt::format("bench: this network has no layer '{}'{}", a.layer,
+                                   known_names(a.layer, names)));
   }
   if (!a.svg.empty()) write_roofline(a, layers, roof);
   if (!a.json) {
@@ -292,7 +299,7 @@ void add_bench(CLI::App& app) {
   add_bench_ladder(*c);
   c->callback([a, c] {
     const FlushDenormals denormals(a->flush_denormals);
-    if (c->get_subcommands().empty()) bench(*a);
+    if (c->get_subcommands().empty()) bench(*c, *a);
   });
 }
 

@@ -18,6 +18,8 @@
 #include "tools/bench_ladder.h"
 #include "tools/bench_svg.h"
 #include "tools/commands.h"
+#include "tools/terminal.h"
+#include "tools/usage.h"
 
 namespace limulus::tools {
 namespace {
@@ -206,7 +208,7 @@ void run_ladder(const LadderArguments& a) {
     std::vector<Bar> bars;
     for (const Climbed& r : conv.rungs) bars.push_back({r.name, conv.work / r.seconds / 1e9});
     write_file_atomically(a.svg, bars_svg(conv.title, conv.unit, bars));
-    fmt::print(stderr, "The convolution's ladder as a picture: {}\n", a.svg);
+    say(fmt::format("The convolution's ladder as a picture: {}", a.svg));
   }
 }
 
@@ -227,7 +229,10 @@ void add_bench_ladder(CLI::App& bench) {
       ->capture_default_str();
   c->add_option("--svg", a->svg, "Also as a picture, into this file");
   c->add_flag("--json", a->json, "As JSON");
-  c->callback([a] { run_ladder(*a); });
+  c->callback([a, &bench] {
+    allow_only(bench, "the command before the word \"ladder\"", {});  // they would be ignored
+    run_ladder(*a);
+  });
 }
 
 }  // namespace limulus::tools

@@ -26,6 +26,7 @@
 #include "formats/atomic_file.h"
 #include "formats/read_file.h"
 #include "tools/bench_svg.h"
+#include "tools/terminal.h"
 
 namespace limulus::opencl {
 const std::vector<KernelSource>& rung_sources();  // made by CMake from product_rungs.cl
@@ -302,7 +303,7 @@ void run_opencl_ladder(const LadderArguments& a) {
     std::vector<Bar> bars;
     for (const Step& r : all) bars.push_back({r.name, work / r.seconds / 1e9});
     write_file_atomically(a.svg, bars_svg("C = A B, 768 x 768", "GFLOP/s", bars));
-    fmt::print(stderr, "The ladder as a picture: {}\n", a.svg);
+    say(fmt::format("The ladder as a picture: {}", a.svg));
   }
 }
 

@@ -1,10 +1,11 @@
 #include "tools/cases.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <set>
 
 #include "core/error.h"
+#include "core/names.h"
 #include "tests/random_cases.h"
 
 namespace limulus::tools {
@@ -22,8 +23,8 @@ std::vector<OpCase> choose_cases(const char* command, const CaseChoice& choice) 
     if (choice.layer.empty() || c.op == choice.layer) chosen.push_back(std::move(c));
   }
   if (chosen.empty())
-    throw ValueError(fmt::format("{}: there is no layer or operation '{}'; there are {}", command,
-                                 choice.layer, fmt::join(names, ", ")));
+    throw ValueError(fmt::format("{}: there is no layer or operation '{}'{}", command, choice.layer,
+                                 known_names(choice.layer, {names.begin(), names.end()})));
   return chosen;
 }
 

@@ -220,7 +220,8 @@ void add_convert(CLI::App& app) {
       ->check(CLI::ExistingPath);
   c->add_option("to", a->to, "A .safetensors file, or a folder for .npy files");
   c->add_flag("--all", a->all, "Velocities, the data's mean and the history too, not only weights");
-  c->add_flag("--list", a->list, "List the tensors of a .safetensors file");
+  c->add_flag("--list", a->list, "List the tensors of a .safetensors file")
+      ->excludes("to", "--all");
   c->callback([a] { convert(*a); });
 }
 

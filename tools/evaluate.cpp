@@ -19,6 +19,7 @@
 #include "tools/data_output.h"
 #include "tools/plugin.h"
 #include "tools/terminal.h"
+#include "tools/usage.h"
 #include "training/class_names.h"
 #include "training/trainer.h"
 
@@ -188,8 +189,8 @@ void print_numbers(const char* what, const Evaluation& e, const char* note = "")
              100 * e.metrics.top5(), e.loss, note);
 }
 
-void evaluate(const EvaluateArguments& a) {
-  if (a.threads > 0) set_device_threads(a.threads);
+void evaluate(const CLI::App& command, const EvaluateArguments& a) {
+  use_threads(command, a.threads, a.device);
   TrainedModel t = load_trained(a.checkpoint, a.device);
   t.config.strict = a.strict;
   const std::string folder = a.data.empty() ? t.config.data : a.data;
@@ -294,7 +295,7 @@ void add_evaluate(CLI::App& app) {
   c->add_option("--split", a->split,
                 "Which of them: held-out, training or all. auto: the test part; all of a set that "
                 "has none, but of the set that it was trained on what was held out")
-      ->check(CLI::IsMember({"auto", "held-out", "training", "all"}))
+      ->check(one_of({"auto", "held-out", "training", "all"}))
       ->capture_default_str();
   c->add_flag("--one-crop", a->one_crop, "Without the ten crops");
   c->add_option("--worst", a->worst,
@@ -311,9 +312,9 @@ void add_evaluate(CLI::App& app) {
   c->add_flag("--json", a->json,
               "As JSON, with the confusion matrix, what was skipped and the worst mistakes");
   add_denormals_option(*c, a->flush_denormals);
-  c->callback([a] {
+  c->callback([a, c] {
     const FlushDenormals denormals(a->flush_denormals);
-    evaluate(*a);
+    evaluate(*c, *a);
   });
 }
 

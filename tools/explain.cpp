@@ -10,6 +10,7 @@
 
 #include "backends/registry.h"
 #include "core/error.h"
+#include "core/names.h"
 #include "layers/avg_pool2d.h"
 #include "layers/conv2d.h"
 #include "layers/max_pool2d.h"
@@ -18,6 +19,8 @@
 #include "models/models.h"
 #include "tools/commands.h"
 #include "tools/explain_element.h"
+#include "tools/usage.h"
+#include "training/trainer.h"
 
 namespace limulus::tools {
 namespace {
@@ -52,14 +55,14 @@ void print_list(bool as_json) {
 
 std::vector<WalkStep> only(const std::vector<WalkStep>& steps, const std::string& layer) {
   std::vector<WalkStep> chosen;
-  std::string names;
+  std::vector<std::string> names;
   for (const WalkStep& step : steps) {
     if (step.name == layer) chosen.push_back(step);
-    names += (names.empty() ? "" : ", ") + step.name;
+    names.push_back(step.name);
   }
   if (chosen.empty())
     throw ValueError(
-        fmt::format("explain: this network has no layer '{}'; its layers are {}", layer, names));
+        fmt::format("explain: this network has no layer '{}'{}", layer, known_names(layer, names)));
   return chosen;
 }
 
@@ -92,45 +95,50 @@ WalkStep single_step(const ExplainArguments& a) {
                                    .dilation = a.dilation,
                                    .groups = a.groups,
                                    .bias = !a.without_bias};
-    if (a.ceil)
-      throw ValueError("explain: conv2d has no --ceil: only pools round up, and only if asked to");
     const std::int64_t channels = a.channels.value_or(in[1]);
     // The channels that a kernel sees; conv2d_step refuses groups that do not divide them.
     const std::int64_t seen = a.groups > 0 ? in[1] / a.groups : in[1];
     return conv2d_step(in, {channels, seen, a.kernel, a.kernel}, options);
   }
-  if (a.dilation != 1 || a.groups != 1)
-    throw ValueError(fmt::format("explain: {} has no --dilation and no --groups", a.model));
   const Pool2dOptions options = {
       .kernel = a.kernel, .stride = Size2d(a.stride), .pad = a.padding, .ceil = a.ceil};
   return a.model == "max_pool2d" ? MaxPool2d(options).walk(in)[0] : AvgPool2d(options).walk(in)[0];
 }
 
-void explain(const ExplainArguments& a) {
-  if (a.list) return print_list(a.json);
-  if (!a.element.element.empty()) {
-    ElementArguments e = a.element;
-    e.model = a.model;
-    e.layer = a.layer;
-    e.size = a.size;
-    e.classes = a.classes;
-    e.json = a.json;
-    if (e.layer.empty()) throw ValueError("explain: --element needs --layer: an element of which?");
-    return explain_element(e);
+// ---- the command has four uses, and each its own options -----------------------------------------
+
+void explain_single(const CLI::App& command, const ExplainArguments& a) {
+  std::vector<std::string> options = {"model",     "--input", "--kernel", "--stride",
+                                      "--padding", "--batch", "--json",   "--markdown"};
+  if (a.model == "conv2d")
+    options.insert(options.end(), {"--channels", "--dilation", "--groups", "--no-bias"});
+  else
+    options.emplace_back("--ceil");
+  allow_only(command, a.model, options);
+  WalkStep step = single_step(a);
+  step.name = a.model;
+  fmt::print("{}\n", a.json       ? walk_json({step})
+                     : a.markdown ? walk_markdown({step})
+                                  : walk_text({step}));
+}
+
+void explain_walk(const CLI::App& command, const ExplainArguments& a) {
+  allow_only(command, "a walk through a network",
+             {"model", "--layer", "--classes", "--batch", "--size", "--checkpoint", "--json",
+              "--markdown"});
+  std::shared_ptr<Module> model;
+  Shape in;
+  if (a.element.checkpoint.empty()) {
+    const ModelSpec& spec = model_spec(a.model);
+    const std::int64_t side = a.size > 0 ? a.size : spec.input[-1];
+    model = make_model(a.model, a.classes, device("reference"));
+    in = {a.batch, spec.input[0], side, side};
+  } else {
+    TrainedModel trained = load_trained(a.element.checkpoint, "reference");
+    const Augment& input = trained.config.augment;
+    model = trained.model;
+    in = {a.batch, input.channels, input.crop, input.crop};
   }
-  if (a.element.backward) throw ValueError("explain: --backward needs --element, as 5,10,10");
-  if (is_single(a.model)) {
-    WalkStep step = single_step(a);
-    step.name = a.model;
-    fmt::print("{}\n", a.json       ? walk_json({step})
-                       : a.markdown ? walk_markdown({step})
-                                    : walk_text({step}));
-    return;
-  }
-  const ModelSpec& spec = model_spec(a.model);
-  const std::int64_t side = a.size > 0 ? a.size : spec.input[-1];
-  const auto model = make_model(a.model, a.classes, device("reference"));
-  const Shape in = {a.batch, spec.input[0], side, side};
   std::vector<WalkStep> steps = model->walk(in);
   if (!a.layer.empty()) steps = only(steps, a.layer);
   fmt::print("{}\n", a.json       ? walk_json(steps)
@@ -139,6 +147,61 @@ void explain(const ExplainArguments& a) {
   const auto* towers = dynamic_cast<const AlexNetTowers*>(model.get());
   if (towers != nullptr && a.layer.empty() && !a.json && !a.markdown)
     fmt::print("{}\n", crossing_text(towers->crossings(in)));
+}
+
+void explain_one_element(const CLI::App& command, const ExplainArguments& a) {
+  if (is_single(a.model))
+    throw usage_error(command,
+                      fmt::format("{} alone has no --element: it has no numbers. A layer of "
+                                  "a network has: lenet5 --layer conv1 --element 0,0,0",
+                                  a.model));
+  if (a.layer.empty()) throw usage_error(command, "--element needs --layer: an element of which?");
+  std::vector<std::string> options = {"model",  "--layer",      "--element", "--image",
+                                      "--seed", "--checkpoint", "--json",    "--backward"};
+  if (a.element.backward) options.insert(options.end(), {"--of", "--label"});
+  if (!a.json) options.emplace_back("--terms");  // JSON has all of them
+  if (a.element.checkpoint.empty()) options.insert(options.end(), {"--size", "--classes"});
+  allow_only(command,
+             fmt::format("an element{}{}{}", a.element.backward ? " of a gradient" : "",
+                         a.element.checkpoint.empty() ? "" : " of a checkpoint's network",
+                         a.json ? " as JSON" : ""),
+             options);
+  if (!a.element.checkpoint.empty() && !a.element.image.empty() && command.count("--seed") > 0)
+    throw usage_error(command,
+                      "--seed draws weights or the input, and both are given by --checkpoint and "
+                      "--image: it would be ignored");
+  ElementArguments e = a.element;
+  e.model = a.model;
+  e.layer = a.layer;
+  e.size = a.size;
+  e.classes = a.classes;
+  e.json = a.json;
+  explain_element(e);
+}
+
+// What a checkpoint is of shows in it; a network that is named beside it has to be that one.
+void check_model_of_checkpoint(const CLI::App& command, const ExplainArguments& a) {
+  if (a.element.checkpoint.empty() || command.count("model") == 0) return;
+  const std::string model = load_config(a.element.checkpoint).model;
+  if (model != a.model)
+    throw usage_error(command,
+                      fmt::format("{} is a checkpoint of {}, not of {}; without a name the "
+                                  "checkpoint's network is explained",
+                                  a.element.checkpoint, model, a.model));
+}
+
+void explain(const CLI::App& command, const ExplainArguments& a) {
+  if (a.list) {
+    allow_only(command, "--list", {"--list", "--json"});
+    return print_list(a.json);
+  }
+  if (is_single(a.model) && a.element.element.empty()) return explain_single(command, a);
+  for (const char* option : {"--backward", "--of", "--label", "--image", "--seed", "--terms"})
+    if (command.count(option) > 0 && a.element.element.empty())
+      throw usage_error(command, fmt::format("{} needs --element, as 5,10,10", option));
+  if (!is_single(a.model)) check_model_of_checkpoint(command, a);
+  if (a.element.element.empty()) return explain_walk(command, a);
+  explain_one_element(command, a);
 }
 
 constexpr std::int64_t most = 65536;
@@ -173,7 +236,7 @@ void add_element_options(CLI::App& c, ElementArguments& e) {
   c.add_flag("--backward", e.backward, "Of the gradient instead, with the loss of --label")
       ->group(group);
   c.add_option("--of", e.of, "The gradient of the layer's input, weight or bias")
-      ->check(CLI::IsMember({"input", "weight", "bias"}))
+      ->check(one_of({"input", "weight", "bias"}))
       ->capture_default_str()
       ->group(group);
   c.add_option("--label", e.label, "The right class")
@@ -181,7 +244,10 @@ void add_element_options(CLI::App& c, ElementArguments& e) {
       ->capture_default_str()
       ->group(group);
   c.add_option("--image", e.image, "JPEG or PNG (default: random numbers)")->group(group);
-  c.add_option("--checkpoint", e.checkpoint, "Weights (default: drawn with --seed)")->group(group);
+  c.add_option("--checkpoint", e.checkpoint,
+               "Weights (default: drawn with --seed). Without "
+               "--element: the walk through its network")
+      ->group(group);
   c.add_option("--seed", e.seed, "Of the weights and the random input")
       ->capture_default_str()
       ->group(group);
@@ -216,7 +282,7 @@ void add_explain(CLI::App& app) {
   c->add_flag("--markdown", a->markdown, "As a Markdown table")->excludes("--json");
   add_single_options(*c, *a);
   add_element_options(*c, a->element);
-  c->callback([a] { explain(*a); });
+  c->callback([a, c] { explain(*c, *a); });
 }
 
 }  // namespace limulus::tools

@@ -14,6 +14,7 @@
 #include "backends/registry.h"
 #include "core/error.h"
 #include "core/printable.h"
+#include "core/names.h"
 #include "core/rng.h"
 #include "formats/read_file.h"
 #include "layers/cross_entropy.h"
@@ -189,12 +190,12 @@ void add_gradients(const std::vector<std::pair<std::string, Module*>>& layers, s
 LayerRun run_to(const Subject& s, const ElementArguments& a) {
   const auto layers = layers_of(*s.model, *s.softmax);
   std::size_t which = 0;
-  std::string names;
-  for (const auto& [name, m] : layers) names += (names.empty() ? "" : ", ") + name;
+  std::vector<std::string> names;
+  for (const auto& [name, m] : layers) names.push_back(name);
   while (which < layers.size() && layers[which].first != a.layer) ++which;
   if (which == layers.size())
-    throw ValueError(
-        fmt::format("explain: this network has no layer '{}'; its layers are {}", a.layer, names));
+    throw ValueError(fmt::format("explain: this network has no layer '{}'{}", a.layer,
+                                 known_names(a.layer, names)));
   Tensor x = s.image;
   {
     const NoGrad only_looking;

@@ -1,6 +1,6 @@
 // limulus gradcheck: every layer's backward against differences of its forward, in double
 // precision, through the kernels of the backend.
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <chrono>
@@ -11,6 +11,7 @@
 #include "backends/registry.h"
 #include "core/error.h"
 #include "core/gradcheck.h"
+#include "core/names.h"
 #include "formats/atomic_file.h"
 #include "tests/mutations.h"
 #include "tests/op_cases.h"
@@ -19,6 +20,7 @@
 #include "tools/gradcheck_export.h"
 #include "tools/plugin.h"
 #include "tools/terminal.h"
+#include "tools/usage.h"
 #include "training/gradcheck_page.h"
 
 namespace limulus::tools {
@@ -39,7 +41,11 @@ struct GradcheckArguments {
 std::vector<std::string> chosen_backends(const std::string& name) {
   if (name != "all") return {name};
   std::vector<std::string> names;
-  for (const DeviceInfo& info : list_devices()) names.push_back(info.name);
+  for (const DeviceInfo& info : list_devices(/*checked=*/true))
+    if (info.refused.empty())
+      names.push_back(info.name);
+    else
+      say(bold("note:", stderr) + " left out: " + info.refused);
   return names;
 }
 
@@ -81,7 +87,8 @@ bool run_backend(const GradcheckArguments& a, const std::vector<OpCase>& cases,
     good += report.ok() ? 1 : 0;
     line.clear();
     if (!a.json_on_stdout() && (!a.layer.empty() || a.all || !report.ok()))
-      fmt::print("{}\n{}\n", bold(c.name), report.text());
+      fmt::print("{}\n{}\n", bold(c.name, stdout), report.text());
+    std::fflush(stdout);  // who interrupts it has what was found
     if (a.curves()) run.cases.push_back({c.name, c.op, name, std::move(report)});
   }
   if (!a.json_on_stdout())
@@ -96,18 +103,40 @@ void run_mutation(const GradcheckArguments& a) {
     names.push_back(m.name);
     if (m.name != a.mutation) continue;
     const GradcheckReport report = check_mutation(m, a.curves());
-    if (!a.json_on_stdout()) fmt::print("{}: {}\n{}", bold(m.name), m.what, report.text());
+    if (!a.json_on_stdout()) fmt::print("{}: {}\n{}", bold(m.name, stdout), m.what, report.text());
     write_results(a, {m.name,
                       "the reference, with a mistake",
                       0,
                       {{m.name + ": " + m.what, m.layer.op, "mutant", report}}});
     return;
   }
-  throw ValueError(fmt::format("gradcheck: there is no mistake '{}' in the bank; there are {}",
-                               a.mutation, fmt::join(names, ", ")));
+  throw ValueError(fmt::format("gradcheck: there is no mistake '{}' in the bank{}", a.mutation,
+                               known_names(a.mutation, names)));
 }
 
-void run_gradcheck(const GradcheckArguments& a) {
+// The command has several uses; an option of another one would be ignored.
+void check_options(const CLI::App& command, const GradcheckArguments& a) {
+  if (a.mutations) return allow_only(command, "the table of mistakes", {"--mutations"});
+  if (!a.mutation.empty())
+    return allow_only(command, "one mistake", {"--mutation", "--html", "--json"});
+  if (!a.folder.empty())
+    return allow_only(command, "--export", {"--export", "--random", "--seed", "--backend"});
+  std::vector<std::string> options = {a.random > 0 ? "--random" : "--layer"};
+  if (a.list) {
+    options.emplace_back("--list");
+    if (a.random > 0) options.emplace_back("--seed");
+    return allow_only(command, "a list of cases", options);
+  }
+  options.insert(options.end(), {"--backend", "--seed", "--html", "--json"});
+  if (!a.json_on_stdout()) options.emplace_back("--all");  // JSON has all of them
+  allow_only(command,
+             fmt::format("a check of {}{}", a.random > 0 ? "random cases" : "the table of cases",
+                         a.json_on_stdout() ? " as JSON" : ""),
+             options);
+}
+
+void run_gradcheck(const CLI::App& command, const GradcheckArguments& a) {
+  check_options(command, a);
   if (a.mutations) return fmt::print("{}", mutation_table());
   if (!a.mutation.empty()) return run_mutation(a);
   if (!a.folder.empty()) {
@@ -164,9 +193,9 @@ void add_gradcheck(CLI::App& app) {
   c->add_option("--mutation", a->mutation, "One of them, in detail");
   c->add_option("--export", a->folder,
                 "Write random configurations with their gradients into this folder");
-  c->callback([a, json] {
+  c->callback([a, c, json] {
     a->json_wanted = json->count() > 0;
-    run_gradcheck(*a);
+    run_gradcheck(*c, *a);
   });
 }
 

@@ -9,11 +9,13 @@
 
 #include "backends/registry.h"
 #include "core/error.h"
+#include "core/names.h"
 #include "core/printable.h"
 #include "formats/atomic_file.h"
 #include "formats/read_file.h"
 #include "tools/commands.h"
 #include "tools/plugin.h"
+#include "tools/usage.h"
 #include "training/image_encode.h"
 #include "training/report/look_page.h"
 
@@ -34,8 +36,8 @@ std::optional<std::int64_t> target_of(const LookArguments& a, const TrainedModel
   if (a.target.empty()) return std::nullopt;
   const auto found = std::find(trained.classes.begin(), trained.classes.end(), a.target);
   if (found == trained.classes.end())
-    throw ValueError(fmt::format("look: the checkpoint knows no class '{}'; its classes are {}",
-                                 a.target, fmt::join(trained.classes, ", ")));
+    throw ValueError(fmt::format("look: the checkpoint knows no class '{}'{}", a.target,
+                                 known_names(a.target, trained.classes)));
   return found - trained.classes.begin();
 }
 
@@ -77,20 +79,20 @@ void check_names(const std::vector<std::string>& photographs) {
 
 void check_layer(const LookArguments& a, const Look& look) {
   if (a.layer.empty()) return;
-  std::string names;
+  std::vector<std::string> names;
   for (const SeenLayer& layer : look.layers) {
     if (layer.name == a.layer) return;
-    names += (names.empty() ? "" : ", ") + layer.name;
+    names.push_back(layer.name);
   }
   throw ValueError(
-      fmt::format("look: this network has no layer '{}'; its layers are {}", a.layer, names));
+      fmt::format("look: this network has no layer '{}'{}", a.layer, known_names(a.layer, names)));
 }
 
-void look(const LookArguments& a, const std::string& command) {
+void look(const CLI::App& app, const LookArguments& a, const std::string& command) {
   if (!a.layer.empty() && a.png.empty())
     throw ValueError("look: --layer chooses what --png writes; give --png DIR, too");
   if (!a.json) check_names(a.photographs);
-  if (a.threads > 0) set_device_threads(a.threads);
+  use_threads(app, a.threads, a.device);
   const TrainedModel trained = load_trained(a.checkpoint, a.device);
   const LookOptions options = {target_of(a, trained), a.window, a.stride};
   std::vector<std::string> pages;
@@ -145,10 +147,13 @@ void add_look(CLI::App& app) {
   add_plugin_option(*c, a->device);
   c->add_option("--threads", a->threads, "Threads of the cpu device")->check(CLI::Range(1, 1024));
   c->add_flag("--json", a->json, "Print classes, layers and places as JSON instead")->excludes(png);
-  c->callback([a] {
+  for (const char* of_a_page : {"--out", "--class", "--occlusion-window", "--occlusion-stride"})
+    c->get_option(of_a_page)->excludes(png);  // it would be ignored
+  c->get_option("--out")->excludes("--json");
+  c->callback([a, c] {
     std::string command = "limulus look " + a->checkpoint;
     for (const std::string& path : a->photographs) command += " " + path;
-    look(*a, command);
+    look(*c, *a, command);
   });
 }
 

@@ -1,20 +1,26 @@
 // The `limulus` program. Exit status: 0 done; 1 it failed, with the reason on stderr; 2 the command
-// line was not understood.
+// line was not understood; 128 + n where signal n ended it (interrupts.h).
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <exception>
+#include <iostream>
 #include <new>
-#include <sstream>
+#include <system_error>
 
 #include "core/error.h"
-#include "core/printable.h"
+#include "core/note.h"
 #include "formats/read_file.h"
 #include "tools/commands.h"
+#include "tools/interrupts.h"
 #include "tools/terminal.h"
+#include "tools/usage.h"
 
 namespace limulus::tools {
 namespace {
@@ -22,19 +28,29 @@ namespace {
 int exit_status = 0;
 
 // A caller may have closed stdin, stdout or stderr. Then the next file to be opened would get that
-// number, and what is printed would end up in a checkpoint: /dev/null takes the place.
+// number, and what is printed would end up in a checkpoint: /dev/null takes the place. In that of
+// stdout it can only be read, so that who prints there is told that it went nowhere.
 void open_standard_streams() {
-  for (int fd = open("/dev/null", O_RDWR); fd >= 0; fd = open("/dev/null", O_RDWR))
-    if (fd > STDERR_FILENO) {
-      close(fd);
-      return;
-    }
+  for (const int wanted : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(wanted, F_GETFD) >= 0) continue;
+    open("/dev/null", wanted == STDERR_FILENO ? O_WRONLY : O_RDONLY);  // the lowest free number
+  }
 }
 
-// What was printed may still wait in a buffer, and the disk below stdout may be full.
+// Nobody reads on behind a closed pipe, as in `limulus explain | head -1`.
+bool reader_is_gone() {
+  pollfd out = {STDOUT_FILENO, POLLOUT, 0};
+  return poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
+}
+
+// What was printed may still wait in a buffer, and the disk below stdout may be full. All output
+// passes here once more at the end, so that a part of it that was lost is never a success.
 void flush_stdout() {
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
-    throw Error("stdout: what was printed could not be written: is the disk full?");
+  errno = 0;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
+  if (reader_is_gone()) end_by(SIGPIPE);  // quietly, as a program that does not care would
+  throw Error(fmt::format("stdout: what was printed could not be written{}{}: is the disk full?",
+                          errno != 0 ? ": " : "", errno != 0 ? std::strerror(errno) : ""));
 }
 
 int run(int argc, char** argv) {
@@ -61,12 +77,12 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    std::ostringstream out, error;
-    const int status = app.exit(e, out, error);  // help (status 0), or what is wrong
-    fmt::print("{}", out.str());
-    std::fputs(printable_lines(error.str()).c_str(), stderr);
-    flush_stdout();
-    return status == 0 ? 0 : 2;
+    if (e.get_exit_code() != 0) {
+      say(message_text(message_of(app, e)) + "\nRun with --help for more information.");
+      return 2;
+    }
+    app.exit(e);  // prints help, or the version
+    std::cout.flush();
   }
   flush_stdout();
   return exit_status;
@@ -84,7 +100,7 @@ void add_weights_option(CLI::App& command, DType& weights) {
             weights = name == "bf16" ? DType::bf16 : DType::f32;
           },
           "How the fully connected layers' weights are kept: bf16 halves their memory")
-      ->check(CLI::IsMember({"f32", "bf16"}))
+      ->check(one_of({"f32", "bf16"}))
       ->default_str("f32");
 }
 
@@ -97,7 +113,8 @@ void add_denormals_option(CLI::App& command, bool& flush) {
 
 int main(int argc, char** argv) {
   const auto fail = [](const char* what) {
-    limulus::tools::say(limulus::tools::red("error:") + " " + limulus::tools::message_text(what));
+    using namespace limulus::tools;
+    say(red("error:", stderr) + " " + message_text(what));
     return 1;
   };
   try {
@@ -105,11 +122,18 @@ int main(int argc, char** argv) {
     // A write beyond `ulimit -f` fails, with a reason, and nothing is lost.
     std::signal(SIGXFSZ, SIG_IGN);
     limulus::explain_lost_mappings();
+    limulus::set_note_sink([](const std::string& text) {
+      using namespace limulus::tools;
+      say(bold("note:", stderr) + " " + message_text(text));
+    });
     return limulus::tools::run(argc, argv);
   } catch (const limulus::Error& e) {
     return fail(e.what());
   } catch (const std::bad_alloc&) {
     return fail("out of memory; try a smaller --batch");
+  } catch (const std::system_error& e) {  // what fmt::print throws
+    if (std::ferror(stdout) == 0) return fail(e.what());
+    return fail(("stdout: what was printed could not be written: " + e.code().message()).c_str());
   } catch (const std::exception& e) {
     return fail(e.what());
   }

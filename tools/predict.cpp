@@ -13,8 +13,10 @@
 #include "formats/read_file.h"
 #include "layers/linear.h"
 #include "tools/commands.h"
+#include "tools/interrupts.h"
 #include "tools/plugin.h"
 #include "tools/terminal.h"
+#include "tools/usage.h"
 #include "training/trainer.h"
 
 namespace limulus::tools {
@@ -30,20 +32,22 @@ struct PredictArguments {
 
 // One picture that cannot be read does not cost the answers for the others.
 void complain(const std::string& what, const std::string& path, nlohmann::ordered_json* all) {
-  say(red("error:") + " " + message_text(what));
+  say(red("error:", stderr) + " " + message_text(what));
   all->push_back({{"image", path}, {"error", what}});
   set_exit_status(1);
 }
 
-void predict(const PredictArguments& a) {
-  if (a.threads > 0) set_device_threads(a.threads);
+void predict(const CLI::App& command, const PredictArguments& a) {
+  use_threads(command, a.threads, a.device);
   const TrainedModel t = load_trained(a.checkpoint, a.device);
   store_linear_weights(*t.model, a.weights);
   std::size_t width = 0;
   for (const std::string& name : t.classes) width = std::max(width, printable(name).size());
 
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
+  catch_interrupts();  // what has been answered until then is printed
   for (const std::string& path : a.images) {
+    if (interrupted()) break;
     std::vector<float> p;
     Image image;
     try {
@@ -75,6 +79,7 @@ void predict(const PredictArguments& a) {
     all.push_back({{"image", path}, {"top", guesses}});
   }
   if (a.json) fmt::print("{}\n", json_text(all));
+  end_if_interrupted();
 }
 
 }  // namespace
@@ -95,9 +100,9 @@ void add_predict(CLI::App& app) {
   add_weights_option(*c, a->weights);
   c->add_flag("--json", a->json, "As JSON");
   add_denormals_option(*c, a->flush_denormals);
-  c->callback([a] {
+  c->callback([a, c] {
     const FlushDenormals denormals(a->flush_denormals);
-    predict(*a);
+    predict(*c, *a);
   });
 }
 

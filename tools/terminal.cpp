@@ -16,18 +16,21 @@
 namespace limulus::tools {
 namespace {
 
-std::string painted(const char* code, const std::string& text) {
-  return on_terminal() ? fmt::format("\033[{}m{}\033[0m", code, text) : text;
+bool dumb() {
+  const char* term = std::getenv("TERM");
+  return term != nullptr && std::strcmp(term, "dumb") == 0;
+}
+
+std::string painted(const char* code, const std::string& text, std::FILE* to) {
+  const char* forbidden = std::getenv("NO_COLOR");
+  const bool plain = (forbidden != nullptr && *forbidden != '\0') || dumb();
+  return plain || isatty(fileno(to)) == 0 ? text : fmt::format("\033[{}m{}\033[0m", code, text);
 }
 
 }  // namespace
 
 bool on_terminal() {
-  static const bool yes = [] {
-    const char* term = std::getenv("TERM");
-    return isatty(STDERR_FILENO) != 0 && std::getenv("NO_COLOR") == nullptr &&
-           (term == nullptr || std::strcmp(term, "dumb") != 0);
-  }();
+  static const bool yes = isatty(STDERR_FILENO) != 0 && !dumb();
   return yes;
 }
 
@@ -37,10 +40,9 @@ int columns() {
   return 100;
 }
 
-std::string red(const std::string& text) { return painted("31", text); }
-std::string green(const std::string& text) { return painted("32", text); }
-std::string dim(const std::string& text) { return painted("2", text); }
-std::string bold(const std::string& text) { return painted("1", text); }
+std::string red(const std::string& text, std::FILE* to) { return painted("31", text, to); }
+std::string green(const std::string& text, std::FILE* to) { return painted("32", text, to); }
+std::string bold(const std::string& text, std::FILE* to) { return painted("1", text, to); }
 
 std::string bar(double fraction, int width) {
   const int done = static_cast<int>(std::lround(std::clamp(fraction, 0.0, 1.0) * width));
@@ -66,6 +68,7 @@ std::string message_text(std::string_view message) {
   return text;
 }
 
+// fmt::print would throw where the stream is closed.
 void say(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
 
 std::string json_text(const nlohmann::ordered_json& json) {

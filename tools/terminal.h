@@ -1,19 +1,21 @@
 #pragma once
 // What a person sees: colours and bars on a terminal, plain lines in a pipe.
 #include <cstdint>
+#include <cstdio>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 
 namespace limulus::tools {
 
-bool on_terminal();  // stderr is a terminal, and neither NO_COLOR nor TERM=dumb is set
+bool on_terminal();  // stderr is a terminal that can draw a line again (TERM is not dumb)
 int columns();       // of that terminal; 100 when unknown
 
-std::string red(const std::string& text);
-std::string green(const std::string& text);
-std::string dim(const std::string& text);
-std::string bold(const std::string& text);
+// Painted where `to` is a terminal and the environment does not forbid colours: NO_COLOR is set and
+// not empty (no-color.org), or TERM=dumb.
+std::string red(const std::string& text, std::FILE* to);
+std::string green(const std::string& text, std::FILE* to);
+std::string bold(const std::string& text, std::FILE* to);
 
 // "[=======>      ]" with `width` characters between the brackets.
 std::string bar(double fraction, int width);

@@ -15,11 +15,13 @@
 #include <map>
 #include <memory>
 
+#include "backends/opencl/cache.h"
 #include "backends/opencl/opencl_backend.h"
 #include "backends/opencl/tuning.h"
 #include "backends/registry.h"
 #include "benchmarks/timing.h"
 #include "core/error.h"
+#include "core/names.h"
 #include "core/rng.h"
 #include "layers/conv2d.h"
 #include "layers/local_response_norm.h"
@@ -254,7 +256,7 @@ Tuning turn(const Knob& knob, const TuneArguments& a, const Tuning& start) {
       seconds = measure(knob, backend, a.seconds);
       if (seconds * margin < best_seconds) {
         const std::string wrong = disagreement(backend);
-        verdict = wrong.empty() ? green("better") : red("wrong: ") + wrong;
+        verdict = wrong.empty() ? green("better", stdout) : red("wrong: ", stdout) + wrong;
         if (wrong.empty()) {
           best = variant;
           best_seconds = seconds;
@@ -271,11 +273,12 @@ Tuning turn(const Knob& knob, const TuneArguments& a, const Tuning& start) {
 }
 
 void check_names(const std::vector<std::string>& only, const std::vector<Knob>& all) {
-  std::string names;
-  for (const Knob& knob : all) names += (names.empty() ? "" : ", ") + std::string(knob.name);
+  std::vector<std::string> names;
+  for (const Knob& knob : all) names.emplace_back(knob.name);
   for (const std::string& name : only)
-    if (std::none_of(all.begin(), all.end(), [&](const Knob& k) { return name == k.name; }))
-      throw ValueError(fmt::format("tune: no sizes '{}'; --only takes some of {}", name, names));
+    if (std::find(names.begin(), names.end(), name) == names.end())
+      throw ValueError(
+          fmt::format("tune: --only: there are no sizes '{}'{}", name, known_names(name, names)));
 }
 
 void tune(const TuneArguments& a) {
@@ -283,6 +286,9 @@ void tune(const TuneArguments& a) {
     throw ValueError(
         "tune: LIMULUS_CL_TUNING forces other sizes than the device's own: unset it, or use "
         "--dry-run");
+  if (const std::string cache = opencl::cache_note(); !a.dry_run && cache.starts_with("not used"))
+    throw FileError("tune: what is found could not be kept: the cache is " + cache +
+                    "; --dry-run only measures");
   OpenClBackend backend(a.device);
   check_names(a.only, knobs(backend.tuning().processor));
   fmt::print("{}: {}\n\n", a.device, backend.description());

@@ -48,7 +48,7 @@ class EvalMode {  // a module's training mode is put back at the end of the bloc
 Evaluation evaluate_set(Module& model, Backend& backend, const TrainConfig& config,
                         const Normalization& normalization,
                         const std::shared_ptr<ImageCache>& images, std::int64_t classes,
-                        bool ten_crop, int worst, int workers) {
+                        bool ten_crop, int worst, int workers, const std::atomic<bool>* stop) {
   const NoGrad not_learning;
   const EvalMode mode(model);
   LoaderOptions loading;
@@ -68,6 +68,8 @@ Evaluation evaluate_set(Module& model, Backend& backend, const TrainConfig& conf
   Batch batch;
   loader.start(0);
   while (loader.next(batch)) {
+    if (stop != nullptr && stop->load())
+      throw Stopped("evaluate: stopped before the last of the held-out images");
     const Tensor x = Tensor::from(
         batch.images, {batch.size * batch.views, batch.channels, batch.side, batch.side}, backend);
     const std::vector<float> p = mean_probabilities(model.forward(x), batch.size, batch.views);

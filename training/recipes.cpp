@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "core/error.h"
+#include "core/names.h"
 #include "models/models.h"
 #include "training/config.h"
 
@@ -57,8 +58,8 @@ TrainConfig default_config(const std::string& model, const std::string& recipe) 
   const ModelSpec& spec = model_spec(model);
   const bool paper = recipe == "paper";
   if (!paper && recipe != "default")
-    throw ValueError(
-        fmt::format("recipe: there is no '{}'; the recipes are default and paper", recipe));
+    throw ValueError(fmt::format("recipe: there is no '{}'{}", recipe,
+                                 known_names(recipe, {"default", "paper"})));
 
   TrainConfig c;
   c.model = spec.name;

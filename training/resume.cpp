@@ -261,16 +261,20 @@ auto reading(const std::filesystem::path& file, F f) {
 
 }  // namespace
 
-void Trainer::resume(const std::filesystem::path& path) {
+void check_same_run(const std::filesystem::path& path, const TrainConfig& config) {
   TrainConfig saved = load_config(path);
-  saved.data = config_.data;
-  saved.device = config_.device;
-  const std::string changed = differences(saved, config_);
+  saved.data = config.data;
+  saved.device = config.device;
+  const std::string changed = differences(saved, config);
   if (!changed.empty())
     throw FileError(fmt::format(
         "{}: this checkpoint belongs to a run with other settings:\n{}Resume with the same "
         "settings, or start a new run in another --out folder",
         path.string(), changed));
+}
+
+void Trainer::resume(const std::filesystem::path& path) {
+  check_same_run(path, config_);
   const SafetensorsFile file(path);
   const auto classes = reading(path, [&] { return read_classes(file); });
   if (!same_names(classes, data_.classes))
@@ -290,16 +294,23 @@ void Trainer::resume(const std::filesystem::path& path) {
         "or start a new run in another --out folder",
         path.string(), images, config_.data, data_.train.size()));
   reading(path, [&] {
+    Normalization began_with = read_normalization(file);
     load_progress(file, metadata_of(file, "state"));
     load_weights(file, *model_);
     load_velocities(file, *optimizer_);
+    // That of the run, not measured anew: another decoder may find another mean by a rounding.
+    normalization_ = std::move(began_with);
   });
+  make_loader();
 }
 
 TrainConfig load_config(const std::filesystem::path& path) {
   return reading(path, [&] {
     const SafetensorsFile file(path);
-    return TrainConfig::from_json(metadata_of(file, "config"));
+    TrainConfig c = TrainConfig::from_json(metadata_of(file, "config"));
+    // Written as true by versions that ignored --batch-norm for the other networks.
+    c.batch_norm = c.batch_norm && c.model == "alexnet-keras";
+    return c;
   });
 }
 

@@ -7,6 +7,7 @@
 #include <numbers>
 
 #include "core/error.h"
+#include "core/names.h"
 
 namespace limulus {
 
@@ -14,8 +15,8 @@ ScheduleKind parse_schedule(const std::string& word) {
   for (const ScheduleKind kind :
        {ScheduleKind::constant, ScheduleKind::step, ScheduleKind::cosine, ScheduleKind::plateau})
     if (word == name_of(kind)) return kind;
-  throw ValueError(fmt::format(
-      "schedule: there is no '{}'; the schedules are constant, step, cosine and plateau", word));
+  throw ValueError(fmt::format("schedule: there is no '{}'{}", word,
+                               known_names(word, {"constant", "step", "cosine", "plateau"})));
 }
 
 const char* name_of(ScheduleKind kind) {

@@ -101,18 +101,22 @@ Trainer::Trainer(TrainConfig config, TrainerOptions options)
   optimizer_ = std::make_unique<Sgd>(model_->parameters(), config_.sgd);
   check_space();
 
-  LoaderOptions loading;
-  loading.batch = config_.batch;
-  loading.workers = options_.workers;
-  loading.seed = config_.seed;
-  loading.strict = config_.strict;
-  loader_ = std::make_unique<Loader>(train_images_, config_.augment, normalization_, loading);
+  make_loader();
   batches_ = loader_->batches();
   schedule_ =
       std::make_unique<Schedule>(config_.sgd.lr, config_.schedule, config_.epochs * batches_);
 }
 
 Trainer::~Trainer() = default;
+
+void Trainer::make_loader() {
+  LoaderOptions loading;
+  loading.batch = config_.batch;
+  loading.workers = options_.workers;
+  loading.seed = config_.seed;
+  loading.strict = config_.strict;
+  loader_ = std::make_unique<Loader>(train_images_, config_.augment, normalization_, loading);
+}
 
 // A checkpoint holds each weight and its velocity, and is written beside the one before it.
 void Trainer::check_space() const {
@@ -270,18 +274,25 @@ bool Trainer::train_epochs() {
         info.lr = optimizer_->options().lr;
         options_.on_step(info);
       }
-      const bool stopping = options_.stop != nullptr && options_.stop->load();
-      if (stopping || seconds_since(saved_at) > options_.checkpoint_seconds) {
+      if (stopping() || seconds_since(saved_at) > options_.checkpoint_seconds) {
         save();
         saved_at = Clock::now();
+        if (stopping()) return false;  // perhaps told so while it was saving
       }
-      if (stopping) return false;
     }
-    finish_epoch();
+    try {
+      finish_epoch();
+    } catch (const Stopped&) {  // while it looked at the held-out images, which --resume does again
+      save();
+      return false;
+    }
+    if (stopping()) break;
   }
   save();
-  return true;
+  return progress_.epoch >= config_.epochs;
 }
+
+bool Trainer::stopping() const { return options_.stop != nullptr && options_.stop->load(); }
 
 void Trainer::finish_epoch() {
   Progress& p = progress_;
@@ -299,7 +310,7 @@ void Trainer::finish_epoch() {
   record.seconds = p.epoch_seconds;
   record.images_per_second = images / p.epoch_seconds;
   record.waiting = p.epoch_waiting / p.epoch_seconds;
-  record.lr = optimizer_->options().lr;
+  record.lr = schedule_->rate(p.step - 1);  // of the last step, which another sitting may have made
   const Evaluation test = evaluate(false);
   check_classes();
   record.test_loss = test.loss;
@@ -318,7 +329,7 @@ void Trainer::finish_epoch() {
 Evaluation Trainer::evaluate(bool ten_crop, int worst) {
   Evaluation seen = evaluate_set(*model_, backend_, config_, normalization_, test_images_,
                                  static_cast<std::int64_t>(data_.classes.size()), ten_crop, worst,
-                                 options_.workers);
+                                 options_.workers, options_.stop);
   note_skipped(seen);
   return seen;
 }

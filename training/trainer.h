@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "core/error.h"
 #include "layers/module.h"
 #include "training/config.h"
 #include "training/dataset.h"
@@ -44,10 +45,15 @@ struct TrainerOptions {
   std::filesystem::path out = "runs/latest";  // checkpoint.safetensors goes there
   double checkpoint_seconds = 60;             // at most this much work is lost
   int workers = 1;                            // of the loader; no influence on the result
-  const std::atomic<bool>* stop = nullptr;    // set by Ctrl-C: finish the step, save, return
+  // Set by Ctrl-C: finish the step, or leave the held-out images, save, return.
+  const std::atomic<bool>* stop = nullptr;
   std::function<void(const StepInfo&)> on_step;
   std::function<void(const EpochRecord&)> on_epoch;
   std::function<void(const std::string&)> on_message;  // "checkpoint written to ..."
+};
+
+struct Stopped : Error {  // an evaluation was left, as TrainerOptions::stop was set
+  using Error::Error;
 };
 
 class Trainer {
@@ -66,7 +72,7 @@ class Trainer {
   // memory is full. Both leave the last checkpoint as it is.
   bool run();
 
-  Evaluation evaluate(bool ten_crop, int worst = 0);
+  Evaluation evaluate(bool ten_crop, int worst = 0);  // Stopped when told to stop
 
   // Forward and backward on one batch, timed layer by layer; the weights stay as they are.
   std::vector<LayerTime> profile();
@@ -99,7 +105,9 @@ class Trainer {
   };
   void prepare_folder() const;
   void check_space() const;
+  void make_loader();
   bool train_epochs();
+  bool stopping() const;
   double train_step(const Batch& batch, double* right);
   std::string checkpoint_state() const;  // for messages: what is left when training fails
   [[noreturn]] void explain_nan(const Tensor& x, double loss);
@@ -142,6 +150,9 @@ struct TrainedModel {
   std::uint64_t train_print = 0, test_print = 0;
 };
 TrainConfig load_config(const std::filesystem::path& path);
+// FileError, with each difference, where these are not the settings that the checkpoint's run has;
+// what may differ is where data lies and the device.
+void check_same_run(const std::filesystem::path& checkpoint, const TrainConfig& config);
 TrainedModel load_trained(const std::filesystem::path& path, const std::string& device_name);
 
 // Probabilities [classes] of one image: softmax of the logits, averaged over ten crops if asked.
@@ -149,9 +160,11 @@ std::vector<float> classify(const TrainedModel& trained, const Image& image, boo
 
 // Runs a set through a network, and counts and lists the images that cannot be used; with
 // config.strict the first of them is a FileError. `worst` is how many mistakes to keep.
+// Stopped, after the batch in work, when `stop` is set.
 Evaluation evaluate_set(Module& model, Backend& backend, const TrainConfig& config,
                         const Normalization& normalization,
                         const std::shared_ptr<ImageCache>& images, std::int64_t classes,
-                        bool ten_crop, int worst, int workers);
+                        bool ten_crop, int worst, int workers,
+                        const std::atomic<bool>* stop = nullptr);
 
 }  // namespace limulus

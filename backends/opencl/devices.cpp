@@ -1,12 +1,14 @@
 #include "backends/opencl/devices.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
-#include <charconv>
 #include <cstdint>
-#include <optional>
-#include <string_view>
+#include <cstdlib>
+#include <mutex>
 
+#include "backends/device_name.h"
+#include "backends/opencl/cache.h"
 #include "backends/opencl/tuning_store.h"
 
 namespace limulus::opencl {
@@ -24,44 +26,6 @@ std::string list_of(const std::vector<cl::Device>& devices) {
   return text;
 }
 
-// A number from 0 to 9999, without sign or leading zeros: one name, one device.
-std::optional<int> number(std::string_view text) {
-  int value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || text.size() > 4 || fmt::format("{}", value) != text || value < 0)
-    return std::nullopt;
-  return value;
-}
-
-struct Name {
-  int device = 0, part = 0, parts = 1;
-};
-
-// What follows "opencl:" is "d", "i/n" or "d:i/n".
-std::optional<Name> parse(std::string_view text) {
-  Name name;
-  const std::size_t slash = text.find('/'), colon = text.find(':');
-  if (slash == std::string_view::npos) {
-    const std::optional<int> device = number(text);
-    if (!device) return std::nullopt;
-    name.device = *device;
-    return name;
-  }
-  if (colon != std::string_view::npos) {
-    if (colon > slash) return std::nullopt;
-    const std::optional<int> device = number(text.substr(0, colon));
-    if (!device) return std::nullopt;
-    name.device = *device;
-  }
-  const std::size_t begin = colon == std::string_view::npos ? 0 : colon + 1;
-  const std::optional<int> part = number(text.substr(begin, slash - begin));
-  const std::optional<int> parts = number(text.substr(slash + 1));
-  if (!part || !parts) return std::nullopt;
-  name.part = *part;
-  name.parts = *parts;
-  return name;
-}
-
 bool supports(const cl::Device& device, cl_device_partition_property how) {
   for (const auto property : device.getInfo<CL_DEVICE_PARTITION_PROPERTIES>())
     if (property == how) return true;
@@ -70,12 +34,6 @@ bool supports(const cl::Device& device, cl_device_partition_property how) {
 
 // Part `part` of `parts`: the compute units from units part/parts to units (part + 1)/parts.
 FoundDevice cut(const cl::Device& device, const std::string& name, int part, int parts) {
-  constexpr int most_parts = 64;
-  if (parts < 1 || parts > most_parts || part >= parts)
-    throw DeviceError(
-        fmt::format("device \"{}\": a part is named i/n with i below n and n from 1 to {}, as "
-                    "opencl:0/2 and opencl:1/2",
-                    name, most_parts));
   const auto whole_instead = [&](const std::string& why) {
     return FoundDevice{
         device,
@@ -126,24 +84,51 @@ T newer(const cl::Device& device, cl_device_info what) {
                                                                                        : T{};
 }
 
+// Why a driver lists no device, in its own words. (The C++ header has an empty list for one of them.)
+std::string why_none(const cl::Platform& platform, const std::string& name) {
+  cl_uint count = 0;
+  const cl_int code = clGetDeviceIDs(platform(), CL_DEVICE_TYPE_ALL, 0, nullptr, &count);
+  std::string text =
+      fmt::format("the driver {} lists no device: {} from clGetDeviceIDs", name, error_name(code));
+  if (name == "Portable Computing Language")  // PoCL itself says so with POCL_DEBUG=err alone
+    text +=
+        "; PoCL has none where it cannot write its cache: is XDG_CACHE_HOME (or HOME, or "
+        "POCL_CACHE_DIR) a folder that it can write to?";
+  return text;
+}
+
 }  // namespace
 
-std::vector<cl::Device> all_devices() {
-  std::vector<cl::Device> all;
+FoundDevices all_devices() {
+  // A driver sets itself up in the first call, and PoCL is not ready for a second thread in it.
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  FoundDevices all;
   std::vector<cl::Platform> platforms;
   try {
     cl::Platform::get(&platforms);
-  } catch (const cl::Error&) {
-    return all;  // the loader says so with an error: no driver
+  } catch (const cl::Error& error) {
+    constexpr cl_int none = -1001;  // CL_PLATFORM_NOT_FOUND_KHR: the loader knows no driver
+    const char* only_there = std::getenv("OCL_ICD_VENDORS");
+    if (error.err() != none)
+      all.troubles.push_back(failure("OpenCL", "asking for its drivers", error).what());
+    else if (only_there != nullptr)
+      all.troubles.push_back(fmt::format(
+          "drivers are looked for where OCL_ICD_VENDORS says, \"{}\", and there is none",
+          only_there));
+    return all;
   }
   for (const cl::Platform& platform : platforms) {
-    std::vector<cl::Device> devices;
+    std::string name = "without a name";
     try {
+      name = trimmed(platform.getInfo<CL_PLATFORM_NAME>());
+      std::vector<cl::Device> devices;
       platform.getDevices(CL_DEVICE_TYPE_ALL, &devices);
-    } catch (const cl::Error&) {
-      continue;  // a driver without a device
+      all.devices.insert(all.devices.end(), devices.begin(), devices.end());
+      if (devices.empty()) all.troubles.push_back(why_none(platform, name));
+    } catch (const cl::Error& error) {
+      all.troubles.push_back(failure("the driver " + name, "listing its devices", error).what());
     }
-    all.insert(all.end(), devices.begin(), devices.end());
   }
   return all;
 }
@@ -155,6 +140,13 @@ std::string describe_device(const cl::Device& device) {
                      trimmed(device.getInfo<CL_DEVICE_VERSION>()), units, units == 1 ? "" : "s",
                      in_mebibytes(device.getInfo<CL_DEVICE_GLOBAL_MEM_SIZE>()),
                      fp64 ? "float and double" : "float only");
+}
+
+std::string driver_of(const cl::Device& device) {
+  const cl::Platform platform(device.getInfo<CL_DEVICE_PLATFORM>());
+  return fmt::format("{}, {}, driver {}", trimmed(platform.getInfo<CL_PLATFORM_NAME>()),
+                     trimmed(device.getInfo<CL_DEVICE_NAME>()),
+                     trimmed(device.getInfo<CL_DRIVER_VERSION>()));
 }
 
 // Limulus itself uses OpenCL 1.2 alone: what is newer is listed for people.
@@ -193,28 +185,36 @@ std::vector<std::pair<std::string, std::string>> facts_of(const cl::Device& devi
       {"parts", parts && units > 1 ? fmt::format("sub-devices, up to {}", units)
                                    : "queues of the whole device, as it cannot be cut"},
       {"sizes", tuning_note(device)},
+      {"cache", cache_note()},
   };
 }
 
 FoundDevice find_device(const std::string& name) {
-  const std::optional<Name> parsed = parse(std::string_view(name).substr(name.find(':') + 1));
-  if (!parsed) {
-    throw DeviceError(fmt::format(
-        "device \"{}\": OpenCL devices are named opencl:0, opencl:1 ..., parts of the first one "
-        "opencl:0/2 and opencl:1/2, parts of another one opencl:1:0/2",
-        name));
-  }
+  DeviceName parsed;
+  std::string why;
   try {
-    const std::vector<cl::Device> devices = all_devices();
-    if (devices.empty())
+    const FoundDevices found = all_devices();
+    if (!parse_device_name(name, parsed, why) || parsed.family != "opencl") {
+      std::vector<std::string> existing;
+      for (std::size_t i = 0; i < found.devices.size(); ++i)
+        existing.push_back(fmt::format("opencl:{}", i));
+      throw wrong_device_name(name, why, existing);
+    }
+    const std::string troubles = fmt::format("{}", fmt::join(found.troubles, "; "));
+    if (found.devices.empty())
       throw DeviceError(
-          fmt::format("device \"{}\": there is no OpenCL device; {}", name, what_to_install));
-    if (static_cast<std::size_t>(parsed->device) >= devices.size())
-      throw DeviceError(fmt::format("device \"{}\": there is no OpenCL device {}; there are {}",
-                                    name, parsed->device, list_of(devices)));
-    const cl::Device& device = devices[static_cast<std::size_t>(parsed->device)];
-    if (name.find('/') == std::string::npos) return {device, ""};
-    return cut(device, name, parsed->part, parsed->parts);
+          troubles.empty()
+              ? fmt::format("device \"{}\": no OpenCL driver is installed; {}", name,
+                            what_to_install)
+              : fmt::format("device \"{}\": there is no OpenCL device: {}", name, troubles));
+    if (static_cast<std::size_t>(parsed.device) >= found.devices.size())
+      throw DeviceError(fmt::format("device \"{}\": there is no OpenCL device {}; there {} {}{}",
+                                    name, parsed.device, found.devices.size() == 1 ? "is" : "are",
+                                    list_of(found.devices),
+                                    troubles.empty() ? "" : "; " + troubles));
+    const cl::Device& device = found.devices[static_cast<std::size_t>(parsed.device)];
+    if (!parsed.is_part) return {device, ""};
+    return cut(device, name, parsed.part, parsed.parts);
   } catch (const cl::Error& error) {
     throw failure("device \"" + name + "\"", "looking it up", error);
   }

@@ -11,15 +11,21 @@
 
 namespace limulus::opencl {
 
-std::vector<cl::Device> all_devices();  // empty where there is no driver
+// All of them, and why there are no more: which drivers there are that list none, or fail.
+struct FoundDevices {
+  std::vector<cl::Device> devices;
+  std::vector<std::string> troubles;  // "the driver Clover failed: CL_OUT_OF_HOST_MEMORY from ..."
+};
+FoundDevices all_devices();
 
 // What a device is and supports, in a line; and at length, ("numbers", "float, double") ...
 std::string describe_device(const cl::Device& device);
+std::string driver_of(const cl::Device& device);  // platform, device and version, for messages
 std::vector<std::pair<std::string, std::string>> facts_of(const cl::Device& device);
 
 // The device, or the part of one, of that name. A device that cannot be cut stands for each of its
-// parts, and `note` says so: parts are then queues beside each other. DeviceError that says what
-// exists, or what to install.
+// parts, and `note` says so: parts are then queues beside each other. DeviceError that says how
+// devices are named and which there are, what to install, or what a driver said when it failed.
 struct FoundDevice {
   cl::Device device;
   std::string note;

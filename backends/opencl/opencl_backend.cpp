@@ -8,6 +8,7 @@
 
 #include "backends/opencl/devices.h"
 #include "backends/opencl/runtime.h"
+#include "backends/opencl/self_check.h"
 #include "backends/opencl/tuning_store.h"
 #include "core/error.h"
 #include "core/pool.h"
@@ -16,15 +17,23 @@ namespace limulus {
 
 using opencl::Buffer;
 
-std::vector<OpenClDevice> opencl_devices() {
-  std::vector<OpenClDevice> all;
-  for (const cl::Device& device : opencl::all_devices()) {
-    const std::string name = fmt::format("opencl:{}", all.size());
+OpenClDevices opencl_devices(bool checked) {
+  opencl::FoundDevices found = opencl::all_devices();
+  OpenClDevices all{{}, std::move(found.troubles)};
+  for (const cl::Device& device : found.devices) {
+    OpenClDevice d{fmt::format("opencl:{}", all.devices.size()), "", {}, ""};
     try {
-      all.push_back({name, opencl::describe_device(device), opencl::facts_of(device)});
+      d.description = opencl::describe_device(device);
+      d.facts = opencl::facts_of(device);
+      if (checked) {
+        const OpenClBackend opened(d.name);
+      }
     } catch (const cl::Error& error) {  // one broken driver does not hide the others
-      all.push_back({name, opencl::failure(name, "asking what it is", error).what(), {}});
+      d.refused = opencl::failure(d.name, "asking what it is", error).what();
+    } catch (const DeviceError& error) {
+      d.refused = error.what();
     }
+    all.devices.push_back(std::move(d));
   }
   return all;
 }
@@ -45,6 +54,15 @@ void OpenClBackend::start(const opencl::Tuning* tuning) {
         name_, found.device, tuning != nullptr ? *tuning : opencl::tuning_for(found.device));
   } catch (const cl::Error& error) {
     throw opencl::failure(name_, "starting the device", error);
+  }
+  if (tuning != nullptr) return;  // these sizes are being tried: whoever does so looks at results
+  const std::string wrong = opencl::self_check_result(*this, found.device);
+  if (!wrong.empty()) {
+    pool().trim();
+    throw DeviceError(fmt::format(
+        "{}: refused, as it failed the self-check: {}. Its driver: {}. Another version or another "
+        "driver may be right; LIMULUS_CL_SELFCHECK=0 uses this one all the same",
+        name_, wrong, opencl::driver_of(found.device)));
   }
 }
 

@@ -19,15 +19,22 @@ struct Tuning;
 struct OpenClDevice {
   std::string name, description;
   std::vector<std::pair<std::string, std::string>> facts;
+  std::string refused;  // "" or why it cannot be used
 };
-std::vector<OpenClDevice> opencl_devices();  // "opencl:0" ...; empty where there is no driver
+struct OpenClDevices {
+  std::vector<OpenClDevice> devices;  // "opencl:0" ...; empty where there is no driver
+  std::vector<std::string> troubles;  // drivers that list none, or fail, with what they say
+};
+// With `checked` each is opened, so that one that fails its self-check (self_check.h) says so.
+OpenClDevices opencl_devices(bool checked = false);
 
 class OpenClBackend final : public Backend {
  public:
   // "opencl:0", or a part of it, "opencl:0/2" (devices.h). DeviceError where there is none of that
-  // name, saying what there is or what to install.
+  // name, saying what there is or what to install, and where it computes wrong numbers
+  // (self_check.h).
   explicit OpenClBackend(std::string name);
-  // With these sizes in place of the device's own: to measure them (tuning.h).
+  // With these sizes in place of the device's own, and no self-check: to measure them (tuning.h).
   OpenClBackend(std::string name, const opencl::Tuning& tuning);
   ~OpenClBackend() override;
 

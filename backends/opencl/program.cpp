@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 #include <regex>
 #include <sstream>
 
+#include "backends/opencl/cache.h"
 #include "formats/read_file.h"
 
 namespace limulus::opencl {
@@ -80,15 +82,6 @@ cl::Program from_binary(const cl::Context& context, const cl::Device& device,
 
 }  // namespace
 
-// Two independent sums over the text (FNV-1a with different starts).
-std::string hash_of(const std::string& text) {
-  const auto fnv = [&](std::uint64_t h) {
-    for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001B3u;
-    return h;
-  };
-  return fmt::format("{:016x}{:016x}", fnv(0xCBF29CE484222325u), fnv(0x9E3779B97F4A7C15u));
-}
-
 std::string identity_of(const cl::Device& device) {
   const cl::Platform platform(device.getInfo<CL_DEVICE_PLATFORM>());
   std::string all;
@@ -96,7 +89,7 @@ std::string identity_of(const cl::Device& device) {
        {platform.getInfo<CL_PLATFORM_NAME>(), platform.getInfo<CL_PLATFORM_VERSION>(),
         device.getInfo<CL_DEVICE_NAME>(), device.getInfo<CL_DEVICE_VERSION>(),
         device.getInfo<CL_DRIVER_VERSION>()})
-    all += part + '\0';
+    all += part.substr(0, part.find('\0')) + '\n';
   return all;
 }
 
@@ -118,15 +111,18 @@ std::string source_text(const std::string& name) {
   throw DeviceError("opencl: there is no file of kernels named " + name + ".cl");
 }
 
-cl::Program build_program(const std::string& device_name, const cl::Context& context,
-                          const cl::Device& device, const std::string& family,
-                          const std::string& options) {
+BuiltProgram build_program(const std::string& device_name, const cl::Context& context,
+                           const cl::Device& device, const std::string& family,
+                           const std::string& options, bool fresh) {
   const std::string text = whole_text(family);
-  const std::string key = hash_of(text + '\0' + options + '\0' + identity_of(device));
-  const std::vector<unsigned char> kept = cache_read(key);
-  if (!kept.empty()) {
-    cl::Program program = from_binary(context, device, kept, options);
-    if (program() != nullptr) return program;
+  const std::string key = fmt::format("kernels {} of {} bytes, {}\noptions {}\n{}", hash_of(text),
+                                      text.size(), family, options, identity_of(device));
+  const std::string file = hash_of(key) + ".clbin";
+  if (!fresh) {
+    if (const std::optional<std::string> kept = cache_read(file, key)) {
+      cl::Program program = from_binary(context, device, {kept->begin(), kept->end()}, options);
+      if (program() != nullptr) return {program, /*from_cache=*/true};
+    }
   }
   cl::Program program(context, text);
   try {
@@ -140,8 +136,9 @@ cl::Program build_program(const std::string& device_name, const cl::Context& con
   }
   // One device in the context, so one binary; a driver may have none to give.
   const auto binaries = program.getInfo<CL_PROGRAM_BINARIES>();
-  if (binaries.size() == 1 && !binaries[0].empty()) cache_write(key, binaries[0]);
-  return program;
+  if (binaries.size() == 1 && !binaries[0].empty())
+    cache_write(file, key, {binaries[0].begin(), binaries[0].end()});
+  return {program, /*from_cache=*/false};
 }
 
 }  // namespace limulus::opencl

@@ -17,22 +17,19 @@ const std::vector<KernelSource>& embedded_sources();
 // kernel runs without a build, or else as embedded. FileError when the folder has no such file.
 std::string source_text(const std::string& name);
 
-// common.cl and <family>.cl, built for the device. From the cache if it has been built before;
+struct BuiltProgram {
+  cl::Program program;
+  bool from_cache = false;  // taken from what was kept (cache.h), and not yet tried
+};
+
+// common.cl and <family>.cl, built for the device. From the cache if it has been built before and
+// the driver takes that back; with `fresh` from the text in any case, and kept in place of what was.
 // DeviceError with the compiler's log and the lines around the first error if it does not build.
-cl::Program build_program(const std::string& device_name, const cl::Context& context,
-                          const cl::Device& device, const std::string& family,
-                          const std::string& options);
+BuiltProgram build_program(const std::string& device_name, const cl::Context& context,
+                           const cl::Device& device, const std::string& family,
+                           const std::string& options, bool fresh = false);
 
-// A name of 128 bits for what a text says.
-std::string hash_of(const std::string& text);
-// The device and its driver, by all that tells them from others.
+// The device and its driver, by all that tells them from others: lines of names and versions.
 std::string identity_of(const cl::Device& device);
-
-// ---- the cache of built programs ---------------------------------------------------------------
-// ${XDG_CACHE_HOME:-~/.cache}/limulus, or "" where neither variable is set: then nothing is kept.
-std::string cache_folder();
-// Under the key of all that a program depends on. nullopt-like: empty when absent or damaged.
-std::vector<unsigned char> cache_read(const std::string& key);
-void cache_write(const std::string& key, const std::vector<unsigned char>& binary) noexcept;
 
 }  // namespace limulus::opencl

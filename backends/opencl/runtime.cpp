@@ -5,6 +5,7 @@
 #include <sstream>
 #include <utility>
 
+#include "backends/opencl/devices.h"
 #include "backends/opencl/program.h"
 #include "core/denormals.h"
 
@@ -16,7 +17,7 @@ Runtime::Runtime(std::string name, const cl::Device& device, const Tuning& tunin
     queue_ = cl::CommandQueue(context_, device);  // in order
     has_double_ = device.getInfo<CL_DEVICE_DOUBLE_FP_CONFIG>() != 0;
   } catch (const cl::Error& error) {
-    throw failure(name_, "starting the device", error);
+    throw failure(name_, "starting the device (" + driver_of(device) + ")", error);
   }
 }
 
@@ -32,21 +33,37 @@ std::string Runtime::options(DType dtype) const {
       t.tile_rows, t.group_a, t.group_b, t.slice, t.k_block, t.run, t.run_across, t.taps_run);
 }
 
-cl::Kernel& Runtime::find(const char* family, DType dtype, const char* kernel) {
+// In a scope that flushes denormal numbers programs are others, of other options.
+Runtime::Wanted Runtime::wanted(const char* family, DType dtype) const {
   const bool flush = FlushDenormals::active();
-  const std::string program_name =
-      fmt::format("{} {}{}", family, name_of(dtype), flush ? " flushing" : "");
-  const std::string kernel_name = fmt::format("{} {}", program_name, kernel);
+  return {fmt::format("{} {}{}", family, name_of(dtype), flush ? " flushing" : ""),
+          options(dtype) + (flush ? " -cl-denorms-are-zero" : "")};
+}
+
+Runtime::Known& Runtime::find(const char* family, DType dtype, const char* kernel) {
+  const Wanted program = wanted(family, dtype);
+  const std::string kernel_name = fmt::format("{} {}", program.name, kernel);
   const auto found = kernels_.find(kernel_name);
   if (found != kernels_.end()) return found->second;
-  auto program = programs_.find(program_name);
-  if (program == programs_.end())
-    program = programs_
-                  .emplace(program_name,
-                           build_program(name_, context_, device_, family,
-                                         options(dtype) + (flush ? " -cl-denorms-are-zero" : "")))
-                  .first;
-  return kernels_.emplace(kernel_name, cl::Kernel(program->second, kernel)).first->second;
+  auto built = programs_.find(program.name);
+  if (built == programs_.end())
+    built =
+        programs_
+            .emplace(program.name, build_program(name_, context_, device_, family, program.options))
+            .first;
+  Known known{cl::Kernel(built->second.program, kernel)};
+  return kernels_.emplace(kernel_name, std::move(known)).first->second;
+}
+
+bool Runtime::rebuild(const char* family, DType dtype, const char* kernel) {
+  const Wanted program = wanted(family, dtype);
+  const auto built = programs_.find(program.name);
+  const auto known = kernels_.find(fmt::format("{} {}", program.name, kernel));
+  if (built == programs_.end() || !built->second.from_cache) return false;
+  if (known != kernels_.end() && known->second.has_run) return false;
+  if (known != kernels_.end()) kernels_.erase(known);
+  built->second = build_program(name_, context_, device_, family, program.options, /*fresh=*/true);
+  return true;
 }
 
 void Runtime::check_process() const {
@@ -66,8 +83,8 @@ std::string Runtime::Launch::text() const {
 std::vector<std::string> Runtime::kernels_not_run() {
   const std::lock_guard lock(mutex_);
   std::vector<std::string> all;
-  for (const auto& [program_name, program] : programs_) {
-    std::istringstream names(program.getInfo<CL_PROGRAM_KERNEL_NAMES>());  // "a;b;c"
+  for (const auto& [program_name, built] : programs_) {
+    std::istringstream names(built.program.getInfo<CL_PROGRAM_KERNEL_NAMES>());  // "a;b;c"
     for (std::string name; std::getline(names, name, ';');) {
       std::string full = fmt::format("{} {}", program_name, name);
       if (!kernels_.contains(full)) all.push_back(std::move(full));

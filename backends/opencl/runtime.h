@@ -16,6 +16,7 @@
 #include "backends/finish_at_exit.h"
 #include "backends/opencl/cl.h"
 #include "backends/opencl/guard.h"
+#include "backends/opencl/program.h"
 #include "backends/opencl/tuning.h"
 #include "core/at_fork.h"
 #include "core/dtype.h"
@@ -87,27 +88,47 @@ class Runtime {
     check_process();
     const std::lock_guard lock(mutex_);  // arguments belong to the kernel: one caller at a time
     const Launch launch = {family, kernel, groups, group};
-    try {
-      const std::size_t known = kernels_.size();
-      cl::Kernel& k = find(family, dtype, kernel);
-      cl_uint index = 0;
-      (set(k, dtype, index++, args), ...);
-      const auto size = [](std::int64_t n) { return static_cast<std::size_t>(n); };
-      queue_.enqueueNDRangeKernel(
-          k, cl::NullRange, cl::NDRange(size(groups[0] * group), size(groups[1]), size(groups[2])),
-          cl::NDRange(size(group), 1, 1));
-      if (kernels_.size() > known) {  // its compiler has worked, and made static objects of its own
-        queue_.finish();
-        finish_at_exit_.renew();
+    for (bool again = true;; again = false) {
+      bool ordered = false;
+      try {
+        Known& known = find(family, dtype, kernel);
+        cl::Kernel& k = known.kernel;
+        cl_uint index = 0;
+        (set(k, dtype, index++, args), ...);
+        const auto size = [](std::int64_t n) { return static_cast<std::size_t>(n); };
+        queue_.enqueueNDRangeKernel(
+            k, cl::NullRange,
+            cl::NDRange(size(groups[0] * group), size(groups[1]), size(groups[2])),
+            cl::NDRange(size(group), 1, 1));
+        ordered = true;
+        if (!known.has_run) {  // its compiler has worked, and made static objects of its own
+          queue_.finish();
+          finish_at_exit_.renew();
+          known.has_run = true;
+        }
+        index = 0;
+        if (guard_ == Guard::strips) (check(launch, index++, args), ...);
+        return;
+      } catch (const cl::Error& error) {
+        if (ordered || !again || !rebuild(family, dtype, kernel))
+          throw LaunchError{launch.text(), error};
       }
-      index = 0;
-      if (guard_ == Guard::strips) (check(launch, index++, args), ...);
-    } catch (const cl::Error& error) {
-      throw LaunchError{launch.text(), error};
     }
   }
 
-  cl::Kernel& find(const char* family, DType dtype, const char* kernel);
+  struct Known {
+    cl::Kernel kernel;
+    bool has_run = false;
+  };
+  Known& find(const char* family, DType dtype, const char* kernel);
+  // Builds the program of a kernel that has never run from its text, where it had been taken from the
+  // cache: what was kept may be another program, or one that the driver takes and cannot use. False
+  // where there is nothing to do better.
+  bool rebuild(const char* family, DType dtype, const char* kernel);
+  struct Wanted {
+    std::string name, options;  // "gemm f32"
+  };
+  Wanted wanted(const char* family, DType dtype) const;
   std::string options(DType dtype) const;
   void check_process() const;
 
@@ -150,8 +171,8 @@ class Runtime {
   bool has_double_ = false;
   Guard guard_;
   std::mutex mutex_;
-  std::map<std::string, cl::Program> programs_;  // "gemm f32"
-  std::map<std::string, cl::Kernel> kernels_;    // "gemm f32 pack_a"
+  std::map<std::string, BuiltProgram> programs_;  // "gemm f32", "gemm f32 flushing"
+  std::map<std::string, Known> kernels_;          // "gemm f32 pack_a"
   std::uint64_t forks_ = fork_count();
   FinishAtExit finish_at_exit_{[this] {
     if (fork_count() == forks_) queue_.finish();

@@ -2,23 +2,19 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <cstdlib>
-#include <mutex>
-#include <nlohmann/json.hpp>
 #include <optional>
-#include <set>
 #include <string_view>
 
+#include "backends/opencl/cache.h"
 #include "backends/opencl/program.h"
 #include "core/error.h"
-#include "formats/atomic_file.h"
-#include "formats/read_file.h"
+#include "core/note.h"
 
 namespace limulus::opencl {
 namespace {
 
-constexpr int version = 1;  // of the file: another meaning of a size is another version
+constexpr int version = 2;  // of the file: another meaning of a size is another version
 
 std::string_view forced_kind() {
   const char* forced = std::getenv("LIMULUS_CL_TUNING");
@@ -29,34 +25,30 @@ std::string_view forced_kind() {
   return kind;
 }
 
-// Once a file and reason: a program may start a device many times.
-void warn(const std::filesystem::path& path, const std::string& reason) {
-  static std::mutex mutex;
-  static std::set<std::string> said;
-  const std::lock_guard lock(mutex);
-  const std::string text = fmt::format(
-      "limulus: {}: ignored, as {}; `limulus tune` writes it again\n", path.string(), reason);
-  if (said.insert(text).second) std::fputs(text.c_str(), stderr);
+std::string file_of(const cl::Device& device) {
+  return "tuning-" + hash_of(identity_of(device)) + ".txt";
+}
+std::string key_of(const cl::Device& device) {
+  return fmt::format("measured sizes, version {}\n{}", version, identity_of(device));
+}
+
+void ignored(const cl::Device& device, const std::string& why) {
+  note(fmt::format("{}: ignored, as {}; limulus tune writes it again", tuning_path(device).string(),
+                   why));
 }
 
 // nullopt where nothing is stored, or nothing that can be used.
 std::optional<Tuning> stored(const cl::Device& device) {
-  const std::filesystem::path path = tuning_path(device);
-  std::error_code unknown;
-  if (path.empty() || !std::filesystem::exists(path, unknown)) return std::nullopt;
+  bool unusable = false;
+  const std::optional<std::string> text = cache_read(file_of(device), key_of(device), &unusable);
+  if (unusable) ignored(device, "it is damaged, or of another device, driver or version");
+  if (!text) return std::nullopt;
   try {
-    const nlohmann::json json = nlohmann::json::parse(read_file(path));
-    if (json.at("version") == version)
-      return tuning_from_json(json.at("sizes").dump(), default_tuning(device));
-    warn(path, "it is of another version of Limulus");
+    return tuning_from_json(*text, default_tuning(device));
   } catch (const ValueError& wrong) {
-    warn(path, wrong.what());
-  } catch (const nlohmann::json::exception&) {
-    warn(path, "it is damaged");
-  } catch (const FileError&) {
-    warn(path, "it cannot be read");
+    ignored(device, wrong.what());
+    return std::nullopt;
   }
-  return std::nullopt;
 }
 
 }  // namespace
@@ -85,21 +77,14 @@ std::string tuning_note(const cl::Device& device) {
 std::filesystem::path tuning_path(const cl::Device& device) {
   const std::string folder = cache_folder();
   if (folder.empty()) return {};
-  return std::filesystem::path(folder) / ("tuning-" + hash_of(identity_of(device)) + ".json");
+  return std::filesystem::path(folder) / file_of(device);
 }
 
 void store_tuning(const cl::Device& device, const Tuning& t) {
-  const std::filesystem::path path = tuning_path(device);
-  if (path.empty())
-    throw FileError(
-        "tune: there is no folder to keep the sizes in: set HOME, or XDG_CACHE_HOME to a folder");
-  std::error_code error;
-  std::filesystem::create_directories(path.parent_path(), error);  // AtomicFile says what failed
-  const nlohmann::ordered_json all = {{"version", version},
-                                      {"device", device.getInfo<CL_DEVICE_NAME>()},
-                                      {"driver", device.getInfo<CL_DRIVER_VERSION>()},
-                                      {"sizes", nlohmann::ordered_json::parse(tuning_json(t))}};
-  write_file_atomically(path, all.dump(2) + "\n");
+  const std::string why = cache_write(file_of(device), key_of(device), tuning_json(t) + "\n");
+  if (!why.empty())
+    throw FileError(fmt::format(
+        "tune: the sizes could not be kept: {}; XDG_CACHE_HOME names another folder", why));
 }
 
 }  // namespace limulus::opencl

@@ -1,7 +1,7 @@
 #pragma once
-// Sizes that `limulus tune` found to be the fastest, kept per device and driver as JSON beside the
-// built programs (program.h). A file that is damaged, or of another version of Limulus, is ignored
-// with a line on stderr: the sizes of tuning.h serve.
+// Sizes that `limulus tune` found to be the fastest, kept per device and driver beside the built
+// programs (cache.h). A file that is damaged, or of another device or version, is ignored with a note
+// (core/note.h): the sizes of tuning.h serve.
 #include <filesystem>
 #include <string>
 
@@ -20,7 +20,7 @@ std::string tuning_note(const cl::Device& device);  // which of them, and where 
 
 // Where the device's sizes are, or would be, stored; empty where there is no folder (cache_folder).
 std::filesystem::path tuning_path(const cl::Device& device);
-// Written beside its place and renamed. FileError where that cannot be.
+// FileError where that cannot be.
 void store_tuning(const cl::Device& device, const Tuning& t);
 
 }  // namespace limulus::opencl

@@ -1,0 +1,77 @@
+#include "tools/interrupts.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+
+namespace limulus::tools {
+namespace {
+
+// The handler runs in the middle of anything, on any thread: it only touches these, and calls what
+// POSIX allows it (signal-safety(7)).
+std::atomic<bool> wanted{false};
+std::atomic<int> came{0};                      // the first signal
+std::atomic<const char*> last_words{nullptr};  // if set: a signal ends the program
+static_assert(std::atomic<const char*>::is_always_lock_free);
+
+void on_signal(int number) {
+  const int error = errno;
+  const bool first = came.exchange(number) == 0;
+  const char* words = last_words.load();
+  if (first && words == nullptr) {
+    wanted = true;
+    errno = error;
+    return;
+  }
+  if (words != nullptr) {
+    std::size_t length = 0;
+    while (words[length] != '\0') ++length;
+    if (::write(STDERR_FILENO, words, length) < 0) errno = error;  // nobody reads it: no matter
+  }
+  end_by(number);
+}
+
+}  // namespace
+
+void end_by(int signal) {
+  std::signal(signal, SIG_DFL);
+  sigset_t only;
+  sigemptyset(&only);
+  sigaddset(&only, signal);
+  pthread_sigmask(SIG_UNBLOCK, &only, nullptr);
+  std::raise(signal);
+  _exit(128 + signal);  // the first process of a container is not ended by a signal
+}
+
+const std::atomic<bool>& interrupted() { return wanted; }
+
+void catch_interrupts() {
+  last_words = nullptr;
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    struct sigaction before;
+    if (sigaction(signal, nullptr, &before) != 0 || before.sa_handler == SIG_IGN) continue;
+    struct sigaction action = {};
+    action.sa_handler = on_signal;
+    action.sa_flags = SA_RESTART;  // a write of a checkpoint is not cut short
+    sigemptyset(&action.sa_mask);
+    sigaction(signal, &action, nullptr);
+  }
+}
+
+void end_at_interrupt(const std::string& last_line) {
+  // Kept to the end: a signal may be reading it.
+  last_words = (new std::string("\n" + last_line + "\n"))->c_str();
+  end_if_interrupted();
+}
+
+void end_if_interrupted() {
+  const int signal = came;
+  if (signal == 0) return;
+  std::fflush(stdout);
+  end_by(signal);
+}
+
+}  // namespace limulus::tools

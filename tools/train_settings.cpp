@@ -1,0 +1,200 @@
+#include "tools/train_settings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "backends/registry.h"
+#include "core/error.h"
+#include "layers/module.h"
+#include "models/models.h"
+#include "tools/commands.h"
+#include "tools/plugin.h"
+#include "tools/usage.h"
+#include "training/trainer.h"
+
+namespace limulus::tools {
+namespace {
+
+enum class Kept {
+  run,      // part of the run: the checkpoint has it, and --resume takes it from there
+  place,    // the checkpoint has it, but a run may go on elsewhere
+  sitting,  // of one sitting: the checkpoint does not have it, and it is given each time
+};
+
+struct Setting {
+  const char* option;
+  Kept kept;
+  void (*set)(TrainConfig& c, const TrainArguments& a);  // for what the checkpoint has
+};
+
+// Crops are enlarged from zoom_min to zoom_max; 1 alone is no zoom at all.
+void set_zoom(TrainConfig& c, const TrainArguments& a) {
+  c.augment.zoom_max = a.zoom;
+  c.augment.zoom_min = a.zoom == 1 ? 1 : std::min(c.augment.zoom_min, a.zoom);
+}
+
+// Of a --plugin the first device is taken where none is named: neither by --device, nor by a checkpoint
+// whose run computed on one of the plugin's.
+void set_plugin(TrainConfig& c, const TrainArguments& a) {
+  const std::vector<std::string> added = added_devices();
+  const std::string first = c.device.substr(0, c.device.find(','));
+  if (std::find(added.begin(), added.end(), first) == added.end()) c.device = a.device;
+}
+
+constexpr Setting settings[] = {
+    {"--model", Kept::run, [](TrainConfig& c, const TrainArguments& a) { c.model = a.model; }},
+    {"--recipe", Kept::run, [](TrainConfig& c, const TrainArguments& a) { c.recipe = a.recipe; }},
+    {"--epochs", Kept::run, [](TrainConfig& c, const TrainArguments& a) { c.epochs = a.epochs; }},
+    {"--batch", Kept::run, [](TrainConfig& c, const TrainArguments& a) { c.batch = a.batch; }},
+    {"--seed", Kept::run, [](TrainConfig& c, const TrainArguments& a) { c.seed = a.seed; }},
+    {"--lr", Kept::run, [](TrainConfig& c, const TrainArguments& a) { c.sgd.lr = a.lr; }},
+    {"--momentum", Kept::run,
+     [](TrainConfig& c, const TrainArguments& a) { c.sgd.momentum = a.momentum; }},
+    {"--weight-decay", Kept::run,
+     [](TrainConfig& c, const TrainArguments& a) { c.sgd.weight_decay = a.weight_decay; }},
+    {"--dropout", Kept::run,
+     [](TrainConfig& c, const TrainArguments& a) { c.dropout = a.dropout; }},
+    {"--schedule", Kept::run,
+     [](TrainConfig& c, const TrainArguments& a) { c.schedule.kind = parse_schedule(a.schedule); }},
+    {"--rule", Kept::run,
+     [](TrainConfig& c, const TrainArguments& a) {
+       c.sgd.rule = a.rule == "paper" ? SgdRule::paper : SgdRule::pytorch;
+     }},
+    {"--zoom", Kept::run, set_zoom},
+    {"--colour-noise", Kept::run,
+     [](TrainConfig& c, const TrainArguments& a) { c.augment.colour_sigma = a.colour_noise; }},
+    {"--vertical-flip", Kept::run,
+     [](TrainConfig& c, const TrainArguments& a) { c.augment.vertical_flip = a.vertical_flip; }},
+    {"--batch-norm", Kept::run,
+     [](TrainConfig& c, const TrainArguments& a) { c.batch_norm = a.batch_norm; }},
+    {"--strict", Kept::run, [](TrainConfig& c, const TrainArguments& a) { c.strict = a.strict; }},
+    {"--layout", Kept::run, [](TrainConfig& c, const TrainArguments& a) { c.layout = *a.layout; }},
+    {"--test-folder", Kept::run,
+     [](TrainConfig& c, const TrainArguments& a) { c.test_folder = *a.test_folder; }},
+    {"--data", Kept::place, [](TrainConfig& c, const TrainArguments& a) { c.data = a.data; }},
+    {"--plugin", Kept::place, set_plugin},
+    {"--device", Kept::place, [](TrainConfig& c, const TrainArguments& a) { c.device = a.device; }},
+    {"--out", Kept::sitting, nullptr},
+    {"--log", Kept::sitting, nullptr},
+    {"--flush-denormals", Kept::sitting, nullptr},
+    {"--resume", Kept::sitting, nullptr},
+    {"--threads", Kept::sitting, nullptr},
+    {"--workers", Kept::sitting, nullptr},
+    {"--checkpoint-minutes", Kept::sitting, nullptr},
+};
+
+bool given(const CLI::App& command, const char* option) { return command.count(option) > 0; }
+
+bool has_dropout(const TrainConfig& c) {
+  const UnfilledParameters only_its_layers;
+  bool found = false;
+  make_model(c.model, 2, device("reference"))->visit([&](const std::string&, const Module& m) {
+    found = found || std::string(m.kind()).find("Dropout") != std::string::npos;
+  });
+  return found;
+}
+
+// The checkpoint's device, when no other was asked for.
+void check_device(const TrainConfig& c, const std::filesystem::path& checkpoint) {
+  try {
+    devices(c.device);
+  } catch (const DeviceError& error) {
+    throw DeviceError(
+        fmt::format("{}: this run computed on {}, which is not to be had here: {}. --device cpu "
+                    "goes on with it "
+                    "on the processor (limulus devices lists others); it is then no longer bit for "
+                    "bit what one "
+                    "long run would have given",
+                    checkpoint.string(), c.device, error.what()));
+  }
+}
+
+}  // namespace
+
+std::filesystem::path checkpoint_in(const std::string& out) {
+  return std::filesystem::path(out) / "checkpoint.safetensors";
+}
+
+TrainConfig chosen_config(const CLI::App& command, const TrainArguments& a) {
+  const auto file = checkpoint_in(a.out);
+  std::error_code unknown;
+  if (a.resume && !std::filesystem::is_regular_file(file, unknown))
+    throw FileError(fmt::format(
+        "{}: there is no checkpoint to resume; without --resume a new run begins", file.string()));
+  TrainConfig c = a.resume ? load_config(file) : default_config(a.model, a.recipe);
+  for (const Setting& s : settings)
+    if (s.kept != Kept::sitting && given(command, s.option)) s.set(c, a);
+  if (a.resume) {
+    check_same_run(file, c);  // before a network of other settings is made
+    if (!given(command, "--device")) check_device(c, file);
+    return c;
+  }
+  if (c.batch_norm && c.model != "alexnet-keras")
+    throw usage_error(command, fmt::format("{} has no batch normalization: --batch-norm is for "
+                                           "alexnet-keras",
+                                           c.model));
+  if (given(command, "--dropout") && !has_dropout(c))
+    throw usage_error(command,
+                      fmt::format("{} has no dropout: --dropout would be ignored", c.model));
+  if (c.data.empty())
+    throw ValueError(
+        "train: which pictures? --data DIR takes a folder of class folders, Flowers-17, MNIST or "
+        "CIFAR-10; the repository has data/flowers5");
+  return c;
+}
+
+void add_train_options(CLI::App& c, TrainArguments& a) {
+  // ./run alexnet names these two first; what the user adds counts.
+  c.add_option("--model", a.model, "Network (limulus explain --list)")
+      ->take_last()
+      ->capture_default_str();
+  c.add_option("--data", a.data, "Class folders, Flowers-17, MNIST/Fashion-MNIST or CIFAR-10")
+      ->take_last();
+  add_layout_options(c, a.layout, a.test_folder);
+  c.add_option("--recipe", a.recipe, "default, or paper: initialization and rates as in 2012")
+      ->capture_default_str();
+  c.add_option("--out", a.out, "Folder of checkpoint and report (default: runs/MODEL)");
+  c.add_flag("--resume", a.resume, "Go on with the checkpoint in --out");
+  c.add_option("--epochs", a.epochs, "Passes over the training images");
+  c.add_option("--batch", a.batch, "Images per step");
+  c.add_option("--lr", a.lr, "Learning rate");
+  c.add_option("--momentum", a.momentum, "Momentum");
+  c.add_option("--weight-decay", a.weight_decay, "Weight decay");
+  c.add_option("--dropout", a.dropout, "Probability of dropping a unit");
+  c.add_option("--schedule", a.schedule, "constant, step, cosine or plateau");
+  c.add_option("--rule", a.rule, "Update rule")->check(one_of({"paper", "pytorch"}));
+  c.add_option("--zoom", a.zoom, "Crops show parts enlarged up to this; 1: no zoom");
+  c.add_option("--colour-noise", a.colour_noise, "Deviation of the colour noise; the paper's: 0.1")
+      ->check(CLI::Range(0.0, 1e3));
+  c.add_flag("--vertical-flip", a.vertical_flip, "Exchange top and bottom of half of the images");
+  c.add_flag("--batch-norm", a.batch_norm, "alexnet-keras: with batch normalization");
+  c.add_option("--seed", a.seed, "Weights, order, crops and dropout follow from it")
+      ->check(CLI::Range(std::uint64_t{0}, UINT64_MAX >> 1));
+  c.add_option(
+       "--device", a.device,
+       "limulus devices lists them; of alexnet-towers two: cpu:0/2,cpu:1/2. With --resume: the "
+       "checkpoint's")
+      ->capture_default_str();
+  add_plugin_option(c, a.device);
+  c.add_option("--threads", a.threads,
+               "Threads of the cpu device (default: as many as the process may use)")
+      ->check(CLI::Range(1, 1024));
+  c.add_option("--workers", a.workers, "Threads that decode and augment")
+      ->check(CLI::Range(0, 64))
+      ->capture_default_str();
+  c.add_option("--checkpoint-minutes", a.checkpoint_minutes, "Save at least this often")
+      ->check(CLI::Range(0.0001, 1e4))
+      ->capture_default_str();
+  c.add_flag("--strict", a.strict, "A picture that cannot be used is an error, not skipped");
+  c.add_option(
+      "--log", a.log,
+      "Append to this file, one JSON object a line: the data, what is skipped, each epoch, "
+      "the end");
+  add_denormals_option(c, a.flush_denormals);
+}
+
+}  // namespace limulus::tools

@@ -1,0 +1,37 @@
+#pragma once
+// The options of `limulus train`, in one table: what each of them sets, and what becomes of it when a
+// run goes on.
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "training/config.h"
+
+namespace limulus::tools {
+
+struct TrainArguments {
+  std::string model = "alexnet", recipe = "default", data, device = "cpu", out, log;
+  std::int64_t epochs = 0, batch = 0;
+  std::uint64_t seed = 1;
+  double lr = 0, momentum = 0, weight_decay = 0, dropout = 0, zoom = 1, colour_noise = 0;
+  std::string schedule, rule;
+  std::optional<std::string> layout, test_folder;
+  double checkpoint_minutes = 1;
+  int threads = 0, workers = 1;
+  bool resume = false, strict = false, batch_norm = false, vertical_flip = false,
+       flush_denormals = false;
+};
+
+void add_train_options(CLI::App& c, TrainArguments& a);
+
+std::filesystem::path checkpoint_in(const std::string& out);
+
+// The settings of a new run: those of its network and recipe, with what was given on the command
+// line. With --resume: those of the checkpoint; what is given has to be the same, but for where the
+// pictures are and the device. DeviceError, with the way out, where the checkpoint's device is not
+// there.
+TrainConfig chosen_config(const CLI::App& command, const TrainArguments& a);
+
+}  // namespace limulus::tools
