@@ -79,7 +79,7 @@ std::string describe(const TensorDifference& t) {
 }
 
 std::string describe(const Compared& c) {
-  std::string out = fmt::format("{} in {}\n", bold(c.name), c.dtype);
+  std::string out = fmt::format("{} in {}\n", bold(c.name, stdout), c.dtype);
   if (!c.error.empty()) return out + fmt::format("  failed: {}\n", c.error);
   for (const TensorDifference& t : c.difference.tensors) out += describe(t);
   return out;

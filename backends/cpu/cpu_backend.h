@@ -20,7 +20,6 @@
 #include <typeinfo>
 
 #include "backends/cpu/arena.h"
-#include "backends/cpu/kernels/kernels.h"
 #include "backends/cpu/threads.h"
 #include "core/backend.h"
 
