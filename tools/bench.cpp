@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <ctime>
 #include <memory>
-#include <numeric>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "backends/registry.h"
 #include "benchmarks/timing.h"
@@ -252,14 +252,10 @@ void bench(const CLI::App& command, const BenchArguments& a) {
                     {"backward_share", b.share},
                     {"backward_method", l.time.backward_method}});
   }
-  nlohmann::ordered_json all = {{"model", a.model},
-                                {"device", description_of(a.device)},
-                                {"batch", a.batch},
-                                {"training", !a.inference},
-                                {"linear_weights", name_of(a.weights)},
-                                {"ms", 1e3 * whole},
-                                {"mean_ms", 1e3 * mean},
-                                {"images_per_second", images / whole}};
+  nlohmann::ordered_json all = {
+      {"model", a.model},         {"device", description_of(a.device)},   {"batch", a.batch},
+      {"training", !a.inference}, {"linear_weights", name_of(a.weights)}, {"ms", 1e3 * whole},
+      {"mean_ms", 1e3 * mean},    {"images_per_second", images / whole}};
   if (queued) all["host_ms"] = 1e3 * host, all["host_share"] = host / whole;
   all["peak_buffer_mb"] = megabytes;
   all["roof_gflops"] = roof.flops / 1e9;

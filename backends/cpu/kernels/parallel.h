@@ -24,9 +24,7 @@ constexpr std::int64_t small_bytes = 128 * 1024;
 // length of a scope.
 class DenormalsAs {
  public:
-  LIMULUS_INLINE explicit DenormalsAs(bool flush) : before_(_mm_getcsr()) {
-    set(flush ? bits : 0);
-  }
+  LIMULUS_INLINE explicit DenormalsAs(bool flush) : before_(_mm_getcsr()) { set(flush ? bits : 0); }
   LIMULUS_INLINE ~DenormalsAs() { set(before_ & bits); }
   DenormalsAs(const DenormalsAs&) = delete;
   DenormalsAs& operator=(const DenormalsAs&) = delete;
