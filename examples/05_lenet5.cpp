@@ -124,10 +124,10 @@ int main(int argc, char** argv) try {
       sgd.step();
       sgd.zero_grad();  // or the next batch's gradient would be added to it
     }
-    std::printf("epoch %d  loss %.2f  held out: %.1f %% right\n", epoch + 1,
-                total / static_cast<double>(loader.batches()),
-                100 * accuracy(*net, unseen));
+    std::printf("epoch %d  loss %.1f\n", epoch + 1,
+                total / static_cast<double>(loader.batches()));
   }
+  std::printf("held out: %.1f %% right\n", 100 * accuracy(*net, unseen));
 
   // ---- One answer ----
   //

@@ -61,7 +61,7 @@ find "$flowers/daisy" -name '*.jpg' | sort | head -8 | xargs cp -t "data/dai${es
 find "$flowers/roses" -name '*.jpg' | sort | head -8 | xargs cp -t "data/ro${turned}ses"
 mkfifo "data/ro${turned}ses/pipe.jpg"
 echo text > "data/ro${turned}ses/no${escape}pe.jpg"
-check 'train: a named pipe among the pictures' 0 'pipe.jpg: is a named pipe, not a file' \
+check 'train: a named pipe among the pictures' 0 'pipe.jpg: a named pipe, not a file' \
   "$limulus" train --model lenet5 --data data --epochs 1 --batch 8 --out run
 unseen 'train'
 check 'evaluate: names of classes' 0 'dai\\x1b\[31msy' "$limulus" evaluate run/checkpoint.safetensors
@@ -102,7 +102,7 @@ check 'gradcheck: --json onto a device' 1 '/dev/full: cannot write: it is a devi
 mkdir idx
 mkfifo idx/train-images-idx3-ubyte
 touch idx/train-labels-idx1-ubyte
-check 'train: a pipe as data' 1 'is a named pipe|has no train-images' "$limulus" train --model lenet5 --data idx --out idx_run
+check 'train: a pipe as data' 1 'is a named pipe|has no train-images|images that is understood' "$limulus" train --model lenet5 --data idx --out idx_run
 mkdir npy_pipe
 mkfifo npy_pipe/w.npy
 check 'convert: a pipe in a folder' 1 'w.npy: is a named pipe' "$limulus" convert npy_pipe x.safetensors

@@ -78,13 +78,12 @@ void show_epoch(StatusLine& line, const EpochRecord& e, const Trainer& trainer) 
 // How the folder was read, what of it counts, and what does not.
 void show_data(const Trainer& trainer) {
   const Dataset& data = trainer.dataset();
-  print(fmt::format("Data    {}: {}, {}, {} ({})", printable(trainer.config().data),
-                    classes_text(data.classes),
-                    usable_text(trainer.usable_train(), data.train.size(), "training images"),
-                    data.test.size() == 0
-                        ? "nothing held out"
-                        : usable_text(trainer.usable_test(), data.test.size(), "held out"),
-                    printable(data.how_read())));
+  print(fmt::format(
+      "Data    {}: {}, {}, {} ({})", printable(trainer.config().data), classes_text(data.classes),
+      usable_text(trainer.usable_train(), data.train.size(), "training images"),
+      data.test.size() == 0 ? "nothing held out"
+                            : usable_text(trainer.usable_test(), data.test.size(), "held out"),
+      printable(data.how_read())));
   print_list(trainer.skipped(), 10);
 }
 
@@ -92,14 +91,13 @@ void print_accuracy(const Trainer& trainer, const RunReport& report) {
   const Evaluation& one = report.single;
   if (one.metrics.count() == 0) {
     print(fmt::format("\n{}, so there is no held-out accuracy.",
-                      one.images == 0 ? "Nothing was held out"
-                                      : fmt::format("None of the {} held-out images can be used",
-                                                    one.images)));
+                      one.images == 0
+                          ? "Nothing was held out"
+                          : fmt::format("None of the {} held-out images can be used", one.images)));
   } else {
-    print(fmt::format(
-        "\nHeld-out accuracy on {}:\n  single crop  top-1 {:.1f} %  top-5 {:.1f} %",
-        usable_text(one.metrics.count(), one.images, "images"), 100 * one.metrics.top1(),
-        100 * one.metrics.top5()));
+    print(fmt::format("\nHeld-out accuracy on {}:\n  single crop  top-1 {:.1f} %  top-5 {:.1f} %",
+                      usable_text(one.metrics.count(), one.images, "images"),
+                      100 * one.metrics.top1(), 100 * one.metrics.top5()));
     if (report.ten.metrics.count() > 0)
       print(fmt::format("  ten crops    top-1 {:.1f} %  top-5 {:.1f} %",
                         100 * report.ten.metrics.top1(), 100 * report.ten.metrics.top5()));

@@ -37,8 +37,8 @@ void set_zoom(TrainConfig& c, const TrainArguments& a) {
   c.augment.zoom_min = a.zoom == 1 ? 1 : std::min(c.augment.zoom_min, a.zoom);
 }
 
-// Of a --plugin the first device is taken where none is named: neither by --device, nor by a checkpoint
-// whose run computed on one of the plugin's.
+// Of a --plugin the first device is taken where none is named: neither by --device, nor by a
+// checkpoint whose run computed on one of the plugin's.
 void set_plugin(TrainConfig& c, const TrainArguments& a) {
   const std::vector<std::string> added = added_devices();
   const std::string first = c.device.substr(0, c.device.find(','));
