@@ -95,7 +95,7 @@ inline std::vector<std::shared_ptr<Backend>> all_backends(bool with_reference = 
       MESSAGE("skipped: this processor has no ", isa);
   }
 #ifdef LIMULUS_OPENCL
-  if (opencl_devices().empty()) {
+  if (opencl_devices().devices.empty()) {
     MESSAGE("skipped: there is no OpenCL device");
   } else {
     all.push_back(std::make_shared<OpenClBackend>("opencl:0"));

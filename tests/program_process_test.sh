@@ -142,9 +142,11 @@ resume=("$limulus" train --out whole --resume)
 settings=( # OPTION and a value that differs from the checkpoint's
   '--model lenet5' '--recipe paper' '--epochs 2' '--batch 5' '--seed 7' '--lr 0.5' '--momentum 0.5'
   '--weight-decay 0.25' '--dropout 0.25' '--schedule step' '--rule pytorch' '--zoom 2'
-  '--colour-noise 0.2' '--vertical-flip' '--batch-norm' '--strict'
+  '--colour-noise 0.2' '--vertical-flip' '--batch-norm' '--strict' '--layout classes'
+  '--test-folder other'
 )
-free=('--data data' '--device cpu' '--threads 1' '--workers 0' '--checkpoint-minutes 5')
+free=('--data data' '--device cpu' '--threads 1' '--workers 0' '--checkpoint-minutes 5'
+  '--log sitting.jsonl' '--flush-denormals')
 for setting in "${settings[@]}"; do
   # shellcheck disable=SC2086
   check 'a setting of the run' 1 ' in the checkpoint, .* now' "${resume[@]}" $setting
@@ -153,7 +155,7 @@ for setting in "${free[@]}"; do
   # shellcheck disable=SC2086
   check 'a setting of the sitting' 0 'Held-out accuracy' "$limulus" train --out whole --resume $setting
 done
-known=$(printf '%s\n' "${settings[@]}" "${free[@]}" --out --resume --help --help-all | sed 's/ .*//' | sort -u)
+known=$(printf '%s\n' "${settings[@]}" "${free[@]}" --out --resume --plugin --help --help-all | sed 's/ .*//' | sort -u)
 options=$("$limulus" train --help | grep -Eo '^ +(-h,)?--[a-z-]+' | grep -Eo -- '--[a-z-]+' | sort -u)
 echo "$known" > known.txt
 echo "$options" > out.txt

@@ -120,14 +120,15 @@ void check_options(const CLI::App& command, const GradcheckArguments& a) {
   if (!a.mutation.empty())
     return allow_only(command, "one mistake", {"--mutation", "--html", "--json"});
   if (!a.folder.empty())
-    return allow_only(command, "--export", {"--export", "--random", "--seed", "--backend"});
+    return allow_only(command, "--export",
+                      {"--export", "--random", "--seed", "--backend", "--plugin"});
   std::vector<std::string> options = {a.random > 0 ? "--random" : "--layer"};
   if (a.list) {
     options.emplace_back("--list");
     if (a.random > 0) options.emplace_back("--seed");
     return allow_only(command, "a list of cases", options);
   }
-  options.insert(options.end(), {"--backend", "--seed", "--html", "--json"});
+  options.insert(options.end(), {"--backend", "--plugin", "--seed", "--html", "--json"});
   if (!a.json_on_stdout()) options.emplace_back("--all");  // JSON has all of them
   allow_only(command,
              fmt::format("a check of {}{}", a.random > 0 ? "random cases" : "the table of cases",
