@@ -34,7 +34,9 @@ std::unique_ptr<Backend> make_cpu(const std::string& name, const DeviceName& par
   } else {
     const int all = cpu_default_threads(), part = parsed.part, parts = parsed.parts;
     const int mine = all * (part + 1) / parts - all * part / parts;
-    const int threads = !parsed.is_part ? 0 : mine > 0 ? mine : 1;  // 0: all, and it says why so many
+    const int threads = !parsed.is_part ? 0
+                        : mine > 0      ? mine
+                                        : 1;  // 0: all, and it says why so many
     backend = std::make_unique<CpuBackend>(threads, name);
   }
   return parsed.is_part ? std::make_unique<QueuedBackend>(std::move(backend)) : std::move(backend);

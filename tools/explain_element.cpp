@@ -13,8 +13,8 @@
 
 #include "backends/registry.h"
 #include "core/error.h"
-#include "core/printable.h"
 #include "core/names.h"
+#include "core/printable.h"
 #include "core/rng.h"
 #include "formats/read_file.h"
 #include "layers/cross_entropy.h"

@@ -261,8 +261,7 @@ void CpuBackend::copy_block(DType dtype, const BlockShape& s, const void* src, v
       std::memcpy(to + r * s.dst_stride * item + begin, from + r * s.src_stride * item + begin,
                   static_cast<std::size_t>(bytes));
   };
-  team_.share((s.rows + group - 1) / group * pieces,
-              s.rows * row < worth_threads ? 1 : threads(),
+  team_.share((s.rows + group - 1) / group * pieces, s.rows * row < worth_threads ? 1 : threads(),
               [](const void* body, std::int64_t task, int) {
                 (*static_cast<const decltype(copy)*>(body))(task);
               },
