@@ -39,7 +39,7 @@ void set_device_threads(int threads);
 struct DeviceInfo {
   std::string name, description;
   std::vector<std::pair<std::string, std::string>> facts = {};  // what it supports, for people
-  std::string refused = "";  // "" or why device() will not give it
+  std::string refused;  // "" or why device() will not give it
 };
 // Those that there are. With `checked` each OpenCL device is opened, which may take seconds the first
 // time (backends/opencl/self_check.h), and says whether it is refused.

@@ -43,7 +43,7 @@ std::optional<std::int64_t> target_of(const LookArguments& a, const TrainedModel
 
 // Where the page of this photograph goes: --out, a file for one photograph or a folder for several.
 fs::path page_path(const LookArguments& a, const std::string& photograph) {
-  const fs::path name = fs::path(photograph).stem().string() + ".look.html";
+  fs::path name = fs::path(photograph).stem().string() + ".look.html";
   if (a.out.empty()) return name;
   if (a.photographs.size() == 1 && !fs::is_directory(a.out)) return a.out;
   fs::create_directories(a.out);
