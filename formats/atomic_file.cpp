@@ -152,7 +152,8 @@ void AtomicFile::keep_previous() const {
   for (int tries = 0; tries < kTries; ++tries) {
     const auto link = folder_of(path_) / temporary_name(path_);
     if (::link(path_.c_str(), link.c_str()) != 0) {
-      if (errno == EEXIST) continue;
+      // ENOENT: another writer's file took the old one's place between the lookup and the link.
+      if (errno == EEXIST || errno == ENOENT) continue;
       if (::rename(path_.c_str(), previous.c_str()) != 0 && errno != ENOENT)
         fail("keep the previous file as", previous);
       return;
