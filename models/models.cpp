@@ -9,32 +9,82 @@
 #include "models/cifar_convnet.h"
 
 namespace limulus {
-const std::vector<ModelSpec>& list_models() {
-  static const std::vector<ModelSpec> models = {
-      {"alexnet", "AlexNet of 2012, conv2/4/5 in two groups", {3, 227, 227}, 1000, 60965224},
-      {"alexnet-ungrouped", "AlexNet without groups", {3, 227, 227}, 1000, 62378344},
-      {"alexnet-towers", "AlexNet in two towers on two devices", {3, 227, 227}, 1000, 60965224},
-      {"alexnet-keras", "AlexNet of Keras tutorials, 17 flowers", {3, 224, 224}, 17, 46816657},
-      {"alexnet-torchvision", "torchvision's AlexNet", {3, 224, 224}, 1000, 61100840},
-      {"lenet5", "LeNet-5 of 1998, for MNIST", {1, 28, 28}, 10, 61706},
-      {"cifar-convnet", "four layers for CIFAR-10, ReLU or tanh", {3, 32, 32}, 10, 89578},
-  };
-  return models;
+namespace {
+
+// A network's entry in the list and the function that makes it stand together: no name is listed
+// that cannot be made.
+struct Entry {
+  ModelSpec spec;
+  std::shared_ptr<Module> (*make)(std::int64_t classes, Backend&, DType, const ModelOptions&);
+};
+
+template <auto make_network>
+std::shared_ptr<Module> with_dropout(std::int64_t classes, Backend& backend, DType dtype,
+                                     const ModelOptions& o) {
+  return make_network(classes, backend, dtype, o.dropout);
 }
 
-const ModelSpec& model_spec(const std::string& name) {
-  const auto& models = list_models();
-  for (const ModelSpec& m : models)
-    if (m.name == name) return m;
+template <auto make_network>
+std::shared_ptr<Module> with_nonlinearity(std::int64_t classes, Backend& backend, DType dtype,
+                                          const ModelOptions& o) {
+  return make_network(classes, backend, dtype, o.nonlinearity);
+}
+
+std::shared_ptr<Module> towers(std::int64_t classes, Backend& backend, DType dtype,
+                               const ModelOptions& o) {
+  Backend& second = o.second != nullptr ? *o.second : backend;
+  return std::make_shared<AlexNetTowers>(classes, backend, second, dtype, o.dropout);
+}
+
+std::shared_ptr<Module> keras(std::int64_t classes, Backend& backend, DType dtype,
+                              const ModelOptions& o) {
+  return alexnet_keras(classes, backend, dtype, o.dropout, o.batch_norm);
+}
+
+const std::vector<Entry>& entries() {
+  static const std::vector<Entry> all = {
+      {{"alexnet", "AlexNet of 2012, conv2/4/5 in two groups", {3, 227, 227}, 1000, 60965224},
+       with_dropout<alexnet>},
+      {{"alexnet-ungrouped", "AlexNet without groups", {3, 227, 227}, 1000, 62378344},
+       with_dropout<alexnet_ungrouped>},
+      {{"alexnet-towers", "AlexNet in two towers on two devices", {3, 227, 227}, 1000, 60965224},
+       towers},
+      {{"alexnet-keras", "AlexNet of Keras tutorials, 17 flowers", {3, 224, 224}, 17, 46816657},
+       keras},
+      {{"alexnet-torchvision", "torchvision's AlexNet", {3, 224, 224}, 1000, 61100840},
+       with_dropout<alexnet_torchvision>},
+      {{"lenet5", "LeNet-5 of 1998, for MNIST", {1, 28, 28}, 10, 61706}, with_nonlinearity<lenet5>},
+      {{"cifar-convnet", "four layers for CIFAR-10, ReLU or tanh", {3, 32, 32}, 10, 89578},
+       with_nonlinearity<cifar_convnet>},
+  };
+  return all;
+}
+
+const Entry& entry(const std::string& name) {
+  for (const Entry& e : entries())
+    if (e.spec.name == name) return e;
   std::vector<std::string> names;
-  for (const ModelSpec& m : models) names.push_back(m.name);
+  for (const Entry& e : entries()) names.push_back(e.spec.name);
   throw ValueError(
       fmt::format("make_model: there is no model '{}'{}", name, known_names(name, names)));
 }
 
+}  // namespace
+
+const std::vector<ModelSpec>& list_models() {
+  static const std::vector<ModelSpec> specs = [] {
+    std::vector<ModelSpec> all;
+    for (const Entry& e : entries()) all.push_back(e.spec);
+    return all;
+  }();
+  return specs;
+}
+
+const ModelSpec& model_spec(const std::string& name) { return entry(name).spec; }
+
 std::shared_ptr<Module> make_model(const std::string& name, std::int64_t classes, Backend& backend,
                                    DType dtype, const ModelOptions& o) {
-  const ModelSpec& spec = model_spec(name);
+  const auto& [spec, make] = entry(name);
   if (classes < 0)
     throw ValueError(
         fmt::format("make_model: {} classes; give 1 or more (0: {})", classes, spec.classes));
@@ -45,16 +95,7 @@ std::shared_ptr<Module> make_model(const std::string& name, std::int64_t classes
   if (o.second != nullptr && name != "alexnet-towers")
     throw ValueError(fmt::format(
         "make_model: {} lives on one device, and was given two; alexnet-towers takes two", name));
-  if (name == "alexnet") return alexnet(classes, backend, dtype, o.dropout);
-  if (name == "alexnet-ungrouped") return alexnet_ungrouped(classes, backend, dtype, o.dropout);
-  if (name == "alexnet-towers")
-    return std::make_shared<AlexNetTowers>(
-        classes, backend, o.second != nullptr ? *o.second : backend, dtype, o.dropout);
-  if (name == "alexnet-keras")
-    return alexnet_keras(classes, backend, dtype, o.dropout, o.batch_norm);
-  if (name == "alexnet-torchvision") return alexnet_torchvision(classes, backend, dtype, o.dropout);
-  if (name == "lenet5") return lenet5(classes, backend, dtype, o.nonlinearity);
-  return cifar_convnet(classes, backend, dtype, o.nonlinearity);
+  return make(classes, backend, dtype, o);
 }
 
 }  // namespace limulus

@@ -52,6 +52,26 @@ TEST_CASE("training learns, and reports what it saw") {
   CHECK(std::filesystem::exists(t.checkpoint_path()));
 }
 
+TEST_CASE("to time the layers leaves the network as it was") {
+  const TemporaryFolder folder;
+  TrainConfig config = default_config("alexnet-keras", "default");
+  config.data = LIMULUS_SOURCE_DIR "/data/flowers5";
+  config.batch_norm = true;
+  config.batch = 2;
+  Trainer t(config, quiet(folder.path / "out"));
+  const auto statistics = [&] {
+    std::vector<std::vector<float>> all;
+    for (const auto& [name, values] : t.model().buffers()) all.push_back(values.to_vector<float>());
+    return all;
+  };
+  t.model().eval();
+  const auto before = statistics();
+  REQUIRE(before.size() > 0);
+  CHECK(t.profile().size() > 10);
+  CHECK(statistics() == before);
+  CHECK(!t.model().training());
+}
+
 TEST_CASE("stopped after any step and resumed, a run ends with the same bits") {
   const TemporaryFolder folder;
   write_tiny_mnist(folder.path / "data");

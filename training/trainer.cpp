@@ -338,6 +338,10 @@ std::vector<LayerTime> Trainer::profile() {
   Batch batch;
   loader_->start(0, 0);
   if (!loader_->next(batch)) return {};
+  // To time a training step must not change the network: such a pass moves BatchNorm's statistics.
+  std::vector<std::pair<Tensor, Tensor>> before;
+  for (const auto& [name, buffer] : model_->buffers()) before.emplace_back(buffer, buffer.clone());
+  const bool training = model_->training();
   model_->train();
   const Tensor x = images_of(batch, backend_);
   const Tensor labels = Tensor::from(batch.labels, {batch.size}, backend_);
@@ -348,6 +352,8 @@ std::vector<LayerTime> Trainer::profile() {
     times = profile.layers();
     optimizer_->zero_grad();
   }
+  for (auto& [buffer, values] : before) buffer.copy_(values);
+  model_->train(training);
   return times;
 }
 
