@@ -63,7 +63,7 @@ void tap_offsets(Runtime& r, DType dtype, const Conv2dShape& s, const Spread& x,
 // y = conv(x, w) + b. Turned, the filters are w [c of this call, k/groups, fh, fw], by half a turn.
 void convolve(Runtime& r, DType dtype, const Conv2dShape& s, bool turned, const void* x,
               const void* w, const void* b, void* y, Pool& pool) {
-  if (winograd_pays(s)) return winograd_convolve(r, dtype, s, turned, x, w, b, y, pool);
+  if (use_winograd(s)) return winograd_convolve(r, dtype, s, turned, x, w, b, y, pool);
   const Group z(s);
   const Spread spread_x = spread_for_taps(s, r.panel_b(dtype));
   const std::int64_t fhw = s.window.h.kernel * s.window.w.kernel;
@@ -93,7 +93,7 @@ void convolve(Runtime& r, DType dtype, const Conv2dShape& s, bool turned, const 
 }
 
 const char* method_of(const Conv2dShape& s) {
-  if (!winograd_pays(s)) return "direct";
+  if (!use_winograd(s)) return "direct";
   return s.window.h.stride > 1 || s.window.w.stride > 1 ? "dealt, winograd" : "winograd";
 }
 
@@ -153,7 +153,7 @@ std::int64_t parts_of(const Runtime& r, std::int64_t groups, std::int64_t images
 
 void weight_gradient(Runtime& r, DType dtype, const Conv2dShape& s, const void* x, const void* dy,
                      void* dw, Pool& pool) {
-  if (winograd_pays(s)) return winograd_weight_gradient(r, dtype, s, x, dy, dw, pool);
+  if (use_winograd(s)) return winograd_weight_gradient(r, dtype, s, x, dy, dw, pool);
   const Group z(s);
   const Spread spread_x = spread_for_taps(s, r.panel_b(dtype));
   const std::int64_t count = round_up(positions(s, spread_x), r.vec(dtype));

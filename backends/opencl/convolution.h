@@ -22,8 +22,9 @@ Spread spread_of(const Conv2dShape& s, std::int64_t rows, std::int64_t pitch, st
 std::int64_t spread_size(const Spread& s, std::int64_t planes);
 void spread(Runtime& r, DType dtype, const Spread& s, std::int64_t planes, const void* x, void* to);
 
-// Winograd's method (winograd.cpp): whether to use it for this convolution, and its two forms.
-bool winograd_pays(const Conv2dShape& asked);
+// Winograd's method (winograd.cpp): whether to use it for this convolution (it can be, and pays or
+// LIMULUS_CONV asks for it), and its two forms.
+bool use_winograd(const Conv2dShape& asked);
 void winograd_convolve(Runtime& r, DType dtype, const Conv2dShape& asked, bool turned,
                        const void* x, const void* w, const void* b, void* y, Pool& pool);
 void winograd_weight_gradient(Runtime& r, DType dtype, const Conv2dShape& asked, const void* x,

@@ -124,22 +124,32 @@ void image_points(Runtime& r, DType dtype, const void* x, const Tiles& t, std::i
            x, t, channels, by_channel ? 1 : 0, to);
 }
 
-}  // namespace
+// Square filters of 3 or 5, not dilated, of the image with its stride taken out.
+bool can_use_winograd(const Conv2dShape& asked) {
+  if (asked.window.h.dilation != 1 || asked.window.w.dilation != 1) return false;
+  const Conv2dShape s = dealt(asked);
+  const std::int64_t kernel = s.window.h.kernel;
+  return kernel == s.window.w.kernel && (kernel == 3 || kernel == 5) &&
+         s.n * s.c * s.k * s.window.h.out * s.window.w.out > 0;
+}
 
-// Worth it where tiles are not mostly edge, and where each transform serves many channels.
+// Worth it where tiles are not mostly edge, and where each transform serves many channels: the
+// products' multiply-adds are at most 3/4 of the direct method's.
 bool winograd_pays(const Conv2dShape& asked) {
-  for (const Window1d* a : {&asked.window.h, &asked.window.w})
-    if (a->dilation != 1) return false;
   const Conv2dShape s = dealt(asked);
   const Window1d &h = s.window.h, &w = s.window.w;
-  if (h.kernel != w.kernel || (h.kernel != 3 && h.kernel != 5)) return false;
-  if (s.n * s.c * s.k * h.out * w.out == 0) return false;
-  const ConvMethod method = conv_method();
-  if (method != ConvMethod::automatic) return method == ConvMethod::winograd;
   const std::int64_t out = side + 1 - h.kernel, tiles = ceil_div(h.out, out) * ceil_div(w.out, out);
   const std::int64_t taps = asked.window.h.kernel * asked.window.w.kernel;
   return std::min(s.c, s.k) / s.groups >= 32 && s.n * tiles >= 12 &&
          4 * points * tiles * s.c <= 3 * taps * h.out * w.out * asked.c;
+}
+
+}  // namespace
+
+bool use_winograd(const Conv2dShape& asked) {
+  if (!can_use_winograd(asked)) return false;
+  const ConvMethod method = conv_method();
+  return method == ConvMethod::automatic ? winograd_pays(asked) : method == ConvMethod::winograd;
 }
 
 void winograd_convolve(Runtime& r, DType dtype, const Conv2dShape& asked, bool turned,
