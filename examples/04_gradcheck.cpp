@@ -11,9 +11,9 @@
 #include "core/algebra.h"
 #include "core/autograd.h"
 #include "core/rng.h"
+#include "gradcheck/layer.h"
 #include "layers/activation.h"
 #include "layers/conv2d.h"
-#include "layers/gradcheck.h"
 #include "layers/init.h"
 
 using namespace limulus;

@@ -14,7 +14,7 @@
 #include "backends/queued.h"
 #include "backends/registry.h"
 #include "core/pool.h"
-#include "host_backend.h"
+#include "gradcheck/cases/host_backend.h"
 #include "temporary_folder.h"
 
 using namespace limulus;

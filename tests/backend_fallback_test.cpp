@@ -12,7 +12,7 @@
 #include "core/error.h"
 #include "core/pool.h"
 #include "core/trace.h"
-#include "host_backend.h"
+#include "gradcheck/cases/host_backend.h"
 #include "reference_check.h"
 
 using namespace limulus;

@@ -10,7 +10,7 @@
 #include "backends/opencl/self_check.h"
 #include "backends/reference/reference_backend.h"
 #include "core/error.h"
-#include "host_backend.h"
+#include "gradcheck/cases/host_backend.h"
 #include "opencl_check.h"
 
 using namespace limulus;

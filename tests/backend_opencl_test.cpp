@@ -13,9 +13,9 @@
 #include "backends/opencl/tuning.h"
 #include "core/algebra.h"
 #include "core/error.h"
-#include "core/gradcheck.h"
 #include "core/rng.h"
 #include "core/trace.h"
+#include "gradcheck/gradcheck.h"
 #include "opencl_check.h"
 
 using namespace limulus;

@@ -12,8 +12,8 @@
 #include "core/error.h"
 #include "core/pool.h"
 #include "core/trace.h"
-#include "host_backend.h"
-#include "op_cases.h"
+#include "gradcheck/cases/host_backend.h"
+#include "gradcheck/cases/op_cases.h"
 #include "temporary_folder.h"
 
 using namespace limulus;

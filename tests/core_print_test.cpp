@@ -12,7 +12,7 @@
 #include "core/autograd.h"
 #include "core/error.h"
 #include "core/tensor.h"
-#include "host_backend.h"
+#include "gradcheck/cases/host_backend.h"
 
 using namespace limulus;
 

@@ -13,7 +13,7 @@
 #include "backends/queued.h"
 #include "core/algebra.h"
 #include "core/denormals.h"
-#include "op_cases.h"
+#include "gradcheck/cases/op_cases.h"
 #include "primitive_calls.h"
 
 using namespace limulus;

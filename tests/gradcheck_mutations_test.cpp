@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <set>
 
-#include "mutations.h"
+#include "gradcheck/cases/mutations.h"
 #include "temporary_folder.h"
 
 using namespace limulus;

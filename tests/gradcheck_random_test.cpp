@@ -8,8 +8,8 @@
 #include <string>
 
 #include "backends/registry.h"
-#include "core/gradcheck.h"
-#include "random_cases.h"
+#include "gradcheck/cases/random_cases.h"
+#include "gradcheck/gradcheck.h"
 
 using namespace limulus;
 

@@ -10,16 +10,16 @@
 #include "backends/registry.h"
 #include "core/algebra.h"
 #include "core/autograd.h"
-#include "core/gradcheck.h"
 #include "core/rng.h"
+#include "gradcheck/cases/mutations.h"
+#include "gradcheck/gradcheck.h"
+#include "gradcheck/layer.h"
+#include "gradcheck/page.h"
 #include "layers/conv2d.h"
 #include "layers/cross_entropy.h"
 #include "layers/dropout.h"
-#include "layers/gradcheck.h"
 #include "layers/max_pool2d.h"
-#include "mutations.h"
 #include "temporary_folder.h"
-#include "training/gradcheck_page.h"
 
 using namespace limulus;
 

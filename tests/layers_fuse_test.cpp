@@ -9,7 +9,7 @@
 #include "core/pool.h"
 #include "core/rng.h"
 #include "core/trace.h"
-#include "host_backend.h"
+#include "gradcheck/cases/host_backend.h"
 #include "layers/activation.h"
 #include "layers/conv2d.h"
 #include "layers/flatten.h"

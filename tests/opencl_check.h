@@ -11,7 +11,7 @@
 #include "backends/opencl/opencl_backend.h"
 #include "backends/registry.h"
 #include "core/pool.h"
-#include "op_cases.h"
+#include "gradcheck/cases/op_cases.h"
 #include "temporary_folder.h"
 
 namespace limulus {

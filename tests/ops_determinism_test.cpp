@@ -6,7 +6,7 @@
 
 #include "backends/cpu/cpu_backend.h"
 #include "backends/registry.h"
-#include "op_cases.h"
+#include "gradcheck/cases/op_cases.h"
 
 using namespace limulus;
 

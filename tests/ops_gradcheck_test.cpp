@@ -4,8 +4,8 @@
 #include <cstdio>
 
 #include "backends/registry.h"
-#include "core/gradcheck.h"
-#include "op_cases.h"
+#include "gradcheck/cases/op_cases.h"
+#include "gradcheck/gradcheck.h"
 
 using namespace limulus;
 

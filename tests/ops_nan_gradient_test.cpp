@@ -1,7 +1,7 @@
 // Gradients where a value is NaN, and where values tie: the same on every backend, and as
 // core/backend.h and core/algebra.h say.
 #include "core/algebra.h"
-#include "core/gradcheck.h"
+#include "gradcheck/gradcheck.h"
 #include "primitive_calls.h"
 
 using namespace limulus;

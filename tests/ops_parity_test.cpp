@@ -9,8 +9,8 @@
 
 #include "backends/cpu/cpu_backend.h"
 #include "backends/registry.h"
-#include "op_cases.h"
-#include "op_cases_compare.h"
+#include "gradcheck/cases/op_cases.h"
+#include "gradcheck/cases/op_cases_compare.h"
 
 using namespace limulus;
 

@@ -6,7 +6,7 @@
 
 #include "core/error.h"
 #include "core/names.h"
-#include "tests/random_cases.h"
+#include "gradcheck/cases/random_cases.h"
 
 namespace limulus::tools {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/op_cases.h"
+#include "gradcheck/cases/op_cases.h"
 
 namespace limulus::tools {
 

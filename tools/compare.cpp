@@ -11,10 +11,10 @@
 
 #include "backends/registry.h"
 #include "core/error.h"
-#include "core/gradcheck_map.h"
 #include "core/trace.h"
 #include "formats/atomic_file.h"
-#include "tests/op_cases_compare.h"
+#include "gradcheck/cases/op_cases_compare.h"
+#include "gradcheck/map.h"
 #include "tools/cases.h"
 #include "tools/commands.h"
 #include "tools/plugin.h"

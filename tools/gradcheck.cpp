@@ -10,18 +10,18 @@
 
 #include "backends/registry.h"
 #include "core/error.h"
-#include "core/gradcheck.h"
 #include "core/names.h"
 #include "formats/atomic_file.h"
-#include "tests/mutations.h"
-#include "tests/op_cases.h"
+#include "gradcheck/cases/mutations.h"
+#include "gradcheck/cases/op_cases.h"
+#include "gradcheck/gradcheck.h"
+#include "gradcheck/page.h"
 #include "tools/cases.h"
 #include "tools/commands.h"
 #include "tools/gradcheck_export.h"
 #include "tools/plugin.h"
 #include "tools/terminal.h"
 #include "tools/usage.h"
-#include "training/gradcheck_page.h"
 
 namespace limulus::tools {
 namespace {

@@ -5,11 +5,11 @@
 #include <list>
 #include <nlohmann/json.hpp>
 
-#include "core/gradcheck.h"
 #include "core/rng.h"
 #include "formats/atomic_file.h"
 #include "formats/safetensors.h"
-#include "tests/random_cases.h"
+#include "gradcheck/cases/random_cases.h"
+#include "gradcheck/gradcheck.h"
 #include "tools/terminal.h"
 
 namespace limulus::tools {

@@ -3,7 +3,7 @@
 // A size is a -D option of the kernels (backends/opencl/tuning.h). One group of them after the other
 // is varied while the others stay: the best tile is looked for first, then the blocks that it walks,
 // and so on. A variant counts if it is faster by a margin, and if every row of the table of cases
-// (tests/op_cases.h) then comes out as on `reference`.
+// (gradcheck/cases/op_cases.h) then comes out as on `reference`.
 #ifdef LIMULUS_OPENCL
 #include <fmt/core.h>
 
@@ -23,9 +23,9 @@
 #include "core/error.h"
 #include "core/names.h"
 #include "core/rng.h"
+#include "gradcheck/cases/op_cases.h"
 #include "layers/conv2d.h"
 #include "layers/local_response_norm.h"
-#include "tests/op_cases.h"
 #include "tools/commands.h"
 #include "tools/terminal.h"
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
-#include "core/gradcheck_diagnosis.h"
+#include "gradcheck/diagnosis.h"
 
 namespace course {
 

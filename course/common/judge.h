@@ -38,7 +38,7 @@ void compare(const std::string& name, const Integers& expected, const Integers& 
 void compare(const std::string& name, std::int64_t expected, std::int64_t got);
 
 // The same for a gradient, with the laboratory's diagnosis of what is wrong with it
-// (core/gradcheck_diagnosis.h).
+// (gradcheck/diagnosis.h).
 struct Gradient {
   std::string name;                          // "dx"
   Shape shape, y_shape;                      // of x, and of the function's result

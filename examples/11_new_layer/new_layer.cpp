@@ -16,10 +16,10 @@
 #include <limulus/core/autograd.h>
 #include <limulus/core/error.h>
 #include <limulus/core/rng.h>
+#include <limulus/gradcheck/layer.h>
 #include <limulus/layers/activation.h>
 #include <limulus/layers/conv2d.h>
 #include <limulus/layers/flatten.h>
-#include <limulus/layers/gradcheck.h>
 #include <limulus/layers/linear.h>
 #include <limulus/layers/walk.h>
 #include <limulus/models/initialize.h>
