@@ -16,10 +16,10 @@
 #include "layers/softmax.h"
 #include "layers/walk.h"
 #include "models/models.h"
-#include "training/loader.h"
+#include "training/data/loader.h"
+#include "training/data/statistics.h"
 #include "training/metrics.h"
 #include "training/sgd.h"
-#include "training/statistics.h"
 
 using namespace limulus;
 

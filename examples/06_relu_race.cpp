@@ -15,11 +15,11 @@
 #include "formats/atomic_file.h"
 #include "layers/cross_entropy.h"
 #include "models/models.h"
-#include "training/loader.h"
+#include "pages/plot.h"
+#include "training/data/loader.h"
+#include "training/data/statistics.h"
 #include "training/metrics.h"
-#include "training/plot.h"
 #include "training/sgd.h"
-#include "training/statistics.h"
 
 using namespace limulus;
 

@@ -23,7 +23,9 @@
 #include "layers/activation.h"
 #include "layers/conv2d.h"
 #include "layers/local_response_norm.h"
-#include "training/image_encode.h"
+#include "pages/image_encode.h"
+#include "training/data/image.h"
+#include "training/data/resize.h"
 
 using namespace limulus;
 

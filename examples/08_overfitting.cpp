@@ -22,11 +22,11 @@
 #include "layers/linear.h"
 #include "layers/max_pool2d.h"
 #include "models/initialize.h"
-#include "training/loader.h"
+#include "pages/plot.h"
+#include "training/data/loader.h"
+#include "training/data/statistics.h"
 #include "training/metrics.h"
-#include "training/plot.h"
 #include "training/sgd.h"
-#include "training/statistics.h"
 
 using namespace limulus;
 

@@ -23,9 +23,9 @@
 #include "layers/max_pool2d.h"
 #include "layers/walk.h"
 #include "models/models.h"
-#include "training/loader.h"
+#include "training/data/loader.h"
+#include "training/data/statistics.h"
 #include "training/sgd.h"
-#include "training/statistics.h"
 
 using namespace limulus;
 

@@ -6,11 +6,11 @@
 #include <map>
 #include <set>
 
+#include "core/amounts.h"
 #include "formats/atomic_file.h"
-#include "layers/walk.h"
-#include "training/html.h"
-#include "training/plot.h"
-#include "training/report_sections.h"
+#include "pages/html.h"
+#include "pages/plot.h"
+#include "pages/style.h"
 
 namespace limulus {
 namespace {
@@ -30,7 +30,7 @@ std::string worst_table(const GradcheckTensor& t) {
         "<td>{:.1e}</td><td>{}</td></tr>\n",
         Shape(e.index).str(), e.analytic, e.numeric, e.uncertainty, e.step, e.relative_error,
         e.wrong ? "wrong" : "right");
-  return report::scroll_box(
+  return html::scroll_box(
       "The entries with the largest errors",
       fmt::format(
           "<table><thead><tr><th>index</th><th>your gradient</th><th>numeric</th><th>\xC2\xB1</th>"
@@ -52,7 +52,7 @@ std::string tensor_section(const GradcheckTensor& t) {
         "<p class=\"diagnosis\">{}{}</p>\n",
         t.mistake.empty() ? "" : fmt::format("<strong>{}.</strong> ", html::escape(t.mistake)),
         html::escape(t.diagnosis));
-  out += report::paragraph(fmt::format(
+  out += html::paragraph(fmt::format(
       "{} compared, {} wrong{}{}.", t.compared, t.wrong,
       t.skipped > 0 ? fmt::format(", {} skipped where there is no derivative", t.skipped) : "",
       t.together_error >= 0 ? fmt::format("; all {} along one direction: error {:.1e}",
@@ -108,7 +108,7 @@ std::string cases_table(const CheckedRun& run) {
         html::escape(c.name), html::escape(c.backend), compared, wrong, error,
         verdict_of(c.report.verdict()), html::escape(fmt::format("{}", fmt::join(mistakes, ", "))));
   }
-  return report::scroll_box(
+  return html::scroll_box(
       "All cases",
       fmt::format("<table class=\"cases\"><thead><tr><th>case</th><th>device</th><th>compared</th>"
                   "<th>wrong</th><th>largest error</th><th>verdict</th><th>diagnosis</th></tr>"
@@ -192,7 +192,7 @@ std::string gradcheck_page(const CheckedRun& run) {
              "</title>\n<style>{}{}{}</style>\n</head>\n<body>\n<header>\n"
              "<p class=\"kicker\">Limulus \xC2\xB7 a gradient check</p>\n<h1>{}</h1>\n"
              "<p class=\"result\">{}</p>\n{}</header>\n<main>\n",
-             title, report::style(), plot_style(), gradcheck_style(), title,
+             title, html::style(), plot_style(), gradcheck_style(), title,
              ok ? "Every gradient that <code>backward</code> computes is the slope that the "
                   "forward pass has."
                 : "Some of the gradients that <code>backward</code> computes are not the slopes "

@@ -6,8 +6,8 @@
 #include <limits>
 
 #include "gradcheck/page.h"
-#include "training/html.h"
-#include "training/plot.h"
+#include "pages/html.h"
+#include "pages/plot.h"
 
 namespace limulus {
 namespace {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "core/amounts.h"
 #include "core/window.h"
 #include "layers/module.h"
 
@@ -22,9 +23,6 @@ std::string walk_markdown(const std::vector<WalkStep>& steps);
 // does not fit in 63 bits is the text "more than 9223372036854775806".
 std::string walk_json(const std::vector<WalkStep>& steps);
 
-// Of a count that core/checked.h gave up: "more than ...".
-std::string with_thousands(std::int64_t n);  // "60,965,224"
-std::string in_bytes(std::int64_t bytes);    // "1.1 MiB"
 std::string image_size(const Shape& batch);  // [32, 96, 55, 55] -> "96x55x55"
 
 // The formula of both axes, or of one where they are the same.

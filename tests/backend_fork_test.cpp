@@ -23,8 +23,8 @@
 #include "backends/registry.h"
 #include "core/error.h"
 #include "core/pool.h"
-#include "training/image_cache.h"
-#include "training/loader.h"
+#include "training/data/image_cache.h"
+#include "training/data/loader.h"
 #include "training_sets.h"
 #ifdef LIMULUS_OPENCL
 #include "opencl_check.h"

@@ -6,7 +6,8 @@
 
 #include "backends/registry.h"
 #include "models/models.h"
-#include "training/trainer.h"
+#include "training/recipes.h"
+#include "training/resume.h"
 
 inline limulus::TrainedModel drawn_model(const std::string& name, limulus::DType dtype) {
   limulus::TrainedModel t;

@@ -13,7 +13,6 @@
 #include "core/error.h"
 #include "core/rng.h"
 #include "layers/cross_entropy.h"
-#include "layers/walk.h"
 #include "models/alexnet_towers.h"
 #include "models/models.h"
 

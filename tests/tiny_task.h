@@ -8,6 +8,7 @@
 
 #include "core/rng.h"
 #include "training/config.h"
+#include "training/recipes.h"
 
 namespace limulus {
 

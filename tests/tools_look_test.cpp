@@ -15,6 +15,7 @@
 #include "temporary_folder.h"
 #include "tools/explain_element.h"
 #include "training/report/look_page.h"
+#include "training/resume.h"
 
 using namespace limulus;
 

@@ -1,5 +1,5 @@
 // Preparing and augmenting images, and the statistics of a set.
-#include "training/augment.h"
+#include "training/data/augment.h"
 
 #include <doctest/doctest.h>
 
@@ -8,8 +8,8 @@
 
 #include "core/error.h"
 #include "temporary_folder.h"
-#include "training/image_cache.h"
-#include "training/statistics.h"
+#include "training/data/image_cache.h"
+#include "training/data/statistics.h"
 #include "training_sets.h"
 
 using namespace limulus;

@@ -16,6 +16,8 @@
 #include "temporary_folder.h"
 #include "tiny_task.h"
 #include "training/checkpoint.h"
+#include "training/recipes.h"
+#include "training/resume.h"
 #include "training/sgd.h"
 #include "training/trainer.h"
 

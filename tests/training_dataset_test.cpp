@@ -1,5 +1,5 @@
 // Recognising sets of images in their layouts, and refusing what is damaged or unknown.
-#include "training/dataset.h"
+#include "training/data/dataset.h"
 
 #include <doctest/doctest.h>
 #include <zlib.h>

@@ -1,6 +1,6 @@
 // What is missing from a picture or damaged in it is found before a decoder sees it, with one verdict
 // for every decoder and size. The pictures are made here (pictures.h), and in golden/images.
-#include "training/image_check.h"
+#include "training/data/image_check.h"
 
 #include <doctest/doctest.h>
 
@@ -11,7 +11,7 @@
 #include "formats/read_file.h"
 #include "pictures.h"
 #include "temporary_folder.h"
-#include "training/image.h"
+#include "training/data/image.h"
 
 using namespace limulus;
 using namespace pictures;

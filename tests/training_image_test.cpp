@@ -1,6 +1,6 @@
 // Decoding, resizing and cropping of pictures. The files of golden/images are made by
 // golden/make_images.py.
-#include "training/image.h"
+#include "training/data/image.h"
 
 #include <doctest/doctest.h>
 #include <zlib.h>
@@ -11,8 +11,9 @@
 #include "core/error.h"
 #include "core/philox.h"
 #include "formats/read_file.h"
+#include "pages/image_encode.h"
 #include "temporary_folder.h"
-#include "training/image_encode.h"
+#include "training/data/resize.h"
 
 using namespace limulus;
 

@@ -9,8 +9,8 @@
 
 #include "core/error.h"
 #include "temporary_folder.h"
-#include "training/class_names.h"
-#include "training/dataset.h"
+#include "training/data/class_names.h"
+#include "training/data/dataset.h"
 #include "training_sets.h"
 
 using namespace limulus;

@@ -1,5 +1,5 @@
 // The loader's batches: the same for any number of workers, and from any point of an epoch.
-#include "training/loader.h"
+#include "training/data/loader.h"
 
 #include <doctest/doctest.h>
 
@@ -7,8 +7,8 @@
 
 #include "core/error.h"
 #include "temporary_folder.h"
-#include "training/image_cache.h"
-#include "training/statistics.h"
+#include "training/data/image_cache.h"
+#include "training/data/statistics.h"
 #include "training_sets.h"
 
 using namespace limulus;

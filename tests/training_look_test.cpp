@@ -14,6 +14,7 @@
 #include "models/initialize.h"
 #include "temporary_folder.h"
 #include "training/report/look_page.h"
+#include "training/resume.h"
 
 using namespace limulus;
 

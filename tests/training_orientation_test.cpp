@@ -1,5 +1,5 @@
 // EXIF's orientation: whoever decodes, the picture stands as a viewer shows it.
-#include "training/orientation.h"
+#include "training/data/orientation.h"
 
 #include <doctest/doctest.h>
 
@@ -7,7 +7,7 @@
 #include "formats/read_file.h"
 #include "pictures.h"
 #include "temporary_folder.h"
-#include "training/image.h"
+#include "training/data/image.h"
 
 using namespace limulus;
 using namespace pictures;

@@ -15,8 +15,8 @@
 #include "formats/safetensors.h"
 #include "pictures.h"
 #include "temporary_folder.h"
-#include "training/dataset.h"
-#include "training/image.h"
+#include "training/data/dataset.h"
+#include "training/data/image.h"
 
 using namespace limulus;
 using namespace pictures;

@@ -10,10 +10,10 @@
 
 #include "backends/registry.h"
 #include "core/error.h"
+#include "pages/html.h"
+#include "pages/plot.h"
 #include "temporary_folder.h"
-#include "training/html.h"
-#include "training/plot.h"
-#include "training/report.h"
+#include "training/report/report.h"
 
 using namespace limulus;
 

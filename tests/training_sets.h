@@ -7,7 +7,7 @@
 
 #include "core/philox.h"
 #include "temporary_folder.h"
-#include "training/dataset.h"
+#include "training/data/dataset.h"
 
 inline std::string golden_bytes(const std::string& name) {
   return get_bytes(std::filesystem::path(LIMULUS_SOURCE_DIR) / "tests/golden/images" / name);

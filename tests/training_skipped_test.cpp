@@ -6,8 +6,10 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "pages/image_encode.h"
 #include "temporary_folder.h"
-#include "training/image_encode.h"
+#include "training/recipes.h"
+#include "training/report/report.h"
 #include "training/trainer.h"
 #include "training_sets.h"
 

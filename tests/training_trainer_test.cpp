@@ -14,6 +14,7 @@
 #include "models/models.h"
 #include "temporary_folder.h"
 #include "tiny_task.h"
+#include "training/evaluate.h"
 #include "training/trainer.h"
 
 using namespace limulus;

@@ -31,7 +31,7 @@ void add_weights_option(CLI::App& command, DType& weights);
 // --flush-denormals (core/denormals.h): the flag, which has to live until the command has run.
 void add_denormals_option(CLI::App& command, bool& flush);
 
-// --layout and --test-folder: how a folder of pictures is read (training/dataset.h).
+// --layout and --test-folder: how a folder of pictures is read (training/data/dataset.h).
 void add_layout_options(CLI::App& command, std::optional<std::string>& layout,
                         std::optional<std::string>& test_folder);
 

@@ -9,7 +9,7 @@
 
 #include "core/printable.h"
 #include "tools/commands.h"
-#include "training/class_names.h"
+#include "training/data/class_names.h"
 
 namespace limulus::tools {
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "training/dataset.h"
-#include "training/report.h"
+#include "training/data/dataset.h"
+#include "training/records.h"
 
 namespace limulus::tools {
 

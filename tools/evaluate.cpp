@@ -20,8 +20,9 @@
 #include "tools/plugin.h"
 #include "tools/terminal.h"
 #include "tools/usage.h"
-#include "training/class_names.h"
-#include "training/trainer.h"
+#include "training/data/class_names.h"
+#include "training/evaluate.h"
+#include "training/resume.h"
 
 namespace limulus::tools {
 namespace {

@@ -20,7 +20,7 @@
 #include "tools/commands.h"
 #include "tools/explain_element.h"
 #include "tools/usage.h"
-#include "training/trainer.h"
+#include "training/resume.h"
 
 namespace limulus::tools {
 namespace {

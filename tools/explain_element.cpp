@@ -20,7 +20,8 @@
 #include "layers/cross_entropy.h"
 #include "layers/softmax.h"
 #include "models/models.h"
-#include "training/trainer.h"
+#include "training/recipes.h"
+#include "training/resume.h"
 
 namespace limulus::tools {
 

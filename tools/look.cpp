@@ -13,11 +13,12 @@
 #include "core/printable.h"
 #include "formats/atomic_file.h"
 #include "formats/read_file.h"
+#include "pages/image_encode.h"
 #include "tools/commands.h"
 #include "tools/plugin.h"
 #include "tools/usage.h"
-#include "training/image_encode.h"
 #include "training/report/look_page.h"
+#include "training/resume.h"
 
 namespace limulus::tools {
 namespace {

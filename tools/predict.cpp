@@ -17,7 +17,8 @@
 #include "tools/plugin.h"
 #include "tools/terminal.h"
 #include "tools/usage.h"
-#include "training/trainer.h"
+#include "training/evaluate.h"
+#include "training/resume.h"
 
 namespace limulus::tools {
 namespace {

@@ -26,7 +26,8 @@
 #include "tools/terminal.h"
 #include "tools/train_settings.h"
 #include "tools/usage.h"
-#include "training/report.h"
+#include "training/evaluate.h"
+#include "training/report/report.h"
 #include "training/trainer.h"
 
 namespace limulus::tools {

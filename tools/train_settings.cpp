@@ -14,7 +14,8 @@
 #include "tools/commands.h"
 #include "tools/plugin.h"
 #include "tools/usage.h"
-#include "training/trainer.h"
+#include "training/recipes.h"
+#include "training/resume.h"
 
 namespace limulus::tools {
 namespace {

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
-#include "training/dataset.h"
+#include "training/data/dataset.h"
 #include "training/json_value.h"
 
 namespace limulus {

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "training/augment.h"
+#include "training/data/augment.h"
 #include "training/schedule.h"
 #include "training/sgd.h"
 
@@ -13,7 +13,7 @@ namespace limulus {
 struct TrainConfig {
   std::string model = "alexnet";
   std::string recipe = "default";  // "default" or "paper": initialization, rate, schedule
-  std::string data;                // a folder (training/dataset.h says which layouts)
+  std::string data;                // a folder (training/data/dataset.h says which layouts)
   std::string layout = "auto";     // how it is read: name_of(Layout)
   std::string test_folder;         // DatasetOptions::test_folder
   std::string device = "cpu";
@@ -36,9 +36,6 @@ struct TrainConfig {
 
 // ValueError names the setting that is out of its range.
 void check(const TrainConfig& config);
-
-// The choices that go with a network and a recipe; ValueError lists what there is.
-TrainConfig default_config(const std::string& model, const std::string& recipe);
 
 // For people: one difference per line between two configurations; empty when they are the same.
 std::string differences(const TrainConfig& a, const TrainConfig& b);

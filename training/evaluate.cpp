@@ -1,12 +1,14 @@
 // Held-out images through a network: centre crop, or the paper's ten crops (section 4.1): the four
 // corners and the middle, and their mirror images; the ten predictions are averaged.
+#include "training/evaluate.h"
+
 #include <algorithm>
 #include <cmath>
 
 #include "core/algebra.h"
 #include "core/error.h"
 #include "layers/softmax.h"
-#include "training/trainer.h"
+#include "training/data/loader.h"
 
 namespace limulus {
 namespace {

@@ -1,10 +1,11 @@
+#include "training/provenance.h"
+
 #include <fmt/core.h>
 
 #include <ctime>
 #include <fstream>
 
-#include "training/image.h"
-#include "training/report.h"
+#include "training/data/image.h"
 
 namespace limulus {
 namespace {

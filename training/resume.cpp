@@ -1,5 +1,7 @@
 // The trainer's state in a checkpoint, and back: with the tensors of training/checkpoint.h,
 // everything that the next step depends on.
+#include "training/resume.h"
+
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -13,7 +15,7 @@
 #include "backends/registry.h"
 #include "core/error.h"
 #include "training/checkpoint.h"
-#include "training/class_names.h"
+#include "training/data/class_names.h"
 #include "training/json_value.h"
 #include "training/trainer.h"
 

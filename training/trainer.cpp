@@ -14,7 +14,9 @@
 #include "formats/atomic_file.h"
 #include "layers/cross_entropy.h"
 #include "models/models.h"
-#include "training/statistics.h"
+#include "training/data/statistics.h"
+#include "training/evaluate.h"
+#include "training/provenance.h"
 
 namespace limulus {
 namespace {

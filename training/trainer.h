@@ -16,15 +16,14 @@
 #include <string>
 #include <vector>
 
-#include "core/error.h"
 #include "layers/module.h"
 #include "training/config.h"
-#include "training/dataset.h"
-#include "training/loader.h"
-#include "training/report.h"
+#include "training/data/dataset.h"
+#include "training/data/loader.h"
+#include "training/data/statistics.h"
+#include "training/records.h"
 #include "training/schedule.h"
 #include "training/sgd.h"
-#include "training/statistics.h"
 
 namespace limulus {
 
@@ -50,10 +49,6 @@ struct TrainerOptions {
   std::function<void(const StepInfo&)> on_step;
   std::function<void(const EpochRecord&)> on_epoch;
   std::function<void(const std::string&)> on_message;  // "checkpoint written to ..."
-};
-
-struct Stopped : Error {  // an evaluation was left, as TrainerOptions::stop was set
-  using Error::Error;
 };
 
 class Trainer {
@@ -139,32 +134,5 @@ class Trainer {
 // The network that the configuration asks for; its weights are still to be set.
 std::shared_ptr<Module> build_model(const TrainConfig& config, std::int64_t classes,
                                     Backend& backend);
-
-// The network, names and normalization of a checkpoint, for evaluate and predict.
-struct TrainedModel {
-  TrainConfig config;
-  std::vector<std::string> classes;
-  Normalization normalization;
-  std::shared_ptr<Module> model;  // in evaluation mode
-  // fingerprint() of the images that it was trained on, and of those held out; 0: not known.
-  std::uint64_t train_print = 0, test_print = 0;
-};
-TrainConfig load_config(const std::filesystem::path& path);
-// FileError, with each difference, where these are not the settings that the checkpoint's run has;
-// what may differ is where data lies and the device.
-void check_same_run(const std::filesystem::path& checkpoint, const TrainConfig& config);
-TrainedModel load_trained(const std::filesystem::path& path, const std::string& device_name);
-
-// Probabilities [classes] of one image: softmax of the logits, averaged over ten crops if asked.
-std::vector<float> classify(const TrainedModel& trained, const Image& image, bool ten_crop);
-
-// Runs a set through a network, and counts and lists the images that cannot be used; with
-// config.strict the first of them is a FileError. `worst` is how many mistakes to keep.
-// Stopped, after the batch in work, when `stop` is set.
-Evaluation evaluate_set(Module& model, Backend& backend, const TrainConfig& config,
-                        const Normalization& normalization,
-                        const std::shared_ptr<ImageCache>& images, std::int64_t classes,
-                        bool ten_crop, int worst, int workers,
-                        const std::atomic<bool>* stop = nullptr);
 
 }  // namespace limulus

@@ -2,7 +2,7 @@
 // the test set.
 #include "harness.h"
 #include "temporary_folder.h"
-#include "training/dataset.h"
+#include "training/data/dataset.h"
 
 using namespace limulus;
 

@@ -5,7 +5,7 @@
 
 #include "harness.h"
 #include "temporary_folder.h"
-#include "training/dataset.h"
+#include "training/data/dataset.h"
 
 using namespace limulus;
 

@@ -7,7 +7,8 @@
 #include <vector>
 
 #include "harness.h"
-#include "training/image.h"
+#include "training/data/image.h"
+#include "training/data/resize.h"
 
 using namespace limulus;
 

@@ -8,6 +8,8 @@
 #include "layers/activation.h"
 #include "layers/cross_entropy.h"
 #include "layers/softmax.h"
+#include "training/data/resize.h"
+#include "training/metrics.h"
 
 namespace limulus {
 namespace {

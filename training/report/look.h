@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "layers/module.h"
-#include "training/image.h"
-#include "training/trainer.h"
+#include "training/data/image.h"
+#include "training/resume.h"
 
 namespace limulus {
 

@@ -21,9 +21,11 @@
 #include "layers/linear.h"
 #include "layers/local_response_norm.h"
 #include "layers/max_pool2d.h"
-#include "layers/walk.h"
-#include "training/html.h"
-#include "training/report_sections.h"
+#include "pages/html.h"
+#include "pages/style.h"
+#include "training/data/resize.h"
+#include "training/provenance.h"
+#include "training/report/sections.h"
 
 namespace limulus {
 
@@ -426,7 +428,7 @@ std::string look_page(const TrainedModel& trained, const Look& look, const Image
 </body>
 </html>
 )",
-      heading, report::style(), report::look_css(), html::escape(title.checkpoint),
+      heading, html::style(), report::look_css(), html::escape(title.checkpoint),
       html::escape(title.command), rows, in_script(page), packed, report::look_units_js(),
       report::look_page_js());
 }

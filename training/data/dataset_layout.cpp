@@ -1,0 +1,145 @@
+// What the names of folders mean. "train" may be the training part of a set, or a class beside "bus"
+// and "car": a role is taken only where the whole folder fits it, and where both can be meant, the
+// user is asked.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "core/error.h"
+#include "training/data/class_names.h"
+#include "training/data/dataset_folders.h"
+
+namespace limulus {
+namespace {
+
+// In the order in which they are preferred.
+constexpr const char* kTestNames[] = {"test", "testing", "val", "validation", "valid"};
+
+std::string lower(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
+}
+
+// 0 is the best; -1 for a name that is no test folder's.
+std::ptrdiff_t test_rank(const std::string& name, const DatasetOptions& options) {
+  if (!options.test_folder.empty() && name == options.test_folder) return 0;
+  const auto* found = std::find(std::begin(kTestNames), std::end(kTestNames), lower(name));
+  return found == std::end(kTestNames) ? -1 : 1 + (found - std::begin(kTestNames));
+}
+
+std::vector<std::string> names_of(const std::vector<const TopFolder*>& folders) {
+  std::vector<std::string> names;
+  for (const TopFolder* folder : folders) names.push_back(folder->name);
+  return names;
+}
+
+// How many of `names` are among `classes`.
+std::size_t shared(const std::vector<std::string>& names, const std::vector<std::string>& classes) {
+  std::vector<std::string> known;
+  for (const std::string& name : classes) known.push_back(canonical(name));
+  std::sort(known.begin(), known.end());
+  return static_cast<std::size_t>(
+      std::count_if(names.begin(), names.end(), [&](const std::string& name) {
+        return std::binary_search(known.begin(), known.end(), canonical(name));
+      }));
+}
+
+std::vector<std::string> all_names(const Roles& roles) {
+  std::vector<std::string> names;
+  for (const auto* part : {&roles.train, &roles.test, &roles.others})
+    for (const TopFolder* folder : *part) names.push_back(folder->name);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+std::vector<std::string> classes_by_roles(const Roles& roles) {
+  return roles.train.empty() ? names_of(roles.others) : roles.train[0]->child_names();
+}
+
+// "test/ holds the held-out pictures, in the folders cat, dog".
+std::string described(const TopFolder& folder, const char* what) {
+  const auto classes = folder.child_names();
+  return fmt::format("{}/ holds the {} pictures, {}", folder.name, what,
+                     classes.empty() ? std::string("which lie in no class folders")
+                                     : "in the folders " + names_text(classes, 5));
+}
+
+[[noreturn]] void ask(const FolderTree& tree, const Roles& roles) {
+  std::vector<std::string> parts;
+  for (const TopFolder* folder : roles.train) parts.push_back(described(*folder, "training"));
+  for (const TopFolder* folder : roles.test) parts.push_back(described(*folder, "held-out"));
+  if (!roles.others.empty())
+    parts.push_back(fmt::format("{} {}", names_text(names_of(roles.others), 5),
+                                roles.train.empty() ? "are the classes" : "take no part"));
+  std::string differ;  // in what the classes of a test folder are not those of the training part
+  const auto classes = classes_by_roles(roles);
+  for (const TopFolder* test : roles.test)
+    for (const std::string& name : test->child_names())
+      if (differ.empty() && !classes.empty() && shared({name}, classes) == 0)
+        differ = fmt::format(" ({}/{} is none of its classes: {})", test->name, name,
+                             ClassNames(classes).explain_missing(name));
+  const auto all = all_names(roles);
+  throw FileError(fmt::format(
+      "{}: these folders can be read in two ways: as {} classes ({}), or by the roles that some "
+      "names suggest: {}{}. Choose with --layout classes or --layout train-test, or rename folders",
+      tree.path.string(), all.size(), names_text(all, 8), fmt::join(parts, "; "), differ));
+}
+
+}  // namespace
+
+Roles roles_of(const FolderTree& tree, const DatasetOptions& options) {
+  Roles roles;
+  for (const TopFolder& folder : tree.folders) {
+    if (folder.count() == 0) continue;
+    const std::string name = lower(folder.name);
+    if (test_rank(folder.name, options) >= 0) {
+      roles.test.push_back(&folder);
+    } else if (name == "train" || name == "training") {
+      roles.train.push_back(&folder);
+    } else {
+      roles.others.push_back(&folder);
+    }
+  }
+  std::stable_sort(roles.test.begin(), roles.test.end(), [&](const auto* a, const auto* b) {
+    return test_rank(a->name, options) < test_rank(b->name, options);
+  });
+  return roles;
+}
+
+Layout decide(const FolderTree& tree, const Roles& roles, const DatasetOptions& options) {
+  if (roles.train.empty() && roles.test.empty()) return Layout::classes;
+  if (!options.classes.empty()) {  // it is known which names are classes
+    const auto all = all_names(roles);
+    const auto inside = roles.test.empty() ? classes_by_roles(roles) : roles.test[0]->child_names();
+    const bool as_classes = shared(all, options.classes) == all.size();
+    const bool as_roles = !inside.empty() && shared(inside, options.classes) == inside.size();
+    if (as_classes != as_roles) return as_classes ? Layout::classes : Layout::train_test;
+  }
+  // Names that the training part and a test part have in common are what makes them roles.
+  const auto classes = classes_by_roles(roles);
+  const bool agree = std::any_of(roles.test.begin(), roles.test.end(), [&](const auto* test) {
+    return shared(test->child_names(), classes) > 0;
+  });
+  if (roles.train.size() > 1) ask(tree, roles);
+  if (roles.train.empty()) {
+    if (agree) return Layout::train_test;  // classes beside test/
+    if (roles.others.empty() && !options.classes.empty()) return Layout::train_test;
+    if (roles.others.empty() && roles.test.size() == 1)
+      return Layout::classes;  // too few: an error
+    ask(tree, roles);
+  }
+  if (classes.empty()) {  // train/*.jpg
+    if (roles.test.empty()) return Layout::classes;
+    ask(tree, roles);
+  }
+  if (roles.others.empty() && (agree || roles.test.empty())) return Layout::train_test;
+  // bus/, car/ and train/ with folders of its own: three classes.
+  if (roles.test.empty() && roles.others.size() > 1 && shared(classes, names_of(roles.others)) == 0)
+    return Layout::classes;
+  ask(tree, roles);
+}
+
+}  // namespace limulus

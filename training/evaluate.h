@@ -1,0 +1,30 @@
+#pragma once
+// Images through a network that is done: one, or a set; one crop, or ten.
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "core/error.h"
+#include "training/data/image_cache.h"
+#include "training/records.h"
+#include "training/resume.h"
+
+namespace limulus {
+
+// Probabilities [classes] of one image: softmax of the logits, averaged over ten crops if asked.
+std::vector<float> classify(const TrainedModel& trained, const Image& image, bool ten_crop);
+
+struct Stopped : Error {  // an evaluation was left, as TrainerOptions::stop was set
+  using Error::Error;
+};
+
+// Runs a set through a network, and counts and lists the images that cannot be used; with
+// config.strict the first of them is a FileError. `worst` is how many mistakes to keep.
+// Stopped, after the batch in work, when `stop` is set.
+Evaluation evaluate_set(Module& model, Backend& backend, const TrainConfig& config,
+                        const Normalization& normalization,
+                        const std::shared_ptr<ImageCache>& images, std::int64_t classes,
+                        bool ten_crop, int worst, int workers,
+                        const std::atomic<bool>* stop = nullptr);
+
+}  // namespace limulus

@@ -1,0 +1,29 @@
+#pragma once
+// What a checkpoint says of its run, and the network in it.
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "layers/module.h"
+#include "training/config.h"
+
+namespace limulus {
+
+// The network, names and normalization of a checkpoint, for evaluate and predict.
+struct TrainedModel {
+  TrainConfig config;
+  std::vector<std::string> classes;
+  Normalization normalization;
+  std::shared_ptr<Module> model;  // in evaluation mode
+  // fingerprint() of the images that it was trained on, and of those held out; 0: not known.
+  std::uint64_t train_print = 0, test_print = 0;
+};
+TrainConfig load_config(const std::filesystem::path& path);
+// FileError, with each difference, where these are not the settings that the checkpoint's run has;
+// what may differ is where data lies and the device.
+void check_same_run(const std::filesystem::path& checkpoint, const TrainConfig& config);
+TrainedModel load_trained(const std::filesystem::path& path, const std::string& device_name);
+
+}  // namespace limulus
