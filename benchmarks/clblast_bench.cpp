@@ -24,10 +24,10 @@
 #include "backends/opencl/cl.h"
 #include "backends/opencl/devices.h"
 #include "backends/registry.h"
-#include "benchmarks/fma_peak.h"
-#include "benchmarks/timing.h"
 #include "core/rng.h"
 #include "core/tensor.h"
+#include "tools/bench/probes/fma_peak.h"
+#include "tools/bench/timing.h"
 
 using namespace limulus;
 

@@ -19,11 +19,11 @@
 
 #include "backends/cpu/cpu_backend.h"
 #include "backends/registry.h"
-#include "benchmarks/fma_peak.h"
-#include "benchmarks/timing.h"
 #include "core/error.h"
 #include "core/rng.h"
 #include "core/tensor.h"
+#include "tools/bench/probes/fma_peak.h"
+#include "tools/bench/timing.h"
 
 using namespace limulus;
 

@@ -22,7 +22,7 @@
 #include "backends/cpu/cpu_backend.h"
 #include "backends/registry.h"
 #include "benchmarks/memory_passes.h"
-#include "benchmarks/timing.h"
+#include "tools/bench/timing.h"
 
 using namespace limulus;
 using cpu::Role;

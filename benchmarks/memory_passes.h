@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "benchmarks/stream_probe.h"
 #include "core/rng.h"
 #include "core/tensor.h"
+#include "tools/bench/probes/stream_probe.h"
 
 namespace limulus {
 

@@ -82,7 +82,7 @@ check 'gradcheck: the file' 0 '"verdict": "OK"' cat "$folder/g.json"
 check 'gradcheck: for another framework' 0 '20 configurations are in' "$limulus" gradcheck --export "$folder/gradients" --random 20
 check 'gradcheck: no such layer' 1 '[Tt]here are' "$limulus" gradcheck --layer conv9d
 if "$limulus" devices | grep -q '^opencl:0'; then # a ladder of its own, whose rungs are compared
-  rungs=$source_dir/benchmarks/ladder/product_rungs.cl
+  rungs=$source_dir/tools/bench/ladder/product_rungs.cl
   ladder() { "$limulus" bench ladder --device opencl:0 --seconds 0 "$@"; }
   check 'bench ladder, OpenCL' 0 'packing included' ladder --rungs "$rungs"
   sed 's/acc\[i\]\[1\] += ai \* b1/acc[i][1] += ai * b0/' "$rungs" > wrong.cl

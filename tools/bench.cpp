@@ -8,7 +8,6 @@
 #include <numeric>
 
 #include "backends/registry.h"
-#include "benchmarks/timing.h"
 #include "core/denormals.h"
 #include "core/error.h"
 #include "core/names.h"
@@ -18,10 +17,11 @@
 #include "layers/cross_entropy.h"
 #include "layers/linear.h"
 #include "models/models.h"
-#include "tools/bench_svg.h"
+#include "tools/bench/roof.h"
+#include "tools/bench/svg.h"
+#include "tools/bench/timing.h"
 #include "tools/commands.h"
 #include "tools/plugin.h"
-#include "tools/roof.h"
 #include "tools/terminal.h"
 #include "tools/usage.h"
 #include "training/profile.h"

@@ -1,4 +1,4 @@
-#include "tools/bench_svg.h"
+#include "tools/bench/svg.h"
 
 #include <fmt/core.h>
 

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "tools/roof.h"
+#include "tools/bench/roof.h"
 
 namespace limulus::tools {
 

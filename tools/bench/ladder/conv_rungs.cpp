@@ -3,7 +3,7 @@
 #include "backends/cpu/kernels/gemm.h"
 #include "backends/cpu/kernels/matrix_kernels.h"
 #include "backends/cpu/kernels/parallel.h"
-#include "benchmarks/ladder/ladder.h"
+#include "tools/bench/ladder/rungs.h"
 
 namespace limulus::cpu::LIMULUS_ISA {
 namespace {

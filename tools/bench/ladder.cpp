@@ -6,17 +6,17 @@
 #include <nlohmann/json.hpp>
 
 #include "backends/cpu/cpu_backend.h"
-#include "benchmarks/fma_peak.h"
-#include "benchmarks/ladder/ladder.h"
-#include "benchmarks/stream_probe.h"
-#include "benchmarks/timing.h"
 #include "core/error.h"
 #include "core/pool.h"
 #include "core/rng.h"
 #include "core/tensor.h"
 #include "formats/atomic_file.h"
-#include "tools/bench_ladder.h"
-#include "tools/bench_svg.h"
+#include "tools/bench/ladder.h"
+#include "tools/bench/ladder/rungs.h"
+#include "tools/bench/probes/fma_peak.h"
+#include "tools/bench/probes/stream_probe.h"
+#include "tools/bench/svg.h"
+#include "tools/bench/timing.h"
 #include "tools/commands.h"
 #include "tools/terminal.h"
 #include "tools/usage.h"
@@ -221,7 +221,7 @@ void add_bench_ladder(CLI::App& bench) {
   c->add_option("--device", a->device, "cpu, or opencl:0: a matrix product (docs/opencl.md)")
       ->capture_default_str();
   c->add_option("--rungs", a->rungs,
-                "An OpenCL device's kernels (benchmarks/ladder/product_rungs.cl)");
+                "An OpenCL device's kernels (tools/bench/ladder/product_rungs.cl)");
   c->add_option("--threads", a->threads, "Of the last rungs (default: all)")
       ->check(CLI::Range(1, 1024));
   c->add_option("--seconds", a->seconds, "For each rung, which runs at least once")

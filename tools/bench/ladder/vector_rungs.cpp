@@ -2,7 +2,7 @@
 // that memory sets the pace, and the rungs differ in how much of it they can keep busy.
 #include "backends/cpu/kernels/matrix_kernels.h"
 #include "backends/cpu/kernels/simd.h"
-#include "benchmarks/ladder/ladder.h"
+#include "tools/bench/ladder/rungs.h"
 
 namespace limulus::cpu::LIMULUS_ISA {
 namespace {

@@ -1,6 +1,6 @@
 // Compiled once per instruction set, like the kernels (backends/cpu/kernels/simd.h), and cut into
 // tasks as they are (parallel.h).
-#include "benchmarks/stream_probe.h"
+#include "tools/bench/probes/stream_probe.h"
 
 #include "backends/cpu/kernels/parallel.h"
 

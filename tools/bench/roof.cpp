@@ -1,11 +1,11 @@
-#include "tools/roof.h"
+#include "tools/bench/roof.h"
 
 #include <algorithm>
 
 #include "backends/cpu/cpu_backend.h"
-#include "benchmarks/fma_peak.h"
-#include "benchmarks/timing.h"
 #include "core/tensor.h"
+#include "tools/bench/probes/fma_peak.h"
+#include "tools/bench/timing.h"
 
 namespace limulus::tools {
 namespace {

@@ -1,6 +1,6 @@
 // limulus bench ladder --device opencl:0: a matrix product from its formula to the backend's gemm
-// (benchmarks/ladder/product_rungs.cl, docs/opencl.md), each rung timed and compared.
-#include "tools/bench_ladder.h"
+// (tools/bench/ladder/product_rungs.cl, docs/opencl.md), each rung timed and compared.
+#include "tools/bench/ladder.h"
 
 #include "backends/registry.h"
 
@@ -17,15 +17,15 @@
 #include "backends/cpu/cpu_backend.h"
 #include "backends/opencl/devices.h"
 #include "backends/opencl/program.h"
-#include "benchmarks/fma_peak.h"
-#include "benchmarks/timing.h"
 #include "core/algebra.h"
 #include "core/error.h"
 #include "core/rng.h"
 #include "core/tensor.h"
 #include "formats/atomic_file.h"
 #include "formats/read_file.h"
-#include "tools/bench_svg.h"
+#include "tools/bench/probes/fma_peak.h"
+#include "tools/bench/svg.h"
+#include "tools/bench/timing.h"
 #include "tools/terminal.h"
 
 namespace limulus::opencl {

@@ -1,12 +1,12 @@
-#include "benchmarks/fma_peak.h"
+#include "tools/bench/probes/fma_peak.h"
 
 #include <algorithm>
 #include <cstdint>
 #include <thread>
 #include <vector>
 
-#include "benchmarks/fma_probe.h"
-#include "benchmarks/timing.h"
+#include "tools/bench/probes/fma_probe.h"
+#include "tools/bench/timing.h"
 
 namespace limulus {
 namespace {

@@ -1,5 +1,5 @@
 // Compiled once per instruction set, like the kernels (backends/cpu/kernels/simd.h).
-#include "benchmarks/fma_probe.h"
+#include "tools/bench/probes/fma_probe.h"
 
 #include "backends/cpu/kernels/simd.h"
 
