@@ -1,4 +1,4 @@
-// Compiled once per instruction set, like the kernels (backends/cpu/kernels/simd.h).
+// Compiled once per instruction set, like the kernels (backends/cpu/kernels/simd/simd.h).
 #include "benchmarks/conv_methods.h"
 
 #include "backends/cpu/kernels/matrix_kernels.h"

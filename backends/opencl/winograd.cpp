@@ -49,7 +49,7 @@ struct Tiles {  // the same as in kernels/winograd.cl
 };
 
 // The convolution without a stride that s is, over S S times as many channels: pixel S i + a and tap
-// S j + a of a channel belong to its dealt channel a (backends/cpu/kernels/conv2d_strided.h). Where the
+// S j + a of a channel belong to its dealt channel a (backends/cpu/kernels/winograd/conv2d_strided.h). Where the
 // stride is 1, s itself.
 Conv2dShape dealt(const Conv2dShape& s) {
   Conv2dShape t = s;

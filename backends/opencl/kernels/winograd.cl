@@ -14,7 +14,7 @@
 // tiles) is a matrix product for each of the 49 points, which is what tile.cl is for.
 //
 // The points are three pairs and infinity: +-1/4, +-7/8, +-7/4. Their powers neither grow nor shrink
-// much; backends/cpu/kernels/winograd.h compares them with others, and tells the method from its
+// much; backends/cpu/kernels/winograd/winograd.h compares them with others, and tells the method from its
 // beginning.
 #include "tile.cl"
 #include "direct.cl"

@@ -1,8 +1,8 @@
 // A convolution, from the formula to the fastest kernel. Compiled once per instruction set, like the
-// kernels (backends/cpu/kernels/simd.h); all but the last rungs run on one thread.
-#include "backends/cpu/kernels/gemm.h"
+// kernels (backends/cpu/kernels/simd/simd.h); all but the last rungs run on one thread.
+#include "backends/cpu/kernels/matmul/gemm.h"
 #include "backends/cpu/kernels/matrix_kernels.h"
-#include "backends/cpu/kernels/parallel.h"
+#include "backends/cpu/kernels/simd/parallel.h"
 #include "tools/bench/ladder/rungs.h"
 
 namespace limulus::cpu::LIMULUS_ISA {

@@ -1,7 +1,7 @@
 // A matrix times a vector: a fully connected layer for a single image. Each weight is used once, so
 // that memory sets the pace, and the rungs differ in how much of it they can keep busy.
 #include "backends/cpu/kernels/matrix_kernels.h"
-#include "backends/cpu/kernels/simd.h"
+#include "backends/cpu/kernels/simd/simd.h"
 #include "tools/bench/ladder/rungs.h"
 
 namespace limulus::cpu::LIMULUS_ISA {

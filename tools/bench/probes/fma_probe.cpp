@@ -1,7 +1,7 @@
-// Compiled once per instruction set, like the kernels (backends/cpu/kernels/simd.h).
+// Compiled once per instruction set, like the kernels (backends/cpu/kernels/simd/simd.h).
 #include "tools/bench/probes/fma_probe.h"
 
-#include "backends/cpu/kernels/simd.h"
+#include "backends/cpu/kernels/simd/simd.h"
 
 namespace limulus::cpu::LIMULUS_ISA {
 

@@ -1,8 +1,8 @@
-// Compiled once per instruction set, like the kernels (backends/cpu/kernels/simd.h), and cut into
+// Compiled once per instruction set, like the kernels (backends/cpu/kernels/simd/simd.h), and cut into
 // tasks as they are (parallel.h).
 #include "tools/bench/probes/stream_probe.h"
 
-#include "backends/cpu/kernels/parallel.h"
+#include "backends/cpu/kernels/simd/parallel.h"
 
 namespace limulus::cpu::LIMULUS_ISA {
 namespace {
