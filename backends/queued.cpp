@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "core/buffer_pool.h"
 #include "core/error.h"
-#include "core/pool.h"
 #include "core/trace.h"
 
 namespace limulus {

@@ -21,7 +21,7 @@
 
 #include "backends/cpu/cpu_backend.h"
 #include "benchmarks/conv_methods.h"
-#include "core/pool.h"
+#include "core/buffer_pool.h"
 #include "core/rng.h"
 #include "models/alexnet.h"
 

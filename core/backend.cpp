@@ -1,7 +1,7 @@
 #include "core/backend.h"
 
+#include "core/buffer_pool.h"
 #include "core/error.h"
-#include "core/pool.h"
 
 namespace limulus {
 

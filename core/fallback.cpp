@@ -10,9 +10,9 @@
 #include <string>
 
 #include "core/backend.h"
+#include "core/buffer_pool.h"
 #include "core/describe.h"
 #include "core/error.h"
-#include "core/pool.h"
 #include "core/shape.h"
 #include "core/trace.h"
 

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "core/autograd.h"
+#include "core/buffer_pool.h"
 #include "core/error.h"
-#include "core/pool.h"
 
 namespace limulus {
 namespace {

@@ -11,9 +11,9 @@
 #include <map>
 
 #include "backends/registry.h"
+#include "core/buffer_pool.h"
 #include "core/describe.h"
 #include "core/error.h"
-#include "core/pool.h"
 #include "core/rng.h"
 #include "core/trace.h"
 #include "gradcheck/layer.h"

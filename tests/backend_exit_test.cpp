@@ -13,7 +13,7 @@
 
 #include "backends/queued.h"
 #include "backends/registry.h"
-#include "core/pool.h"
+#include "core/buffer_pool.h"
 #include "gradcheck/cases/host_backend.h"
 #include "temporary_folder.h"
 

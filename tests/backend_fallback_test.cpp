@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "core/buffer_pool.h"
 #include "core/error.h"
-#include "core/pool.h"
 #include "core/trace.h"
 #include "gradcheck/cases/host_backend.h"
 #include "reference_check.h"

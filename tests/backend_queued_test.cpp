@@ -9,8 +9,8 @@
 
 #include "backends/cpu/cpu_backend.h"
 #include "backends/registry.h"
+#include "core/buffer_pool.h"
 #include "core/error.h"
-#include "core/pool.h"
 #include "core/trace.h"
 #include "gradcheck/cases/host_backend.h"
 #include "gradcheck/cases/op_cases.h"

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "backends/reference/reference_backend.h"
+#include "core/buffer_pool.h"
 #include "core/error.h"
-#include "core/pool.h"
 
 using namespace limulus;
 

@@ -12,9 +12,9 @@
 #include "backends/reference/reference_backend.h"
 #include "backends/registry.h"
 #include "core/algebra.h"
+#include "core/buffer_pool.h"
 #include "core/error.h"
 #include "core/note.h"
-#include "core/pool.h"
 #include "core/trace.h"
 
 using namespace limulus;

@@ -8,8 +8,8 @@
 
 #include "backends/registry.h"
 #include "core/algebra.h"
+#include "core/buffer_pool.h"
 #include "core/error.h"
-#include "core/pool.h"
 #include "messages.h"
 
 using namespace limulus;

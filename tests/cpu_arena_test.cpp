@@ -6,7 +6,7 @@
 
 #include "backends/cpu/arena.h"
 #include "backends/cpu/cpu_backend.h"
-#include "core/pool.h"
+#include "core/buffer_pool.h"
 #include "core/rng.h"
 
 using namespace limulus;

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "backends/cpu/cpu_backend.h"
-#include "core/pool.h"
+#include "core/buffer_pool.h"
 
 using namespace limulus;
 

@@ -6,7 +6,7 @@
 
 #include "backends/reference/reference_backend.h"
 #include "backends/registry.h"
-#include "core/pool.h"
+#include "core/buffer_pool.h"
 #include "core/rng.h"
 #include "core/trace.h"
 #include "gradcheck/cases/host_backend.h"

@@ -8,8 +8,8 @@
 
 #include "backends/registry.h"
 #include "core/algebra.h"
+#include "core/buffer_pool.h"
 #include "core/error.h"
-#include "core/pool.h"
 #include "core/rng.h"
 #include "layers/activation.h"
 #include "layers/avg_pool2d.h"

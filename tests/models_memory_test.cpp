@@ -5,7 +5,7 @@
 #include <map>
 
 #include "backends/cpu/cpu_backend.h"
-#include "core/pool.h"
+#include "core/buffer_pool.h"
 #include "models/alexnet.h"
 
 using namespace limulus;

@@ -10,7 +10,7 @@
 
 #include "backends/opencl/opencl_backend.h"
 #include "backends/registry.h"
-#include "core/pool.h"
+#include "core/buffer_pool.h"
 #include "gradcheck/cases/op_cases.h"
 #include "temporary_folder.h"
 

@@ -14,7 +14,7 @@
 #include "backends/cpu/cpu_backend.h"
 #include "backends/reference/reference_backend.h"
 #include "backends/registry.h"
-#include "core/pool.h"
+#include "core/buffer_pool.h"
 #ifdef LIMULUS_OPENCL
 #include "backends/opencl/opencl_backend.h"
 #include "backends/opencl/tuning.h"

@@ -9,8 +9,8 @@
 #include <nlohmann/json.hpp>
 
 #include "backends/registry.h"
+#include "core/buffer_pool.h"
 #include "core/error.h"
-#include "core/pool.h"
 #include "layers/linear.h"
 #include "models/models.h"
 #include "temporary_folder.h"

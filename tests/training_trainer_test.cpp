@@ -6,8 +6,8 @@
 
 #include "backends/cpu/cpu_backend.h"
 #include "backends/registry.h"
+#include "core/buffer_pool.h"
 #include "core/error.h"
-#include "core/pool.h"
 #include "core/rng.h"
 #include "formats/safetensors.h"
 #include "layers/cross_entropy.h"

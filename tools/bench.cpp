@@ -8,10 +8,10 @@
 #include <numeric>
 
 #include "backends/registry.h"
+#include "core/buffer_pool.h"
 #include "core/denormals.h"
 #include "core/error.h"
 #include "core/names.h"
-#include "core/pool.h"
 #include "core/rng.h"
 #include "formats/atomic_file.h"
 #include "layers/cross_entropy.h"

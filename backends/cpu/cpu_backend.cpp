@@ -10,8 +10,8 @@
 
 #include "backends/cpu/default_threads.h"
 #include "backends/cpu/kernels/kernels.h"
+#include "core/buffer_pool.h"
 #include "core/error.h"
-#include "core/pool.h"
 
 namespace limulus {
 

@@ -10,8 +10,8 @@
 #include "backends/opencl/runtime.h"
 #include "backends/opencl/self_check.h"
 #include "backends/opencl/tuning_store.h"
+#include "core/buffer_pool.h"
 #include "core/error.h"
-#include "core/pool.h"
 
 namespace limulus {
 

@@ -5,8 +5,8 @@
 
 #include "backends/opencl/opencl_backend.h"
 #include "backends/opencl/runtime.h"
+#include "core/buffer_pool.h"
 #include "core/describe.h"
-#include "core/pool.h"
 #include "core/trace.h"
 
 namespace limulus {

@@ -17,7 +17,7 @@
 #include "backends/opencl/cl.h"
 #include "backends/opencl/program.h"
 #include "backends/reference/reference_backend.h"
-#include "core/pool.h"
+#include "core/buffer_pool.h"
 #include "core/shape.h"
 #include "core/trace.h"
 

@@ -4,8 +4,8 @@
 #include <new>
 #include <utility>
 
+#include "core/buffer_pool.h"
 #include "core/error.h"
-#include "core/pool.h"
 
 namespace limulus {
 namespace {

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "core/backend.h"
-#include "core/pool.h"
+#include "core/buffer_pool.h"
 
 namespace limulus {
 

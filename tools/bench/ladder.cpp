@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "backends/cpu/cpu_backend.h"
+#include "core/buffer_pool.h"
 #include "core/error.h"
-#include "core/pool.h"
 #include "core/rng.h"
 #include "core/tensor.h"
 #include "formats/atomic_file.h"

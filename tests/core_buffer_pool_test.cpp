@@ -1,5 +1,5 @@
 // The free list of buffers: size classes, reuse, what it counts, and use from several threads.
-#include "core/pool.h"
+#include "core/buffer_pool.h"
 
 #include <doctest/doctest.h>
 
