@@ -5,10 +5,7 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
-#include <cstring>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "core/error.h"
@@ -25,7 +22,7 @@
 #include "pages/style.h"
 #include "training/data/resize.h"
 #include "training/provenance.h"
-#include "training/report/sections.h"
+#include "training/report/look_summary.h"
 
 namespace limulus {
 
@@ -36,8 +33,6 @@ const char* look_page_js();
 }  // namespace report
 
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // Of the weights of large fully connected layers (fc6: 9,216 for each of 4,096 units) the page holds
 // those of the units that answer most strongly; of small ones, all.
@@ -100,10 +95,6 @@ Json axis_of(const Window1d& w) {
 }
 Json window_of(const Window2d& window) {
   return {{"h", axis_of(window.h)}, {"w", axis_of(window.w)}};
-}
-
-std::vector<std::int64_t> without_batch(const Shape& shape) {
-  return {shape.sizes().begin() + 1, shape.sizes().end()};
 }
 
 // The units of a fully connected layer in falling order of their values.
@@ -204,21 +195,6 @@ Json why_json(const Why& why, Numbers& numbers) {
           {"projection", projection}};
 }
 
-std::vector<std::int64_t> best_classes(const Look& look, int count) {
-  return top_k(look.probabilities.data(), static_cast<std::int64_t>(look.probabilities.size()),
-               count);
-}
-
-Json guesses_json(const TrainedModel& trained, const Look& look, int count) {
-  Json guesses = Json::array();
-  for (const std::int64_t c : best_classes(look, count)) {
-    const auto at = static_cast<std::size_t>(c);
-    guesses.push_back(
-        {{"class", trained.classes.at(at)}, {"index", c}, {"probability", look.probabilities[at]}});
-  }
-  return guesses;
-}
-
 std::string picture_uri(const Image& image) {
   return html::jpeg_uri({image.width, image.height, 3, image.rgb}, 90);
 }
@@ -251,109 +227,6 @@ std::string in_script(const Json& json) {
     text.replace(at, 1, "\\u003c");
   return text;
 }
-
-// ---- maps ---------------------------------------------------------------------------------------
-
-struct MapSummary {
-  std::int64_t channel;
-  float largest;
-};
-
-// A layer's maps, that with the largest value first.
-std::vector<MapSummary> strongest_maps(const SeenLayer& layer) {
-  const std::vector<float> y = floats_of(layer.y);
-  const std::int64_t maps = layer.y.size(1), plane = layer.y.numel() / maps;
-  std::vector<MapSummary> order;
-  for (std::int64_t c = 0; c < maps; ++c)
-    order.push_back({c, *std::max_element(y.begin() + c * plane, y.begin() + (c + 1) * plane)});
-  std::stable_sort(order.begin(), order.end(),
-                   [](const MapSummary& a, const MapSummary& b) { return a.largest > b.largest; });
-  return order;
-}
-
-// The middle of a map's largest value, in pixels of the network's square.
-Json peak_of(const PlaceMap& map, double first, double step) {
-  const auto plane = static_cast<std::size_t>(map.height * map.width);
-  const auto begin = map.values.begin();
-  const auto at = std::max_element(begin, begin + static_cast<std::ptrdiff_t>(plane)) - begin;
-  return {{"x", first + step * static_cast<double>(at % map.width)},
-          {"y", first + step * static_cast<double>(at / map.width)}};
-}
-
-}  // namespace
-
-Image map_sheet(const SeenLayer& layer) {
-  const Shape shape = layer.y.shape();
-  if (shape.rank() != 4)
-    throw ValueError(fmt::format("look: {} has no maps: its output is a row of {} values",
-                                 layer.name, layer.y.numel()));
-  const std::int64_t maps = shape[1], h = shape[2], w = shape[3], gap = 1;
-  const auto columns = static_cast<std::int64_t>(std::ceil(std::sqrt(static_cast<double>(maps))));
-  const std::int64_t rows = (maps + columns - 1) / columns;
-  Image sheet;
-  sheet.width = static_cast<int>(columns * (w + gap) - gap);
-  sheet.height = static_cast<int>(rows * (h + gap) - gap);
-  sheet.rgb.assign(3 * static_cast<std::size_t>(sheet.width) * sheet.height, 128);
-  const std::vector<float> y = floats_of(layer.y);
-  const std::vector<MapSummary> order = strongest_maps(layer);
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    const float* map = y.data() + order[i].channel * h * w;
-    const auto [low, high] = std::minmax_element(map, map + h * w);
-    const float range = *high > *low ? *high - *low : 1;
-    const auto column = static_cast<std::int64_t>(i) % columns,
-               row = static_cast<std::int64_t>(i) / columns;
-    for (std::int64_t r = 0; r < h; ++r)
-      for (std::int64_t c = 0; c < w; ++c)
-        std::memset(sheet.pixel(static_cast<int>(column * (w + gap) + c),
-                                static_cast<int>(row * (h + gap) + r)),
-                    static_cast<int>(std::lround(255 * (map[r * w + c] - *low) / range)), 3);
-  }
-  return sheet;
-}
-
-std::string look_json(const TrainedModel& trained, const Look& look, const LookTitle& title) {
-  Json layers = Json::array();
-  for (const SeenLayer& layer : look.layers) {
-    const std::vector<float> y = floats_of(layer.y);
-    Json json = {{"name", layer.name},
-                 {"kind", layer.module->kind()},
-                 {"shape", without_batch(layer.y.shape())},
-                 {"zeros", static_cast<double>(std::count(y.begin(), y.end(), 0.0F)) /
-                               static_cast<double>(y.size())},
-                 {"smallest", *std::min_element(y.begin(), y.end())},
-                 {"largest", *std::max_element(y.begin(), y.end())}};
-    if (layer.y.shape().rank() == 4) {
-      Json strongest = Json::array();
-      for (const MapSummary& map : strongest_maps(layer))
-        if (strongest.size() < 9) strongest.push_back(map.channel);
-      json["strongest_maps"] = strongest;
-    }
-    layers.push_back(std::move(json));
-  }
-  const Why& why = look.why;
-  const double side = static_cast<double>(look.input.size(3));
-  const double cell = side / static_cast<double>(why.cam.width);
-  const Occlusion& o = why.occlusion;
-  return Json{{"photograph", title.photograph},
-              {"checkpoint", title.checkpoint},
-              {"model", trained.config.model},
-              {"target", trained.classes.at(static_cast<std::size_t>(look.target))},
-              {"top", guesses_json(trained, look, 5)},
-              {"layers", layers},
-              {"side", look.input.size(3)},
-              {"peaks",
-               {{"saliency", peak_of(why.saliency, 0.5, 1)},
-                {"grad_cam", peak_of(why.cam, cell / 2, cell)},
-                {"occlusion", peak_of(o.drop, static_cast<double>(o.window) / 2,
-                                      static_cast<double>(o.stride))}}},
-              {"occlusion",
-               {{"window", o.window},
-                {"stride", o.stride},
-                {"largest_drop", *std::max_element(o.drop.values.begin(), o.drop.values.end())}}}}
-      .dump(2, ' ', false, Json::error_handler_t::replace);
-}
-
-namespace {
 
 // Everything that the scripts read; `numbers` is filled on the way.
 Json page_json(const TrainedModel& trained, const Look& look, const Image& photograph,

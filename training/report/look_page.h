@@ -3,7 +3,7 @@
 // the values of every layer, the convolutions' weights and the gradients, so that any unit's
 // arithmetic can be shown on it.
 //
-//   look_page.cpp   the page's frame, and the numbers in it
+//   look_page.cpp   the page's frame, and the numbers in it; look_summary.cpp: the rest
 //   look.css, look_units.js (a unit's arithmetic), look_page.js (drawing)
 #include <string>
 

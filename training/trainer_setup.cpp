@@ -1,0 +1,126 @@
+// Before the first step: the data, the network, and whether a checkpoint can be written.
+#include <fmt/core.h>
+
+#include <nlohmann/json.hpp>
+
+#include "backends/registry.h"
+#include "core/error.h"
+#include "formats/atomic_file.h"
+#include "models/models.h"
+#include "training/trainer.h"
+
+namespace limulus {
+namespace {
+
+Dataset open_data(const TrainConfig& config) {
+  check(config);
+  DatasetOptions options;
+  options.strict = config.strict;
+  options.layout = parse_layout(config.layout);
+  options.test_folder = config.test_folder;
+  return open_dataset(config.data, options);
+}
+
+// A checkpoint keeps names as JSON, which is UTF-8; its writer is asked.
+bool is_utf8(const std::string& text) {
+  try {
+    return !nlohmann::json(text).dump().empty();
+  } catch (const nlohmann::json::exception&) {
+    return false;
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<Module> build_model(const TrainConfig& c, std::int64_t classes, Backend& backend) {
+  ModelOptions options;
+  options.dropout = c.dropout;
+  options.batch_norm = c.batch_norm;
+  if (const auto all = devices(c.device); all.size() > 1) options.second = all[1];
+  return make_model(c.model, classes, backend, DType::f32, options);
+}
+
+Trainer::Trainer(TrainConfig config, TrainerOptions options)
+    : config_(std::move(config)),
+      options_(std::move(options)),
+      backend_(*devices(config_.device).front()),
+      data_(open_data(config_)) {
+  prepare_folder();
+  train_print_ = fingerprint(data_.train, data_.classes);
+  test_print_ = fingerprint(data_.test, data_.classes);
+  constexpr std::size_t kKept = std::size_t{1} << 30;
+  const int crop = config_.augment.crop;
+  train_images_ = std::make_shared<ImageCache>(data_.train, config_.prepare, kKept, crop);
+  test_images_ = std::make_shared<ImageCache>(data_.test, config_.prepare, kKept, crop);
+  const PixelStatistics pixels = try_images();
+  normalization_ = make_normalization(pixels, config_.pixel_scale, config_.subtract_mean_image);
+
+  model_ = build_model(config_, static_cast<std::int64_t>(data_.classes.size()), backend_);
+  initialize(*model_, config_.recipe == "paper" ? Recipe::paper : Recipe::he, config_.seed);
+  model_->walk({config_.batch, config_.augment.channels, config_.augment.crop,
+                config_.augment.crop});  // a size that does not fit is an error here, not in step 1
+  optimizer_ = std::make_unique<Sgd>(model_->parameters(), config_.sgd);
+  check_space();
+
+  make_loader();
+  batches_ = loader_->batches();
+  schedule_ =
+      std::make_unique<Schedule>(config_.sgd.lr, config_.schedule, config_.epochs * batches_);
+}
+
+Trainer::~Trainer() = default;
+
+void Trainer::make_loader() {
+  LoaderOptions loading;
+  loading.batch = config_.batch;
+  loading.workers = options_.workers;
+  loading.seed = config_.seed;
+  loading.strict = config_.strict;
+  loader_ = std::make_unique<Loader>(train_images_, config_.augment, normalization_, loading);
+}
+
+// A checkpoint holds each weight and its velocity, and is written beside the one before it.
+void Trainer::check_space() const {
+  std::uintmax_t needed = 0;
+  for (const auto& [name, w] : model_->parameters()) needed += 2 * w.bytes();
+  std::error_code unknown;
+  const auto space = std::filesystem::space(options_.out, unknown);
+  if (!unknown && space.available < needed)
+    throw FileError(fmt::format(
+        "{}: a checkpoint needs {:.1f} MB, and the disk has {:.1f} MB left; make room, or choose "
+        "another folder with --out",
+        options_.out.string(), static_cast<double>(needed) / 1e6,
+        static_cast<double>(space.available) / 1e6));
+}
+
+// What would make the first checkpoint fail is an error now, not after an hour of training.
+void Trainer::prepare_folder() const {
+  std::error_code error;
+  std::filesystem::create_directories(options_.out, error);
+  if (error)
+    throw FileError(fmt::format(
+        "{}: cannot make this folder for the checkpoint: {}; choose another one with --out",
+        options_.out.string(), error.message()));
+  for (const char* name :
+       {"checkpoint.safetensors", "checkpoint.safetensors.previous", "report.html"}) {
+    const auto status = std::filesystem::status(options_.out / name, error);
+    if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
+      throw FileError(fmt::format(
+          "{}: is {}, where a file is to be written; move it away or choose another --out",
+          (options_.out / name).string(),
+          std::filesystem::is_directory(status) ? "a folder" : "no regular file"));
+  }
+  const AtomicFile writable(checkpoint_path());  // never committed: it leaves nothing behind
+  for (const std::string& name : data_.classes)
+    if (!is_utf8(name))
+      throw FileError(
+          fmt::format("{}: the class folder \"{}\" has a name that is not UTF-8; rename it",
+                      config_.data, name));
+  if (!is_utf8(config_.test_folder))
+    throw FileError(
+        fmt::format("{}: this folder's name is not UTF-8; rename it", config_.test_folder));
+  if (!is_utf8(config_.data))
+    throw FileError(fmt::format("{}: this path is not UTF-8; rename the folder", config_.data));
+}
+
+}  // namespace limulus
