@@ -1,0 +1,20 @@
+# Included by CMakeLists.txt in the repository's folder, where all paths begin.
+# Each CPU kernel is compiled once per instruction set and chosen at run time (backends/cpu).
+file(GLOB LIMULUS_KERNELS CONFIGURE_DEPENDS backends/cpu/kernels/*.cpp backends/cpu/kernels/*/*.cpp)
+set(LIMULUS_FLAGS_avx2 -mavx2 -mfma)
+set(LIMULUS_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma
+                         -mprefer-vector-width=512)
+if(LIMULUS_SANITIZE) # whose checks, optimized, take ten times as long to compile
+  set(LIMULUS_OPTIMIZE -O1)
+else()
+  set(LIMULUS_OPTIMIZE -O3)
+endif()
+foreach(isa avx2 avx512)
+  add_library(limulus_kernels_${isa} OBJECT ${LIMULUS_KERNELS})
+  target_include_directories(limulus_kernels_${isa} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_compile_definitions(limulus_kernels_${isa} PRIVATE LIMULUS_ISA=${isa})
+  target_compile_options(limulus_kernels_${isa} PRIVATE ${LIMULUS_FLAGS_${isa}} ${LIMULUS_OPTIMIZE})
+  if(NOT LIMULUS_FUZZ)  # nothing that reads a file computes, and sanitized kernels compile for minutes
+    target_sources(limulus PRIVATE $<TARGET_OBJECTS:limulus_kernels_${isa}>)
+  endif()
+endforeach()

@@ -1,0 +1,5 @@
+# Included by CMakeLists.txt in the repository's folder, where all paths begin.
+# The table of cases, random ones, and a bank of mistakes, for the tests and for `limulus gradcheck`.
+file(GLOB LIMULUS_CASES CONFIGURE_DEPENDS gradcheck/cases/*.cpp)
+add_library(op_cases STATIC ${LIMULUS_CASES})
+target_link_libraries(op_cases PRIVATE limulus fmt::fmt nlohmann_json::nlohmann_json)

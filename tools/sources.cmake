@@ -1,0 +1,40 @@
+# Included by CMakeLists.txt in the repository's folder, where all paths begin.
+file(GLOB LIMULUS_TOOLS CONFIGURE_DEPENDS tools/*.cpp tools/bench/*.cpp)
+file(GLOB_RECURSE LIMULUS_TEMPLATES RELATIVE ${PROJECT_SOURCE_DIR}/tools/templates
+     CONFIGURE_DEPENDS tools/templates/*.in)
+if(LIMULUS_TOOLS)
+  find_package(CLI11 REQUIRED)
+  add_executable(limulus_program ${LIMULUS_TOOLS})
+  set_target_properties(limulus_program PROPERTIES OUTPUT_NAME limulus)
+  target_compile_definitions(limulus_program PRIVATE LIMULUS_VERSION="${PROJECT_VERSION}"
+                                                     LIMULUS_CMAKE_DIR="${LIMULUS_CMAKE_DIR}"
+                                                     $<$<BOOL:${LIMULUS_OPENCL}>:LIMULUS_OPENCL>)
+  target_link_libraries(limulus_program PRIVATE limulus limulus_probes op_cases CLI11::CLI11 fmt::fmt
+                                                nlohmann_json::nlohmann_json limulus_stamp
+                                                ${CMAKE_DL_LIBS})
+  # Plugins take the library out of the program, so all of it has to be there, and visible. (The
+  # link feature WHOLE_ARCHIVE repeats the archive where op_cases needs it again, and then every
+  # function of it is defined twice; an option stands on the command line once.)
+  set_target_properties(limulus_program PROPERTIES ENABLE_EXPORTS ON EXPORT_NAME program)
+  if(NOT BUILD_SHARED_LIBS)
+    target_link_options(limulus_program PRIVATE LINKER:--push-state,--whole-archive
+                                                $<TARGET_FILE:limulus> LINKER:--pop-state)
+  endif()
+  # The templates of `limulus new`.
+  list(TRANSFORM LIMULUS_TEMPLATES PREPEND ${PROJECT_SOURCE_DIR}/tools/templates/ OUTPUT_VARIABLE paths)
+  set(script ${PROJECT_SOURCE_DIR}/cmake/embed_templates.cmake)
+  add_custom_command(
+    OUTPUT new_templates.cpp
+    COMMAND ${CMAKE_COMMAND} -DOUTPUT=new_templates.cpp -DFOLDER=${PROJECT_SOURCE_DIR}/tools/templates
+            "-DFILES=${LIMULUS_TEMPLATES}" -P ${script}
+    DEPENDS ${paths} ${script}
+    VERBATIM)
+  target_sources(limulus_program PRIVATE ${PROJECT_BINARY_DIR}/new_templates.cpp)
+  target_include_directories(limulus_program PRIVATE ${PROJECT_SOURCE_DIR})
+  if(LIMULUS_OPENCL)  # `limulus bench ladder --device opencl:0` has kernels of its own
+    embed_kernels(limulus_program rung_sources
+                  ${PROJECT_SOURCE_DIR}/tools/bench/ladder/product_rungs.cl)
+    target_include_directories(limulus_program SYSTEM PRIVATE ${LIMULUS_CLHPP_INCLUDE})
+    target_link_libraries(limulus_program PRIVATE OpenCL::OpenCL)
+  endif()
+endif()

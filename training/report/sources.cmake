@@ -1,0 +1,13 @@
+# Included by CMakeLists.txt in the repository's folder, where all paths begin.
+# The style and the scripts of the page that `limulus look` writes become part of the library.
+set(LIMULUS_PAGE_TEXTS)
+foreach(file look.css look_units.js look_page.js)
+  list(APPEND LIMULUS_PAGE_TEXTS ${PROJECT_SOURCE_DIR}/training/report/${file})
+endforeach()
+add_custom_command(
+  OUTPUT page_texts.cpp
+  COMMAND ${CMAKE_COMMAND} -DOUTPUT=page_texts.cpp "-DFILES=${LIMULUS_PAGE_TEXTS}"
+          -DNAMESPACE=limulus::report -P ${PROJECT_SOURCE_DIR}/cmake/embed_texts.cmake
+  DEPENDS ${LIMULUS_PAGE_TEXTS} ${PROJECT_SOURCE_DIR}/cmake/embed_texts.cmake
+  VERBATIM)
+target_sources(limulus PRIVATE ${PROJECT_BINARY_DIR}/page_texts.cpp)
