@@ -18,7 +18,7 @@ void allow_only(const CLI::App& command, const std::string& use,
 CLI::ValidationError usage_error(const CLI::App& command, const std::string& what);
 
 // --threads N of a command that computes on these devices: only the device cpu takes threads.
-void use_threads(const CLI::App& command, int threads, const std::string& devices);
+void use_threads(const CLI::App& command, int threads, const std::string& names);
 
 // The text for a command line that was not understood, with the command or option that was probably
 // meant.

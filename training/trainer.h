@@ -112,7 +112,7 @@ class Trainer {
   void note_skipped(const Evaluation& test);
   std::string progress_json() const;
   void save_history(Checkpoint* to) const;
-  void load_progress(const SafetensorsFile& file, const std::string& state);
+  void load_progress(const SafetensorsFile& file, const std::string& text);
 
   TrainConfig config_;
   TrainerOptions options_;

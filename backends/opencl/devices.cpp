@@ -111,7 +111,7 @@ FoundDevices all_devices() {
     constexpr cl_int none = -1001;  // CL_PLATFORM_NOT_FOUND_KHR: the loader knows no driver
     const char* only_there = std::getenv("OCL_ICD_VENDORS");
     if (error.err() != none)
-      all.troubles.push_back(failure("OpenCL", "asking for its drivers", error).what());
+      all.troubles.emplace_back(failure("OpenCL", "asking for its drivers", error).what());
     else if (only_there != nullptr)
       all.troubles.push_back(fmt::format(
           "drivers are looked for where OCL_ICD_VENDORS says, \"{}\", and there is none",
@@ -127,7 +127,7 @@ FoundDevices all_devices() {
       all.devices.insert(all.devices.end(), devices.begin(), devices.end());
       if (devices.empty()) all.troubles.push_back(why_none(platform, name));
     } catch (const cl::Error& error) {
-      all.troubles.push_back(failure("the driver " + name, "listing its devices", error).what());
+      all.troubles.emplace_back(failure("the driver " + name, "listing its devices", error).what());
     }
   }
   return all;

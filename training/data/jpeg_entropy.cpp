@@ -101,9 +101,9 @@ class BitReader {
   [[gnu::noinline]] HuffmanTable::Entry long_code(const HuffmanTable& table) const {
     for (int length = HuffmanTable::kFast + 1; length <= 16; ++length) {
       const auto code = static_cast<std::int32_t>(peek(length));
+      const std::int32_t place = code + table.offset[length];
       if (code < table.past[length])
-        return {static_cast<std::uint8_t>(length),
-                table.symbols[static_cast<std::size_t>(code + table.offset[length])]};
+        return {static_cast<std::uint8_t>(length), table.symbols[static_cast<std::size_t>(place)]};
     }
     if (count_ < 16) throw_end();
     throw Trouble{"there is a code that its Huffman table does not have"};

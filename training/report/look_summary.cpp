@@ -38,8 +38,9 @@ Json peak_of(const PlaceMap& map, double first, double step) {
   const auto plane = static_cast<std::size_t>(map.height * map.width);
   const auto begin = map.values.begin();
   const auto at = std::max_element(begin, begin + static_cast<std::ptrdiff_t>(plane)) - begin;
-  return {{"x", first + step * static_cast<double>(at % map.width)},
-          {"y", first + step * static_cast<double>(at / map.width)}};
+  const std::ptrdiff_t row = at / map.width, column = at % map.width;
+  return {{"x", first + step * static_cast<double>(column)},
+          {"y", first + step * static_cast<double>(row)}};
 }
 
 std::vector<std::int64_t> best_classes(const Look& look, int count) {
