@@ -12,8 +12,10 @@ where it stopped, when the command is given again; a file that is there and good
 Python's own modules are used.
 """
 
+import contextlib
 import hashlib
 import http.client
+import os
 import re
 import sys
 import tarfile
@@ -21,6 +23,11 @@ import urllib.error
 import urllib.request
 import zlib
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 MNIST = "https://storage.googleapis.com/cvdf-datasets/mnist/"
 
@@ -57,6 +64,29 @@ def shown_lines(text: str) -> str:
     """A message that a server or an archive may have a part in, as it can be printed: on a terminal
     control characters would colour, move and erase."""
     return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+
+
+def one_line(error: Exception) -> str:
+    """A server's or a library's words may go over several lines."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+@contextlib.contextmanager
+def alone(folder: Path):
+    """Two that write one .part would mix their bytes: the second one ends. The lock is the folder's,
+    and ends with the process."""
+    descriptor = os.open(folder, os.O_RDONLY) if fcntl else None
+    try:
+        if fcntl:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Problem(f"{folder}: another one is fetching into this folder; "
+                              "wait for it") from None
+        yield
+    finally:
+        if fcntl:
+            os.close(descriptor)
 
 
 def sha256(path: Path) -> str:
@@ -135,9 +165,9 @@ def download(address: str, part: Path) -> None:
     except Problem as problem:
         raise Problem(f"{address}: {problem}{again}") from None
     except urllib.error.HTTPError as error:
-        raise Problem(f"{address}: {error}") from None
+        raise Problem(f"{address}: {one_line(error)}") from None
     except urllib.error.URLError as error:
-        raise Problem(f"{address}: {error.reason}{again}") from None
+        raise Problem(f"{address}: {one_line(error.reason)}{again}") from None
     except http.client.IncompleteRead as error:
         raise Problem(f"{address}: the answer ended in its middle, after {len(error.partial)} bytes of "
                       f"a piece{again}") from None
@@ -145,7 +175,7 @@ def download(address: str, part: Path) -> None:
     except (http.client.HTTPException, ValueError, OSError) as error:
         if isinstance(error, OSError) and error.filename is not None:  # the disk's, not the network's
             raise
-        what = str(error) or type(error).__name__
+        what = one_line(error)
         raise Problem(f"{address}: the answer cannot be understood: {what}{again}") from None
 
 
@@ -160,7 +190,7 @@ def fetch(address: str, wanted: str, folder: Path) -> Path:
         raise Problem(f"{path}: is there, but its SHA-256 is\n  {found}, expected\n  {wanted}.\nIt is "
                       "damaged, or another file; it was not touched. Move it away and try again.")
     part = path.with_name(path.name + ".part")
-    if part.exists() and not part.is_file():
+    if part.is_symlink() or (part.exists() and not part.is_file()):
         raise Problem(f"{part}: is there, but is not a file; move it away and try again.")
     print(f"{path}: from {address}" + (", going on" if part.exists() else ""))
     download(address, part)
@@ -201,6 +231,16 @@ def unpack(archive: Path, beginning: str, folder: Path) -> None:
     print(f"{folder}: unpacked {made} of {total} files")
 
 
+def get(name: str, folder: Path) -> None:
+    for address, wanted in FILES[name]:
+        path = fetch(address, wanted, folder)
+        if name in UNPACKED:
+            try:
+                unpack(path, UNPACKED[name], folder)
+            except (tarfile.TarError, EOFError, zlib.error, ValueError) as error:
+                raise Problem(f"{path}: cannot be unpacked: {one_line(error)}") from None
+
+
 def main(arguments: list[str]) -> int:
     if not arguments or len(arguments) > 2 or arguments[0] not in FILES:
         print(__doc__.strip())
@@ -210,13 +250,8 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[1]) if len(arguments) > 1 else root / "data" / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for address, wanted in FILES[name]:
-            path = fetch(address, wanted, folder)
-            if name in UNPACKED:
-                try:
-                    unpack(path, UNPACKED[name], folder)
-                except (tarfile.TarError, EOFError, zlib.error, ValueError) as error:
-                    raise Problem(f"{path}: cannot be unpacked: {error}") from None
+        with alone(folder):
+            get(name, folder)
     except (Problem, OSError) as error:
         print(f"error: {shown_lines(str(error))}", file=sys.stderr)
         return 1

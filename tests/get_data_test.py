@@ -190,6 +190,7 @@ class GetData(unittest.TestCase):
                 self.assertEqual(status, 1)
                 lines = [line for line in text.splitlines() if line.startswith("error: ")]
                 self.assertEqual(len(lines), 1, text)
+                self.assertTrue(text.endswith(lines[0] + "\n"), text)  # no second line of the server's
                 self.assertIn(address, lines[0])
                 self.assertNotIn("Traceback", text)
                 self.assertNotIn("\x1b", text)
@@ -217,6 +218,27 @@ class GetData(unittest.TestCase):
                 self.assertIn(f"{name}: is there, but is not a file", text)
                 (self.folder / name).unlink()
         self.assertEqual(Server.asked, [])
+
+    def test_a_link_in_the_way_is_not_followed(self):
+        self.offer("a.gz", b"right")
+        self.folder.mkdir()
+        other = Path(self.temporary.name) / "other"
+        other.write_bytes(b"precious")
+        (self.folder / "a.gz.part").symlink_to(other)
+        status, text = self.run_it()
+        self.assertEqual(status, 1)
+        self.assertIn("a.gz.part: is there, but is not a file", text)
+        self.assertEqual(other.read_bytes(), b"precious")
+
+    def test_two_at_once(self):
+        self.offer("a.gz", b"right")
+        self.folder.mkdir()
+        with get_data.alone(self.folder):
+            status, text = self.run_it()
+        self.assertEqual(status, 1)
+        self.assertIn("another one is fetching into this folder", text)
+        self.assertEqual(Server.asked, [])
+        self.assertEqual(self.run_it()[0], 0)
 
     def test_a_damaged_archive(self):
         get_data.UNPACKED = {"set": ""}
