@@ -4,37 +4,9 @@
 set -u
 limulus=$1
 source_dir=$2
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder" || exit 1
-passed=0
-failed=0
+# shellcheck source=check.sh
+source "$(dirname "$0")/check.sh"
 
-# check NAME EXPECTED_STATUS PATTERN COMMAND...: status, and an extended regular expression that
-# stdout and stderr together must contain.
-check() {
-  local name=$1 expected=$2 pattern=$3 status
-  shift 3
-  "$@" > out.txt 2>&1 < /dev/null
-  status=$?
-  if [ "$status" -eq "$expected" ] && grep -Eq -- "$pattern" out.txt; then
-    passed=$((passed + 1))
-  else
-    failed=$((failed + 1))
-    printf 'FAILED: %s\n  %s\n  status %s, expected %s; wanted /%s/; printed:\n' \
-      "$name" "$*" "$status" "$expected" "$pattern"
-    sed 's/^/  | /' out.txt | head -20
-  fi
-}
-also() { # also NAME PATTERN: the same output holds this, too
-  if grep -Eq -- "$2" out.txt; then
-    passed=$((passed + 1))
-  else
-    failed=$((failed + 1))
-    printf 'FAILED: %s\n  wanted /%s/; printed:\n' "$1" "$2"
-    sed 's/^/  | /' out.txt | head -20
-  fi
-}
 train() { # train DATA [OPTIONS]: into DATA_out
   "$limulus" train --model cifar-convnet --epochs 1 --batch 4 --data "$1" --out "${1}_out" "${@:2}"
 }
@@ -163,5 +135,4 @@ take daisy 3 3 case/test/daisy
 take roses 3 3 case/test/roses
 check 'capital letters' 1 'there is "Daisy", which differs only in capital and small letters' train case
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish
