@@ -9,7 +9,7 @@ namespace limulus {
 // Whether O can be recorded when it is made from Args; what it lacks is said in one line.
 template <class O, class... Args>
 constexpr bool check_op() {
-  constexpr bool derived = std::is_base_of_v<Op, O>;
+  constexpr bool derived = std::is_convertible_v<O*, Op*>;  // and publicly
   static_assert(derived,
                 "record<MyOp>: write  struct MyOp : Op  with the derivative (core/autograd.h)");
   if constexpr (derived) {

@@ -2,9 +2,9 @@
 // Denormal numbers, and how to do without them.
 //
 // The smallest float with all its digits is 2^-126 (1.2e-38). Below it come the denormal numbers, down
-// to 2^-149, with fewer and fewer digits: they let a difference of two unequal numbers never be 0. Most
-// processors compute with them in microcode, a hundred times more slowly. Networks seldom meet them: in
-// gradients that vanish, or in weights that decayed for long. Then
+// to 2^-149, with fewer and fewer digits: they let a difference of two unequal numbers never be 0. Many
+// processors compute with them in microcode, up to a hundred times more slowly; on others, as AMD's Zen
+// 5, they cost nothing. Networks seldom meet them: in gradients or weights that vanish. Where they do,
 //
 //     const FlushDenormals flush;
 //

@@ -185,6 +185,19 @@ void AtomicFile::commit() {
   }
 }
 
+void make_folders(const fs::path& folder) {
+  struct stat found;
+  if (::stat(folder.c_str(), &found) == 0 && !S_ISDIR(found.st_mode))
+    throw FileError(
+        fmt::format("{}: cannot be the folder: it {}", folder.string(),
+                    S_ISREG(found.st_mode) ? std::string("is a file") : kind_of(found.st_mode)));
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error)
+    throw FileError(
+        fmt::format("{}: cannot make this folder: {}", folder.string(), error.message()));
+}
+
 void write_file_atomically(const fs::path& path, std::string_view text, AtomicOptions options) {
   AtomicFile file(path, options);
   file.write(text);

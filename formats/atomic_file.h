@@ -46,6 +46,10 @@ class AtomicFile {
   int fd_ = -1;
 };
 
+// Makes the folder, and those above it, where they are not there yet. FileError where something else
+// is there, or that cannot be.
+void make_folders(const std::filesystem::path& folder);
+
 // The whole of it in one call, for a report or a table.
 void write_file_atomically(const std::filesystem::path& path, std::string_view text,
                            AtomicOptions options = {});

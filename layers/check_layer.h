@@ -9,7 +9,7 @@ namespace limulus {
 // Whether Layer can be made from Args and put into a network; what it lacks is said in one line.
 template <class Layer, class... Args>
 constexpr bool check_layer() {
-  constexpr bool derived = std::is_base_of_v<Module, Layer>;
+  constexpr bool derived = std::is_convertible_v<Layer*, Module*>;  // and publicly
   static_assert(derived, "a layer is a Module: write  class MyLayer : public Module");
   if constexpr (derived) {
     // Not overridden, a function is still the base's own.

@@ -93,7 +93,7 @@ std::shared_ptr<Module> make_model(const std::string& name, std::int64_t classes
     throw ValueError(
         fmt::format("make_model: {} has no batch normalization; alexnet-keras can have it", name));
   if (o.second != nullptr && name != "alexnet-towers")
-    throw ValueError(fmt::format(
+    throw DeviceError(fmt::format(
         "make_model: {} lives on one device, and was given two; alexnet-towers takes two", name));
   return make(classes, backend, dtype, o);
 }

@@ -133,7 +133,7 @@ TEST_CASE("an unknown model is answered with the nearest name and the list") {
   CHECK_THROWS_WITH_AS(make_model("lenet5", 10, cpu(), DType::f32, {.second = &cpu()}),
                        "make_model: lenet5 lives on one device, and was given two; alexnet-towers "
                        "takes two",
-                       ValueError);
+                       DeviceError);
 }
 
 TEST_CASE("small networks: forward, loss and gradients for every parameter, each nonlinearity") {

@@ -1,6 +1,8 @@
 // Sums of up to a million positive terms are right to 64 units of the last place, whoever sums: f32 on
 // every backend, beside the reference in double. Terms that are all equal are the hard case: each
-// addition rounds the same way.
+// addition rounds the same way. Added one by one, 2304 times 0.1 miss the sum by 157 units of the last
+// place, so a few thousand terms tell where each sum is one thread's alone; where many lanes share one,
+// it takes a million.
 #include "primitive_calls.h"
 
 using namespace limulus;
@@ -9,12 +11,8 @@ namespace {
 
 constexpr std::int64_t million = 1'000'000;
 
-// Positive terms: all the same, or random.
 std::vector<double> terms(std::int64_t n, double all) {
-  if (all != 0) return std::vector<double>(count_of(n), static_cast<float>(all));
-  std::vector<double> v = some_numbers(n, 9);
-  for (double& x : v) x = static_cast<float>(std::abs(x) + 0.01);
-  return v;
+  return std::vector<double>(count_of(n), static_cast<float>(all));
 }
 
 void check_sums(const PrimitiveCall& call, double most = 64) {
@@ -36,7 +34,7 @@ void check_sums(const PrimitiveCall& call, double most = 64) {
   }
 }
 
-const double values[] = {0.1, 1.1, 0};
+const double values[] = {0.1, 1.1};
 
 Window1d axis(std::int64_t in, std::int64_t kernel, std::int64_t stride = 1, std::int64_t pad = 0) {
   return Window1d::make(in, kernel, stride, pad, 1, false, "test", "axis");
@@ -97,8 +95,8 @@ TEST_CASE("convolution: many channels, many filters, many positions, wide window
     };
     conv({1, 400'000, 1, 1, {axis(1, 1), axis(2, 1)}}, true, false, false);
     conv({1, 1, 400'000, 1, {axis(2, 1), axis(1, 1)}}, false, true, false);
-    conv({1, 1, 1, 1, {axis(1, 1), axis(20'000, 10'000)}}, true, true, true);
-    conv({1, 1, 1, 1, {axis(1, 1), axis(20'000, 9'999, 3)}}, true, true, true);
+    conv({1, 1, 1, 1, {axis(1, 1), axis(5000, 2500)}}, true, true, true);
+    conv({1, 1, 1, 1, {axis(1, 1), axis(5000, 2499, 3)}}, true, true, true);
     conv({3, 1, 2, 1, {axis(600, 1), axis(600, 1)}}, false, false, true);
     conv({2000, 2, 2, 1, {axis(24, 2), axis(24, 2)}}, false, false, true);
     const Conv2dShape s{2, 1, 2, 1, {axis(1000, 1), axis(500, 1)}};
@@ -164,16 +162,15 @@ TEST_CASE("pooling over huge windows, and an element in many of them") {
     pool({1, 1, {axis(60, 41), axis(70, 43)}});
     pool({1, 2, {axis(1, 1), axis(3000, 1001, 1, 500)}});
     // All windows choose the same element.
-    const Pool2dShape s{1, 1, {axis(199, 100), axis(199, 100)}};
-    check_sums(
-        {"max_pool2d_backward",
-         {in(terms(10'000, v)), of_type(DType::i32, in(std::vector<double>(10'000, 99 * 199 + 99))),
-          out(199 * 199)},
-         [s](Backend& b, DType t, const auto& a) {
-           b.fill(t, 199 * 199, 1, a[2]);
-           b.max_pool2d_backward(t, s, a[0], a[1], a[2]);
-           b.affine(t, 199 * 199, 1, 1, a[2], a[2]);  // no 0 to divide by
-         }});
+    const Pool2dShape s{1, 1, {axis(99, 50), axis(99, 50)}};
+    check_sums({"max_pool2d_backward",
+                {in(terms(2500, v)),
+                 of_type(DType::i32, in(std::vector<double>(2500, 49 * 99 + 49))), out(99 * 99)},
+                [s](Backend& b, DType t, const auto& a) {
+                  b.fill(t, 99 * 99, 1, a[2]);
+                  b.max_pool2d_backward(t, s, a[0], a[1], a[2]);
+                  b.affine(t, 99 * 99, 1, 1, a[2], a[2]);  // no 0 to divide by
+                }});
   }
 }
 

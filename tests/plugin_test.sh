@@ -3,26 +3,8 @@
 set -u
 limulus=$(realpath "$1")
 plugins=$(realpath "$2")
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-passed=0
-failed=0
-
-# check NAME EXPECTED_STATUS PATTERN COMMAND...: as in program_test.sh.
-check() {
-  local name=$1 expected=$2 pattern=$3 status
-  shift 3
-  "$@" > "$folder/out.txt" 2>&1 < /dev/null
-  status=$?
-  if [ "$status" -eq "$expected" ] && grep -Eq -- "$pattern" "$folder/out.txt"; then
-    passed=$((passed + 1))
-  else
-    failed=$((failed + 1))
-    printf 'FAILED: %s\n  %s\n  status %s, expected %s; wanted /%s/; printed:\n' \
-      "$name" "$*" "$status" "$expected" "$pattern"
-    sed 's/^/  | /' "$folder/out.txt" | head -20
-  fi
-}
+# shellcheck source=check.sh
+source "$(dirname "$0")/check.sh"
 
 good=$plugins/plugin_good.so
 if "$limulus" devices | grep -Eq '^cpu .*avx'; then
@@ -42,7 +24,8 @@ if "$limulus" devices | grep -Eq '^cpu .*avx'; then
   check 'compare: a map' 0 '^    \+\+$' cat "$folder/wrong.txt"
   check 'compare: in f32 alone' 1 'in f32' \
     "$limulus" compare --layer max_pool2d --plugin "$good" --device wrong --dtype f32
-  if grep -q 'in f64' "$folder/out.txt"; then echo 'FAILED: --dtype f32 shows f64' && failed=$((failed + 1)); fi
+  ! prints 'in f64'
+  result '--dtype f32 shows no f64' $?
   check 'compare: a pass that normalization has a part in' 1 'local_response_norm\+max_pool2d' \
     "$limulus" compare --layer local_response_norm+max_pool2d --plugin "$good" --device wrong
   check 'compare --json' 1 '"first": \[' \
@@ -50,6 +33,18 @@ if "$limulus" devices | grep -Eq '^cpu .*avx'; then
   check 'compare --json FILE' 0 'same on right' \
     "$limulus" compare --layer max_pool2d --plugin "$good" --json "$folder/c.json"
   check 'its file' 0 '"same": true' cat "$folder/c.json"
+  loud=(--plugin "$plugins/plugin_loud.so")
+  for command in devices 'devices --json' 'compare --layer abs' 'compare --layer max_pool2d' \
+    'gradcheck --layer max_pool2d' 'bench --model lenet5 --batch 1 --repeat 1'; do
+    # shellcheck disable=SC2086
+    "$limulus" $command "${loud[@]}" > out.txt 2>&1
+    unseen "$command: what a plugin says"
+  done
+  check 'a kernel that throws a number' 1 'something was thrown that is no std::exception' \
+    "$limulus" gradcheck --layer avg_pool2d "${loud[@]}"
+  check 'the same in compare, which goes on' 1 'failed: something was thrown that is no std::exception' \
+    "$limulus" compare --layer avg_pool2d "${loud[@]}"
+  also 'and counts' '^0 of [0-9]+ are the same'
 else
   echo 'skipped: plugins that are derived from the CPU backend: this processor has no AVX2'
 fi
@@ -61,7 +56,7 @@ check 'compare --dtype f16' 2 'f16' "$limulus" compare --dtype f16
 
 check 'no such file' 1 'plugin .*nowhere.so: there is no such file' \
   "$limulus" devices --plugin "$folder/nowhere.so"
-check 'a folder' 1 'not a file' "$limulus" devices --plugin "$folder"
+check 'a folder' 1 'it is a folder, expected a file' "$limulus" devices --plugin "$folder"
 echo 'not a shared object' > "$folder/text.so"
 check 'no ELF file' 1 'text.so: it cannot be loaded: .*(invalid ELF header|file too short)' \
   "$limulus" devices --plugin "$folder/text.so"
@@ -81,5 +76,4 @@ check 'of another version' 1 'headers of limulus 0.0.9, interface 0123456789ab, 
 check 'something is not defined' 1 'undefined symbol: mine::forgotten_kernel\(int\)' \
   "$limulus" devices --plugin "$plugins/plugin_undefined.so"
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish

@@ -4,38 +4,9 @@
 set -u
 limulus=$1
 source_dir=$2
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder" || exit 1
-passed=0
-failed=0
+# shellcheck source=check.sh
+source "$(dirname "$0")/check.sh"
 
-# check NAME EXPECTED_STATUS PATTERN COMMAND...: status, and an extended regular expression that
-# stdout and stderr together must contain. A command that waits for ever ends with status 124.
-check() {
-  local name=$1 expected=$2 pattern=$3 status
-  shift 3
-  timeout -k 5 60 "$@" > out.txt 2>&1 < /dev/null
-  status=$?
-  if [ "$status" -eq "$expected" ] && LC_ALL=C grep -Eaq -- "$pattern" out.txt; then
-    passed=$((passed + 1))
-  else
-    failed=$((failed + 1))
-    printf 'FAILED: %s\n  %s\n  status %s, expected %s; wanted /%s/; printed:\n' \
-      "$name" "$*" "$status" "$expected" "$pattern"
-    sed 's/^/  | /' out.txt | cat -v | head -20
-  fi
-}
-# unseen NAME: what the last command printed has no control character and no turned direction.
-unseen() {
-  if LC_ALL=C grep -Paq '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80\xae' out.txt; then
-    failed=$((failed + 1))
-    printf 'FAILED: %s: printed raw:\n' "$1"
-    cat -v out.txt | head -20
-  else
-    passed=$((passed + 1))
-  fi
-}
 tensor_file() { # tensor_file FILE NAME...: safetensors of one number each; names as JSON writes them
   local file=$1 header='{' at=0 name
   shift
@@ -64,6 +35,9 @@ echo text > "data/ro${turned}ses/no${escape}pe.jpg"
 check 'train: a named pipe among the pictures' 0 'pipe.jpg: a named pipe, not a file' \
   "$limulus" train --model lenet5 --data data --epochs 1 --batch 8 --out run
 unseen 'train'
+check 'a log' 0 'Held-out' "$limulus" train --model lenet5 --data data --epochs 1 --batch 8 --out logged --log run.log
+cp run.log out.txt
+unseen 'the log'
 check 'evaluate: names of classes' 0 'dai\\x1b\[31msy' "$limulus" evaluate run/checkpoint.safetensors
 unseen 'evaluate'
 cp run/report.html out.txt
@@ -107,6 +81,23 @@ mkdir npy_pipe
 mkfifo npy_pipe/w.npy
 check 'convert: a pipe in a folder' 1 'w.npy: is a named pipe' "$limulus" convert npy_pipe x.safetensors
 
+# ---- what is no folder --------------------------------------------------------------------------
+ln -s loop loop
+touch plain
+for name in pipe plain loop plain/below "$(printf 'x%.0s' $(seq 300))"; do
+  for command in "look $checkpoint $picture --png" "convert $checkpoint" 'gradcheck --random 2 --export' \
+    "look $checkpoint $picture pic${escape}ture${turned}.jpg --out" 'new layer my_layer --out'; do
+    # shellcheck disable=SC2086
+    check 'an output folder that cannot be' 1 "^error: (new: )?$name(/[^ ]*)?:? (cannot|is there|Too|File name)" \
+      "$limulus" $command "$name"
+  done
+done
+check 'look: a page that cannot be' 1 '^error: loop: cannot follow' "$limulus" look "$checkpoint" "$picture" --out loop
+check 'a log that is a pipe' 1 'pipe: cannot be the log: it is a named pipe' \
+  "$limulus" train --model lenet5 --data data --out logged --log pipe
+check 'a plugin that is a pipe' 1 'plugin pipe: it is a named pipe' "$limulus" devices --plugin pipe
+check 'a plugin behind a loop of links' 1 'plugin loop: Too many levels' "$limulus" devices --plugin loop
+
 # ---- names of tensors as names of files -----------------------------------------------------------
 check 'convert: --all there' 0 'tensors from' "$limulus" convert "$checkpoint" all_npy --all
 there=$(grep -o '^[0-9]*' out.txt)
@@ -122,12 +113,23 @@ check 'convert: a folder with a slash behind its name' 0 "^$there tensors" \
 mkdir tools
 printf '#!/bin/sh\n' > tools/victim.sh
 for name in 'victim.sh\u0000' '../up' '/up' 'a//b' 'a/' '/a' '-rf' '.hidden' 'a/./b' 'a\\b' 'a\u001bb' \
-  'a\u202eb' 'a:b' '' 'a.' 'a /b'; do
+  'a\u202eb' 'a:b' '' 'a.' 'a /b' 'CON' 'aux.weight' 'nul' 'a/prn/b' 'Lpt1.bias' 'a/COM9'; do
   tensor_file hostile.safetensors "$name" good
   check "convert: the name $name" 1 'cannot be a file.s name' "$limulus" convert hostile.safetensors tools
 done
 tensor_file hostile.safetensors w W
 check 'convert: names that differ in capitals' 1 "'w' and 'W' would be one file" "$limulus" convert hostile.safetensors tools
+tensor_file hostile.safetensors Conv/w conv/v
+check 'convert: folders that differ in capitals' 1 "'Conv/w' and 'conv/v' would be one" "$limulus" convert hostile.safetensors tools
+if ldd "$limulus" | grep -q utf8proc; then
+  for other in '\u00c9 \u00e9' '\u0391 \u03b1' '\u00e9 e\u0301'; do # e with an accent, alpha; e in two spellings
+    # shellcheck disable=SC2086
+    tensor_file unicode.safetensors $other
+    check "convert: the names $other" 1 'would be one file' "$limulus" convert unicode.safetensors tools
+  done
+else
+  echo 'skipped: names that differ in capitals beyond ASCII: this build has no utf8proc'
+fi
 tensor_file hostile.safetensors a a.npy/b
 check 'convert: a file and a folder' 1 "'a' would be the folder of 'a.npy/b'" "$limulus" convert hostile.safetensors tools
 printf 'not an array' > tools/w.npy
@@ -174,5 +176,4 @@ cp out.txt three.txt
 check 'no reason of the decoder' 0 'reason.png: the PNG is damaged: .*invalid block type' cat three.txt
 check 'and the third is answered' 0 ' % +\[' cat three.txt
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish

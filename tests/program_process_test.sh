@@ -5,30 +5,8 @@ set -u
 set -m # job control: children in the background do not ignore SIGINT
 limulus=$1
 source_dir=$2
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder" || exit 1
-passed=0
-failed=0
-
-result() { # result NAME OK: counts; on failure shows out.txt
-  if [ "$2" = yes ]; then
-    passed=$((passed + 1))
-  else
-    failed=$((failed + 1))
-    echo "FAILED: $1"
-    sed 's/^/  | /' out.txt | head -20
-  fi
-}
-# check NAME EXPECTED_STATUS PATTERN COMMAND...: as in program_test.sh
-check() {
-  local name=$1 expected=$2 pattern=$3 status ok=no
-  shift 3
-  "$@" > out.txt 2>&1 < /dev/null
-  status=$?
-  [ "$status" -eq "$expected" ] && grep -Eq -- "$pattern" out.txt && ok=yes
-  result "$name: $* (status $status, expected $expected, wanted /$pattern/)" $ok
-}
+# shellcheck source=check.sh
+source "$(dirname "$0")/check.sh"
 
 # Pictures: two classes of 32 x 32 pieces of photographs, and more held-out ones than training ones.
 flowers=$source_dir/data/flowers5
@@ -101,7 +79,8 @@ signalled() {
   cat progress
 }
 long=("$limulus" train --model cifar-convnet --data data --batch 1 --epochs 100000 --lr 0.0001)
-for row in 'INT 130' 'TERM 143' 'HUP 129'; do
+ulimit -c 0 # SIGQUIT and SIGXCPU leave no core
+for row in 'INT 130' 'TERM 143' 'HUP 129' 'QUIT 131' 'USR1 138' 'USR2 140' 'XCPU 152' 'PWR 158'; do
   read -r signal status <<< "$row"
   out=stopped_$signal
   check "SIG$signal in training" 0 "^status $status$" \
@@ -110,6 +89,26 @@ for row in 'INT 130' 'TERM 143' 'HUP 129'; do
   check "SIG$signal: it was saved" 0 'velocity/conv1.weight' \
     "$limulus" convert "$out/checkpoint.safetensors" --list
 done
+# `timeout` sends its signal to the program and to its group: twice, with hardly a moment between.
+twice() { # twice COMMAND...: as signalled TERM, but two of them
+  rm -f progress
+  "$@" > progress 2>&1 < /dev/null &
+  until grep -Eqs 'epoch +1/' progress || ! kill -0 $! 2> /dev/null; do sleep 0.02; done
+  # One process sends both; between two of the shell's own there could be half a second.
+  perl -e 'kill "TERM", $ARGV[0]; select undef, undef, undef, 0.001; kill "TERM", $ARGV[0]' $!
+  wait $!
+  echo "status $?"
+  cat progress
+}
+if command -v perl > /dev/null; then
+  for i in 1 2 3 4 5; do
+    check 'SIGTERM twice at once' 0 '^status 143$' twice "${long[@]}" --out "twice_$i"
+    check 'SIGTERM twice at once: it was saved' 0 'velocity/conv1.weight' \
+      "$limulus" convert "twice_$i/checkpoint.safetensors" --list
+  done
+else
+  echo 'skipped: SIGTERM twice at once: there is no perl'
+fi
 check 'a command after && is not run' 0 '^status 143$' signalled TERM 'epoch +1/' \
   bash -c "trap '' TERM; '$limulus' devices > /dev/null; trap - TERM; exec \"\$@\"" _ "${long[@]}" --out and
 check 'a signal before the first step' 0 '^status 143$' signalled TERM started \
@@ -120,9 +119,11 @@ check 'SIGHUP under nohup' 0 '^status 143$' signalled TERM 'epoch +3/' \
 # In the last evaluation all is saved: it ends at once, and --resume makes the report.
 mkdir -p held/train held/test/daisy held/test/roses
 cp -r data/train/* held/train
+daisies=(data/test/daisy/*)
+roses=(data/test/roses/*)
 for i in $(seq 150); do
-  cp data/test/daisy/"$(ls data/test/daisy | head -1)" "held/test/daisy/$i.jpg"
-  cp data/test/roses/"$(ls data/test/roses | head -1)" "held/test/roses/$i.jpg"
+  cp "${daisies[0]}" "held/test/daisy/$i.jpg"
+  cp "${roses[0]}" "held/test/roses/$i.jpg"
 done
 check 'SIGTERM in the last evaluation' 0 '^status 143$' signalled TERM 'epoch +1/1' \
   "$limulus" train --model lenet5 --data held --batch 4 --epochs 1 --out last
@@ -130,8 +131,10 @@ check 'no report yet, or a whole one' 0 '^(</html>|none)$' \
   sh -c 'if [ -e last/report.html ]; then grep -o "</html>" last/report.html | tail -1; else echo none; fi'
 check 'it goes on' 0 'Held-out accuracy on 300 images' "$limulus" train --out last --resume
 
+many=()
+for _ in $(seq 400); do many+=(data/test/*/*.jpg); done
 check 'SIGTERM in predict: what was answered is printed' 0 '^status 143$' signalled TERM 'daisy' \
-  "$limulus" predict "$checkpoint" $(for _ in $(seq 400); do echo data/test/*/*.jpg; done)
+  "$limulus" predict "$checkpoint" "${many[@]}"
 check 'SIGINT in gradcheck' 0 '^status 130$' signalled INT started \
   sh -c "touch started; exec '$limulus' gradcheck --random 100000"
 check 'SIGTERM in bench' 0 '^status 143$' signalled TERM started \
@@ -159,9 +162,8 @@ known=$(printf '%s\n' "${settings[@]}" "${free[@]}" --out --resume --plugin --he
 options=$("$limulus" train --help | grep -Eo '^ +(-h,)?--[a-z-]+' | grep -Eo -- '--[a-z-]+' | sort -u)
 echo "$known" > known.txt
 echo "$options" > out.txt
-ok=no
-[ "$known" = "$options" ] && ok=yes
-result 'every option of train is in one of the two lists' $ok
+[ "$known" = "$options" ]
+result 'every option of train is in one of the two lists' $?
 
 # The device is the checkpoint's; where it is not to be had, the way out is said.
 check 'a run on half of the processor' 0 'cpu:0/2|threads?$' \
@@ -202,6 +204,9 @@ gradcheck --mutation conv2d-w-fliped|1|conv2d-w-flipped
 bench --device cppu|1|cpu
 gradcheck --backend referense|1|reference
 look whole/checkpoint.safetensors data/test/daisy --clas x|2|--class
+compare --dtype f23|2|f32
+new laier x|2|layer
+train --layout clases|2|classes
 NAMES
 
 # ---- options that another one would make meaningless ------------------------------------------------
@@ -245,6 +250,15 @@ no --markdown|explain lenet5 --layer conv1 --element 0,0,0 --markdown
 no --terms|explain lenet5 --layer conv1 --element 0,0,0 --json --terms 3
 no --stride|explain lenet5 --layer conv1 --element 0,0,0 --stride 3
 conv2d alone has no --element|explain conv2d --element 0,0,0
+as JSON has no --all|compare --layer relu --json --all
+has no --seed|compare --layer relu --seed 3
+has no --layer|compare --layer relu --random 2
+has no --large|compare --random 2 --large
+measures an OpenCL device, as opencl:0, not cpu|tune --device cpu
+nan is no number from 0.001 to 60|tune --seconds nan
+nan is no number from 0 to 3600|bench ladder --seconds nan
+nan is no number from 0.0001 to 10000|train --data data --checkpoint-minutes nan
+inf is no number from 0 to 1000|train --data data --colour-noise inf
 lenet5 has no batch normalization|train --model lenet5 --data data --batch-norm
 lenet5 has no dropout|train --model lenet5 --data data --dropout 0.3
 --threads is for the device cpu|train --model lenet5 --data data --threads 1 --device reference
@@ -274,6 +288,41 @@ excludes|convert $checkpoint --list --all
 excludes|explain lenet5 --json --markdown
 ROWS
 
+check 'a test folder of a set that has none' 1 'is read as classes, .*--test-folder test would be ignored' \
+  "$limulus" train --model lenet5 --data data/train --test-folder test --out ignored
+check 'the same in evaluate' 1 'is read as classes, .*--test-folder val would be ignored' \
+  "$limulus" evaluate "$checkpoint" --data data/test --test-folder val
+check 'two devices of a network for one' 1 '^error: make_model: cifar-convnet lives on one device' \
+  "$limulus" predict "$checkpoint" "$picture" --device cpu:0/2,cpu:1/2
+
+# An empty value, as of --image "$FORGOTTEN", is an error of its own.
+while IFS='|' read -r option arguments; do
+  # shellcheck disable=SC2086
+  check 'an empty value' 2 "$option was given an empty value" "$limulus" $arguments ''
+done << ROWS
+--data|evaluate $checkpoint --data
+--image|explain lenet5 --layer conv1 --element 0,0,0 --image
+--checkpoint|explain --checkpoint
+--layer|explain lenet5 --layer
+--layer|gradcheck --layer
+--html|gradcheck --layer relu --html
+--mutation|gradcheck --mutation
+--out|look $checkpoint $picture --out
+--png|look $checkpoint $picture --png
+--class|look $checkpoint $picture --class
+--svg|bench --model lenet5 --batch 1 --repeat 1 --svg
+--rungs|bench ladder --rungs
+--plugin|devices --plugin
+--log|train --model lenet5 --data data --log
+--out|train --model lenet5 --data data --out
+--test-folder|train --model lenet5 --data data --test-folder
+--only|tune --dry-run --only
+--out|new layer mine --out
+name|new layer
+to|convert $checkpoint
+checkpoint|evaluate
+ROWS
+
 # ... and those that were ignored once, and are used now.
 check 'explain --checkpoint: its network' 0 'fc4 +2 x 1024 weights -> 2 ' \
   "$limulus" explain --checkpoint "$checkpoint"
@@ -297,5 +346,4 @@ else
 fi
 check 'no colours without a terminal' 0 '^error:' sh -c "'$limulus' explain nothing 2>&1 | cat -v"
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish

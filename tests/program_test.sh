@@ -4,36 +4,8 @@
 set -u
 limulus=$1
 source_dir=$2
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-cd "$folder" || exit 1
-passed=0
-failed=0
-
-# check NAME EXPECTED_STATUS PATTERN COMMAND...: status, and an extended regular expression that
-# stdout and stderr together must contain.
-check() {
-  local name=$1 expected=$2 pattern=$3 status
-  shift 3
-  "$@" > out.txt 2>&1 < /dev/null
-  status=$?
-  if [ "$status" -eq "$expected" ] && grep -Eq -- "$pattern" out.txt; then
-    passed=$((passed + 1))
-  else
-    failed=$((failed + 1))
-    printf 'FAILED: %s\n  %s\n  status %s, expected %s; wanted /%s/; printed:\n' \
-      "$name" "$*" "$status" "$expected" "$pattern"
-    sed 's/^/  | /' out.txt | head -20
-  fi
-}
-same() { # same NAME FILE FILE
-  if cmp -s "$2" "$3"; then
-    passed=$((passed + 1))
-  else
-    failed=$((failed + 1))
-    echo "FAILED: $1: $2 and $3 differ"
-  fi
-}
+# shellcheck source=check.sh
+source "$(dirname "$0")/check.sh"
 
 # ---- help and usage -------------------------------------------------------------------------------
 check 'help' 0 'explain .*train|train' "$limulus" --help
@@ -265,5 +237,4 @@ check 'skipped pictures are listed' 0 '1 skipped: 1 unreadable' \
 check '--strict' 1 'cut.jpg' \
   "$limulus" train --model cifar-convnet --data mixed --epochs 1 --batch 4 --out mixed_out --strict
 
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+finish

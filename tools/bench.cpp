@@ -12,6 +12,7 @@
 #include "core/denormals.h"
 #include "core/error.h"
 #include "core/names.h"
+#include "core/printable.h"
 #include "core/rng.h"
 #include "formats/atomic_file.h"
 #include "layers/cross_entropy.h"
@@ -226,7 +227,7 @@ void bench(const CLI::App& command, const BenchArguments& a) {
   }
   if (!a.svg.empty()) write_roofline(a, layers, roof);
   if (!a.json) {
-    fmt::print("{} on {}: {}, batch {}\n\n", a.model, description_of(a.device),
+    fmt::print("{} on {}: {}, batch {}\n\n", a.model, printable(description_of(a.device)),
                a.inference ? "inference" : "training step", a.batch);
     print_table(a, layers, roof, whole);
     fmt::print("\n{:.1f} ms, {:.1f} images/s (median of {}); buffers at most {:.0f} MB\n",

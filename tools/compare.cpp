@@ -11,6 +11,7 @@
 
 #include "backends/registry.h"
 #include "core/error.h"
+#include "core/printable.h"
 #include "core/trace.h"
 #include "formats/atomic_file.h"
 #include "gradcheck/cases/op_cases_compare.h"
@@ -19,6 +20,7 @@
 #include "tools/commands.h"
 #include "tools/plugin.h"
 #include "tools/terminal.h"
+#include "tools/usage.h"
 
 namespace limulus::tools {
 namespace {
@@ -80,7 +82,7 @@ std::string describe(const TensorDifference& t) {
 
 std::string describe(const Compared& c) {
   std::string out = fmt::format("{} in {}\n", bold(c.name, stdout), c.dtype);
-  if (!c.error.empty()) return out + fmt::format("  failed: {}\n", c.error);
+  if (!c.error.empty()) return out + fmt::format("  failed: {}\n", message_text(c.error));
   for (const TensorDifference& t : c.difference.tensors) out += describe(t);
   return out;
 }
@@ -106,11 +108,26 @@ Compared compare(const OpCase& c, DType dtype, Backend& backend, const CaseResul
     result.difference = compare_case(c, dtype, backend, exact);
   } catch (const std::exception& e) {  // of a kernel that somebody is writing: the rows go on
     result.error = e.what();
+  } catch (...) {
+    result.error = "something was thrown that is no std::exception, and says nothing";
   }
   return result;
 }
 
-void run_compare(const CompareArguments& a) {
+void check_options(const CLI::App& command, const CompareArguments& a) {
+  const bool random = a.cases.random > 0;
+  std::vector<std::string> options = {"--device", "--plugin", "--dtype", "--json"};
+  options.insert(options.begin(), random ? "--random" : "--layer");
+  options.emplace_back(random ? "--seed" : "--large");
+  if (!a.json_on_stdout()) options.emplace_back("--all");  // JSON has all of them
+  allow_only(command,
+             fmt::format("a comparison of {}{}", random ? "random cases" : "the table of cases",
+                         a.json_on_stdout() ? " as JSON" : ""),
+             options);
+}
+
+void run_compare(const CLI::App& command, const CompareArguments& a) {
+  check_options(command, a);
   const std::vector<OpCase> cases = choose_cases("compare", a.cases);
   Backend &backend = device(a.device), &reference = device("reference");
   const std::vector<DType> dtypes = chosen_dtypes(a, backend);
@@ -141,7 +158,7 @@ void run_compare(const CompareArguments& a) {
   } else {
     if (a.json_wanted) write_file_atomically(a.json, json_text(json) + "\n");
     fmt::print("{} of {} are the same on {} ({}); largest error {:.2g} of the tolerance\n", good,
-               all, a.device, backend.description(), worst);
+               all, a.device, printable(backend.description()), worst);
     if (!fallbacks.empty())
       fmt::print("{} has no kernel for {}: the reference ran\n", a.device,
                  fmt::join(fallbacks, ", "));
@@ -166,7 +183,7 @@ void add_compare(CLI::App& app) {
       ->capture_default_str();
   add_plugin_option(*c, a->device);
   c->add_option("--dtype", a->dtype, "f32, f64 or both")
-      ->check(CLI::IsMember({"f32", "f64", "both"}))
+      ->check(one_of({"f32", "f64", "both"}))
       ->capture_default_str();
   c->add_flag("--large", a->cases.large, "Also the table's large cases, which take a minute");
   c->add_option("--random", a->cases.random,
@@ -177,9 +194,9 @@ void add_compare(CLI::App& app) {
   CLI::Option* json =
       c->add_option("--json", a->json, "As JSON, to this file or, without one, to stdout")
           ->expected(0, 1);
-  c->callback([a, json] {
+  c->callback([a, c, json] {
     a->json_wanted = json->count() > 0;
-    run_compare(*a);
+    run_compare(*c, *a);
   });
 }
 

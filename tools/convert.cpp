@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -17,6 +18,7 @@
 #include "tools/commands.h"
 #include "tools/terminal.h"
 #include "training/checkpoint.h"
+#include "training/data/class_names.h"
 
 namespace limulus::tools {
 namespace {
@@ -82,6 +84,15 @@ std::vector<NpyArray> load_folder(const fs::path& folder, std::vector<std::strin
 
 // ---- a file for each tensor ---------------------------------------------------------------------
 
+// Windows takes these for devices, whatever follows behind a dot.
+bool is_device_of_windows(const std::string& part) {
+  std::string base = part.substr(0, part.find('.'));
+  for (char& c : base) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  if (base.size() == 4 && (base.starts_with("com") || base.starts_with("lpt")))
+    return base[3] >= '0' && base[3] <= '9';
+  return base == "con" || base == "prn" || base == "aux" || base == "nul";
+}
+
 // Why a tensor's name cannot be a file's on every system, or "". Names come from whoever made the
 // file, and may mean to lead elsewhere.
 std::string unfit(const std::string& name) {
@@ -95,23 +106,19 @@ std::string unfit(const std::string& name) {
     if (part.empty()) return "a part of it, between slashes, is empty";
     if (part[0] == '.' || part[0] == '-') return "a part of it begins with . or -";
     if (part.back() == '.' || part.back() == ' ') return "a part of it ends with a dot or a space";
+    if (is_device_of_windows(part)) return fmt::format("'{}' is a device on Windows", part);
     if (part.size() > longest) return fmt::format("it has more than {} bytes", longest);
     begin = end + 1;
   }
   return "";
 }
 
-// Two names that differ in capitals only are one file on many disks.
-std::string lower(std::string text) {
-  for (char& c : text)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return text;
-}
-
 // Where in the folder each tensor goes, if all of them can; nothing has been written before that is
 // known.
 std::vector<fs::path> npy_paths(const std::vector<std::string>& names) {
-  std::map<std::string, std::string> file_of, folder_of;  // path -> tensor
+  // Two names that differ in capitals only, or in how an accent is composed, are one file on many
+  // disks. So paths are compared without_case; what they belong to is the tensor.
+  std::map<std::string, std::string> file_of, folder_of;
   std::vector<fs::path> paths;
   for (const std::string& name : names) {
     const std::string reason = unfit(name);
@@ -120,14 +127,21 @@ std::vector<fs::path> npy_paths(const std::vector<std::string>& names) {
           "convert: tensor '{}' cannot be a file's name: {}; to keep such names, write a "
           ".safetensors file",
           printable(name), reason));
-    const std::string path = lower(name + ".npy");
+    const std::string path = without_case(name + ".npy");
     const auto [other, is_new] = file_of.try_emplace(path, name);
     if (!is_new)
       throw FileError(fmt::format(
           "convert: tensors '{}' and '{}' would be one file on a disk that knows no capitals",
           other->second, name));
-    for (std::size_t at = path.find('/'); at != std::string::npos; at = path.find('/', at + 1))
-      folder_of.try_emplace(path.substr(0, at), name);
+    for (std::size_t at = name.find('/'); at != std::string::npos; at = name.find('/', at + 1)) {
+      const std::string above = name.substr(0, at + 1);
+      const auto [first, is_first] = folder_of.try_emplace(without_case(name.substr(0, at)), name);
+      if (!is_first && !first->second.starts_with(above))
+        throw FileError(fmt::format(
+            "convert: the folders of tensors '{}' and '{}' would be one on a disk that knows no "
+            "capitals",
+            first->second, name));
+    }
     paths.emplace_back(name + ".npy");
   }
   for (const auto& [path, name] : file_of)
@@ -171,10 +185,10 @@ void write_folder(const fs::path& folder, const std::vector<std::string>& names,
   if (replaced > 0)
     say(fmt::format("{} {} of the files in {} were there before; they are replaced",
                     bold("note:", stderr), replaced, printable(folder.string())));
-  fs::create_directories(folder);
+  make_folders(folder);
   for (std::size_t i = 0; i < arrays.size(); ++i) {
     const fs::path path = folder / paths[i];
-    fs::create_directories(path.parent_path());
+    make_folders(path.parent_path());
     write_npy(path, arrays[i].dtype, arrays[i].shape, arrays[i].data.data());
   }
 }

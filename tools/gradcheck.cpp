@@ -11,6 +11,7 @@
 #include "backends/registry.h"
 #include "core/error.h"
 #include "core/names.h"
+#include "core/printable.h"
 #include "formats/atomic_file.h"
 #include "gradcheck/cases/mutations.h"
 #include "gradcheck/cases/op_cases.h"
@@ -93,7 +94,7 @@ bool run_backend(const GradcheckArguments& a, const std::vector<OpCase>& cases,
   }
   if (!a.json_on_stdout())
     fmt::print("{} of {} cases have the right gradient on {} ({})\n", good, cases.size(), name,
-               backend.description());
+               printable(backend.description()));
   return good == cases.size();
 }
 

@@ -39,7 +39,7 @@ class Collection {
 
 void export_gradients(const std::filesystem::path& folder, std::int64_t count, std::uint64_t seed,
                       Backend& backend) {
-  std::filesystem::create_directories(folder);
+  make_folders(folder);
   Collection tensors;
   nlohmann::ordered_json all = nlohmann::ordered_json::array();
   for (std::int64_t i = 0; i < count; ++i) {

@@ -5,7 +5,9 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
+#include <ctime>
 
 namespace limulus::tools {
 namespace {
@@ -14,14 +16,32 @@ namespace {
 // POSIX allows it (signal-safety(7)).
 std::atomic<bool> wanted{false};
 std::atomic<int> came{0};                      // the first signal
+std::atomic<std::int64_t> came_at{0};          // when, in milliseconds; 0: none yet
 std::atomic<const char*> last_words{nullptr};  // if set: a signal ends the program
 static_assert(std::atomic<const char*>::is_always_lock_free);
+static_assert(std::atomic<std::int64_t>::is_always_lock_free);
+
+constexpr int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGXCPU, SIGPWR};
+
+// One wish to end often comes twice: `timeout` sends its signal to the program and then to its whole
+// group, and what runs a program for somebody passes on the Ctrl-C that the program has had from the
+// terminal itself. Whoever loses patience needs longer than this.
+constexpr std::int64_t echo = 500;
+
+std::int64_t now() {  // clock_gettime is among what a handler may call
+  timespec t{};
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return std::int64_t{t.tv_sec} * 1000 + t.tv_nsec / 1'000'000;
+}
 
 void on_signal(int number) {
   const int error = errno;
-  const bool first = came.exchange(number) == 0;
+  std::int64_t never = 0;
+  const bool first = came_at.compare_exchange_strong(never, now());
+  if (first) came = number;
+  const bool again = !first && number != SIGXCPU && now() - came_at >= echo;
   const char* words = last_words.load();
-  if (first && words == nullptr) {
+  if (words == nullptr && !again) {
     wanted = true;
     errno = error;
     return;
@@ -50,7 +70,7 @@ const std::atomic<bool>& interrupted() { return wanted; }
 
 void catch_interrupts() {
   last_words = nullptr;
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+  for (const int signal : caught) {
     struct sigaction before;
     if (sigaction(signal, nullptr, &before) != 0 || before.sa_handler == SIG_IGN) continue;
     struct sigaction action = {};

@@ -1,5 +1,7 @@
 #pragma once
-// SIGINT (Ctrl-C), SIGTERM (kill) and SIGHUP (the terminal was closed).
+// The signals by which somebody asks a program to end: SIGINT (Ctrl-C), SIGTERM (kill), SIGHUP (the
+// terminal was closed), SIGQUIT, SIGUSR1 and SIGUSR2 (a batch system's warning), SIGXCPU
+// (ulimit -t) and SIGPWR (the current fails).
 //
 // Whoever starts a program asks the shell how it ended: a program that a signal ended reports 128 +
 // the signal's number (130, 143, 129), so that `limulus train && limulus evaluate` does not go on. A
@@ -13,9 +15,9 @@ namespace limulus::tools {
 // Set by the first signal that was caught.
 const std::atomic<bool>& interrupted();
 
-// From now on the first signal only sets that flag; the second one ends the program at once. A
-// signal that was ignored when the program began stays ignored: under nohup, or in a script's
-// background.
+// From now on the first signal only sets that flag; a second one, half a second later or more, ends
+// the program at once (but SIGXCPU, which comes every second). A signal that was ignored when the
+// program began stays ignored: under nohup, or in a script's background.
 void catch_interrupts();
 
 // Nothing is left to save: from now on the first signal ends the program at once, with a last line on

@@ -46,15 +46,16 @@ std::optional<std::int64_t> target_of(const LookArguments& a, const TrainedModel
 fs::path page_path(const LookArguments& a, const std::string& photograph) {
   fs::path name = fs::path(photograph).stem().string() + ".look.html";
   if (a.out.empty()) return name;
-  if (a.photographs.size() == 1 && !fs::is_directory(a.out)) return a.out;
-  fs::create_directories(a.out);
+  std::error_code unknown;  // writing it says what is wrong
+  if (a.photographs.size() == 1 && !fs::is_directory(a.out, unknown)) return a.out;
+  make_folders(a.out);
   return fs::path(a.out) / name;
 }
 
 void write_maps(const LookArguments& a, const Look& look, const std::string& photograph) {
   for (const SeenLayer& layer : look.layers) {
     if (!a.layer.empty() ? layer.name != a.layer : layer.y.shape().rank() != 4) continue;
-    fs::create_directories(a.png);
+    make_folders(a.png);
     const fs::path path =
         fs::path(a.png) /
         fmt::format("{}.{}.png", fs::path(photograph).stem().string(), layer.name);
@@ -112,11 +113,12 @@ void look(const CLI::App& app, const LookArguments& a, const std::string& comman
       continue;
     }
     const fs::path page = page_path(a, path);
-    write_file_atomically(page, look_page(trained, seen, photograph, title));
+    const std::string html = look_page(trained, seen, photograph, title);
+    write_file_atomically(page, html);
     const auto best = static_cast<std::size_t>(seen.target);
     fmt::print("{}: {} {:.1f} %, {} ({:.1f} MB)\n", printable(path),
                printable(trained.classes[best]), 100 * seen.probabilities[best],
-               printable(page.string()), static_cast<double>(fs::file_size(page)) / 1e6);
+               printable(page.string()), static_cast<double>(html.size()) / 1e6);
   }
   if (a.json) fmt::print("[{}]\n", printable_json(fmt::format("{}", fmt::join(pages, ",\n"))));
 }

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <filesystem>
 #include <iostream>
 #include <new>
 #include <system_error>
@@ -74,6 +75,7 @@ int run(int argc, char** argv) {
 #endif
   add_convert(app);
   add_new(app);
+  refuse_empty_values(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
@@ -131,10 +133,14 @@ int main(int argc, char** argv) {
     return fail(e.what());
   } catch (const std::bad_alloc&) {
     return fail("out of memory; try a smaller --batch");
+  } catch (const std::filesystem::filesystem_error& e) {
+    return fail((e.path1().string() + ": " + e.code().message()).c_str());
   } catch (const std::system_error& e) {  // what fmt::print throws
     if (std::ferror(stdout) == 0) return fail(e.what());
     return fail(("stdout: what was printed could not be written: " + e.code().message()).c_str());
   } catch (const std::exception& e) {
     return fail(e.what());
+  } catch (...) {  // of a plugin
+    return fail("something was thrown that is no std::exception, and says nothing");
   }
 }

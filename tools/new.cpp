@@ -14,8 +14,10 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/printable.h"
 #include "formats/atomic_file.h"
 #include "tools/commands.h"
+#include "tools/usage.h"
 
 namespace limulus::tools {
 namespace {
@@ -170,9 +172,7 @@ void make_folder(const fs::path& folder) {
                     "another folder",
                     folder.string()));
   }
-  fs::create_directories(folder, error);
-  if (error)
-    throw FileError(fmt::format("new: {} cannot be made: {}", folder.string(), error.message()));
+  make_folders(folder);
 }
 
 void run_new(const NewArguments& a) {
@@ -193,13 +193,13 @@ void run_new(const NewArguments& a) {
     write_file_atomically(folder / written.back(), text);
   }
   std::sort(written.begin(), written.end());
-  fmt::print("A {} in {}: {}\n\n", a.kind, folder.string(), fmt::join(written, ", "));
+  fmt::print("A {} in {}: {}\n\n", a.kind, printable(folder.string()), fmt::join(written, ", "));
   if (!there.command.empty())
     fmt::print("This limulus is not installed. Once:\n\n    {}\n\nThen:\n\n", there.command);
   fmt::print(
       "    cd {}\n    cmake --preset release\n    cmake --build --preset release\n"
       "    ctest --preset release\n",
-      folder.string());
+      printable(folder.string()));
 }
 
 }  // namespace
@@ -215,7 +215,7 @@ void add_new(CLI::App& app) {
       "presets.");
   c->add_option("kind", a->kind, "layer, kernel, backend or example")
       ->required()
-      ->check(CLI::IsMember({"layer", "kernel", "backend", "example"}));
+      ->check(one_of({"layer", "kernel", "backend", "example"}));
   c->add_option("name", a->name, "Its name, as my_pool; the class is MyPool")->required();
   c->add_option("--out", a->out, "The folder (default: the name)");
   c->callback([a] { run_new(*a); });

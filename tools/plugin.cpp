@@ -3,7 +3,9 @@
 #include <cxxabi.h>
 #include <dlfcn.h>
 #include <fmt/core.h>
+#include <sys/stat.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <exception>
 #include <memory>
@@ -11,6 +13,7 @@
 #include "backends/plugin_stamp.h"
 #include "backends/registry.h"
 #include "core/error.h"
+#include "formats/read_file.h"
 
 namespace limulus::tools {
 namespace {
@@ -36,9 +39,10 @@ std::string readable(std::string message) {
 std::vector<std::string> load_plugin(const fs::path& file) {
   const std::string name = file.string();
   const auto fail = [&](const std::string& why) { throw Error("plugin " + name + ": " + why); };
-  std::error_code none;
-  if (!fs::exists(file, none)) fail("there is no such file");
-  if (!fs::is_regular_file(file, none)) fail("this is not a file, but a folder or a device");
+  struct stat found;
+  if (::stat(file.c_str(), &found) != 0)
+    fail(errno == ENOENT ? "there is no such file" : system_message(errno));
+  if (!S_ISREG(found.st_mode)) fail("it " + kind_of(found.st_mode));
   // RTLD_NOW: what is missing is said here, and not in the middle of a training. An absolute path:
   // dlopen would look for a name without a slash among the system's libraries.
   void* plugin = dlopen(fs::absolute(file).c_str(), RTLD_NOW | RTLD_LOCAL);

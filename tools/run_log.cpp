@@ -15,6 +15,8 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/printable.h"
+#include "formats/read_file.h"
 #include "tools/data_output.h"
 
 namespace limulus::tools {
@@ -39,9 +41,11 @@ RunLog::RunLog(std::string path) : path_(std::move(path)) {
   const auto folder = std::filesystem::path(path_).parent_path();
   if (!folder.empty()) std::filesystem::create_directories(folder, error);
   if (error) throw fail(error.message());
+  struct stat found = {};
+  if (stat(path_.c_str(), &found) == 0 && !S_ISREG(found.st_mode) && !S_ISCHR(found.st_mode))
+    throw fail("it " + kind_of(found.st_mode));
   // Without O_NONBLOCK, a named pipe that nobody reads would be waited for.
   file_ = open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0666);
-  struct stat found = {};
   if (file_ < 0 || fstat(file_, &found) != 0) throw fail(std::strerror(errno));
   if (!S_ISREG(found.st_mode) && !S_ISCHR(found.st_mode)) throw fail("it is no regular file");
 }
@@ -52,7 +56,8 @@ RunLog::~RunLog() {
 
 void RunLog::write(const Json& line) {
   if (file_ < 0 || !failure_.empty()) return;
-  const std::string text = line.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+  const std::string text =
+      printable_json(line.dump(-1, ' ', false, Json::error_handler_t::replace)) + "\n";
   for (std::size_t done = 0; done < text.size();) {
     const ssize_t n = ::write(file_, text.data() + done, text.size() - done);
     if (n < 0 && errno == EINTR) continue;

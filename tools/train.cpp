@@ -48,13 +48,6 @@ bool lock_folder(const std::string& out) {
 // A line on stdout. That nobody reads it any more must not end a training: main tells at the end.
 void print(const std::string& line) { std::fputs((line + "\n").c_str(), stdout); }
 
-void print_list(const std::vector<Skipped>& skipped, std::size_t most) {
-  try {
-    print_skipped(skipped, most);
-  } catch (const std::system_error&) {  // nobody reads it
-  }
-}
-
 void show_step(StatusLine& line, const StepInfo& s) {
   const double done = static_cast<double>(s.batch) / static_cast<double>(s.batches);
   line.draw(
@@ -85,7 +78,7 @@ void show_data(const Trainer& trainer) {
       data.test.size() == 0 ? "nothing held out"
                             : usable_text(trainer.usable_test(), data.test.size(), "held out"),
       printable(data.how_read())));
-  print_list(trainer.skipped(), 10);
+  print_skipped(trainer.skipped(), 10);
 }
 
 void print_accuracy(const Trainer& trainer, const RunReport& report) {
@@ -107,7 +100,7 @@ void print_accuracy(const Trainer& trainer, const RunReport& report) {
   if (std::any_of(skipped.begin(), skipped.end(),
                   [](const Skipped& s) { return stops_strict(s.rule); })) {
     print("");
-    print_list(skipped, 50);
+    print_skipped(skipped, 50);
   }
 }
 
@@ -192,7 +185,7 @@ void train(const CLI::App& command, const TrainArguments& given) {
   if (const auto* towers = dynamic_cast<const AlexNetTowers*>(&trainer.model()))
     print(crossing_text(towers->crossings(in)));
   show_data(trainer);
-  print("Device  " + description_of(config.device));
+  print("Device  " + printable(description_of(config.device)));
   print(fmt::format("Run     {} epochs of {} images, batch {}, rate {:g} ({}), seed {}{}\n",
                     config.epochs, trainer.usable_train(), config.batch, config.sgd.lr,
                     name_of(config.schedule.kind), config.seed,

@@ -170,7 +170,7 @@ void add_train_options(CLI::App& c, TrainArguments& a) {
   c.add_option("--rule", a.rule, "Update rule")->check(one_of({"paper", "pytorch"}));
   c.add_option("--zoom", a.zoom, "Crops show parts enlarged up to this; 1: no zoom");
   c.add_option("--colour-noise", a.colour_noise, "Deviation of the colour noise; the paper's: 0.1")
-      ->check(CLI::Range(0.0, 1e3));
+      ->check(between(0.0, 1e3));
   c.add_flag("--vertical-flip", a.vertical_flip, "Exchange top and bottom of half of the images");
   c.add_flag("--batch-norm", a.batch_norm, "alexnet-keras: with batch normalization");
   c.add_option("--seed", a.seed, "Weights, order, crops and dropout follow from it")
@@ -188,7 +188,7 @@ void add_train_options(CLI::App& c, TrainArguments& a) {
       ->check(CLI::Range(0, 64))
       ->capture_default_str();
   c.add_option("--checkpoint-minutes", a.checkpoint_minutes, "Save at least this often")
-      ->check(CLI::Range(0.0001, 1e4))
+      ->check(between(0.0001, 1e4))
       ->capture_default_str();
   c.add_flag("--strict", a.strict, "A picture that cannot be used is an error, not skipped");
   c.add_option(

@@ -21,6 +21,7 @@
 #include "backends/registry.h"
 #include "core/error.h"
 #include "core/names.h"
+#include "core/printable.h"
 #include "core/rng.h"
 #include "gradcheck/cases/op_cases.h"
 #include "layers/conv2d.h"
@@ -28,6 +29,7 @@
 #include "tools/bench/timing.h"
 #include "tools/commands.h"
 #include "tools/terminal.h"
+#include "tools/usage.h"
 
 namespace limulus::tools {
 namespace {
@@ -281,7 +283,11 @@ void check_names(const std::vector<std::string>& only, const std::vector<Knob>& 
           fmt::format("tune: --only: there are no sizes '{}'{}", name, known_names(name, names)));
 }
 
-void tune(const TuneArguments& a) {
+void tune(const CLI::App& command, const TuneArguments& a) {
+  if (!a.device.starts_with("opencl"))
+    throw usage_error(command, fmt::format("it measures an OpenCL device, as opencl:0, not {}; "
+                                           "other devices have no such sizes",
+                                           a.device));
   if (std::getenv("LIMULUS_CL_TUNING") != nullptr && !a.dry_run)
     throw ValueError(
         "tune: LIMULUS_CL_TUNING forces other sizes than the device's own: unset it, or use "
@@ -291,7 +297,7 @@ void tune(const TuneArguments& a) {
                     "; --dry-run only measures");
   OpenClBackend backend(a.device);
   check_names(a.only, knobs(backend.tuning().processor));
-  fmt::print("{}: {}\n\n", a.device, backend.description());
+  fmt::print("{}: {}\n\n", a.device, printable(backend.description()));
   const Tuning before = backend.tuning();
   Tuning best = before;
   for (const Knob& knob : knobs(before.processor))
@@ -316,11 +322,11 @@ void add_tune(CLI::App& app) {
       "Takes some minutes, most of them to build kernels; the machine should do nothing else.");
   c->add_option("--device", a->device, "limulus devices lists them")->capture_default_str();
   c->add_option("--seconds", a->seconds, "How long each variant is measured")
-      ->check(CLI::Range(0.001, 60.0))
+      ->check(between(0.001, 60.0))
       ->capture_default_str();
   c->add_option("--only", a->only, "Vary only these: tile, block, run ...")->delimiter(',');
   c->add_flag("--dry-run", a->dry_run, "Measure, but keep nothing");
-  c->callback([a] { tune(*a); });
+  c->callback([a, c] { tune(*c, *a); });
 }
 
 }  // namespace limulus::tools

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "backends/registry.h"
 #include "core/names.h"
@@ -48,6 +49,28 @@ CLI::Validator one_of(std::vector<std::string> words) {
         return fmt::format("there is no '{}'{}", word, known_names(word, words));
       },
       std::move(description));
+}
+
+CLI::Validator between(double least, double most) {
+  return CLI::Validator(
+      [=](std::string& word) {
+        double value = NAN;
+        if (CLI::detail::lexical_cast(word, value) && value >= least && value <= most)
+          return std::string();
+        return fmt::format("{} is no number from {} to {}", word, least, most);
+      },
+      fmt::format("FLOAT in [{} - {}]", least, most));
+}
+
+void refuse_empty_values(CLI::App& app) {
+  for (CLI::Option* option : app.get_options()) {
+    if (option->get_items_expected_min() == 0) continue;  // a flag, or a value that may be left out
+    option->check([name = option->get_name()](const std::string& value) {
+      return value.empty() ? fmt::format("{} was given an empty value", name) : std::string();
+    });
+  }
+  for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; }))
+    refuse_empty_values(*command);
 }
 
 CLI::ValidationError usage_error(const CLI::App& command, const std::string& what) {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "core/algebra.h"
-#include "core/autograd.h"
+#include "gradcheck/cases/changed_gradient.h"
 #include "gradcheck/cases/mutations.h"
 #include "layers/conv2d.h"
 #include "layers/linear.h"
@@ -15,23 +15,6 @@ namespace limulus {
 namespace {
 
 using In = std::vector<Tensor>;
-using Values = std::vector<double>;
-using Change = std::function<void(Values&)>;
-
-// Hands x on, and changes the gradient that comes back.
-struct ChangedOp : Op {
-  explicit ChangedOp(Change c) : change(std::move(c)) {}
-  const char* name() const override { return "changed gradient"; }
-  std::vector<Tensor> backward(const Tensor& dy) override {
-    Values d = dy.to_vector<double>();
-    change(d);
-    return {Tensor::from(d, dy.shape(), dy.backend())};
-  }
-  Change change;
-};
-Tensor changed(const Tensor& x, const Change& change) {
-  return record<ChangedOp>(x.detach().clone(), {x}, {}, change);
-}
 
 Change add(double c, std::size_t begin = 0, std::size_t end = ~std::size_t{0}) {
   return [=](Values& d) {

@@ -8,6 +8,7 @@
 #include "backends/cpu/cpu_backend.h"
 #include "core/buffer_pool.h"
 #include "core/error.h"
+#include "core/printable.h"
 #include "core/rng.h"
 #include "core/tensor.h"
 #include "formats/atomic_file.h"
@@ -194,7 +195,7 @@ void run_ladder(const LadderArguments& a) {
                                               {"ladders", {to_json(conv), to_json(fc)}}}
                            .dump(2));
   } else {
-    fmt::print("{}\n\n", backend.description());
+    fmt::print("{}\n\n", printable(backend.description()));
     print(conv);
     print(fc);
     fmt::print(
@@ -225,7 +226,7 @@ void add_bench_ladder(CLI::App& bench) {
   c->add_option("--threads", a->threads, "Of the last rungs (default: all)")
       ->check(CLI::Range(1, 1024));
   c->add_option("--seconds", a->seconds, "For each rung, which runs at least once")
-      ->check(CLI::Range(0.0, 3600.0))
+      ->check(between(0.0, 3600.0))
       ->capture_default_str();
   c->add_option("--svg", a->svg, "Also as a picture, into this file");
   c->add_flag("--json", a->json, "As JSON");

@@ -19,6 +19,7 @@
 #include "backends/opencl/program.h"
 #include "core/algebra.h"
 #include "core/error.h"
+#include "core/printable.h"
 #include "core/rng.h"
 #include "core/tensor.h"
 #include "formats/atomic_file.h"
@@ -298,7 +299,7 @@ void run_opencl_ladder(const LadderArguments& a) {
   if (a.json)
     print_json(backend.description(), all, work, peak);
   else
-    print(backend.description(), all, work, peak);
+    print(printable(backend.description()), all, work, peak);
   if (!a.svg.empty()) {
     std::vector<Bar> bars;
     for (const Step& r : all) bars.push_back({r.name, work / r.seconds / 1e9});

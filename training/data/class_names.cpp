@@ -33,19 +33,7 @@ std::string mapped(const std::string& text, int options) {
 }
 #endif
 
-// Without the difference of capital and small letters.
-std::string without_case(const std::string& name) {
-#ifdef LIMULUS_UNICODE
-  return mapped(name, UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD);
-#else
-  std::string out = name;
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
-#endif
-}
-
-// Also without blanks, invisible characters and the forms of a letter (wide, ligature).
+// Without capitals, blanks, invisible characters and the forms of a letter (wide, ligature).
 std::string skeleton(const std::string& name) {
 #ifdef LIMULUS_UNICODE
   std::string out = mapped(name, UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT |
@@ -80,6 +68,17 @@ std::string canonical(const std::string& name) {
   if (!is_ascii(name)) return mapped(name, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
 #endif
   return name;
+}
+
+std::string without_case(const std::string& name) {
+#ifdef LIMULUS_UNICODE
+  return mapped(name, UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_CASEFOLD);
+#else
+  std::string out = name;
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return out;
+#endif
 }
 
 bool same_names(const std::vector<std::string>& a, const std::vector<std::string>& b) {

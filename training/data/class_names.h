@@ -15,6 +15,10 @@ bool compares_unicode();  // whether this build has utf8proc
 // One spelling for all that are canonically equivalent; as it is what is not UTF-8.
 std::string canonical(const std::string& name);
 
+// One spelling for all that differ in capital and small letters, or not even in those. Without
+// utf8proc for the letters of ASCII only.
+std::string without_case(const std::string& name);
+
 bool same_names(const std::vector<std::string>& a, const std::vector<std::string>& b);
 
 // "daisy, roses, tulips"; of many, the first and how many more.

@@ -203,7 +203,9 @@ Dataset open_flowers17(const fs::path& folder, const DatasetOptions& options) {
   return data;
 }
 
-Dataset open_dataset(const fs::path& folder, const DatasetOptions& options) {
+namespace {
+
+Dataset read_dataset(const fs::path& folder, const DatasetOptions& options) {
   check_folder(folder);
   switch (options.layout) {
     case Layout::automatic:
@@ -250,10 +252,22 @@ Dataset open_dataset(const fs::path& folder, const DatasetOptions& options) {
   if (fits.size() == 1) {
     DatasetOptions known = options;
     known.layout = fits[0];
-    return open_dataset(folder, known);
+    return read_dataset(folder, known);
   }
   if (with_pictures.empty()) not_understood(tree, top);
   return read_folders(tree, options);
+}
+
+}  // namespace
+
+Dataset open_dataset(const fs::path& folder, const DatasetOptions& options) {
+  Dataset data = read_dataset(folder, options);
+  if (!options.test_folder.empty() && data.kind != Layout::train_test)
+    throw ValueError(fmt::format(
+        "{}: is read as {}, where no folder holds the test pictures, so that --test-folder {} "
+        "would be ignored",
+        folder.string(), name_of(data.kind), options.test_folder));
+  return data;
 }
 
 }  // namespace limulus
