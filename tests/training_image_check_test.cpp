@@ -99,9 +99,14 @@ TEST_CASE("JPEG: segments that contradict each other") {
   CHECK(has(error({q, dc, ac, frame(65535, 20), scan(), data}), "at most 65500 a side"));
   CHECK(has(error({q, dc, ac, f, scan(), data, q}), "comes again behind a scan"));
   CHECK(has(error({q, dc, ac, f, segment(0xDD, {1}), scan(), data}), "restart interval"));
-  CHECK(has(error({q, dc, ac, f, {0xFF, 0x01}, scan(), data}), "JPEG is"));
   CHECK(has(error({q, dc, ac, f, segment(0xDC, be16(63)), scan(), data}), "number of lines"));
   CHECK(has(error({q, huffman(0, 16), ac, f, scan(), data}), "more than 15 bits"));
+  // Markers without a length: what follows them is no length. And a height that comes later.
+  CHECK(has(error({q, dc, ac, {0xFF, 0xD8}, f, scan(), data}), "a second picture begins"));
+  CHECK(has(error({q, {0xFF, 0xD3}, dc, ac, f, scan(), data}), "marker d3 has no place here"));
+  CHECK(has(error({q, dc, ac, f, {0xFF, 0x01}, scan(), data}), "marker 01 has no place here"));
+  CHECK(has(error({q, dc, ac, frame(64, 0), scan(), data, segment(0xDC, be16(64))}),
+            "its height is to follow"));
   Bytes full = huffman(1);
   full[5] = 2;  // two codes of one bit: nothing is left
   full.insert(full.end() - 1, 0);
@@ -119,7 +124,8 @@ TEST_CASE("JPEG: a part of the picture is missing") {
             "a scan of 1265625 blocks cannot be in the"));
   // Zeros in place of the end: a code of zeros stands for something, so that the picture needs less
   // than there is. What is left over tells.
-  CHECK(has(verdict(grey({}, Bytes(200, 0))), "goes on for 184 bytes behind the last block"));
+  CHECK(has(verdict(grey({}, Bytes(200, 0))),
+            "goes on for 184 bytes behind the last of its 64 parts"));
   for (const char* name : {"rgb.jpg", "grey.jpg", "cmyk.jpg", "progressive.jpg"}) {
     const Bytes whole = golden(name);
     int refused = 0, tried = 0;

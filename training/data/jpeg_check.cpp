@@ -20,10 +20,14 @@ constexpr int kMostScans = 200;             // of a progressive picture; encoder
 constexpr std::uint32_t kMostSide = 65500;  // libjpeg's limit, so that of all decoders
 constexpr int kBlocksOfMcu = 10;
 
+// Behind those up to "temporary", and from the first restart marker to the end of the picture, no
+// length follows.
 enum Marker : int {
+  kTemporary = 0x01,
   kFrameBaseline = 0xC0,
   kFrameProgressive = 0xC2,
   kHuffman = 0xC4,
+  kFirstRestart = 0xD0,
   kStart = 0xD8,
   kEnd = 0xD9,
   kScan = 0xDA,
@@ -43,6 +47,8 @@ class JpegCheck {
   ImageFacts run() {
     at_ = 2;  // behind "start of image"
     for (int marker = next_marker(); marker != kEnd; marker = next_marker()) {
+      if (marker == kStart) bad("a second picture begins before the first has ended");
+      if (marker <= kTemporary || (marker >= kFirstRestart && marker < kStart)) misplaced(marker);
       if (bytes_.size() - at_ < 2) cut();
       const std::size_t length = bytes_[at_] << 8 | bytes_[at_ + 1];
       if (length < 2) bad(fmt::format("a segment has the length {}", length));
@@ -61,6 +67,9 @@ class JpegCheck {
   }
   [[noreturn]] void incomplete(const std::string& what) const {
     throw FileError(fmt::format("{}: the JPEG is incomplete: {}", name_, what));
+  }
+  [[noreturn]] void misplaced(int marker) const {
+    bad(fmt::format("marker {:02x} has no place here", marker));
   }
   [[noreturn]] void cut() const {
     incomplete(fmt::format("its {} bytes hold no end marker, the file was cut", bytes_.size()));
@@ -101,8 +110,7 @@ class JpegCheck {
       return;
     }
     if (marker == kComment || (marker > kApplication && marker <= 0xEF)) return;
-    if (marker == kStart) bad("a second picture begins before the first has ended");
-    bad(fmt::format("marker {:02x} has no place here", marker));
+    misplaced(marker);
   }
 
   static bool begins(Bytes s, std::string_view text) {
@@ -172,6 +180,11 @@ class JpegCheck {
                       name_, marker, s[0]));
     height_ = s[1] << 8 | s[2];
     const int width = s[3] << 8 | s[4], n = s[5];
+    if (height_ == 0)
+      throw FileError(
+          fmt::format("{}: this kind of JPEG is not supported: {} x 0 pixels, its height is to "
+                      "follow the first scan",
+                      name_, width));
     check_image_size(static_cast<std::uint32_t>(width), static_cast<std::uint32_t>(height_),
                      kMostSide, name_);
     if (n != 1 && n != 3 && n != 4)
