@@ -124,6 +124,68 @@ TEST_CASE("layout: what can be read in two ways is an error that shows both") {
   CHECK(count(data, SkipRule::unused) == 1);
 }
 
+TEST_CASE("layout: parts inside of classes would be mixed") {
+  const Pictures doubtful[] = {
+      {"cat/train/1.jpg", "cat/test/2.jpg", "dog/train/1.jpg", "dog/test/2.jpg"},
+      {"cat/1.jpg", "cat/Val/2.jpg", "dog/1.jpg"},
+      {"cat/validation/1.jpg", "dog/1.jpg", "fox/1.jpg"},
+  };
+  for (const Pictures& folder : doubtful) {
+    const std::string error = folder.error();
+    CAPTURE(error);
+    CHECK(has(error, "can be read in two ways"));
+    CHECK(has(error, "--layout classes"));
+    CHECK(has(folder.error({.classes = {"cat", "dog", "fox"}}), "two ways"));
+    CHECK(pictures(folder.open({.layout = Layout::classes})) >= 3);
+  }
+  // Kinds of a class whose names are no parts' names together.
+  const Pictures kinds = {"vehicle/train/1.jpg", "vehicle/bus/2.jpg", "cricket/test/1.jpg",
+                          "cricket/short/1.jpg", "toy/train/1.jpg"};
+  CHECK(kinds.open().classes == Names{"cricket", "toy", "vehicle"});
+}
+
+TEST_CASE("layout: what lies in a folder without pictures is listed, and each thing once") {
+  // test/ has pictures, but none that can be read.
+  const Pictures parts = {"train/a/1.jpg", "train/a/2.jpg", "train/b/1.jpg", "train/b/2.jpg",
+                          "test/a/1.gif",  "test/b/2.webp", "test/list.txt", "val/"};
+  const Dataset data = parts.open();
+  CHECK(count(data, SkipRule::other_format) == 2);
+  CHECK(count(data, SkipRule::not_a_picture) == 1);
+  CHECK(count(data, SkipRule::empty_class) == 2);
+  CHECK(data.skipped.size() == 5);
+  const Pictures two = {"train/a/1.jpg", "train/b/1.jpg", "training/c/1.jpg", "training/c/2.jpg"};
+  const Dataset second = two.open({.layout = Layout::train_test});
+  REQUIRE(second.skipped.size() == 1);
+  CHECK(has(second.skipped[0].reason, "2 pictures in a second training folder"));
+  // What there is too little of is named.
+  const Pictures one = {"cat/1.jpg", "dog/1.webp", "fox/"};
+  CHECK(has(one.error(), "3 skipped: "));
+  CHECK(has(one.error(), "the first is " + (one / "dog/1.webp").string() + ": .webp pictures"));
+  // How the set was divided is said as it was.
+  const Pictures single = {"cat/1.jpg", "dog/1.jpg"};
+  CHECK(single.open().test.size() == 0);
+  CHECK(has(single.open().division, "none held out"));
+  CHECK(has(single.open({.classes = {"cat", "dog"}}).layout, "2 class folders"));
+  const Pictures alone = {"cat/1.jpg"};
+  CHECK(alone.open({.classes = {"cat", "dog"}}).layout == "1 class folder");
+}
+
+TEST_CASE("layout: a link to a folder of the same set is no second class, nor read twice") {
+  const Pictures folder = {"cat/1.jpg",          "cat/2.jpg",        "dog/1.jpg",
+                           "dog/2020/may/2.jpg", ".store/fox/1.jpg", ".store/fox/2.jpg"};
+  fs::create_directory_symlink("cat", folder / "a_cat");            // another name of a class
+  fs::create_directory_symlink("../dog", folder / "cat/more");      // a class in a class
+  fs::create_directory_symlink("../dog/2020", folder / "cat/old");  // a part of one
+  fs::create_directory_symlink("2020", folder / "dog/2019");        // of its own class, met first
+  fs::create_directory_symlink("may", folder / "dog/2020/april");
+  fs::create_directory_symlink(".store/fox", folder / "fox");  // which is not read by itself
+  const Dataset data = folder.open();
+  CHECK(data.classes == Names{"cat", "dog", "fox"});
+  CHECK(pictures(data) == 6);
+  CHECK(count(data, SkipRule::repeated) == 5);
+  CHECK(count(data, SkipRule::hidden) == 1);
+}
+
 TEST_CASE("layout: pictures at any depth, and a list of all that is none") {
   Pictures folder = {"cat/1.jpg",       "cat/2019/2.JPG",    "cat/2019/may/3.jpeg",
                      "cat/.hidden.jpg", "cat/Thumbs.db",     "cat/4.webp",
@@ -146,6 +208,7 @@ TEST_CASE("layout: pictures at any depth, and a list of all that is none") {
   CHECK(has(one.error(), "animals meant, with cat, dog?"));
   const Pictures other = {"cat/1.webp", "dog/1.webp"};
   CHECK(has(other.error(), "2 skipped: 2 a picture of another format"));
+  CHECK(has(other.error(), "cat/1.webp: .webp pictures are not read"));
 }
 
 TEST_CASE("layout: symbolic links, loops, pipes and links to nothing") {
@@ -184,9 +247,11 @@ TEST_CASE("layout: symbolic links, loops, pipes and links to nothing") {
 TEST_CASE("layout: a folder that cannot be opened is skipped with a note") {
   if (::geteuid() != 0) MESSAGE("as this user, who is not root");
   Pictures folder = {"cat/1.jpg", "cat/2.jpg", "dog/1.jpg", "dog/private/2.jpg", "found/"};
-  fs::permissions(folder.path, fs::perms::all);
+  const Pictures parts = {"train/a/1.jpg", "train/b/1.jpg", "test/a/2.jpg", "test/b/2.jpg"};
+  for (const fs::path& path : {folder.path, parts.path}) fs::permissions(path, fs::perms::all);
   for (const char* name : {"dog/private", "found"}) fs::permissions(folder / name, fs::perms::none);
-  const pid_t child = ::fork();  // another user, who owns nothing here
+  fs::permissions(parts / "test/b", fs::perms::none);  // one entry, not also "without pictures"
+  const pid_t child = ::fork();                        // another user, who owns nothing here
   REQUIRE(child >= 0);
   if (child == 0) {
     if (::geteuid() == 0 && ::setuid(65534) != 0) ::_exit(2);
@@ -194,7 +259,8 @@ TEST_CASE("layout: a folder that cannot be opened is skipped with a note") {
       const Dataset data = open_dataset(folder.path);
       const bool right =
           data.classes == Names{"cat", "dog"} && pictures(data) == 3 &&
-          count(data, SkipRule::no_access) == 2 &&
+          count(data, SkipRule::no_access) == 2 && data.skipped.size() == 2 &&
+          parts.open().skipped.size() == 1 && parts.open().test.size() == 1 &&
           has(message_of<FileError>([&] { open_dataset(folder.path, {.strict = true}); }),
               "cannot be listed: Permission denied");
       ::_exit(right ? 0 : 1);
@@ -205,6 +271,7 @@ TEST_CASE("layout: a folder that cannot be opened is skipped with a note") {
   int status = 0;
   ::waitpid(child, &status, 0);
   for (const char* name : {"dog/private", "found"}) fs::permissions(folder / name, fs::perms::all);
+  fs::permissions(parts / "test/b", fs::perms::all);
   CHECK(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 0);
 }

@@ -59,18 +59,25 @@ void check_folder(const fs::path& folder) {
                                       : std::string("is a file, expected a folder of images")));
 }
 
-bool any_file(const Listing& listing, const char* begin, const char* end) {
-  return std::any_of(listing.others.begin(), listing.others.end(), [&](const std::string& name) {
-    return name.starts_with(begin) && name.ends_with(end);
-  });
+bool is_mnist(const std::string& name) {
+  for (const char* begin : {"train-images", "train-labels", "t10k-images", "t10k-labels"})
+    if (name.starts_with(begin) && (name.ends_with("ubyte") || name.ends_with("ubyte.gz")))
+      return true;
+  return false;
 }
 
-// MNIST's files may each lie in a folder of its own name, as some archives unpack.
-bool any_mnist(const Listing& top, const char* part) {
-  const std::string begin = std::string(part) + "-images";
-  return any_file(top, begin.c_str(), "ubyte") || any_file(top, begin.c_str(), "ubyte.gz") ||
-         std::any_of(top.folders.begin(), top.folders.end(), [&](const std::string& name) {
-           return name.starts_with(begin) && name.ends_with("ubyte");
+bool is_cifar10(const std::string& name) {
+  return name == "test_batch.bin" || (name.starts_with("data_batch_") && name.ends_with(".bin"));
+}
+
+// One file is enough: who reads the set says which others are missing. A pipe or a link to nothing
+// in the place of a file counts, and so does a folder, as some archives unpack each file into one.
+template <class Match>
+bool any_entry(const Listing& top, Match matches) {
+  return std::any_of(top.others.begin(), top.others.end(), matches) ||
+         std::any_of(top.folders.begin(), top.folders.end(), matches) ||
+         std::any_of(top.skipped.begin(), top.skipped.end(), [&](const Skipped& s) {
+           return matches(fs::path(s.name).filename().string());
          });
 }
 
@@ -82,22 +89,32 @@ bool any_mnist(const Listing& top, const char* part) {
   std::sort(found.begin() + static_cast<std::ptrdiff_t>(top.folders.size()), found.end());
   const std::size_t count = found.size();
   if (count > 12) found.resize(12);
+  const auto has = [&](const char* name) {
+    return std::find(top.others.begin(), top.others.end(), name) != top.others.end();
+  };
   std::string hint;
-  if (std::find(top.others.begin(), top.others.end(), "data_batch_1") != top.others.end())
-    hint = "; this is CIFAR-10's Python version: take its binary version";
+  if (has("data_batch_1")) hint = "; this is CIFAR-10's Python version: take its binary version";
+  if (has("train.bin") && has("test.bin"))
+    hint = "; this looks like CIFAR-100, which is not read, only CIFAR-10";
   std::vector<Skipped> skipped = tree.skipped;
   for (const TopFolder& folder : tree.folders) {
     const auto more = folder.as_class().skipped;
     skipped.insert(skipped.end(), more.begin(), more.end());
   }
-  if (!skipped.empty()) hint += "; " + summary(skipped);
+  const auto below = std::find_if(skipped.begin(), skipped.end(), [](const Skipped& s) {
+    const std::string name = fs::path(s.name).filename().string();
+    return is_mnist(name) || is_cifar10(name);
+  });
+  if (below != skipped.end())
+    hint += fmt::format("; is {} meant?", fs::path(below->name).parent_path().string());
+  if (!skipped.empty()) hint += "; " + summary_with_first(skipped);
   throw FileError(fmt::format(
       "{}: not a set of images that is understood. Understood are: folders of pictures, one per "
       "class (<class>/*.jpg or .png), alone or under train/ beside test/ or val/; Flowers-17 "
       "(jpg/image_0001.jpg ...); MNIST or Fashion-MNIST (train-images-idx3-ubyte, also .gz); "
-      "CIFAR-10's binary version (data_batch_1.bin ...). Found {} entries{}{}{}{}",
-      tree.path.string(), count, count ? ": " : "", fmt::join(found, ", "),
-      count > found.size() ? ", ..." : "", hint));
+      "CIFAR-10's binary version (data_batch_1.bin ...). Found {} {}{}{}{}{}",
+      tree.path.string(), count, count == 1 ? "entry" : "entries", count ? ": " : "",
+      fmt::join(found, ", "), count > found.size() ? ", ..." : "", hint));
 }
 
 }  // namespace
@@ -223,17 +240,14 @@ Dataset read_dataset(const fs::path& folder, const DatasetOptions& options) {
   const Listing top = list_folder(folder);
   const FolderTree tree = read_tree(folder);
   const TopFolder* jpg = find_folder(tree, "jpg");
-  const bool evaluating = !options.classes.empty();
   std::vector<std::string> with_pictures;
   for (const TopFolder& part : tree.folders)
     if (part.count() > 0) with_pictures.push_back(part.name);
 
   // What the files say; then whether there are folders of pictures that this would leave out.
   std::vector<Layout> fits;
-  if (any_mnist(top, "train") || (evaluating && any_mnist(top, "t10k")))
-    fits.push_back(Layout::mnist);
-  if (any_file(top, "data_batch_", ".bin") || (evaluating && any_file(top, "test_batch", ".bin")))
-    fits.push_back(Layout::cifar10);
+  if (any_entry(top, is_mnist)) fits.push_back(Layout::mnist);
+  if (any_entry(top, is_cifar10)) fits.push_back(Layout::cifar10);
   const bool in_jpg = jpg != nullptr && are_flowers17(jpg->pictures);
   if (in_jpg || are_flowers17(tree.pictures)) fits.push_back(Layout::flowers17);
   const std::size_t own = in_jpg ? 1 : 0;  // jpg/ is Flowers-17's own

@@ -1,9 +1,12 @@
 // The sets that come as a few files of raw pixels: MNIST's IDX format and CIFAR-10's records.
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <zlib.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <memory>
+#include <set>
 #include <span>
 #include <utility>
 
@@ -73,14 +76,27 @@ std::vector<std::uint8_t> read_idx(const fs::path& path, int rank, std::vector<s
   std::vector<std::uint8_t> bytes = read_unpacked(path, header, read_header);
   read_header(bytes);
   if (known != nullptr) *known = known_labels(bytes);
+  if (expected == 0)
+    throw FileError(fmt::format("{}: holds nothing: {} = 0 bytes", path.string(), product));
   const auto data = static_cast<std::int64_t>(bytes.size() - header);
-  if (data != expected || expected == 0) {
+  if (data != expected) {
     throw FileError(fmt::format("{}: {} = {} bytes expected after the header, but there are {}{}",
                                 path.string(), product, expected, data,
                                 data > expected ? " or more" : ""));
   }
   bytes.erase(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(header));
   return bytes;
+}
+
+// What there is in a file's place, as "is a named pipe, not a file"; "" where there is nothing.
+std::string instead_of_file(const fs::path& path) {
+  struct stat found = {};
+  if (::stat(path.c_str(), &found) == 0) return kind_of(found.st_mode);
+  const int error = errno;
+  std::error_code ignored;
+  if (error == ENOENT || error == ENOTDIR)
+    return fs::is_symlink(path, ignored) ? "is a symbolic link to nothing" : "";
+  return "cannot be looked at: " + system_message(error);
 }
 
 // MNIST's file names are written with '-' or '.' before "idx", packed or not; some archives unpack
@@ -92,11 +108,9 @@ fs::path find_idx(const fs::path& folder, const std::string& begin, const std::s
       const std::string name = fmt::format("{}{}{}-ubyte{}", begin, dot, idx, packed);
       for (const fs::path& path : {folder / name, folder / name / name}) {
         std::error_code ignored;
-        const fs::file_status status = fs::status(path, ignored);
-        if (fs::is_regular_file(status)) return path;
-        if (fs::exists(status))
-          other = fmt::format("; {} is {}", path.string(),
-                              fs::is_directory(status) ? "a folder" : "not a regular file");
+        if (fs::is_regular_file(path, ignored)) return path;
+        if (const std::string what = instead_of_file(path); !what.empty())
+          other = fmt::format("; {} {}", path.string(), what);
       }
     }
   }
@@ -138,16 +152,19 @@ MnistPart read_mnist_part(const fs::path& folder, const std::string& part) {
       {image_path, label_path}};
 }
 
-// Whatever lies beside the files that were read.
+// Whatever lies beside the files that were read, and is not in the list yet.
 void skip_others(const fs::path& folder, const std::vector<fs::path>& read, Dataset* data) {
   const Listing listing = list_folder(folder);
-  data->skipped.insert(data->skipped.end(), listing.skipped.begin(), listing.skipped.end());
+  std::set<std::string> listed;
+  for (const Skipped& s : data->skipped) listed.insert(s.name);
+  for (const Skipped& s : listing.skipped)
+    if (!listed.contains(s.name)) data->skipped.push_back(s);
   for (const auto* names : {&listing.folders, &listing.pictures, &listing.others})
     for (const std::string& name : *names) {
       const bool was_read = std::any_of(read.begin(), read.end(), [&](const fs::path& path) {
         return path == folder / name || path.parent_path() == folder / name;
       });
-      if (!was_read)
+      if (!was_read && !listed.contains((folder / name).string()))
         data->skipped.push_back({(folder / name).string(),
                                  fmt::format("without a part in {}", name_of(data->kind)),
                                  SkipRule::unused});
@@ -230,14 +247,13 @@ Dataset open_cifar10(const fs::path& folder, const DatasetOptions& options) {
   for (int i = 1; i <= 5; ++i) {
     fs::path path = folder / fmt::format("data_batch_{}.bin", i);
     std::error_code ignored;
-    const fs::file_status status = fs::status(path, ignored);
-    if (fs::is_regular_file(status)) {
+    if (fs::is_regular_file(path, ignored)) {
       batches.push_back(std::move(path));
     } else {
+      const std::string what = instead_of_file(path);
       data.skipped.push_back({path.string(),
-                              fs::exists(status) ? "is no regular file, so that a part of the "
-                                                   "training set is missing"
-                                                 : "this part of the training set is missing",
+                              what.empty() ? "this part of the training set is missing"
+                                           : what + "; this part of the training set is missing",
                               SkipRule::incomplete});
     }
   }
@@ -251,6 +267,7 @@ Dataset open_cifar10(const fs::path& folder, const DatasetOptions& options) {
   data.layout = fmt::format("CIFAR-10, binary version, {} of its 5 data batches", batches.size());
   data.division = "the test batch held out";
   batches.push_back(test);
+  for (const char* own : {"batches.meta.txt", "readme.html"}) batches.push_back(folder / own);
   skip_others(folder, batches, &data);
   check_strict(data, options);
   return data;

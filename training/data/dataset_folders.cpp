@@ -12,6 +12,10 @@
 namespace limulus {
 namespace {
 
+std::string class_folders(std::size_t n) {
+  return fmt::format("{} class folder{}", n, n == 1 ? "" : "s");
+}
+
 // Fills a data set from folders.
 class Reader {
  public:
@@ -40,12 +44,21 @@ class Reader {
     }
   }
 
+  // What lies in a folder and takes no part; the folder itself, where it is without pictures.
+  void skip_rest(const PictureFolder& folder, const std::filesystem::path& in, const char* what) {
+    const std::filesystem::path path = in / folder.name;
+    data.skipped.insert(data.skipped.end(), folder.skipped.begin(), folder.skipped.end());
+    const bool listed =  // it could not be opened
+        std::any_of(folder.skipped.begin(), folder.skipped.end(),
+                    [&](const Skipped& s) { return s.name == path.string(); });
+    if (folder.pictures.empty() && !listed) skip(path, what, SkipRule::empty_class);
+  }
+
   // Adds a class folder's pictures to a part of the set.
   void add(const PictureFolder& folder, const std::filesystem::path& in, ImageSet* to) {
     const std::filesystem::path path = in / folder.name;
-    data.skipped.insert(data.skipped.end(), folder.skipped.begin(), folder.skipped.end());
-    if (folder.pictures.empty())
-      return skip(path, "a class folder without pictures", SkipRule::empty_class);
+    skip_rest(folder, in, "a class folder without pictures");
+    if (folder.pictures.empty()) return;
     const std::int64_t label = index_->find(folder.name);
     if (label < 0)
       throw FileError(fmt::format("{}: class \"{}\" is not in {}: {}", in.string(), folder.name,
@@ -57,13 +70,18 @@ class Reader {
   }
 
   // Two classes to learn, or one picture to evaluate.
-  void check_enough(const std::filesystem::path& in, std::size_t classes, const std::string& hint) {
+  void check_enough(const std::vector<PictureFolder>& folders, const std::filesystem::path& in,
+                    const std::string& hint) {
+    const std::size_t classes = data.classes.size();
     if (classes >= (options_.classes.empty() ? 2 : 1)) return;
-    throw FileError(fmt::format("{}: folders with .jpg or .png pictures: {} ({}); {}{}{}",
-                                in.string(), classes, names_text(data.classes),
-                                options_.classes.empty() ? "a classifier needs at least 2 classes"
-                                                         : "there is nothing to evaluate",
-                                hint, data.skipped.empty() ? "" : "; " + summary(data.skipped)));
+    for (const PictureFolder& folder : folders)
+      skip_rest(folder, in, "a class folder without pictures");
+    throw FileError(
+        fmt::format("{}: folders with .jpg or .png pictures: {} ({}); {}{}{}", in.string(), classes,
+                    names_text(data.classes),
+                    options_.classes.empty() ? "a classifier needs at least 2 classes"
+                                             : "there is nothing to evaluate",
+                    hint, data.skipped.empty() ? "" : "; " + summary_with_first(data.skipped)));
   }
 
   // A set in one piece is divided.
@@ -72,9 +90,10 @@ class Reader {
     split_by_class(all, static_cast<std::int64_t>(data.classes.size()), options_, &data.train,
                    &data.test);
     data.layout = what + deep();
-    data.division = options_.test_part > 0 ? fmt::format("{:.0f} % of each held out for testing",
-                                                         100 * options_.test_part)
-                                           : std::string("none of them held out");
+    data.division = options_.test_part <= 0 ? std::string("none of them held out")
+                    : data.test.size() == 0 ? std::string("none held out, as each has one picture")
+                                            : fmt::format("{:.0f} % of each held out for testing",
+                                                          100 * options_.test_part);
   }
 
   std::string deep() const {
@@ -97,8 +116,10 @@ Dataset read_classes(const FolderTree& tree, const DatasetOptions& options) {
   Reader reader(tree, options);
   reader.data.kind = Layout::classes;
   std::vector<std::string> names;
+  std::vector<PictureFolder> folders;
   std::string hint;
   for (const TopFolder& folder : tree.folders) {
+    folders.push_back(folder.as_class());
     if (folder.count() == 0) continue;
     names.push_back(folder.name);
     if (folder.child_names().size() > 1)
@@ -106,11 +127,11 @@ Dataset read_classes(const FolderTree& tree, const DatasetOptions& options) {
                          names_text(folder.child_names(), 5));
   }
   reader.data.classes = names;
-  reader.check_enough(tree.path, names.size(), hint);
+  reader.check_enough(folders, tree.path, hint);
   reader.set_classes(names, tree.path);
   ImageSet all;
-  for (const TopFolder& folder : tree.folders) reader.add(folder.as_class(), tree.path, &all);
-  reader.divide(all, fmt::format("{} class folders", names.size()));
+  for (const PictureFolder& folder : folders) reader.add(folder, tree.path, &all);
+  reader.divide(all, class_folders(names.size()));
   return std::move(reader.data);
 }
 
@@ -149,7 +170,7 @@ Dataset read_roles(const FolderTree& tree, const Roles& roles, const DatasetOpti
   data.kind = Layout::train_test;
   for (const TopFolder& folder : tree.folders)
     if (folder.count() == 0)
-      reader.skip(tree.path / folder.name, "a folder without pictures", SkipRule::empty_class);
+      reader.skip_rest(folder.as_class(), tree.path, "a folder without pictures");
   const TopFolder* train = roles.train.empty() ? nullptr : roles.train[0];
   const TopFolder* test = choose_test(tree, roles, options, &reader);
 
@@ -161,7 +182,9 @@ Dataset read_roles(const FolderTree& tree, const Roles& roles, const DatasetOpti
     data.skipped.insert(data.skipped.end(), train->skipped.begin(), train->skipped.end());
     reader.skip_pictures(train_path, train->pictures);
     for (std::size_t i = 1; i < roles.train.size(); ++i)
-      reader.skip(tree.path / roles.train[i]->name, "a second training folder", SkipRule::unused);
+      reader.skip(tree.path / roles.train[i]->name,
+                  fmt::format("{} pictures in a second training folder", roles.train[i]->count()),
+                  SkipRule::unused);
     for (const TopFolder* other : roles.others)
       reader.skip(tree.path / other->name,
                   fmt::format("{} pictures in a folder without a part", other->count()),
@@ -173,14 +196,14 @@ Dataset read_roles(const FolderTree& tree, const Roles& roles, const DatasetOpti
   for (const PictureFolder& folder : folders)
     if (!folder.pictures.empty()) names.push_back(folder.name);
   data.classes = names;
-  if (options.classes.empty() || test == nullptr) reader.check_enough(train_path, names.size(), "");
+  if (options.classes.empty() || test == nullptr) reader.check_enough(folders, train_path, "");
   reader.set_classes(names, train_path);
   ImageSet all;
   for (const PictureFolder& folder : folders) reader.add(folder, train_path, &all);
 
   const std::string what =
-      train == nullptr ? fmt::format("{} class folders", names.size())
-                       : fmt::format("a {} folder of {} class folders", train->name, names.size());
+      train == nullptr ? class_folders(names.size())
+                       : fmt::format("a {} folder of {}", train->name, class_folders(names.size()));
   if (test == nullptr) {
     reader.divide(all, what);
     return std::move(data);
@@ -191,16 +214,22 @@ Dataset read_roles(const FolderTree& tree, const Roles& roles, const DatasetOpti
   reader.skip_pictures(test_path, test->pictures);
   for (const PictureFolder& folder : test->children) reader.add(folder, test_path, &data.test);
   data.layout =
-      train != nullptr ? fmt::format("{} and {} folders of {} class folders", train->name,
-                                     test->name, names.size())
+      train != nullptr ? fmt::format("{} and {} folders of {}", train->name, test->name,
+                                     class_folders(names.size()))
       : names.empty()
-          ? fmt::format("a {} folder of {} class folders", test->name, test->child_names().size())
-          : fmt::format("{} class folders beside a {} folder", names.size(), test->name);
+          ? fmt::format("a {} folder of {}", test->name, class_folders(test->child_names().size()))
+          : fmt::format("{} beside a {} folder", class_folders(names.size()), test->name);
   data.layout += reader.deep();
   return std::move(data);
 }
 
 }  // namespace
+
+std::string summary_with_first(const std::vector<Skipped>& skipped) {
+  const auto first = std::find_if(skipped.begin(), skipped.end(),
+                                  [](const Skipped& s) { return stops_strict(s.rule); });
+  return summary(skipped) + (first == skipped.end() ? "" : "; the first is " + text_of(*first));
+}
 
 void check_strict(const Dataset& data, const DatasetOptions& options) {
   if (!options.strict) return;

@@ -19,6 +19,10 @@ Layout decide(const FolderTree& tree, const Roles& roles, const DatasetOptions& 
 // By options.layout, or else as decide() says.
 Dataset read_folders(const FolderTree& tree, const DatasetOptions& options);
 
+// For an error: how many were skipped by which rule, and the first of those that were meant to take
+// part: "2 skipped: 1 hidden (...), 1 unreadable; the first is a/1.jpg: it is empty".
+std::string summary_with_first(const std::vector<Skipped>& skipped);
+
 // FileError, naming the first entry of data.skipped for which `--strict` stops.
 void check_strict(const Dataset& data, const DatasetOptions& options);
 

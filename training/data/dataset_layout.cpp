@@ -30,6 +30,11 @@ std::ptrdiff_t test_rank(const std::string& name, const DatasetOptions& options)
   return found == std::end(kTestNames) ? -1 : 1 + (found - std::begin(kTestNames));
 }
 
+bool is_train(const std::string& name) {
+  return lower(name) == "train" || lower(name) == "training";
+}
+bool is_role(const std::string& name) { return is_train(name) || test_rank(name, {}) >= 0; }
+
 std::vector<std::string> names_of(const std::vector<const TopFolder*>& folders) {
   std::vector<std::string> names;
   for (const TopFolder* folder : folders) names.push_back(folder->name);
@@ -72,8 +77,8 @@ std::string described(const TopFolder& folder, const char* what) {
   for (const TopFolder* folder : roles.train) parts.push_back(described(*folder, "training"));
   for (const TopFolder* folder : roles.test) parts.push_back(described(*folder, "held-out"));
   if (!roles.others.empty())
-    parts.push_back(fmt::format("{} {}", names_text(names_of(roles.others), 5),
-                                roles.train.empty() ? "are the classes" : "take no part"));
+    parts.push_back(fmt::format("{}: {}", roles.train.empty() ? "the classes" : "without a part",
+                                names_text(names_of(roles.others), 5)));
   std::string differ;  // in what the classes of a test folder are not those of the training part
   const auto classes = classes_by_roles(roles);
   for (const TopFolder* test : roles.test)
@@ -88,16 +93,38 @@ std::string described(const TopFolder& folder, const char* what) {
       tree.path.string(), all.size(), names_text(all, 8), fmt::join(parts, "; "), differ));
 }
 
+// cat/train/ and cat/test/: the parts of a set inside of its classes, where they would be mixed.
+// vehicle/train/ beside vehicle/bus/ are kinds of a class.
+bool holds_parts(const TopFolder& folder) {
+  const auto names = folder.child_names();
+  return std::all_of(names.begin(), names.end(), is_role) &&
+         std::any_of(names.begin(), names.end(),
+                     [](const auto& name) { return test_rank(name, {}) >= 0; });
+}
+
+void check_parts_inside(const FolderTree& tree, const Roles& roles) {
+  if (roles.others.size() < 2) return;  // a folder around the set: another error says so
+  const auto found = std::find_if(roles.others.begin(), roles.others.end(),
+                                  [](const TopFolder* folder) { return holds_parts(*folder); });
+  if (found == roles.others.end()) return;
+  const std::string name = (*found)->name;
+  throw FileError(fmt::format(
+      "{}: these folders can be read in two ways: as {} classes ({}), each with all pictures below "
+      "it, or as classes with parts inside ({}/ has the folders {}), which are not read: parts lie "
+      "above the classes, as in {}/{}. Choose --layout classes, or move the folders",
+      tree.path.string(), roles.others.size(), names_text(names_of(roles.others), 8), name,
+      names_text((*found)->child_names(), 5), (*found)->child_names().front(), name));
+}
+
 }  // namespace
 
 Roles roles_of(const FolderTree& tree, const DatasetOptions& options) {
   Roles roles;
   for (const TopFolder& folder : tree.folders) {
     if (folder.count() == 0) continue;
-    const std::string name = lower(folder.name);
     if (test_rank(folder.name, options) >= 0) {
       roles.test.push_back(&folder);
-    } else if (name == "train" || name == "training") {
+    } else if (is_train(folder.name)) {
       roles.train.push_back(&folder);
     } else {
       roles.others.push_back(&folder);
@@ -110,7 +137,10 @@ Roles roles_of(const FolderTree& tree, const DatasetOptions& options) {
 }
 
 Layout decide(const FolderTree& tree, const Roles& roles, const DatasetOptions& options) {
-  if (roles.train.empty() && roles.test.empty()) return Layout::classes;
+  if (roles.train.empty() && roles.test.empty()) {
+    check_parts_inside(tree, roles);
+    return Layout::classes;
+  }
   if (!options.classes.empty()) {  // it is known which names are classes
     const auto all = all_names(roles);
     const auto inside = roles.test.empty() ? classes_by_roles(roles) : roles.test[0]->child_names();

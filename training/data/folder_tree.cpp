@@ -86,13 +86,45 @@ void add_entry(const fs::directory_entry& entry, Listing* listing) {
   }
 }
 
+constexpr const char* kReadAlready =
+    "a link to a folder that is read already, or that holds the link";
+
 // The folders that must not be entered again on the way down: a link to one of them is a loop.
 using Visited = std::set<Identity>;
 
-// All pictures below `folder`, whose own identity is in `visited`. Folders that link to each other
-// would be read again on every way through them: what is linked to from here is read once, `linked`.
-// No recursion, as folders may be nested deeper than the stack.
-PictureFolder read_all(const fs::path& folder, Visited visited, Visited* linked) {
+// Links to folders. What one leads to is read once: folders that link to each other would be read
+// again on every way through them, and a folder of the tree is read under its own name.
+class Links {
+ public:
+  explicit Links(const fs::path& folder) {
+    std::error_code ignored;
+    root_ = fs::canonical(folder, ignored);
+  }
+
+  // Whether `path` is a link to a folder that is read without it.
+  bool again(const fs::path& path) {
+    std::error_code ignored;
+    if (!fs::is_symlink(path, ignored)) return false;
+    return inside(path) || !followed_.insert(identity(path)).second;
+  }
+
+ private:
+  // Hidden folders are not read, so that a link to one of them is what counts.
+  bool inside(const fs::path& link) const {
+    std::error_code error;
+    const fs::path target = fs::canonical(link, error).lexically_relative(root_);
+    return !error && !target.empty() && *target.begin() != ".." &&
+           std::all_of(target.begin(), target.end(),
+                       [](const fs::path& name) { return hidden(name.string()).empty(); });
+  }
+
+  fs::path root_;
+  Visited followed_;
+};
+
+// All pictures below `folder`, whose own identity is in `visited`. No recursion, as folders may be
+// nested deeper than the stack.
+PictureFolder read_all(const fs::path& folder, Visited visited, Links* links) {
   PictureFolder all;
   all.name = folder.filename().string();
   std::vector<fs::path> open = {""};  // paths from `folder`
@@ -113,15 +145,10 @@ PictureFolder read_all(const fs::path& folder, Visited visited, Visited* linked)
     for (const std::string& name : listing.others) all.skipped.push_back(skipped_file(here / name));
     all.skipped.insert(all.skipped.end(), listing.skipped.begin(), listing.skipped.end());
     for (const std::string& name : listing.folders) {
-      const Identity id = identity(here / name);
-      std::error_code ignored;
-      const bool again = fs::is_symlink(here / name, ignored) && !linked->insert(id).second;
-      if (!again && visited.insert(id).second) {
+      if (!links->again(here / name) && visited.insert(identity(here / name)).second) {
         open.push_back(inside / name);
       } else {
-        all.skipped.push_back({(here / name).string(),
-                               "a link to a folder that is read already, or that holds the link",
-                               SkipRule::repeated});
+        all.skipped.push_back({(here / name).string(), kReadAlready, SkipRule::repeated});
       }
     }
   }
@@ -196,7 +223,7 @@ FolderTree read_tree(const fs::path& folder) {
   tree.skipped = skip_others(folder, top);
   tree.pictures = std::move(top.pictures);
   Visited above;  // the folder and all that hold it
-  Visited linked;
+  Links links(folder);
   std::error_code ignored;
   for (fs::path at = fs::canonical(folder, ignored); !at.empty(); at = at.parent_path()) {
     above.insert(identity(at));
@@ -208,9 +235,8 @@ FolderTree read_tree(const fs::path& folder) {
   for (const std::string& name : top.folders) {
     const fs::path path = folder / name;
     Visited visited = above;
-    if (!visited.insert(identity(path)).second) {
-      tree.skipped.push_back(
-          no_entry(path, "a link to a folder that holds the link", SkipRule::repeated));
+    if (links.again(path) || !visited.insert(identity(path)).second) {
+      tree.skipped.push_back(no_entry(path, kReadAlready, SkipRule::repeated));
       continue;
     }
     TopFolder part;
@@ -228,11 +254,10 @@ FolderTree read_tree(const fs::path& folder) {
     part.pictures = std::move(listing.pictures);
     for (const std::string& child : listing.folders) {
       Visited on_the_way = visited;
-      if (on_the_way.insert(identity(path / child)).second) {
-        part.children.push_back(read_all(path / child, std::move(on_the_way), &linked));
+      if (!links.again(path / child) && on_the_way.insert(identity(path / child)).second) {
+        part.children.push_back(read_all(path / child, std::move(on_the_way), &links));
       } else {
-        part.skipped.push_back(
-            no_entry(path / child, "a link to a folder that holds the link", SkipRule::repeated));
+        part.skipped.push_back(no_entry(path / child, kReadAlready, SkipRule::repeated));
       }
     }
     tree.folders.push_back(std::move(part));

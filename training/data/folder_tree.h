@@ -47,7 +47,8 @@ struct FolderTree {
 };
 
 // Reads all of it. A folder below that cannot be opened is skipped with a note. Symbolic links are
-// followed, but never to a folder that holds the link (a loop), nor twice to one folder.
+// followed, but never to a folder that holds the link (a loop), nor to one of this tree, which is
+// read under its own name, nor twice to one folder.
 // FileError when `folder` itself cannot be listed.
 FolderTree read_tree(const std::filesystem::path& folder);
 
