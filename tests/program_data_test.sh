@@ -109,7 +109,7 @@ check 'also where the set was moved' 0 '^3 images of moved$' evaluate classes --
 check 'evaluate: all of another set' 0 '^6 images of other$' \
   bash -c "mkdir other && cp -r classes/bus other/bus && '$limulus' evaluate classes_out/checkpoint.safetensors --data other"
 also 'and which were none' 'no image of 2 of the network.s 3 classes: car, train'
-also 'and how it was read' 'other: .*6 images: all of the set \(1 class folders\)'
+also 'and how it was read' 'other: .*6 images: all of the set \(1 class folder\)'
 take sunflowers 1 2 classes/test
 check 'a layout that is doubtful' 1 'two ways: as 4 classes \(bus, car, test, train\), or by the roles' \
   train classes
@@ -125,8 +125,53 @@ also 'nor in the end' '^Nothing was held out, so there is no held-out accuracy'
 check 'evaluate: nothing held out' 0 'Nothing is held out.*--split all takes all 2 images' evaluate single
 check 'evaluate --json: null' 0 '"top1": null' evaluate single --json
 check 'resumed: nothing held out' 0 'Nothing was held out' train single --resume
+take daisy 1 2 only_test/test/daisy
+take roses 1 2 only_test/test/roses
+check 'evaluate: a set without a training part' 0 'The set has no training part.*--split all takes all 4 images' \
+  evaluate single --data only_test --split training
 cp "$small" single/roses/*.jpg
 check 'a class that cannot be used' 1 'none of the 1 training images of class "roses"' train single
+
+# ---- photographs of which some cannot be used ----------------------------------------------------
+mkdir looks
+cp "$(find parts/test/daisy -name '*.jpg' | head -1)" looks/a.jpg
+cp "$(find parts/test/roses -name '*.jpg' | tail -1)" looks/z.jpg
+head -c 3000 looks/a.jpg > looks/cut.jpg
+cp "$small" looks/small.png
+photographs='looks/a.jpg looks/cut.jpg looks/none.jpg looks/small.png looks looks/z.jpg'
+for command in 'predict' 'look --out pages' 'look --png maps'; do
+  # shellcheck disable=SC2086
+  check "$command: some that cannot be used" 1 'error: looks/cut.jpg: the JPEG is incomplete' \
+    "$limulus" ${command%% *} parts_out/checkpoint.safetensors $photographs \
+    $(case $command in look*) echo "${command#look }" ;; esac)
+  also "$command: one that is not there" 'error: looks/none.jpg: '
+  also "$command: a small one" 'error: looks/small.png: .*20x12 is smaller than the crop 32x32'
+  also "$command: a folder" 'error: looks: is a folder'
+done
+check 'look: pages of the others' 0 '^a.look.html z.look.html $' sh -c 'ls pages | tr "\n" " "'
+check 'look: maps of the others' 0 'a.conv1.png .*z.conv1.png' sh -c 'ls maps | tr "\n" " "'
+if command -v python3 > /dev/null; then
+  # shellcheck disable=SC2086
+  for command in predict look; do # by name, look by the file's alone
+    "$limulus" "$command" parts_out/checkpoint.safetensors $photographs --json > some.json 2> /dev/null
+    check "$command --json: each photograph, in order" 0 '^right$' python3 -c '
+import json
+j = json.load(open("some.json"))
+assert ["error" in e for e in j] == [False, True, True, True, True, False], j
+for e, name in zip(j[1:5], ["looks/cut.jpg", "looks/none.jpg", "looks/small.png", "looks"]):
+    assert e.get("image", "looks/" + e.get("photograph", "")).endswith(name) and name in e["error"], e
+print("right")'
+  done
+fi
+
+# ---- names with control characters ----------------------------------------------------------------
+escaped=$(printf 'pa\033[31mrts')
+cp -r parts "$escaped"
+check 'evaluate: a name with an escape' 0 '^Data    pa.x1b.31mrts: ' evaluate parts --data "$escaped"
+if grep -q "$(printf '\033')" out.txt; then
+  failed=$((failed + 1))
+  echo 'FAILED: evaluate prints a name with an escape as it is'
+fi
 
 # ---- names that look equal -----------------------------------------------------------------------
 take daisy 1 2 case/train/Daisy

@@ -198,9 +198,9 @@ void evaluate(const CLI::App& command, const EvaluateArguments& a) {
   const Dataset data = open_data(a, folder, t);
   const Chosen chosen = choose(data, folder, a.split, t);
   if (!a.json) {
-    fmt::print("Data    {}: {}, {}: {} ({})\n", folder, classes_text(t.classes),
+    fmt::print("Data    {}: {}, {}: {} ({})\n", printable(folder), classes_text(t.classes),
                usable_text(chosen.images.size(), chosen.images.size(), "images"), chosen.text,
-               chosen.split == "all" ? data.layout : data.how_read());
+               printable(chosen.split == "all" ? data.layout : data.how_read()));
     for (const std::string& note : chosen.notes) fmt::print("        note: {}\n", note);
     std::fflush(stdout);
   }
@@ -258,7 +258,8 @@ void evaluate(const CLI::App& command, const EvaluateArguments& a) {
   }
   print_skipped(skipped, 20);
   if (count == 0) {
-    fmt::print("Nothing is held out, so there is no accuracy; --split all takes all {} images\n",
+    fmt::print("{}, so there is no accuracy; --split all takes all {} images\n",
+               chosen.split == "training" ? "The set has no training part" : "Nothing is held out",
                data.train.size() + data.test.size());
     return;
   }

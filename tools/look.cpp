@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 
@@ -15,7 +16,9 @@
 #include "formats/read_file.h"
 #include "pages/image_encode.h"
 #include "tools/commands.h"
+#include "tools/picture.h"
 #include "tools/plugin.h"
+#include "tools/terminal.h"
 #include "tools/usage.h"
 #include "training/report/look_page.h"
 #include "training/resume.h"
@@ -99,11 +102,20 @@ void look(const CLI::App& app, const LookArguments& a, const std::string& comman
   const LookOptions options = {target_of(a, trained), a.window, a.stride};
   std::vector<std::string> pages;
   for (const std::string& path : a.photographs) {
-    const Image photograph = decode_image(read_file(path), path);
-    const Look seen = look_at(trained, photograph, options);
-    check_layer(a, seen);
     const LookTitle title = {fs::path(path).filename().string(),
                              fs::path(a.checkpoint).filename().string(), command};
+    Image photograph;
+    Look seen;
+    const std::string error = try_picture(path, [&] {
+      photograph = decode_image(read_file(path), path);
+      seen = look_at(trained, photograph, options);
+    });
+    if (!error.empty()) {
+      const nlohmann::ordered_json json = {{"photograph", title.photograph}, {"error", error}};
+      pages.push_back(json_text(json));
+      continue;
+    }
+    check_layer(a, seen);
     if (a.json) {
       pages.push_back(look_json(trained, seen, title));
       continue;

@@ -3,17 +3,16 @@
 
 #include <algorithm>
 #include <memory>
-#include <new>
 #include <nlohmann/json.hpp>
 
 #include "backends/registry.h"
 #include "core/denormals.h"
-#include "core/error.h"
 #include "core/printable.h"
 #include "formats/read_file.h"
 #include "layers/linear.h"
 #include "tools/commands.h"
 #include "tools/interrupts.h"
+#include "tools/picture.h"
 #include "tools/plugin.h"
 #include "tools/terminal.h"
 #include "tools/usage.h"
@@ -31,13 +30,6 @@ struct PredictArguments {
   bool ten_crop = false, json = false, flush_denormals = false;
 };
 
-// One picture that cannot be read does not cost the answers for the others.
-void complain(const std::string& what, const std::string& path, nlohmann::ordered_json* all) {
-  say(red("error:", stderr) + " " + message_text(what));
-  all->push_back({{"image", path}, {"error", what}});
-  set_exit_status(1);
-}
-
 void predict(const CLI::App& command, const PredictArguments& a) {
   use_threads(command, a.threads, a.device);
   const TrainedModel t = load_trained(a.checkpoint, a.device);
@@ -50,21 +42,12 @@ void predict(const CLI::App& command, const PredictArguments& a) {
   for (const std::string& path : a.images) {
     if (interrupted()) break;
     std::vector<float> p;
-    Image image;
-    try {
-      image = decode_image(read_file(path), path, t.config.prepare.short_side);
-    } catch (const std::bad_alloc&) {
-      complain(fmt::format("{}: there is not enough memory for this picture", path), path, &all);
-      continue;
-    } catch (const std::exception& e) {
-      const std::string what = e.what();
-      complain(what.starts_with(path) ? what : fmt::format("{}: {}", path, what), path, &all);
-      continue;
-    }
-    try {
+    const std::string error = try_picture(path, [&] {
+      const Image image = decode_image(read_file(path), path, t.config.prepare.short_side);
       p = classify(t, image, a.ten_crop);
-    } catch (const ShapeError& e) {  // smaller than the network's input
-      complain(fmt::format("{}: {}", path, e.what()), path, &all);
+    });
+    if (!error.empty()) {
+      all.push_back({{"image", path}, {"error", error}});
       continue;
     }
     const auto best = top_k(p.data(), static_cast<std::int64_t>(p.size()), a.top);
