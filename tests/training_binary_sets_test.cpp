@@ -7,7 +7,7 @@
 
 #include "core/error.h"
 #include "temporary_folder.h"
-#include "training/dataset.h"
+#include "training/data/dataset.h"
 #include "training_sets.h"
 
 using namespace limulus;
