@@ -103,22 +103,30 @@ class Assignments(unittest.TestCase):
             with self.subTest(new=new), says(self, words):
                 self.read(self.GOOD.replace(old, new, 1))
 
+    @staticmethod
+    def points_by_kind(tests) -> tuple[float, float, float]:
+        return (sum(t.points for t in tests if not t.hidden and not t.curve),
+                sum(t.points for t in tests if t.hidden), sum(t.points for t in tests if t.curve))
+
     def test_all_of_the_course_have_100_points_and_a_handout_that_says_so(self):
         for a in ALL:
             handout = (a.folder / "README.md").read_text(encoding="utf-8")
             self.assertEqual(a.points, 100, a.id)
             for task in a.tasks.values():
                 mine = [t for t in a.tests if t.task == task.id]
-                public = sum(t.points for t in mine if not t.hidden)
-                hidden = sum(t.points for t in mine if t.hidden)
+                public, hidden, timed = self.points_by_kind(mine)
+                columns = [public, hidden, *([timed] if a.timed else []), public + hidden + timed]
                 self.assertIn(
-                    f"| {task.id} {task.title} | {public:g} | {hidden:g} | {public + hidden:g} |",
-                    handout)
+                    f"| {task.id} {task.title} | {' | '.join(f'{n:g}' for n in columns)} |", handout)
                 self.assertRegex(handout,
-                                 rf"### {re.escape(task.id)} .* \({public + hidden:g} points\)")
-            public = sum(t.points for t in a.tests if not t.hidden)
-            self.assertIn(f"100: {public:g} with inputs that you have, {100 - public:g} with other",
+                                 rf"### {re.escape(task.id)} .* \({columns[-1]:g} points\)")
+            public, hidden, timed = self.points_by_kind(a.tests)
+            self.assertIn(f"100: {public:g} with inputs that you have, {hidden:g} with other inputs",
                           handout)
+            self.assertEqual(f", {timed:g} for speed" in handout, bool(a.timed))
+            for test in a.timed:  # the curve is published
+                steps = "; ".join(f"{points:g} from {share:.2f} on" for share, points in test.curve)
+                self.assertIn(f"| {test.task} {test.title} | {steps} |", handout)
             self.assertIn(f"about {a.hours:g} hours", handout)
 
     def test_every_task_has_three_hints(self):

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "gradcheck/diagnosis.h"
+#include "judge_serve.h"
 
 namespace course {
 
@@ -19,6 +20,23 @@ std::string written(const Sizes& numbers) {
   std::string out = "[";
   for (const std::int64_t n : numbers) out += (out.size() > 1 ? ", " : "") + std::to_string(n);
   return out + "]";
+}
+
+std::string quoted(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    char code[8];
+    if (c == '"' || c == '\\') {
+      out += std::string("\\") + c;
+    } else if (byte < 0x20 || byte >= 0x7f) {  // a student's text may be of any encoding
+      std::snprintf(code, sizeof code, "\\u%04x", byte);
+      out += code;
+    } else {
+      out += c;
+    }
+  }
+  return out + "\"";
 }
 
 Doubles normal(Rng& rng, std::int64_t count) {

@@ -21,10 +21,23 @@ struct Wrong : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// What is timed: one function for one problem, beside the library's own for the same.
+struct Speed {
+  std::string call;  // of the timed program (timed.h)
+  Integers sizes;    // which that call is given
+  Integers inputs;   // how many floats each input array has; they are filled from -1 to 1
+  std::int64_t output;
+  double operations;  // that the formula has, a multiply-add counted as two
+  void (*library)(const Integers& sizes, const std::vector<float*>& inputs, float* output);
+  // Throws Wrong. `expected` is what the library computed, in single precision, too.
+  std::function<void(const Doubles& expected, const Doubles& got)> check;
+};
+
 struct Case {
   std::string name;
   std::vector<Record> (*make)(Rng& rng);               // the calls of a test, from a seed
   void (*check)(const Record& in, const Record& out);  // of one call; throws Wrong
+  const Speed* speed = nullptr;  // of a timed test, which has neither of the two above
 };
 const std::vector<Case>& cases();
 

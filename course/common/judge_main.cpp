@@ -1,4 +1,5 @@
-// judge list | make CASE SEED FILE | check CASE INPUTS RESULTS
+// judge list | make CASE SEED FILE | check CASE INPUTS RESULTS | layout CASE
+// judge serve CASE SEED IN OUT MEMORY     the yardstick of a timed test (judge_serve.cpp)
 //
 // `check` prints a verdict as JSON: {"ok": false, "kind": "wrong", "message": "..."}. Its kinds:
 // ok; wrong; not written (the task is yet to be written); error (an exception); missing (no
@@ -9,6 +10,7 @@
 #include <iostream>
 
 #include "judge.h"
+#include "judge_serve.h"
 
 namespace {
 
@@ -21,27 +23,11 @@ const Case& find(const std::string& name) {
 }
 
 void make(const Case& c, std::uint64_t seed, const std::string& file) {
+  if (c.make == nullptr) throw std::runtime_error("judge: '" + c.name + "' is a timed case");
   Rng rng(seed, limulus::stream_of(c.name));
   std::ofstream out(file, std::ios::binary);
   for (const Record& call : c.make(rng)) call.write(out);
   if (!out) throw std::runtime_error("judge: " + file + " could not be written");
-}
-
-std::string quoted(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    char code[8];
-    if (c == '"' || c == '\\') {
-      out += std::string("\\") + c;
-    } else if (byte < 0x20 || byte >= 0x7f) {  // a student's text may be of any encoding
-      std::snprintf(code, sizeof code, "\\u%04x", byte);
-      out += code;
-    } else {
-      out += c;
-    }
-  }
-  return out + "\"";
 }
 
 int verdict(const std::string& kind, const std::string& message) {
@@ -88,10 +74,18 @@ int main(int argc, char** argv) {
     if (a.size() == 4 && a[0] == "make")
       return make(find(a[1]), std::strtoull(a[2].c_str(), nullptr, 10), a[3]), 0;
     if (a.size() == 4 && a[0] == "check") return check(find(a[1]), a[2], a[3]);
+    if (a.size() == 2 && a[0] == "layout") {
+      std::cout << layout(find(a[1])) << "\n";
+      return 0;
+    }
+    if (a.size() == 6 && a[0] == "serve")
+      return serve(find(a[1]), std::strtoull(a[2].c_str(), nullptr, 10), std::atoi(a[3].c_str()),
+                   std::atoi(a[4].c_str()), std::atoi(a[5].c_str()));
   } catch (const std::exception& e) {
     std::cerr << e.what() << "\n";
     return 1;
   }
-  std::cerr << "judge list | make CASE SEED FILE | check CASE INPUTS RESULTS\n";
+  std::cerr << "judge list | make CASE SEED FILE | check CASE INPUTS RESULTS | layout CASE | "
+               "serve CASE SEED IN OUT MEMORY\n";
   return 2;
 }

@@ -2,8 +2,10 @@
 
     id, title, hours, prerequisites, sources
     [limits]   seconds, memory_mib            of one test
+    [build]    flags, vector                  optional: how a fast program is compiled (build.py)
     [[tasks]]  id, title, file, needs         one file each, which the student hands in
     [[tests]]  task, case, title, points, hidden
+    [[speed]]  task, case, title, curve       optional: what is timed (speed.py)
 
 A mistake in the file is a GradeError that names the file, the table and the key.
 """
@@ -28,15 +30,19 @@ class Task:
 
 @dataclass(frozen=True)
 class Test:
-    number: str  # "3.1.2", or "3.1.2h" with hidden inputs
+    number: str  # "3.1.2"; "3.1.2h" with hidden inputs; "5.2.1s" is timed
     task: str
     case: str
     title: str
     points: float
     hidden: bool
+    # Of a timed test: from which share of the library's speed on there are how many points.
+    curve: tuple[tuple[float, float], ...] = ()
 
     @property
     def name(self) -> str:
+        if self.curve:
+            return f"{self.title} (speed)"
         return f"{self.title} (hidden inputs)" if self.hidden else self.title
 
 
@@ -52,6 +58,8 @@ class Assignment:
     tasks: dict[str, Task]
     tests: list[Test]
     prerequisites: list[str] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)  # of the compiler; empty: the grader's usual
+    vector: list[str] = field(default_factory=list)  # "avx2", "fma": where the processor has all
 
     @property
     def staff(self) -> Path:
@@ -60,6 +68,15 @@ class Assignment:
     @property
     def points(self) -> float:
         return sum(test.points for test in self.tests)
+
+    @property
+    def untimed(self) -> list[Test]:
+        """The tests of what is right. Their result is the same on every machine."""
+        return [test for test in self.tests if not test.curve]
+
+    @property
+    def timed(self) -> list[Test]:
+        return [test for test in self.tests if test.curve]
 
     def full_name(self, test: Test) -> str:
         return f"{test.task} {self.tasks[test.task].title}: {test.name}"
@@ -131,6 +148,23 @@ class Table:
             raise GradeError(f"{self.where}: '{key}' is {value}; it must be {least} or more")
         return value
 
+    def curve(self) -> tuple[tuple[float, float], ...]:
+        """[[0.1, 2], [0.5, 6]]: 2 points from a tenth of the yardstick's speed on, 6 from half of
+        it on. Both numbers must rise."""
+        steps = self.values.pop("curve", None)
+        if not isinstance(steps, list) or not steps:
+            raise GradeError(f"{self.where}: 'curve' is missing: [[share, points], ...]")
+        found = []
+        for step in steps:
+            pair = isinstance(step, list) and len(step) == 2 and all(
+                isinstance(x, (int, float)) and not isinstance(x, bool) and 0 < x < 1e6
+                for x in step)
+            if not pair or found and not all(b < a for a, b in zip(step, found[-1], strict=True)):
+                raise GradeError(f"{self.where}: 'curve' has {step!r}; it lists [share, points], "
+                                 "both above 0 and each larger than the one before")
+            found.append(tuple(step))
+        return tuple(found)
+
     def end(self):
         if self.values:
             raise GradeError(f"{self.where}: unknown key '{next(iter(self.values))}'")
@@ -158,15 +192,20 @@ def read(folder: Path) -> Assignment:
                    sources=[inside(name, str(path)) for name in top.take("sources", list, [])],
                    prerequisites=top.take("prerequisites", list, []))
     limits.end()
+    build = Table(top.values.pop("build", {}), f"{path}, [build]")
+    a.flags, a.vector = build.take("flags", list, []), build.take("vector", list, [])
+    build.end()
     for table in top.tables("tasks", "task"):
         add_task(a, table)
     for table in top.tables("tests", "test"):
         add_test(a, table)
+    for table in top.tables("speed", "speed") if "speed" in top.values else []:
+        add_speed(a, table)
     top.end()
     a.tests.sort(
         key=lambda test: list(a.tasks).index(test.task))  # a task's needs are tested before it
     for task in a.tasks:
-        if not any(test.task == task for test in a.tests):
+        if not any(test.task == task for test in a.untimed):
             raise GradeError(f"{path}: task {task} has no test")
     return a
 
@@ -185,19 +224,32 @@ def add_task(a: Assignment, table: Table):
     a.tasks[task.id] = task
 
 
-def add_test(a: Assignment, table: Table):
+def task_and_case(a: Assignment, table: Table) -> tuple[str, str]:
     task, case = table.take("task", str), table.take("case", str)
-    title = table.take("title", str)
-    points, hidden = table.number("points", 0), table.number("hidden", 0)
-    table.end()
     if task not in a.tasks:
         raise GradeError(f"{table.where}: there is no task {task}")
     if any(test.case == case for test in a.tests):
         raise GradeError(f"{table.where}: the case {case} has a test already")
+    return task, case
+
+
+def add_test(a: Assignment, table: Table):
+    task, case = task_and_case(a, table)
+    title = table.take("title", str)
+    points, hidden = table.number("points", 0), table.number("hidden", 0)
+    table.end()
     number = f"{task}.{1 + sum(test.task == task and not test.hidden for test in a.tests)}"
     a.tests.append(Test(number, task, case, title, points, hidden=False))
     if hidden:
         a.tests.append(Test(f"{number}h", task, case, title, hidden, hidden=True))
+
+
+def add_speed(a: Assignment, table: Table):
+    task, case = task_and_case(a, table)
+    title, curve = table.take("title", str), table.curve()
+    table.end()
+    number = f"{task}.{1 + sum(test.task == task for test in a.timed)}s"
+    a.tests.append(Test(number, task, case, title, curve[-1][1], hidden=False, curve=curve))
 
 
 def course_folder() -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from . import GradeError
 from .assignment import Assignment, common_folder
+from .machine import lacks
 from .processes import run_trusted
 from .sandbox import Limits, Sandbox
 from .store import cache_folder, digest, place
@@ -22,6 +23,8 @@ FLAGS = [
     "-Wno-missing-field-initializers", "-ffp-contract=off", "-fno-diagnostics-color",
     "-D_GLIBCXX_ASSERTIONS"
 ]  # std::span and std::vector check their indices
+# What an assignment with flags of its own (assignment.toml, [build]) does without.
+UNHURRIED = {"-O1", "-ffp-contract=off", "-D_GLIBCXX_ASSERTIONS"}
 COMPILE_LIMITS = Limits(seconds=60, memory_mib=3072, processes=16, file_mib=64, stack=64 << 20)
 
 # What a solution may use of other libraries: C++'s own, mathematics, memory, and printing. Whatever
@@ -49,6 +52,14 @@ def compiler_version() -> str:
         raise GradeError(f"there is no C++ compiler '{COMPILER}': install g++") from None
 
 
+def flags_of(a: Assignment) -> list[str]:
+    """How a file of this assignment is compiled on this machine."""
+    if not a.flags:
+        return FLAGS
+    vector = [f"-m{name}" for name in a.vector] if not lacks(a.vector) else []
+    return [flag for flag in FLAGS if flag not in UNHURRIED] + a.flags + vector
+
+
 @dataclass
 class Compiled:
     object: Path | None  # None: it does not compile
@@ -65,7 +76,11 @@ class Builder:
     sandbox: Sandbox
     work: Path
     check_symbols: bool = True
+    flags: list[str] = field(default_factory=list)
     links: dict[tuple, Path] = field(default_factory=dict)
+
+    def __post_init__(self):
+        self.flags = flags_of(self.a)
 
     def headers(self) -> dict[str, bytes]:
         found = {
@@ -78,7 +93,7 @@ class Builder:
     def compile(self, name: str, text: bytes) -> Compiled:
         headers = self.headers()
         key = digest(name, text, *(part for item in headers.items() for part in item),
-                     compiler_version(), " ".join(FLAGS))
+                     compiler_version(), " ".join(self.flags))
         kept = cache_folder() / f"object-{key}"
         if not kept.exists():
             self.compile_anew(name, text, headers, kept)
@@ -101,7 +116,7 @@ class Builder:
             (box / path).parent.mkdir(exist_ok=True, parents=True)
             (box / path).write_bytes(data)
         outcome = self.sandbox.run(
-            [COMPILER, *FLAGS, "-Icommon", f"-I{folder}", "-c", name, "-o", "object.o"], box,
+            [COMPILER, *self.flags, "-Icommon", f"-I{folder}", "-c", name, "-o", "object.o"], box,
             COMPILE_LIMITS, writable=True)
         made = box / "object.o"
         trouble = outcome.trouble(COMPILE_LIMITS)
@@ -122,39 +137,44 @@ class Builder:
         shutil.rmtree(finished, ignore_errors=True)
         shutil.rmtree(box, ignore_errors=True)
 
-    def trusted(self) -> list[Path]:
-        """The objects that come from us: the runner's."""
+    def trusted(self, program: str) -> list[Path]:
+        """The objects that come from us, of `program`: "runner" calls functions and returns what
+        they wrote, "timed" calls one again and again while its caller looks at the clock."""
         sources = [
-            common_folder() / "runner.cpp",
-            common_folder() / "arrays.cpp", self.a.folder / "tests" / "runner.cpp"
+            common_folder() / f"{program}.cpp",
+            common_folder() / "arrays.cpp",
+            common_folder() / "missing.cpp", self.a.folder / "tests" / f"{program}.cpp"
         ]
         seen = b"".join(p.read_bytes() for p in sources) + b"".join(self.headers().values())
-        kept = cache_folder() / f"runner-{digest(seen, compiler_version(), ' '.join(FLAGS))}"
+        kept = cache_folder() / (f"{program}-"
+                                 f"{digest(seen, compiler_version(), ' '.join(self.flags))}")
         if not kept.exists():
             finished = Path(tempfile.mkdtemp(dir=cache_folder(), prefix="new-"))
             for number, source in enumerate(sources):
                 folders = {str(Path(name).parent) for name in self.a.sources}
                 run_or_fail([
-                    COMPILER, *FLAGS, f"-I{common_folder()}", *(f"-I{self.a.folder / f}"
-                                                                for f in sorted(folders)), "-c",
+                    COMPILER, *self.flags, f"-I{common_folder()}", *(f"-I{self.a.folder / f}"
+                                                                     for f in sorted(folders)),
+                    "-c",
                     str(source), "-o",
                     str(finished / f"{number}.o")
-                ], "the runner")
+                ], f"the program '{program}'")
             place(finished, kept)
             shutil.rmtree(finished, ignore_errors=True)
         return sorted(kept.glob("*.o"))
 
-    def link(self, objects: list[Path], complete: bool) -> tuple[Path | None, str]:
-        """The folder in which the program `runner` stands, and the first error. Where a file is
+    def link(self, objects: list[Path], complete: bool,
+             program: str = "runner") -> tuple[Path | None, str]:
+        """The folder in which the program stands, under the name `runner`, and the first error. Where a file is
         missing (`complete` is false), its functions are put in that end the program; no test
         calls them."""
-        key = (*objects, complete)
+        key = (*objects, complete, program)
         if key in self.links:
             return self.links[key], ""
         box = Path(tempfile.mkdtemp(dir=self.work))
         box.chmod(0o755)
         names = []
-        for number, source in enumerate([*self.trusted(), *objects]):
+        for number, source in enumerate([*self.trusted(program), *objects]):
             names.append(f"{number}.o")
             shutil.copyfile(source, box / names[-1])
         if not complete:
@@ -204,6 +224,22 @@ def symbols(made: Path) -> list[tuple[str, str]]:
 def foreign_symbols(made: Path) -> list[str]:
     return sorted(name for name, kind in symbols(made)
                   if kind == "U" and not ALLOWED.match(name))[:5]
+
+
+# What a program that is timed may not be made of: the yardstick has 16 registers of 256 bits, and
+# the kernel is asked for nothing.
+FORBIDDEN = re.compile(r"%(zmm\d+|[xy]mm(?:1[6-9]|2\d|3[01])|k[1-7])\b|\t(syscall|sysenter)\b|"
+                       r"\t(int) ")
+
+
+@cache
+def forbidden_instruction(made: Path) -> str:
+    """An instruction in this object that no timed program may have, or "". """
+    code, listed, messages = run_trusted(["objdump", "-d", "--no-show-raw-insn", str(made)], 60)
+    if code:
+        raise GradeError(f"objdump cannot read {made}: {messages.strip()}")
+    found = FORBIDDEN.search(listed)
+    return next(word for word in found.groups() if word) if found else ""
 
 
 def run_or_fail(command: list[str], what: str):

@@ -26,6 +26,8 @@ def parser(text: str) -> argparse.ArgumentParser:
     p.add_argument("--case", help="one case alone, by its name in assignment.toml")
     p.add_argument("--seed", type=natural, help="of the inputs")
     p.add_argument("--tries", type=positive, default=1, help="so many seeds, until one fails")
+    p = add("bench")
+    p.add_argument("what", nargs="?", metavar="TASK or ASSIGNMENT")
     p = add("hint", "task")
     p.add_argument("--all", action="store_true", help="every level")
     p = add("pack")
@@ -85,6 +87,8 @@ def run(args) -> int:
     match args.command:
         case "test":
             return 1 if student.run_tests(args.what, args.case, args.seed, args.tries) else 0
+        case "bench":
+            return student.bench(args.what)
         case "hint":
             return student.hint(args.task, args.all)
         case "pack":

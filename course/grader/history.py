@@ -45,7 +45,7 @@ def write_best(path: Path, state: str, results: Results):
 
 
 def keep_best(results: Results, before: list[dict]):
-    """A test that passed in an earlier submission keeps its points: handing in again never loses
+    """A test keeps the points that an earlier submission had for it: handing in again never loses
     any."""
     for number, entry in results.tests.items():
         earlier = [t.get("score", 0) for tests in before if (t := tests.get(number))]
@@ -54,7 +54,9 @@ def keep_best(results: Results, before: list[dict]):
         best = min(best, entry["max_score"])
         if best > entry["score"]:
             entry["score"] = best
-            note = "(it passed in an earlier submission and keeps its points)"
+            note = (
+                "(an earlier submission was faster and keeps its points)" if "speed" in
+                entry["tags"] else "(it passed in an earlier submission and keeps its points)")
             entry["output"] = f"{note}\n{entry['output']}"
     results.data["score"] = results.score
 
@@ -65,7 +67,8 @@ def add_hints(results: Results, before: list[dict]):
     for test in results.a.tests:
         entry = results.tests[test.number]
         kind = entry.get("extra_data", {}).get("kind")
-        if entry["status"] == "passed" or kind in ("not written", "build") or test.task in seen:
+        if (entry["status"] == "passed" or kind in ("not written", "build") or test.curve
+                or test.task in seen):
             continue
         seen.add(test.task)
         failed = 1 + sum(

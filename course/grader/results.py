@@ -30,7 +30,7 @@ class Results:
             test.number: {
                 "score": 0, "max_score": test.points, "status": "failed", "name": a.full_name(test),
                 "number": test.number, "output": "not run yet", "output_format": "text",
-                "tags": [test.task, "hidden" if test.hidden else "public"], "visibility": "visible",
+                "tags": [test.task, kind_of(test)], "visibility": "visible",
             }
             for test in a.tests
         }
@@ -42,6 +42,27 @@ class Results:
         entry.update(score=test.points if passed else 0, status="passed" if passed else "failed",
                      output=output, extra_data={"kind": kind})
         self.data["score"] = self.score
+        self.write()
+
+    def set_speed(self, test: Test, points: float, output: str, facts: dict):
+        """Of a timed test; `facts` as speed.Verdict has them, or nothing where it was refused."""
+        self.tests[test.number].update(
+            score=points, status="passed" if points >= test.points else "failed", output=output,
+            extra_data={"kind": "timed" if facts else "refused", **facts})
+        if facts:
+            self.data.setdefault("leaderboard", []).append({
+                "name": f"{test.task} {test.title}: share of the library's speed",
+                "value": facts["share"], "order": "desc"
+            })
+        self.data["score"] = self.score
+        self.write()
+
+    def leave_ungraded(self, test: Test, why: str):
+        """Of a timed test, where this machine cannot tell. It is not the student's fault: the
+        results say so, and a table of grades has no number there."""
+        self.tests[test.number].update(score=0, status="failed", output=why,
+                                       extra_data={"kind": "not graded"})
+        self.data["output"] = f"Speed was {why}"
         self.write()
 
     def set_build(self, passed: bool, output: str):
@@ -61,6 +82,10 @@ class Results:
     def write(self):
         if self.path:
             write_atomically(self.path, json.dumps(self.data, indent=1) + "\n")
+
+
+def kind_of(test: Test) -> str:
+    return "speed" if test.curve else "hidden" if test.hidden else "public"
 
 
 def write_atomically(path: Path, text: str):

@@ -18,7 +18,9 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from . import GradeError
@@ -28,6 +30,7 @@ from .processes import remove_files_of, run_trusted, wait_patiently
 KINDS = ("bubblewrap", "user", "limits")
 STACK = 1 << 20
 PATH = "/usr/local/bin:/usr/bin:/bin"
+ENVIRONMENT = {"PATH": PATH, "HOME": "/tmp", "TMPDIR": "/tmp", "LC_ALL": "C"}
 CANNOT_START = re.compile(r"(unshare|setpriv|prlimit): ")
 
 
@@ -95,6 +98,11 @@ class Sandbox:
             "user": "an unprivileged user with limits", "limits": "limits only"
         }[self.kind] + f", {network}"
 
+    @property
+    def alone(self) -> int:
+        """How many processes a program is that may start none, and no thread."""
+        return 3 if self.kind == "bubblewrap" else 1  # bubblewrap's own are two
+
     def lend(self, folder: Path):
         """Lets the program write in `folder`."""
         if self.root and self.kind != "limits":
@@ -120,6 +128,25 @@ class Sandbox:
             raise GradeError(f"bubblewrap cannot start a program: {outcome.output.strip()}")
         return outcome
 
+    @contextmanager
+    def talk(self, command: list[str], folder: Path, limits: Limits, handles: tuple[int, ...]):
+        """Runs `command` in `folder` while the caller talks with it through these file
+        descriptors; then ends it. Gives a function that tells what was printed so far."""
+        status, told = os.pipe()
+        with os.fdopen(status, "rb"), tempfile.TemporaryFile() as printed:
+            try:
+                process = subprocess.Popen(
+                    self.wrapped(command, folder, limits, False, told), cwd=folder,
+                    stdin=subprocess.DEVNULL, stdout=printed, stderr=subprocess.STDOUT,
+                    start_new_session=True, env=ENVIRONMENT,
+                    pass_fds=(*handles, told) if self.kind == "bubblewrap" else handles)
+            finally:
+                os.close(told)
+            try:
+                yield partial(shortened, printed)
+            finally:
+                self.end(process)
+
     def once(self, command, folder, limits, stdin, results, writable) -> tuple[Outcome, bool]:
         """One try: its outcome, and whether the program was started at all."""
         status, told = os.pipe()
@@ -134,7 +161,7 @@ class Sandbox:
                     self.wrapped(words, folder, limits, writable, told), cwd=folder, stdin=given,
                     stdout=printed, stderr=subprocess.STDOUT, start_new_session=True,
                     pass_fds=(handle, told) if self.kind == "bubblewrap" else (handle, ),
-                    env={"PATH": PATH, "HOME": "/tmp", "TMPDIR": "/tmp", "LC_ALL": "C"})
+                    env=ENVIRONMENT)
             finally:
                 os.close(told)
             timed_out = True

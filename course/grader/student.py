@@ -1,10 +1,11 @@
-"""What a student calls, with no network: test, hint, pack, list."""
+"""What a student calls, with no network: test, bench, hint, pack, list."""
 
 import json
 import re
 import secrets
 import tempfile
 import zipfile
+from functools import partial
 from pathlib import Path
 
 from . import GradeError
@@ -13,8 +14,10 @@ from .build import Builder
 from .collect import collect
 from .grading import CLEAN, Grading
 from .limulus import Judge
+from .machine import processor
 from .results import Results, write_atomically
 from .sandbox import Sandbox, work_folder
+from .timing import machine, time_tests
 
 HINT_AFTER = (1, 3, 6)  # failed attempts at a task for each level
 
@@ -58,6 +61,9 @@ def run_tests(what: str | None, case: str | None, seed: int | None, tries: int) 
     if not tests:
         raise GradeError(f"there is no case '{case}'; there is: " + ", ".join(
             t.case for t in a.tests if not t.hidden and chosen.task in (None, t.task)))
+    once = tries == 1 and seed is None  # what is timed has fresh inputs anyway
+    if not once and not all(t.curve for t in tests):
+        tests = [t for t in tests if not t.curve]
     judge = Judge(a)
     files = collect(a, a.folder)
     failed: list[Test] = []
@@ -72,8 +78,14 @@ def run_tests(what: str | None, case: str | None, seed: int | None, tries: int) 
             grading.build()
             if number == 0 and results.build["output"] != CLEAN:
                 print(results.build["output"] + "\n", flush=True)
-            grading.run(lambda test, entry: show(test, entry, a, quiet=tries > 1))
-            failed = [t for t in tests if results.tests[t.number]["status"] == "failed"]
+            report = partial(show, a=a, quiet=tries > 1)
+            with machine(exclusive=False):
+                grading.run(report)
+            time_tests(grading, [t for t in tests if t.curve], report)
+            failed = [
+                t for t in tests
+                if not t.curve and results.tests[t.number]["status"] == "failed"
+            ]
             if failed and tries > 1:
                 print(
                     f"\nto repeat it: ./grade test {failed[0].task} --case {failed[0].case} "
@@ -86,13 +98,36 @@ def run_tests(what: str | None, case: str | None, seed: int | None, tries: int) 
     return len(failed)
 
 
+def bench(what: str | None) -> int:
+    """Times a task's function, or all of an assignment, beside the library's and the plain one.
+    Nothing else is tested, but that all of its results are right."""
+    chosen = Chosen(what)
+    a = chosen.a
+    tests = [t for t in a.timed if chosen.task in (None, t.task)]
+    if not tests:
+        raise GradeError(f"nothing of {what or a.id} is timed" + (
+            f"; timed is: {', '.join(dict.fromkeys(t.task for t in a.timed))}" if a.timed else ""))
+    judge, files = Judge(a), collect(a, a.folder)
+    print(processor()[0], flush=True)
+    with work_folder() as work:
+        results = Results(a, None, {})
+        grading = Grading(judge, Builder(a, Sandbox("limits"), work), results, files,
+                          replace=False, tests=tests)
+        grading.build()
+        if results.build["output"] != CLEAN:
+            print(results.build["output"] + "\n", flush=True)
+        time_tests(grading, tests, partial(show, a=a, quiet=False))
+    kinds = {results.tests[t.number]["extra_data"]["kind"] for t in tests}
+    return 0 if kinds == {"timed"} else 1
+
+
 def show(test: Test, entry: dict, a: Assignment, quiet: bool):
     passed = entry["status"] == "passed"
     if quiet and passed:
         return
-    print(
-        f"{'ok  ' if passed else 'FAIL'}  {test.number:7} {a.tasks[test.task].title}: {test.title}")
-    if not passed:
+    mark = "time" if test.curve else "ok  " if passed else "FAIL"
+    print(f"{mark}  {test.number:7} {a.tasks[test.task].title}: {test.title}")
+    if not passed or test.curve:
         print("\n".join("              " + line for line in entry["output"].splitlines()),
               flush=True)
 
@@ -102,12 +137,18 @@ def summary(a: Assignment, tests: list[Test], failed: list[Test], results: Resul
         if not failed:
             print(f"right for {tries} seeds")
         return
-    reached = sum(results.tests[t.number]["score"] for t in tests)
-    print(
-        f"\n{len(tests) - len(failed)} of {len(tests)} public tests pass: {reached:g} of "
-        f"{sum(t.points for t in tests):g} points; hidden inputs of the same kinds are worth "
-        "another "
-        f"{sum(t.points for t in a.tests if t.hidden and t.case in {x.case for x in tests}):g}")
+    def points(chosen: list[Test]) -> str:
+        reached = sum(results.tests[t.number]["score"] for t in chosen)
+        return f"{reached:g} of {sum(t.points for t in chosen):g} points"
+
+    timed = [t for t in tests if t.curve]
+    public = [t for t in tests if not t.curve]
+    if public:
+        print(f"\n{len(public) - len(failed)} of {len(public)} public tests pass: {points(public)}; "
+              "hidden inputs of the same kinds are worth another "
+              f"{sum(t.points for t in a.tests if t.hidden and t.case in {x.case for x in public}):g}")
+    if timed:
+        print(f"speed, on this machine: {points(timed)}")
 
 
 def count_attempts(a: Assignment, tests: list[Test], results: Results):
@@ -115,7 +156,7 @@ def count_attempts(a: Assignment, tests: list[Test], results: Results):
     for task in dict.fromkeys(t.task for t in tests):
         kinds = [
             results.tests[t.number].get("extra_data", {}).get("kind") for t in tests
-            if t.task == task
+            if t.task == task and not t.curve
         ]
         if any(kind not in ("ok", "not written") for kind in kinds):
             counts[task] += 1

@@ -18,10 +18,12 @@ from .collect import ARCHIVES, collect, is_archive
 from .grading import Grading, check_cases
 from .history import add_hints, keep_best, previous_results, read_best, write_best
 from .limulus import Judge
+from .machine import lacks
 from .progress import Bar
 from .results import Results, write_atomically
 from .sandbox import Sandbox, choose, work_folder
 from .store import digest
+from .timing import machine, time_tests
 
 
 def confined(wanted: str, anyway: bool) -> Sandbox:
@@ -55,11 +57,17 @@ def facts(a: Assignment, judge: Judge, sandbox: Sandbox) -> dict:
 
 def grade_files(judge: Judge, sandbox: Sandbox, files: dict[str, bytes], out: Path | None,
                 extra: dict, **options) -> Results:
-    """Grades one submission's files into `out`."""
+    """Grades one submission's files into `out`. What is timed comes last, and alone; with
+    `timed=False` not at all."""
+    timed, began = options.pop("timed", True), time.monotonic()
     with work_folder() as work:
         results = Results(judge.a, out, {**facts(judge.a, judge, sandbox), **extra})
         builder = Builder(judge.a, sandbox, work, check_symbols=options.pop("check_symbols", True))
-        Grading(judge, builder, results, files, **options).run()
+        grading = Grading(judge, builder, results, files, **options)
+        with machine(exclusive=False):
+            grading.run()
+        time_tests(grading, [t for t in grading.tests or judge.a.tests if t.curve and timed])
+        results.finish(time.monotonic() - began)
     return results
 
 
@@ -119,7 +127,7 @@ def name_of(path: Path) -> str:
 
 def state_of(a: Assignment, judge: Judge) -> str:
     """What a grade depends on besides the submission."""
-    parts = [VERSION, judge.version, judge.program.parent.name]
+    parts = [VERSION, judge.version, judge.program.parent.name, *lacks(a.vector)]
     for path in [
             a.folder / "assignment.toml", a.staff / "hidden.toml",
             *(a.folder / t.file for t in a.tasks.values())
@@ -226,10 +234,16 @@ def class_table(a: Assignment, out: Path, names: list[str], failed: dict[str, st
             continue
         data = json.loads((out / name / "results.json").read_text(encoding="utf-8"))
         tests = {test["number"]: test for test in data["tests"]}
-        note = tests["0"]["output"].splitlines()[0] if tests["0"]["status"] == "failed" else ""
+        notes = [tests["0"]["output"].splitlines()[0]] if tests["0"]["status"] == "failed" else []
+        open_ones = {
+            n for n, t in tests.items() if t.get("extra_data", {}).get("kind") == "not graded"
+        }
+        if open_ones:
+            notes.append(data["output"])
         table.writerow([
-            plain(name), data["score"], a.points, *(tests[t.number]["score"] for t in a.tests),
-            plain(note)
+            plain(name), data["score"], a.points,
+            *("" if t.number in open_ones else tests[t.number]["score"] for t in a.tests),
+            plain("; ".join(notes))
         ])
     return text.getvalue()
 

@@ -10,6 +10,8 @@
     6  twelve hostile submissions score 0 for what they did not do, and harm nothing
        (verify_hostile.py)
     7  the same submission has the same result twice
+    8  what is timed: the solution is, and its points are shown (they are the machine's, and prove
+       nothing); submissions that deceive the clock have none (verify_speed.py)
 
 And the way out of this folder and back (verify_elsewhere.py).
 """
@@ -99,7 +101,7 @@ def work(job: Job) -> tuple[Job, dict]:
     if job.assignment not in judges:
         judges[job.assignment] = Judge(find(job.assignment))
     judge = judges[job.assignment]
-    tests = [t for t in judge.a.tests if t.number in job.only]
+    tests = [t for t in judge.a.untimed if not job.only or t.number in job.only]
     results = grade_files(judge, worker["sandbox"], submission(judge.a, job), None, {}, tests=tests)
     return job, results.data
 
@@ -134,7 +136,7 @@ def jobs_of(a: Assignment) -> list[Job]:
         task = next(t.id for t in a.tasks.values() if t.file == m.file)
         jobs.append(
             Job(a.id, f"mutant {m.name}", every, m.find, m.replace, m.file,
-                tuple(t.number for t in a.tests if t.task == task)))
+                tuple(t.number for t in a.untimed if t.task == task)))
     return jobs
 
 
@@ -159,6 +161,9 @@ def run(names: list[str], jobs: int | None) -> int:
         prove(a, {what: data for (id, what), data in done.items() if id == a.id}, proof)
     from .verify_elsewhere import prove_gradescope, prove_student
     from .verify_hostile import prove_hostile
+    from .verify_speed import prove_speed
+    for a in chosen:
+        prove_speed(a, proof)
     prove_student(chosen[0], proof)
     prove_gradescope(chosen[0], proof)
     prove_hostile(next((a for a in chosen if a.id == "a3"), chosen[0]), proof)
@@ -182,11 +187,16 @@ def prove(a: Assignment, done: dict[str, dict], proof: Proof):
     invalid = [f"{what}: {e}" for what, data in done.items() for e in errors(data, schema)]
     proof.say(a.id, "every results.json fits the schema", invalid)
     solution = done["solution"]
-    proof.say(a.id, f"1 the solution has {a.points:g} points", [
-        f"{t['number']} {t['name']}: {t['output']}"
-        for t in solution["tests"] if t["status"] != "passed"
-    ] + ([] if solution["score"] == a.points == 100 else
-         [f"{solution['score']} of {a.points}, not 100"]))
+    wanted = sum(t.points for t in a.untimed)
+    proof.say(
+        a.id,
+        f"1 the solution has {wanted:g} points" + (f", all but speed's {a.points - wanted:g}"
+                                                   if a.timed else ""),
+        [
+            f"{t.number} {t.name}: {output_of(solution, t.number)}"
+            for t in a.untimed if states(solution)[t.number] != "passed"
+        ] + ([] if solution["score"] == wanted and a.points == 100 else
+             [f"{solution['score']} of {wanted}, {a.points} in all, not 100"]))
     proof.say(a.id, "2 the starter compiles, and each test says what is yet to be written",
               unwritten(a, done["starter"]))
     ids, wrong = list(a.tasks), []
@@ -227,7 +237,9 @@ def prove(a: Assignment, done: dict[str, dict], proof: Proof):
 
 def unwritten(a: Assignment, data: dict) -> list[str]:
     wrong = [] if data["tests"][0]["status"] == "passed" else [data["tests"][0]["output"]]
-    for test, entry in zip(a.tests, data["tests"][1:], strict=True):
+    entries = {entry["number"]: entry for entry in data["tests"]}
+    for test in a.untimed:
+        entry = entries[test.number]
         wanted = f"task {test.task} is yet to be written"
         if entry["status"] != "failed" or entry["output"].splitlines()[0] != wanted:
             wrong.append(f"{test.number}: {entry['status']}, {entry['output']}")
@@ -237,7 +249,7 @@ def unwritten(a: Assignment, data: dict) -> list[str]:
 def passes_up_to(a: Assignment, data: dict, solved: set[str]) -> list[str]:
     found = states(data)
     return [
-        f"{t.number} is {found[t.number]}: {output_of(data, t.number)}" for t in a.tests
+        f"{t.number} is {found[t.number]}: {output_of(data, t.number)}" for t in a.untimed
         if (found[t.number] == "passed") != (t.task in solved)
     ]
 
