@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <algorithm>
-#include <cctype>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -117,12 +115,10 @@ Backend& device(const std::string& name) {
 Backend& add_device(std::unique_ptr<Backend> backend) {
   if (backend == nullptr) throw ValueError("add_device: there is no backend: the pointer is null");
   const std::string name = backend->name();
-  const bool plain = std::all_of(name.begin(), name.end(), [](unsigned char c) {
-    return c < 0x80 && (std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.' || c == ':');
-  });
-  if (name.empty() || !plain)
+  const char* letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:/";
+  if (name.empty() || name.find_first_not_of(letters) != std::string::npos)
     throw ValueError(fmt::format(
-        "add_device: \"{}\" is not a name for --device; take letters, digits and - _ . :", name));
+        "add_device: \"{}\" is not a name for --device; take letters, digits and - _ . : /", name));
   bool taken = false;
   for (const Family& family : families) taken |= name.substr(0, name.find(':')) == family.name;
   Registry& r = registry();
