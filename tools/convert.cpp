@@ -56,7 +56,7 @@ std::vector<NpyArray> load_safetensors(const SafetensorsFile& file, bool all,
       const std::vector<float> wide = file.to_floats(e);
       array.dtype = DType::f32;
       array.data.resize(wide.size() * sizeof(float));
-      std::memcpy(array.data.data(), wide.data(), array.data.size());
+      if (!wide.empty()) std::memcpy(array.data.data(), wide.data(), array.data.size());
     } else {
       array.dtype = file.dtype(e);
       array.data.assign(e.bytes.begin(), e.bytes.end());

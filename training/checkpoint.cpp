@@ -95,7 +95,7 @@ std::vector<T> values_of(const SafetensorsFile& file, const SafetensorsEntry& en
   std::vector<T> values;
   if (entry.dtype == "F64") {
     std::vector<double> wide(static_cast<std::size_t>(entry.numel()));
-    std::memcpy(wide.data(), entry.bytes.data(), entry.bytes.size());
+    if (!wide.empty()) std::memcpy(wide.data(), entry.bytes.data(), entry.bytes.size());
     values.assign(wide.begin(), wide.end());
   } else {
     const std::vector<float> floats = file.to_floats(entry);

@@ -27,7 +27,7 @@ Change multiply(double c, std::size_t begin, std::size_t end) {
   };
 }
 // Junk: another factor for each of these.
-Change spoil(std::vector<std::size_t> at) {
+Change spoil(const std::vector<std::size_t>& at) {
   return [=](Values& d) {
     for (std::size_t k = 0; k < at.size(); ++k) d[at[k]] *= 1.7 + 0.31 * static_cast<double>(k);
   };
