@@ -75,8 +75,7 @@ std::vector<T> history_of(const SafetensorsFile& file, const std::string& name, 
     throw ValueError(fmt::format("'{}' is {}, not {}", name, entry->dtype, name_of(dtype)));
   std::vector<T> values(entry->bytes.size() / sizeof(T));
   // Empty in a run that was stopped in its first epoch, and memcpy takes no null pointer.
-  if (!values.empty())
-    std::memcpy(values.data(), entry->bytes.data(), values.size() * sizeof(T));
+  if (!values.empty()) std::memcpy(values.data(), entry->bytes.data(), values.size() * sizeof(T));
   return values;
 }
 
