@@ -116,13 +116,13 @@ class Assignments(unittest.TestCase):
                 mine = [t for t in a.tests if t.task == task.id]
                 public, hidden, timed = self.points_by_kind(mine)
                 columns = [public, hidden, *([timed] if a.timed else []), public + hidden + timed]
-                self.assertIn(
-                    f"| {task.id} {task.title} | {' | '.join(f'{n:g}' for n in columns)} |", handout)
+                cells = [f"{task.id} {task.title}", *(f"{n:g}" for n in columns)]
+                self.assertIn(f"| {' | '.join(cells)} |", handout)
                 self.assertRegex(handout,
                                  rf"### {re.escape(task.id)} .* \({columns[-1]:g} points\)")
             public, hidden, timed = self.points_by_kind(a.tests)
-            self.assertIn(f"100: {public:g} with inputs that you have, {hidden:g} with other inputs",
-                          handout)
+            self.assertIn(
+                f"100: {public:g} with inputs that you have, {hidden:g} with other inputs", handout)
             self.assertEqual(f", {timed:g} for speed" in handout, bool(a.timed))
             for test in a.timed:  # the curve is published
                 steps = "; ".join(f"{points:g} from {share:.2f} on" for share, points in test.curve)

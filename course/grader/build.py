@@ -165,9 +165,9 @@ class Builder:
 
     def link(self, objects: list[Path], complete: bool,
              program: str = "runner") -> tuple[Path | None, str]:
-        """The folder in which the program stands, under the name `runner`, and the first error. Where a file is
-        missing (`complete` is false), its functions are put in that end the program; no test
-        calls them."""
+        """The folder in which the program stands, under the name `runner`, and the first error.
+        Where a file is missing (`complete` is false), its functions are put in that end the
+        program; no test calls them."""
         key = (*objects, complete, program)
         if key in self.links:
             return self.links[key], ""

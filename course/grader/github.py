@@ -58,8 +58,8 @@ def commands(a: Assignment) -> list[tuple[str, str, float, int]]:
     """Of each public test: its name, command, points, and a limit in seconds with the build. Not
     of what is timed: GitHub's machines are shared, and nobody knows with whom."""
     return [(f"{t.number} {a.full_name(t)}"[:100],
-             shlex.join(["./grade", "test", t.task, "--case",
-                         t.case]), t.points, int(a.seconds) + 60) for t in a.untimed if not t.hidden]
+             shlex.join(["./grade", "test", t.task, "--case", t.case]), t.points,
+             int(a.seconds) + 60) for t in a.untimed if not t.hidden]
 
 
 def classroom50(a: Assignment) -> list[dict]:

@@ -139,6 +139,16 @@ def run_trusted(command: list[str], seconds: float, **options) -> tuple[int, str
         return process.returncode, *texts
 
 
+def shortened(file, most: int = 6000) -> str:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    if size <= most:
+        return file.read().decode(errors="replace")
+    begin = file.read(most // 2).decode(errors="replace")
+    file.seek(size - most // 2)
+    return begin + f"\n[... {size - most} bytes ...]\n" + file.read().decode(errors="replace")
+
+
 def reap():
     """Waits for what has ended: a process that nobody waited for still counts against its user's
     limit."""

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from . import GradeError
 from .processes import adopt_orphans, count_processes, kill_descendants, nobody_of, reap
-from .processes import remove_files_of, run_trusted, wait_patiently
+from .processes import remove_files_of, run_trusted, shortened, wait_patiently
 
 KINDS = ("bubblewrap", "user", "limits")
 STACK = 1 << 20
@@ -266,16 +266,6 @@ def works(command: list[str]) -> bool:
         return run_trusted(command, 20)[0] == 0
     except (OSError, GradeError):
         return False
-
-
-def shortened(file, most: int = 6000) -> str:
-    size = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    if size <= most:
-        return file.read().decode(errors="replace")
-    begin = file.read(most // 2).decode(errors="replace")
-    file.seek(size - most // 2)
-    return begin + f"\n[... {size - most} bytes ...]\n" + file.read().decode(errors="replace")
 
 
 def available(kind: str) -> bool:

@@ -53,7 +53,8 @@ class Verdict:
         """For results.json."""
         return {
             "share": round(self.share, 4), "spread": [round(s, 4) for s in self.spread],
-            "turns": len(self.turns), "steady": self.steady, "seconds": round(self.best.submission, 7),
+            "turns": len(self.turns), "steady": self.steady,
+            "seconds": round(self.best.submission, 7),
             "library_seconds": round(self.best.library, 7)
         }
 
@@ -100,7 +101,8 @@ def judged(meter: Meter, curve) -> Verdict:
     if not steady:  # the two shortest times were not of the same machine, so to speak
         low, high = spread_of(turns)
         share = min(max(share, low), high)
-    return Verdict(points_of(share, curve), share, spread_of(turns), turns, meter.operations, steady)
+    return Verdict(points_of(share, curve), share, spread_of(turns), turns, meter.operations,
+                   steady)
 
 
 def share_of(turns: list[Turn]) -> float:
@@ -131,7 +133,8 @@ def shown(verdict: Verdict, curve, plain: float | None = None) -> str:
         return f"    {name:12} {1e3 * seconds:9.2f} ms  {work / seconds / 1e9:7.1f} GFLOP/s"
 
     lines = [
-        f"{verdict.share:.2f} of the library's speed: {verdict.points:g} of {curve[-1][1]:g} points",
+        f"{verdict.share:.2f} of the library's speed: {verdict.points:g} of "
+        f"{curve[-1][1]:g} points",
         line("yours", best.submission),
         line("the library", best.library)
     ]
@@ -141,6 +144,6 @@ def shown(verdict: Verdict, curve, plain: float | None = None) -> str:
     lines.append(f"    the shortest of {len(verdict.turns)} turns; in half of them {low:.2f} to "
                  f"{high:.2f}; peak {best.peak / 1e9:.0f} GFLOP/s")
     if not verdict.steady:
-        lines.append("    the machine was not quiet: the share is that of the nearest of these turns")
+        lines.append("    the machine was not quiet: the share is the nearest that these turns had")
     lines.append("    points: " + ", ".join(f"{p:g} from {s:g} on" for s, p in curve))
     return "\n".join(lines)

@@ -144,9 +144,10 @@ def summary(a: Assignment, tests: list[Test], failed: list[Test], results: Resul
     timed = [t for t in tests if t.curve]
     public = [t for t in tests if not t.curve]
     if public:
-        print(f"\n{len(public) - len(failed)} of {len(public)} public tests pass: {points(public)}; "
-              "hidden inputs of the same kinds are worth another "
-              f"{sum(t.points for t in a.tests if t.hidden and t.case in {x.case for x in public}):g}")
+        cases = {t.case for t in public}
+        hidden = sum(t.points for t in a.tests if t.hidden and t.case in cases)
+        print(f"\n{len(public) - len(failed)} of {len(public)} public tests pass: "
+              f"{points(public)}; hidden inputs of the same kinds are worth another {hidden:g}")
     if timed:
         print(f"speed, on this machine: {points(timed)}")
 

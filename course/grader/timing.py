@@ -1,10 +1,11 @@
 """Holding the clock: the library and a submission compute the same, in turns.
 
 Three programs run: the judge, which makes inputs, computes with the library and checks; the
-submission; and the same program without the submission's files, for the plain product. Each waits for
-a letter, calls one function, and answers (common/timed.h). The clock is this process's: it starts
-before fresh inputs are copied to where the program sees them, and is read after the output was copied
-away. So whatever a program does before it is asked, or after it has answered, cannot help it.
+submission; and the same program without the submission's files, for the plain product. Each waits
+for a letter, calls one function, and answers (common/timed.h). The clock is this process's: it
+starts before fresh inputs are copied to where the program sees them, and is read after the output
+was copied away. So whatever a program does before it is asked, or after it has answered, cannot
+help it.
 """
 
 import fcntl
@@ -217,7 +218,8 @@ def cannot_be_timed(a: Assignment) -> str:
     """Why nothing of this assignment can be timed on this machine, or "". """
     if missing := lacks(a.vector):
         return (f"not graded on this machine: its processor ({processor()[0]}) lacks "
-                f"{' and '.join(missing)}. What is right was graded; for the speed, grade on another")
+                f"{' and '.join(missing)}. What is right was graded; for the speed, grade on "
+                "another")
     return ""
 
 
@@ -272,8 +274,8 @@ def prepared(grading: Grading, test: Test) -> Path:
             raise Refused(f"task {need} has failed tests, and what is wrong has no speed")
     for need in needed:
         if word := forbidden_instruction(grading.compiled[need].object):
-            raise Refused(f"{a.tasks[need].file} uses {word}: what is timed is made of AVX2 and FMA, "
-                          "as the library's kernel beside it, and calls the kernel for nothing")
+            raise Refused(f"{a.tasks[need].file} uses {word}: what is timed is made of AVX2 and "
+                          "FMA, as the library's kernel beside it, and asks the system for nothing")
     objects = [made.object for made in grading.compiled.values() if made.object is not None]
     whole = len(objects) == len(grading.compiled)
     folder, trouble = grading.builder.link(objects, whole, "timed")

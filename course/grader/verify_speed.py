@@ -61,7 +61,8 @@ def prove_speed(a: Assignment, proof):
 
 def hostile(a: Assignment, judge: Judge, sandbox, proof):
     """Programs that deceive, with the check of symbols off; and one with it on."""
-    files = {p.stem: p.read_bytes() for p in sorted((course_folder() / "hostile" / "speed").glob("*.cpp"))}
+    folder = course_folder() / "hostile" / "speed"
+    files = {p.stem: p.read_bytes() for p in sorted(folder.glob("*.cpp"))}
     wrong = [f"{name}: not expected" for name in files.keys() ^ REFUSALS.keys()]
     tests = [t for t in a.timed if t.case == "fast_square"]
     for name, text in files.items():
@@ -74,4 +75,5 @@ def hostile(a: Assignment, judge: Judge, sandbox, proof):
                 continue  # there, a user's processes cannot be counted exactly
             if entry["score"] != 0 or expected not in entry["output"]:
                 wrong.append(f"{name}: {entry['score']} points, {entry['output']}")
-    proof.say(a.id, f"8 {len(files)} submissions that deceive the clock have 0 points for speed", wrong)
+    proof.say(a.id, f"8 {len(files)} submissions that deceive the clock have 0 points for speed",
+              wrong)
