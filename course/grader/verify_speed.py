@@ -16,7 +16,7 @@ from .timing import cannot_be_timed
 # What each hostile program of hostile/speed is told. "" is a program that is timed, and too slow.
 REFUSALS = {
     "answer_early": "wrong, in turn",
-    "avx512": "what is timed is made of AVX2",
+    "avx512": "is made of AVX2 and FMA",
     "library_kernel": "wrong, in turn",
     "remember": "wrong, in turn",
     "shrink": "wrong, in turn",
