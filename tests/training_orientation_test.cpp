@@ -83,6 +83,10 @@ TEST_CASE("orientation: of a PNG") {
   CHECK(image.height == 2);
   CHECK(with_exif(exif(3, true)).rgb == Bytes{40, 50, 60, 10, 20, 30});
   CHECK(with_exif({1, 2, 3}).rgb == Bytes{10, 20, 30, 40, 50, 60});
+  Bytes as_in_jpeg = {'E', 'x', 'i', 'f', 0, 0};
+  add(as_in_jpeg, exif(3, true));
+  CHECK(with_exif(as_in_jpeg).rgb == Bytes{40, 50, 60, 10, 20, 30});
+  CHECK(with_exif({'E', 'x', 'i', 'f', 0, 0}).rgb == Bytes{10, 20, 30, 40, 50, 60});
 }
 
 TEST_CASE("orientation: the first EXIF data counts; what is damaged says nothing") {

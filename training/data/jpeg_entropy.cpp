@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <map>
+#include <bit>
 
 namespace limulus::jpeg {
 
@@ -64,17 +64,9 @@ class BitReader {
   std::uint32_t bits(int n) {  // n from 1
     if (count_ < n) refill();
     const std::uint32_t value = peek(n);
-    take(n);
-    return value;
-  }
-
-  std::uint32_t next(int n) {  // of at least n bits, or zeros behind the end
-    if (count_ < 32) refill();
-    return peek(n);
-  }
-  void take(int n) {
     skip(n);
     if (count_ < 0) throw_end();
+    return value;
   }
 
   // The next symbol, and of the bits behind it as many are passed over as its lower four say (or
@@ -83,7 +75,8 @@ class BitReader {
     if (count_ < 32) refill();
     const auto entry = table.fast[peek(HuffmanTable::kFast)];
     const auto [length, symbol] = entry.length != 0 ? entry : long_code(table);
-    take(length + (symbol & extra_mask));
+    skip(length + (symbol & extra_mask));
+    if (count_ < 0) throw_end();
     return symbol;
   }
 
@@ -139,50 +132,14 @@ class BitReader {
 
 constexpr const char* kPastBlock = "a coefficient lies beyond the 64 of its block";
 
-// Nobody asks here what a coefficient is, only where the next one begins. So the next kWide bits
-// tell more than one symbol: all that are whole in them, each with its coefficient's bits behind it.
-constexpr int kWide = 12;
-struct Steps {
-  std::uint8_t bits = 0;     // that they take; 0: the first one does not fit in
-  std::uint8_t advance = 0;  // coefficients that they pass over
-  bool ends = false;         // the last of them ends the block
-};
-using StepsTable = std::vector<Steps>;  // by the next kWide bits
-
-StepsTable make_steps(const HuffmanTable& ac) {
-  StepsTable table(std::size_t{1} << kWide);
-  for (std::size_t pattern = 0; pattern < table.size(); ++pattern) {
-    Steps& steps = table[pattern];
-    while (!steps.ends) {
-      const std::size_t rest = (pattern << steps.bits) & (table.size() - 1);
-      const auto [length, symbol] = ac.fast[rest >> (kWide - HuffmanTable::kFast)];
-      const int bits = steps.bits + length + (symbol & 15);
-      if (length == 0 || bits > kWide) break;
-      steps.bits = static_cast<std::uint8_t>(bits);
-      steps.ends = symbol < 0xF0 && (symbol & 15) == 0;
-      if (!steps.ends) steps.advance = static_cast<std::uint8_t>(steps.advance + (symbol >> 4) + 1);
-    }
-  }
-  return table;
-}
-
 // All of a block, as baseline stores it. A symbol's upper half counts zeros before a coefficient,
 // its lower half the coefficient's bits; 00 ends the block, F0 is 16 zeros.
-void sequential_block(BitReader& reader, const ScanPart& part, const StepsTable& table) {
-  BitReader in = reader;  // a copy of its own stays in registers
+void sequential_block(BitReader& in, const ScanPart& part) {
   in.symbol(*part.dc, 15);
   for (int k = 1; k < 64;) {
-    // The last coefficient ends a block without a symbol: behind it another table counts.
-    const Steps steps = table[in.next(kWide)];
-    if (steps.bits > 0 && k + steps.advance + (steps.ends ? 1 : 0) <= 64) {
-      in.take(steps.bits);
-      if (steps.ends) break;
-      k += steps.advance;
-      continue;
-    }
     const int symbol = in.symbol(*part.ac, 15), zeros = symbol >> 4;
     if ((symbol & 15) == 0) {
-      if (zeros < 15) break;
+      if (zeros < 15) return;
       k += 16;
       if (k > 64) throw Trouble{kPastBlock};
       continue;
@@ -191,7 +148,6 @@ void sequential_block(BitReader& reader, const ScanPart& part, const StepsTable&
     if (k > 63) throw Trouble{kPastBlock};
     ++k;
   }
-  reader = in;
 }
 
 // A band of coefficients, their upper bits. `run` counts blocks that are known to hold nothing.
@@ -248,9 +204,9 @@ void next_bit_of_band(BitReader& in, const Scan& scan, const HuffmanTable& table
     if (known()) in.bits(1);
 }
 
-// Of a progressive picture.
 void read_block(BitReader& in, const Scan& scan, const ScanPart& part, std::int64_t index,
                 std::int64_t& run) {
+  if (!scan.progressive) return sequential_block(in, part);
   if (scan.first == 0) {
     if (scan.high == 0)
       in.symbol(*part.dc, 15);
@@ -280,15 +236,6 @@ ScanResult read_scan(Bytes bytes, std::size_t at, const Scan& scan) {
   constexpr std::size_t kPadding = 64;  // some cameras fill up to a whole number of words
   BitReader in(bytes, at);
   std::int64_t mcu = 0, run = 0;
-  std::map<const HuffmanTable*, StepsTable> steps;  // parts share tables
-  std::vector<const StepsTable*> steps_of;          // each part
-  if (!scan.progressive) {
-    for (const ScanPart& part : scan.parts) {
-      StepsTable& table = steps[part.ac];
-      if (table.empty()) table = make_steps(*part.ac);
-      steps_of.push_back(&table);
-    }
-  }
   try {
     int restarts = 0;
     for (; mcu < scan.mcus; ++mcu) {
@@ -296,15 +243,9 @@ ScanResult read_scan(Bytes bytes, std::size_t at, const Scan& scan) {
         read_restart(in, bytes, restarts++ % 8);
         run = 0;
       }
-      for (std::size_t p = 0; p < scan.parts.size(); ++p) {
-        const ScanPart& part = scan.parts[p];
+      for (const ScanPart& part : scan.parts) {
         const int blocks = scan.parts.size() == 1 ? 1 : part.component->h * part.component->v;
-        for (int b = 0; b < blocks; ++b) {
-          if (scan.progressive)
-            read_block(in, scan, part, mcu, run);
-          else
-            sequential_block(in, part, *steps_of[p]);
-        }
+        for (int b = 0; b < blocks; ++b) read_block(in, scan, part, mcu, run);
       }
     }
     const std::size_t more = in.to_marker();

@@ -145,7 +145,13 @@ class PngCheck {
         bad(fmt::format("a transparency of {} bytes has no place here", s.size()));
       transparent_ = true;
     } else if (kind == "eXIf") {
-      if (!exif_) facts_.orientation = exif_orientation(s);
+      // Some programs begin it as in a JPEG, and viewers turn such a picture, too.
+      constexpr std::string_view kAsInJpeg("Exif\0\0", 6);
+      const bool prefixed =
+          s.size() >= kAsInJpeg.size() &&
+          std::equal(kAsInJpeg.begin(), kAsInJpeg.end(), s.begin(),
+                     [](char a, std::uint8_t b) { return static_cast<std::uint8_t>(a) == b; });
+      if (!exif_) facts_.orientation = exif_orientation(prefixed ? s.subspan(6) : s);
       exif_ = true;
     } else if (!(kind[0] & 0x20)) {  // an upper case letter: nobody may pass over it
       bad(fmt::format("it has a chunk \"{}\", which is not known", kind));
