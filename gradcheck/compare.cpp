@@ -56,9 +56,9 @@ std::vector<std::int64_t> choose(const Shape& shape, std::int64_t most, Rng& rng
 
 double relative(double a, double b, double least) {
   const double size = std::max({std::abs(a), std::abs(b), least});
-  return std::isnan(a) ? std::numeric_limits<double>::infinity()
-         : size == 0   ? 0
-                       : std::abs(a - b) / size;
+  return !std::isfinite(a) ? std::numeric_limits<double>::infinity()
+         : size == 0       ? 0
+                           : std::abs(a - b) / size;
 }
 
 double median(Values v) {
@@ -100,6 +100,7 @@ bool settle(NumericSlope& n, double scale, double tolerance, Measure measure) {
 }
 
 bool is_wrong(double analytic, const NumericSlope& n, double scale, double tolerance) {
+  if (!std::isfinite(analytic)) return true;  // a part of what is infinite would allow for anything
   const double size = std::max({std::abs(analytic), std::abs(n.value), scale});
   return !(std::abs(analytic - n.value) <= n.uncertainty() + tolerance * size);
 }

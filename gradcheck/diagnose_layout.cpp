@@ -147,7 +147,8 @@ GradcheckGuesses guess_group(const GradcheckEvidence& e) {
             : fmt::format("your gradient is zero before index {} of axis {}, and right from "
                           "there: only the last group was computed",
                           begin, axis),
-        {}};
+        {},
+        1};  // the edge: a single zero at the end of an axis is no group
     for (std::size_t i = 0; i < e.size(); ++i)
       guess.predicted.push_back(begin <= index(i) && index(i) < end ? e.numeric[i] : 0);
     guesses.push_back(std::move(guess));

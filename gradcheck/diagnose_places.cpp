@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
+#include <cmath>
 #include <optional>
 
 #include "gradcheck/diagnosis.h"
@@ -40,6 +41,7 @@ std::string ratio_there(const GradcheckEvidence& e) {
   std::optional<double> ratio;
   for (std::size_t i = 0; i < e.size(); ++i) {
     if (!e.wrong[i]) continue;
+    if (!std::isfinite(e.analytic[i])) return ", where your gradient is infinite";
     if (e.numeric[i] == 0) return "";
     const double r = e.analytic[i] / e.numeric[i];
     if (ratio && !close(r, *ratio)) return "";

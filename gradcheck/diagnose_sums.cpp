@@ -67,7 +67,8 @@ GradcheckGuesses guess_sums(const GradcheckEvidence& e) {
           {"left out",
            fmt::format("the {} index of the result's axis {} was left out: a loop is one too short",
                        place, axis),
-           weighted(e, [&](std::size_t, std::size_t k) { return result[k][axis] != end; })});
+           weighted(e, [&](std::size_t, std::size_t k) { return result[k][axis] != end; }),
+           1});  // which end: a single zero at the end of an axis may be any mistake
     }
   }
   return guesses;

@@ -19,7 +19,7 @@ bool plain(double c) {
 }
 
 std::string written(double c) {
-  std::string out = fmt::format("{:.6g}", c);
+  std::string out = fmt::format("{:.6g}", c + 0.0);  // 0, not -0
   if (close(std::round(c * 1000) / 1000, c)) return out;
   for (int q = 1; q <= 99; ++q)
     if (const double p = std::round(c * q); p != 0 && std::abs(p) <= 99 && close(p / q, c))

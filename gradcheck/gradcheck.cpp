@@ -239,8 +239,9 @@ class Check {
     }
     const double typical = std::sqrt(squares / static_cast<double>(e.size()));
     for (std::size_t k = 0; k < e.size(); ++k)
-      e.wrong.push_back(std::abs(e.analytic[k] - e.numeric[k]) >
-                        options_.tolerance * std::max(std::abs(e.analytic[k]), typical));
+      e.wrong.push_back(!std::isfinite(e.analytic[k]) ||
+                        std::abs(e.analytic[k] - e.numeric[k]) >
+                            options_.tolerance * std::max(std::abs(e.analytic[k]), typical));
     return e;
   }
 

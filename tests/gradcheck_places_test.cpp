@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <functional>
+#include <limits>
 
 #include "backends/registry.h"
 #include "core/algebra.h"
@@ -11,6 +12,7 @@
 #include "gradcheck/gradcheck.h"
 #include "layers/activation.h"
 #include "layers/linear.h"
+#include "layers/local_response_norm.h"
 #include "temporary_folder.h"
 
 using namespace limulus;
@@ -104,6 +106,41 @@ TEST_CASE("two entries are named; a row is a row when most of it is wrong") {
     for (std::size_t i = 0; i < d.size(); i += 3) d[i] *= 1.1 + static_cast<double>(i * i % 7);
   });
   CHECK_MESSAGE(scattered.mistake.empty(), scattered.mistake);
+}
+
+TEST_CASE("an infinite entry is wrong, compared one by one or all together") {
+  const double infinity = std::numeric_limits<double>::infinity();
+  for (const double value : {infinity, -infinity}) {
+    const auto set = [&](std::size_t at) { return [=](Values& d) { d[at] = value; }; };
+    const GradcheckTensor few = check(normal({3, 4}), set(5));
+    CHECK(few.verdict == GradcheckVerdict::wrong);
+    CHECK(few.wrong == 1);
+    CHECK(few.mistake == "single entry");
+    CHECK(has(few.diagnosis, "wrong, where your gradient is infinite"));
+    CHECK(few.worst[0].index == std::vector<std::int64_t>{1, 1});
+    CHECK(few.worst[0].error == infinity);
+    CHECK(check(normal({40, 50}), set(777)).verdict == GradcheckVerdict::wrong);
+  }
+}
+
+TEST_CASE("one entry of a few that is zero is no group") {
+  for (const std::size_t at : {0, 1, 2}) {
+    const GradcheckTensor t = check(normal({3}), [at](Values& d) { d[at] = 0; });
+    CHECK(t.mistake == "single entry");
+    CHECK(has(t.diagnosis, "your gradient is 0 x the numeric one"));
+  }
+  CHECK(check(normal({6}), multiply({3, 4, 5}, 0)).mistake == "group");
+}
+
+TEST_CASE("one wrong channel of a layer whose gradient is nearly dy is no matter of statistics") {
+  const auto lrn = [](const Tensor& x) { return local_response_norm(x); };
+  for (const double c : {-1.0, 2.0, 1.01}) {
+    std::vector<std::size_t> channel;  // 0 of 6
+    for (std::size_t i = 0; i < 6; ++i) channel.insert(channel.end(), {i, 36 + i});
+    const GradcheckTensor t = check(normal({2, 6, 2, 3}), multiply(channel, c), lrn);
+    CHECK(t.mistake == "one index");
+    CHECK(has(t.diagnosis, "wrong only at index 0 of axis 1"));
+  }
 }
 
 TEST_CASE("one factor in all inputs points at forward, once") {
