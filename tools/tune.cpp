@@ -292,8 +292,8 @@ void tune(const CLI::App& command, const TuneArguments& a) {
     throw ValueError(
         "tune: LIMULUS_CL_TUNING forces other sizes than the device's own: unset it, or use "
         "--dry-run");
-  if (const std::string cache = opencl::cache_note(); !a.dry_run && cache.starts_with("not used"))
-    throw FileError("tune: what is found could not be kept: the cache is " + cache +
+  if (const std::string why = opencl::cache_trouble(); !a.dry_run && !why.empty())
+    throw FileError("tune: what is found could not be kept: the cache is not used: " + why +
                     "; --dry-run only measures");
   OpenClBackend backend(a.device);
   check_names(a.only, knobs(backend.tuning().processor));

@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "core/note.h"
+#include "formats/read_file.h"
 
 namespace limulus::opencl {
 namespace {
@@ -32,8 +33,6 @@ struct Descriptor {
     return *this;
   }
 };
-
-std::string reason(int error) { return std::generic_category().message(error); }
 
 constexpr mode_t for_others = S_IWGRP | S_IWOTH;
 
@@ -74,16 +73,16 @@ Opened open_folder(bool make) {
     ::mkdir(path.c_str(), 0700);
   }
   struct stat found;
-  if (::stat(home.c_str(), &found) != 0) return {{}, home + ": " + reason(errno)};
+  if (::stat(home.c_str(), &found) != 0) return {{}, home + ": " + system_message(errno)};
   if (std::string why = suspicion(home, found, /*parent=*/true); !why.empty()) return {{}, why};
   Opened opened{Descriptor(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)),
                 ""};
   const int error = errno;
   if (opened.folder.number < 0) {
     const bool link = ::lstat(path.c_str(), &found) == 0 && S_ISLNK(found.st_mode);
-    return {{}, path + ": " + (link ? "it is a symbolic link" : reason(error))};
+    return {{}, path + ": " + (link ? "it is a symbolic link" : system_message(error))};
   }
-  if (::fstat(opened.folder.number, &found) != 0) return {{}, path + ": " + reason(errno)};
+  if (::fstat(opened.folder.number, &found) != 0) return {{}, path + ": " + system_message(errno)};
   if (std::string why = suspicion(path, found, /*parent=*/false); !why.empty()) return {{}, why};
   return opened;
 }
@@ -151,10 +150,14 @@ std::string cache_folder() {
   return home.empty() ? "" : home + "/limulus";
 }
 
-std::string cache_note() {
+std::string cache_trouble() {
   const Opened opened = open_folder(/*make=*/false);
-  if (opened.why.empty() || (missing() && !cache_folder().empty())) return cache_folder();
-  return "not used: " + opened.why;
+  return missing() && !cache_folder().empty() ? "" : opened.why;
+}
+
+std::string cache_note() {
+  const std::string why = cache_trouble();
+  return why.empty() ? cache_folder() : "not used: " + why;
 }
 
 std::optional<std::string> cache_read(const std::string& name, const std::string& key,
@@ -192,13 +195,13 @@ std::string cache_write(const std::string& name, const std::string& key,
     ::unlinkat(folder, part.c_str(), 0);  // of a process that had this number and was killed
     const Descriptor file(
         ::openat(folder, part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-    if (file.number < 0) return cache_folder() + ": " + reason(errno);
+    if (file.number < 0) return cache_folder() + ": " + system_message(errno);
     const bool written = write_all(file.number, header_of(key, content) + key + content) &&
                          ::renameat(folder, part.c_str(), folder, name.c_str()) == 0;
     const int error = errno;
     if (written) return "";
     ::unlinkat(folder, part.c_str(), 0);
-    return cache_folder() + "/" + name + ": " + reason(error);
+    return cache_folder() + "/" + name + ": " + system_message(error);
   } catch (const std::exception& error) {
     return error.what();
   } catch (...) {

@@ -28,41 +28,40 @@ std::string Runtime::options(DType dtype) const {
   const Tuning& t = tuning_;
   return fmt::format(
       "-cl-std=CL1.2 -DREAL={}{} -DVEC={} -DMR={} -DGROUP_A={} -DGROUP_B={} -DSLICE={} "
-      "-DK_BLOCK={} -DRUN={} -DRUN_ACROSS={} -DTAPS_RUN={} -w",
+      "-DK_BLOCK={} -DRUN={} -DRUN_ACROSS={} -DTAPS_RUN={} -w{}",
       wide ? "double -DREAL_IS_DOUBLE" : "float", t.processor ? " -DPROCESSOR" : "", vec(dtype),
-      t.tile_rows, t.group_a, t.group_b, t.slice, t.k_block, t.run, t.run_across, t.taps_run);
+      t.tile_rows, t.group_a, t.group_b, t.slice, t.k_block, t.run, t.run_across, t.taps_run,
+      FlushDenormals::active() ? " -cl-denorms-are-zero" : "");
 }
 
 // In a scope that flushes denormal numbers programs are others, of other options.
-Runtime::Wanted Runtime::wanted(const char* family, DType dtype) const {
-  const bool flush = FlushDenormals::active();
-  return {fmt::format("{} {}{}", family, name_of(dtype), flush ? " flushing" : ""),
-          options(dtype) + (flush ? " -cl-denorms-are-zero" : "")};
+std::string Runtime::program_name(const char* family, DType dtype) {
+  return fmt::format("{} {}{}", family, name_of(dtype),
+                     FlushDenormals::active() ? " flushing" : "");
 }
 
 Runtime::Known& Runtime::find(const char* family, DType dtype, const char* kernel) {
-  const Wanted program = wanted(family, dtype);
-  const std::string kernel_name = fmt::format("{} {}", program.name, kernel);
+  const std::string program = program_name(family, dtype);
+  const std::string kernel_name = fmt::format("{} {}", program, kernel);
   const auto found = kernels_.find(kernel_name);
   if (found != kernels_.end()) return found->second;
-  auto built = programs_.find(program.name);
+  auto built = programs_.find(program);
   if (built == programs_.end())
     built =
-        programs_
-            .emplace(program.name, build_program(name_, context_, device_, family, program.options))
+        programs_.emplace(program, build_program(name_, context_, device_, family, options(dtype)))
             .first;
   Known known{cl::Kernel(built->second.program, kernel)};
   return kernels_.emplace(kernel_name, std::move(known)).first->second;
 }
 
 bool Runtime::rebuild(const char* family, DType dtype, const char* kernel) {
-  const Wanted program = wanted(family, dtype);
-  const auto built = programs_.find(program.name);
-  const auto known = kernels_.find(fmt::format("{} {}", program.name, kernel));
+  const std::string program = program_name(family, dtype);
+  const auto built = programs_.find(program);
+  const auto known = kernels_.find(fmt::format("{} {}", program, kernel));
   if (built == programs_.end() || !built->second.from_cache) return false;
   if (known != kernels_.end() && known->second.has_run) return false;
   if (known != kernels_.end()) kernels_.erase(known);
-  built->second = build_program(name_, context_, device_, family, program.options, /*fresh=*/true);
+  built->second = build_program(name_, context_, device_, family, options(dtype), /*fresh=*/true);
   return true;
 }
 

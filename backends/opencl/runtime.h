@@ -125,10 +125,7 @@ class Runtime {
   // cache: what was kept may be another program, or one that the driver takes and cannot use. False
   // where there is nothing to do better.
   bool rebuild(const char* family, DType dtype, const char* kernel);
-  struct Wanted {
-    std::string name, options;  // "gemm f32"
-  };
-  Wanted wanted(const char* family, DType dtype) const;
+  static std::string program_name(const char* family, DType dtype);  // "gemm f32"
   std::string options(DType dtype) const;
   void check_process() const;
 

@@ -77,13 +77,8 @@ std::string compared(Backend& backend, const char* what, const std::vector<Value
   for (std::size_t i = 0; i < got.size(); ++i) {
     const float bound = tolerance * std::max(1.0F, std::abs(expected[i]));
     if (std::abs(got[i] - expected[i]) <= bound) continue;
-    std::vector<std::int64_t> index;
-    auto rest = static_cast<std::int64_t>(i);
-    for (int axis = y.rank() - 1; axis >= 0; --axis) {
-      index.insert(index.begin(), rest % y[axis]);
-      rest /= y[axis];
-    }
-    return fmt::format("{}: y[{}] is {:g}, expected {:g}", what, fmt::join(index, ", "), got[i],
+    return fmt::format("{}: y[{}] is {:g}, expected {:g}", what,
+                       fmt::join(index_of(static_cast<std::int64_t>(i), y), ", "), got[i],
                        expected[i]);
   }
   return "";
