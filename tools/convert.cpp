@@ -183,8 +183,8 @@ void write_folder(const fs::path& folder, const std::vector<std::string>& names,
   std::size_t replaced = 0;
   for (const fs::path& file : paths) replaced += is_replaced(folder, file) ? 1 : 0;
   if (replaced > 0)
-    say(fmt::format("{} {} of the files in {} were there before; they are replaced",
-                    bold("note:", stderr), replaced, printable(folder.string())));
+    say_note(fmt::format("{} of the files in {} were there before; they are replaced", replaced,
+                         printable(folder.string())));
   make_folders(folder);
   for (std::size_t i = 0; i < arrays.size(); ++i) {
     const fs::path path = folder / paths[i];
@@ -209,8 +209,7 @@ void convert(const ConvertArguments& a) {
     for (std::size_t i = 0; i < arrays.size(); ++i)
       items.push_back({names[i], arrays[i].dtype, arrays[i].shape, arrays[i].data.data()});
     if (fs::exists(a.to))
-      say(fmt::format("{} {} was there before; it is replaced", bold("note:", stderr),
-                      printable(a.to)));
+      say_note(fmt::format("{} was there before; it is replaced", printable(a.to)));
     write_safetensors(a.to, std::move(items));
   } else {
     write_folder(a.to, names, arrays);

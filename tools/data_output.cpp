@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "core/printable.h"
 #include "tools/commands.h"
+#include "tools/terminal.h"
 #include "tools/usage.h"
 #include "training/data/class_names.h"
 
@@ -29,18 +29,16 @@ std::string usable_text(std::int64_t usable, std::int64_t all, const std::string
 
 void print_skipped(const std::vector<Skipped>& skipped, std::size_t most) {
   if (skipped.empty()) return;
-  // Without an exception where nobody reads it: that must not end a training; main tells at the end.
-  const auto print = [](const std::string& line) { std::fputs((line + "\n").c_str(), stdout); };
-  print("        " + printable(summary(skipped)));
+  print_line("        " + printable(summary(skipped)));
   std::vector<Skipped> list;
   std::copy_if(skipped.begin(), skipped.end(), std::back_inserter(list), [](const Skipped& s) {
     return s.rule != SkipRule::hidden && s.rule != SkipRule::not_a_picture;
   });
   const std::size_t shown = list.size() <= most + 1 ? list.size() : most;
   for (std::size_t i = 0; i < shown; ++i)
-    print(fmt::format("          {}{}", printable(text_of(list[i])),
-                      list[i].part.empty() ? "" : fmt::format(" ({})", list[i].part)));
-  if (shown < list.size()) print(fmt::format("          and {} more", list.size() - shown));
+    print_line(fmt::format("          {}{}", printable(text_of(list[i])),
+                           list[i].part.empty() ? "" : fmt::format(" ({})", list[i].part)));
+  if (shown < list.size()) print_line(fmt::format("          and {} more", list.size() - shown));
 }
 
 void add_layout_options(CLI::App& command, std::optional<std::string>& layout,

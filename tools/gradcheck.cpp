@@ -46,7 +46,7 @@ std::vector<std::string> chosen_backends(const std::string& name) {
     if (info.refused.empty())
       names.push_back(info.name);
     else
-      say(bold("note:", stderr) + " left out: " + info.refused);
+      say_note("left out: " + info.refused);
   return names;
 }
 

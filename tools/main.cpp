@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
-#include <cstring>
 #include <exception>
 #include <filesystem>
 #include <iostream>
@@ -51,7 +50,7 @@ void flush_stdout() {
   if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
   if (reader_is_gone()) end_by(SIGPIPE);  // quietly, as a program that does not care would
   throw Error(fmt::format("stdout: what was printed could not be written{}{}: is the disk full?",
-                          errno != 0 ? ": " : "", errno != 0 ? std::strerror(errno) : ""));
+                          errno != 0 ? ": " : "", errno != 0 ? system_message(errno) : ""));
 }
 
 int run(int argc, char** argv) {
@@ -115,8 +114,7 @@ void add_denormals_option(CLI::App& command, bool& flush) {
 
 int main(int argc, char** argv) {
   const auto fail = [](const char* what) {
-    using namespace limulus::tools;
-    say(red("error:", stderr) + " " + message_text(what));
+    limulus::tools::say_error(what);
     return 1;
   };
   try {
@@ -124,10 +122,7 @@ int main(int argc, char** argv) {
     // A write beyond `ulimit -f` fails, with a reason, and nothing is lost.
     std::signal(SIGXFSZ, SIG_IGN);
     limulus::explain_lost_mappings();
-    limulus::set_note_sink([](const std::string& text) {
-      using namespace limulus::tools;
-      say(bold("note:", stderr) + " " + message_text(text));
-    });
+    limulus::set_note_sink([](const std::string& text) { limulus::tools::say_note(text); });
     return limulus::tools::run(argc, argv);
   } catch (const limulus::Error& e) {
     return fail(e.what());

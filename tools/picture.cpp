@@ -23,7 +23,7 @@ std::string try_picture(const std::string& path, const std::function<void()>& us
     what = error.what();
   }
   if (!what.starts_with(path)) what = fmt::format("{}: {}", path, what);
-  say(red("error:", stderr) + " " + message_text(what));
+  say_error(what);
   set_exit_status(1);
   return what;
 }

@@ -8,7 +8,6 @@
 
 #include <cerrno>
 #include <cmath>
-#include <cstring>
 #include <ctime>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -42,12 +41,16 @@ RunLog::RunLog(std::string path) : path_(std::move(path)) {
   if (!folder.empty()) std::filesystem::create_directories(folder, error);
   if (error) throw fail(error.message());
   struct stat found = {};
-  if (stat(path_.c_str(), &found) == 0 && !S_ISREG(found.st_mode) && !S_ISCHR(found.st_mode))
-    throw fail("it " + kind_of(found.st_mode));
-  // Without O_NONBLOCK, a named pipe that nobody reads would be waited for.
+  const auto check_kind = [&] {
+    if (!S_ISREG(found.st_mode) && !S_ISCHR(found.st_mode))
+      throw fail("it " + kind_of(found.st_mode));
+  };
+  // Before it is opened, as the system calls a named pipe that nobody reads "no such device"; and
+  // after, as it may be another file by then. Without O_NONBLOCK such a pipe would be waited for.
+  if (stat(path_.c_str(), &found) == 0) check_kind();
   file_ = open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0666);
-  if (file_ < 0 || fstat(file_, &found) != 0) throw fail(std::strerror(errno));
-  if (!S_ISREG(found.st_mode) && !S_ISCHR(found.st_mode)) throw fail("it is no regular file");
+  if (file_ < 0 || fstat(file_, &found) != 0) throw fail(system_message(errno));
+  check_kind();
 }
 
 RunLog::~RunLog() {
@@ -62,7 +65,7 @@ void RunLog::write(const Json& line) {
     const ssize_t n = ::write(file_, text.data() + done, text.size() - done);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) {
-      failure_ = fmt::format("{}: cannot write the log: {}", path_, std::strerror(errno));
+      failure_ = fmt::format("{}: cannot write the log: {}", path_, system_message(errno));
       return;
     }
     done += static_cast<std::size_t>(n);

@@ -70,6 +70,13 @@ std::string message_text(std::string_view message) {
 
 // fmt::print would throw where the stream is closed.
 void say(const std::string& line) { std::fputs((line + "\n").c_str(), stderr); }
+void say_error(std::string_view message) {
+  say(red("error:", stderr) + " " + message_text(message));
+}
+void say_note(std::string_view message) {
+  say(bold("note:", stderr) + " " + message_text(message));
+}
+void print_line(const std::string& line) { std::fputs((line + "\n").c_str(), stdout); }
 
 std::string json_text(const nlohmann::ordered_json& json) {
   return printable_json(json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));

@@ -27,6 +27,12 @@ std::string message_text(std::string_view message);
 
 // A line on stderr. That nobody can read it (a full disk below stderr) ends nothing.
 void say(const std::string& line);
+// "error: ..." and "note: ..." there, as message_text().
+void say_error(std::string_view message);
+void say_note(std::string_view message);
+
+// A line on stdout, of a command that goes on where nobody reads it: main tells at the end.
+void print_line(const std::string& line);
 
 // For people and programs; a file name that is not UTF-8 gets replacement characters, and what cannot
 // be seen is written as \u escapes.

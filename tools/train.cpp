@@ -45,9 +45,6 @@ bool lock_folder(const std::string& out) {
   return true;
 }
 
-// A line on stdout. That nobody reads it any more must not end a training: main tells at the end.
-void print(const std::string& line) { std::fputs((line + "\n").c_str(), stdout); }
-
 void show_step(StatusLine& line, const StepInfo& s) {
   const double done = static_cast<double>(s.batch) / static_cast<double>(s.batches);
   line.draw(
@@ -72,7 +69,7 @@ void show_epoch(StatusLine& line, const EpochRecord& e, const Trainer& trainer) 
 // How the folder was read, what of it counts, and what does not.
 void show_data(const Trainer& trainer) {
   const Dataset& data = trainer.dataset();
-  print(fmt::format(
+  print_line(fmt::format(
       "Data    {}: {}, {}, {} ({})", printable(trainer.config().data), classes_text(data.classes),
       usable_text(trainer.usable_train(), data.train.size(), "training images"),
       data.test.size() == 0 ? "nothing held out"
@@ -84,22 +81,23 @@ void show_data(const Trainer& trainer) {
 void print_accuracy(const Trainer& trainer, const RunReport& report) {
   const Evaluation& one = report.single;
   if (one.metrics.count() == 0) {
-    print(fmt::format("\n{}, so there is no held-out accuracy.",
-                      one.images == 0
-                          ? "Nothing was held out"
-                          : fmt::format("None of the {} held-out images can be used", one.images)));
+    print_line(fmt::format(
+        "\n{}, so there is no held-out accuracy.",
+        one.images == 0 ? "Nothing was held out"
+                        : fmt::format("None of the {} held-out images can be used", one.images)));
   } else {
-    print(fmt::format("\nHeld-out accuracy on {}:\n  single crop  top-1 {:.1f} %  top-5 {:.1f} %",
-                      usable_text(one.metrics.count(), one.images, "images"),
-                      100 * one.metrics.top1(), 100 * one.metrics.top5()));
+    print_line(
+        fmt::format("\nHeld-out accuracy on {}:\n  single crop  top-1 {:.1f} %  top-5 {:.1f} %",
+                    usable_text(one.metrics.count(), one.images, "images"),
+                    100 * one.metrics.top1(), 100 * one.metrics.top5()));
     if (report.ten.metrics.count() > 0)
-      print(fmt::format("  ten crops    top-1 {:.1f} %  top-5 {:.1f} %",
-                        100 * report.ten.metrics.top1(), 100 * report.ten.metrics.top5()));
+      print_line(fmt::format("  ten crops    top-1 {:.1f} %  top-5 {:.1f} %",
+                             100 * report.ten.metrics.top1(), 100 * report.ten.metrics.top5()));
   }
   const auto skipped = trainer.skipped();  // once more, where pictures of the set are among them
   if (std::any_of(skipped.begin(), skipped.end(),
                   [](const Skipped& s) { return stops_strict(s.rule); })) {
-    print("");
+    print_line("");
     print_skipped(skipped, 50);
   }
 }
@@ -129,9 +127,9 @@ void finish(Trainer& trainer, const std::filesystem::path& out, RunLog& log, Sta
   end_if_interrupted();
 
   print_accuracy(trainer, report);
-  print(fmt::format("\nCheckpoint  {}\nReport      {}",
-                    printable(trainer.checkpoint_path().string()),
-                    printable((out / "report.html").string())));
+  print_line(fmt::format("\nCheckpoint  {}\nReport      {}",
+                         printable(trainer.checkpoint_path().string()),
+                         printable((out / "report.html").string())));
 }
 
 void train(const CLI::App& command, const TrainArguments& given) {
@@ -144,9 +142,9 @@ void train(const CLI::App& command, const TrainArguments& given) {
   const bool locked = lock_folder(a.out);
   std::error_code unknown;
   if (!a.resume && std::filesystem::is_regular_file(checkpoint_in(a.out), unknown))
-    say(fmt::format(
-        "{} {} holds an earlier run; its checkpoint will be replaced (--resume goes on with it)",
-        bold("note:", stderr), printable(a.out)));
+    say_note(fmt::format(
+        "{} holds an earlier run; its checkpoint will be replaced (--resume goes on with it)",
+        printable(a.out)));
 
   StatusLine line;
   TrainerOptions options;
@@ -181,18 +179,18 @@ void train(const CLI::App& command, const TrainArguments& given) {
   if (!log.failure().empty()) throw FileError(log.failure());
   const Shape in = {config.batch, config.augment.channels, config.augment.crop,
                     config.augment.crop};
-  print(walk_text(trainer.model().walk(in)));
+  print_line(walk_text(trainer.model().walk(in)));
   if (const auto* towers = dynamic_cast<const AlexNetTowers*>(&trainer.model()))
-    print(crossing_text(towers->crossings(in)));
+    print_line(crossing_text(towers->crossings(in)));
   show_data(trainer);
-  print("Device  " + printable(description_of(config.device)));
-  print(fmt::format("Run     {} epochs of {} images, batch {}, rate {:g} ({}), seed {}{}\n",
-                    config.epochs, trainer.usable_train(), config.batch, config.sgd.lr,
-                    name_of(config.schedule.kind), config.seed,
-                    !a.resume ? ""
-                    : trainer.epoch() < config.epochs
-                        ? fmt::format("; goes on in epoch {}", trainer.epoch() + 1)
-                        : "; all of them are done"));
+  print_line("Device  " + printable(description_of(config.device)));
+  print_line(fmt::format("Run     {} epochs of {} images, batch {}, rate {:g} ({}), seed {}{}\n",
+                         config.epochs, trainer.usable_train(), config.batch, config.sgd.lr,
+                         name_of(config.schedule.kind), config.seed,
+                         !a.resume ? ""
+                         : trainer.epoch() < config.epochs
+                             ? fmt::format("; goes on in epoch {}", trainer.epoch() + 1)
+                             : "; all of them are done"));
   std::fflush(stdout);
 
   const auto check_log = [&] {

@@ -106,10 +106,8 @@ void check_device(const TrainConfig& c, const std::filesystem::path& checkpoint)
   } catch (const DeviceError& error) {
     throw DeviceError(
         fmt::format("{}: this run computed on {}, which is not to be had here: {}. --device cpu "
-                    "goes on with it "
-                    "on the processor (limulus devices lists others); it is then no longer bit for "
-                    "bit what one "
-                    "long run would have given",
+                    "goes on with it on the processor (limulus devices lists others); it is then "
+                    "no longer bit for bit what one long run would have given",
                     checkpoint.string(), c.device, error.what()));
   }
 }
