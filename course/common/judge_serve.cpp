@@ -9,38 +9,17 @@
 //     p   operations a second that no program exceeds        a number
 //
 // The memory holds the inputs, the output, and as much again as the output; each array begins a
-// page (timed.h).
+// page (shared_arrays.h).
 #include "judge_serve.h"
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 
+#include "shared_arrays.h"
+
 namespace course {
 namespace {
-
-constexpr std::int64_t kPage = 4096;
-
-std::vector<float*> mapped(const Speed& s, int fd) {
-  Integers counts = s.inputs;
-  counts.push_back(s.output);
-  counts.push_back(s.output);
-  Integers begins;
-  std::int64_t bytes = 0;
-  for (const std::int64_t count : counts) {
-    begins.push_back(bytes);
-    const std::int64_t size = count * static_cast<std::int64_t>(sizeof(float));
-    bytes += (size + kPage - 1) / kPage * kPage;
-  }
-  void* memory =
-      mmap(nullptr, static_cast<std::size_t>(bytes), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  if (memory == MAP_FAILED) throw std::runtime_error("judge: the memory cannot be mapped");
-  std::vector<float*> arrays;
-  for (const std::int64_t begin : begins)
-    arrays.push_back(reinterpret_cast<float*>(static_cast<char*>(memory) + begin));
-  return arrays;
-}
 
 std::string compared(const Speed& s, const float* expected, const float* got) {
   try {
@@ -51,24 +30,24 @@ std::string compared(const Speed& s, const float* expected, const float* got) {
   }
 }
 
-std::string listed(const Integers& numbers) {
-  return written(numbers);  // "[2, 3]", as JSON has it
-}
-
 }  // namespace
 
 std::string layout(const Case& c) {
   if (c.speed == nullptr) throw std::runtime_error("judge: '" + c.name + "' is not timed");
   const Speed& s = *c.speed;
-  return "{\"call\": " + quoted(s.call) + ", \"sizes\": " + listed(s.sizes) +
-         ", \"inputs\": " + listed(s.inputs) + ", \"output\": " + std::to_string(s.output) +
+  return "{\"call\": " + quoted(s.call) + ", \"sizes\": " + written(s.sizes) +
+         ", \"inputs\": " + written(s.inputs) + ", \"output\": " + std::to_string(s.output) +
          ", \"operations\": " + std::to_string(s.operations) + "}";
 }
 
 int serve(const Case& c, std::uint64_t seed, int in, int out, int memory) {
   if (c.speed == nullptr) throw std::runtime_error("judge: '" + c.name + "' is not timed");
   const Speed& s = *c.speed;
-  const std::vector<float*> arrays = mapped(s, memory);
+  Integers counts = s.inputs;
+  counts.insert(counts.end(), {s.output, s.output});
+  const SharedArrays arrays(memory, counts);
+  std::vector<float*> inputs;
+  for (std::size_t i = 0; i < s.inputs.size(); ++i) inputs.push_back(arrays[i]);
   float* output = arrays[s.inputs.size()];
   const float* other = arrays[s.inputs.size() + 1];
   Rng rng(seed, limulus::stream_of(c.name));
@@ -77,11 +56,11 @@ int serve(const Case& c, std::uint64_t seed, int in, int out, int memory) {
     switch (letter) {
       case 'm':
         for (std::size_t i = 0; i < s.inputs.size(); ++i)
-          std::generate_n(arrays[i], s.inputs[i],
+          std::generate_n(inputs[i], s.inputs[i],
                           [&] { return static_cast<float>(2 * rng.uniform() - 1); });
         break;
       case 'g':
-        s.library(s.sizes, {arrays.begin(), arrays.end() - 2}, output);
+        s.library(s.sizes, inputs, output);
         break;
       case 'c':
         line = compared(s, output, other);

@@ -3,7 +3,6 @@
 // written TASK", or "error" and the exception's text.
 #include "timed.h"
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -15,8 +14,6 @@
 
 namespace course {
 namespace {
-
-constexpr std::int64_t kPage = 4096;
 
 Integers numbers(const std::string& text) {
   Integers found;
@@ -39,21 +36,6 @@ std::string answer(TimedCall call, const Integers& sizes, const SharedArrays& ar
 }
 
 }  // namespace
-
-SharedArrays::SharedArrays(int fd, const Integers& counts) {
-  std::int64_t bytes = 0;
-  Integers begins;
-  for (const std::int64_t count : counts) {
-    begins.push_back(bytes);
-    const std::int64_t size = count * static_cast<std::int64_t>(sizeof(float));
-    bytes += (size + kPage - 1) / kPage * kPage;
-  }
-  void* memory =
-      mmap(nullptr, static_cast<std::size_t>(bytes), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-  if (memory == MAP_FAILED) throw std::runtime_error("the shared memory cannot be mapped");
-  for (const std::int64_t begin : begins)
-    arrays_.push_back(reinterpret_cast<float*>(static_cast<char*>(memory) + begin));
-}
 
 }  // namespace course
 
