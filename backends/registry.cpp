@@ -19,7 +19,7 @@
 namespace limulus {
 namespace {
 
-// ---- the list: how to make a backend of each family ----------------------------------------------
+// ---- the list: how to make a backend of each family ---------------------------------------------
 
 std::unique_ptr<Backend> make_reference(const std::string& name, const DeviceName&) {
   return std::make_unique<ReferenceBackend>(name);

@@ -1,7 +1,7 @@
 #pragma once
 // The explicit list of backends. A device is named by a string (device_name.h): "cpu", "reference",
-// "opencl:0", or a part of one: "cpu:0/2" is the first half of the processor's threads, behind a queue
-// of its own. Everything here may be called by many threads.
+// "opencl:0", or a part of one: "cpu:0/2" is the first half of the processor's threads, behind a
+// queue of its own. Everything here may be called by many threads.
 #include <memory>
 #include <string>
 #include <utility>
@@ -32,8 +32,8 @@ std::vector<std::string> added_devices();  // their names, in the order of add_d
 std::vector<Backend*> devices(const std::string& names);
 std::string description_of(const std::string& names);  // of all of them, for people
 
-// How many threads `cpu`, and devices derived from it, compute with from now on. ValueError below 1.
-// The results are the same. Not while another thread computes on one of them.
+// How many threads `cpu`, and devices derived from it, compute with from now on. ValueError below
+// 1. The results are the same. Not while another thread computes on one of them.
 void set_device_threads(int threads);
 
 struct DeviceInfo {
@@ -41,8 +41,8 @@ struct DeviceInfo {
   std::vector<std::pair<std::string, std::string>> facts = {};  // what it supports, for people
   std::string refused;  // "" or why device() will not give it
 };
-// Those that there are. With `checked` each OpenCL device is opened, which may take seconds the first
-// time (backends/opencl/self_check.h), and says whether it is refused.
+// Those that there are. With `checked` each OpenCL device is opened, which may take seconds the
+// first time (backends/opencl/self_check.h), and says whether it is refused.
 std::vector<DeviceInfo> list_devices(bool checked = false);
 // What OpenCL drivers say that list no device, or fail: one sentence each.
 std::vector<std::string> driver_troubles();

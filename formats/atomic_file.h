@@ -3,10 +3,10 @@
 // goes to a temporary file in the same folder, is forced to the disk, and only then takes the place
 // of `path` in one step. Until that step the old file is untouched.
 //
-// The temporary file, `path.tmp-` and eight digits, is each writer's own: of two programs that write
-// one `path` at the same time, the last to finish wins, and its file is whole. A writer holds a lock
-// (flock) on its temporary file, so that the next writer of `path` can tell one that a killed program
-// left behind, and removes it.
+// The temporary file, `path.tmp-` and eight digits, is each writer's own: of two programs that
+// write one `path` at the same time, the last to finish wins, and its file is whole. A writer holds
+// a lock (flock) on its temporary file, so that the next writer of `path` can tell one that a
+// killed program left behind, and removes it.
 //
 // Where `path` is a symbolic link, the link stays and the file that it names is replaced. A folder,
 // a device or a named pipe is refused, /dev/stdout and /dev/null too: nothing can take their place.
@@ -46,8 +46,8 @@ class AtomicFile {
   int fd_ = -1;
 };
 
-// Makes the folder, and those above it, where they are not there yet. FileError where something else
-// is there, or that cannot be.
+// Makes the folder, and those above it, where they are not there yet. FileError where something
+// else is there, or that cannot be.
 void make_folders(const std::filesystem::path& folder);
 
 // The whole of it in one call, for a report or a table.

@@ -1,6 +1,6 @@
 #pragma once
-// The numeric side of a gradient check (gradcheck/gradcheck.h): slopes of L = sum of v y from values
-// alone.
+// The numeric side of a gradient check (gradcheck/gradcheck.h): slopes of L = sum of v y from
+// values alone.
 #include <cstdint>
 #include <functional>
 #include <vector>

@@ -1,5 +1,5 @@
-// A driver that computes wrong numbers is refused: the self-check on backends with such faults, and on
-// a device whose kernel was made wrong.
+// A driver that computes wrong numbers is refused: the self-check on backends with such faults, and
+// on a device whose kernel was made wrong.
 #include <doctest/doctest.h>
 
 #ifdef LIMULUS_OPENCL

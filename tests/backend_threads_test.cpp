@@ -1,5 +1,5 @@
-// What many threads may do at once: look for devices, add them, trace, take memory, compute. Run under
-// the thread sanitizer it finds what is read without a lock.
+// What many threads may do at once: look for devices, add them, trace, take memory, compute. Run
+// under the thread sanitizer it finds what is read without a lock.
 #include <doctest/doctest.h>
 
 #include <atomic>

@@ -3,9 +3,10 @@
 
     tests/dependencies_test.py [ROOT]
 
-A line there, "    training/data -> pages, formats, core", names a room (a folder, with the folders in
-it that have no line of their own) and every room that its files include. An arrow that is not in the
-picture fails, and so do one in it that no file uses, a circle, and a room that the picture leaves out.
+A line there, "    training/data -> pages, formats, core", names a room (a folder, with the folders
+in it that have no line of their own) and every room that its files include. An arrow that is not in
+the picture fails, and so do one in it that no file uses, a circle, and a room that the picture
+leaves out.
 """
 
 import re
@@ -59,7 +60,8 @@ def main():
     if not arrows:
         sys.exit("docs/architecture.md has no picture: lines such as \"    layers -> core\"")
     for room, after in arrows.items():
-        wrong += [f"the picture has an arrow from {room} to {to}, which has no line" for to in after - set(arrows)]
+        wrong += [f"the picture has an arrow from {room} to {to}, which has no line"
+                  for to in after - set(arrows)]
     for path, text in sources():
         room = room_of(path, arrows)
         if room is None:
@@ -75,8 +77,8 @@ def main():
                 used.setdefault((room, to), path)
                 if to not in arrows[room]:
                     wrong.append(f"{path} includes {name}: there is no arrow from {room} to {to}")
-    wrong += [f"no file uses the arrow from {room} to {to}" for room in arrows for to in sorted(arrows[room])
-              if (room, to) not in used]
+    wrong += [f"no file uses the arrow from {room} to {to}"
+              for room in arrows for to in sorted(arrows[room]) if (room, to) not in used]
     if way := circle(arrows):
         wrong.append("the arrows run in a circle: " + " -> ".join(way))
     for line in wrong:

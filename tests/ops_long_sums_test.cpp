@@ -1,8 +1,8 @@
-// Sums of up to a million positive terms are right to 64 units of the last place, whoever sums: f32 on
-// every backend, beside the reference in double. Terms that are all equal are the hard case: each
-// addition rounds the same way. Added one by one, 2304 times 0.1 miss the sum by 157 units of the last
-// place, so a few thousand terms tell where each sum is one thread's alone; where many lanes share one,
-// it takes a million.
+// Sums of up to a million positive terms are right to 64 units of the last place, whoever sums: f32
+// on every backend, beside the reference in double. Terms that are all equal are the hard case:
+// each addition rounds the same way. Added one by one, 2304 times 0.1 miss the sum by 157 units of
+// the last place, so a few thousand terms tell where each sum is one thread's alone; where many
+// lanes share one, it takes a million.
 #include "primitive_calls.h"
 
 using namespace limulus;

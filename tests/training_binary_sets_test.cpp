@@ -1,5 +1,5 @@
-// MNIST's and CIFAR-10's files where something else stands in the place of one, or one is missing: the
-// error names it, and what is left out is listed once.
+// MNIST's and CIFAR-10's files where something else stands in the place of one, or one is missing:
+// the error names it, and what is left out is listed once.
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 

@@ -1,5 +1,5 @@
-// limulus explain: a network's output sizes, shapes, parameters and multiply-adds, as arithmetic; the
-// same of one convolution or pool of any size; and one element of a layer, number by number.
+// limulus explain: a network's output sizes, shapes, parameters and multiply-adds, as arithmetic;
+// the same of one convolution or pool of any size; and one element of a layer, number by number.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -105,7 +105,7 @@ WalkStep single_step(const ExplainArguments& a) {
   return a.model == "max_pool2d" ? MaxPool2d(options).walk(in)[0] : AvgPool2d(options).walk(in)[0];
 }
 
-// ---- the command has four uses, and each its own options -----------------------------------------
+// ---- the command has four uses, and each its own options ----------------------------------------
 
 void explain_single(const CLI::App& command, const ExplainArguments& a) {
   std::vector<std::string> options = {"model",     "--input", "--kernel", "--stride",

@@ -23,9 +23,9 @@ static_assert(std::atomic<std::int64_t>::is_always_lock_free);
 
 constexpr int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGXCPU, SIGPWR};
 
-// One wish to end often comes twice: `timeout` sends its signal to the program and then to its whole
-// group, and what runs a program for somebody passes on the Ctrl-C that the program has had from the
-// terminal itself. Whoever loses patience needs longer than this.
+// One wish to end often comes twice: `timeout` sends its signal to the program and then to its
+// whole group, and what runs a program for somebody passes on the Ctrl-C that the program has had
+// from the terminal itself. Whoever loses patience needs longer than this.
 constexpr std::int64_t echo = 500;
 
 std::int64_t now() {  // clock_gettime is among what a handler may call

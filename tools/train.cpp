@@ -102,8 +102,8 @@ void print_accuracy(const Trainer& trainer, const RunReport& report) {
   }
 }
 
-// After the last epoch all is saved: a signal may end the program at any moment, but while the report
-// is being written.
+// After the last epoch all is saved: a signal may end the program at any moment, but while the
+// report is being written.
 void finish(Trainer& trainer, const std::filesystem::path& out, RunLog& log, StatusLine& line) {
   end_at_interrupt(
       fmt::format("Stopped. The weights are in {}; the same command with --resume makes "

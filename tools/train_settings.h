@@ -1,6 +1,6 @@
 #pragma once
-// The options of `limulus train`, in one table: what each of them sets, and what becomes of it when a
-// run goes on.
+// The options of `limulus train`, in one table: what each of them sets, and what becomes of it when
+// a run goes on.
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <filesystem>

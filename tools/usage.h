@@ -12,12 +12,12 @@ CLI::Validator one_of(std::vector<std::string> words);
 // A number from `least` to `most`, both included; nan is neither less nor more, and is refused.
 CLI::Validator between(double least, double most);
 
-// An option whose value is empty, as in --image "$FORGOTTEN", would pass for one that was not given: it
-// is an error, of this command and all those below it.
+// An option whose value is empty, as in --image "$FORGOTTEN", would pass for one that was not
+// given: it is an error, of this command and all those below it.
 void refuse_empty_values(CLI::App& app);
 
-// The command was given in one of its uses ("a walk through a network"), in which only these options
-// mean something: CLI::ValidationError names another one that was given.
+// The command was given in one of its uses ("a walk through a network"), in which only these
+// options mean something: CLI::ValidationError names another one that was given.
 void allow_only(const CLI::App& command, const std::string& use,
                 const std::vector<std::string>& options);
 

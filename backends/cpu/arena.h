@@ -2,11 +2,11 @@
 // Where large buffers come from: one range of addresses, cut where a hole fits.
 //
 // A training step takes and gives back buffers of some forty different sizes. A free list per size
-// (core/buffer_pool.h) never lets the memory of an activation that is gone serve a gradient of another
-// size, so the process ends up holding the largest set of each size, though they never lived at one
-// time. Here a freed buffer becomes a hole, neighbouring holes become one, and a request takes the
-// smallest hole that holds it. Only what no hole can hold moves the end of the range: so the range
-// is hardly longer than all that ever lived at one time.
+// (core/buffer_pool.h) never lets the memory of an activation that is gone serve a gradient of
+// another size, so the process ends up holding the largest set of each size, though they never
+// lived at one time. Here a freed buffer becomes a hole, neighbouring holes become one, and a
+// request takes the smallest hole that holds it. Only what no hole can hold moves the end of the
+// range: so the range is hardly longer than all that ever lived at one time.
 //
 // The range is as long as the machine's memory, but only addresses: the system gives it a page when
 // one is first written to.

@@ -97,7 +97,7 @@ void tell(const std::string& why) {
   note("the cache of built OpenCL kernels and measured sizes is not used: " + why);
 }
 
-// ---- a file: a line that can be read, the key, the content ---------------------------------------
+// ---- a file: a line that can be read, the key, the content --------------------------------------
 
 std::uint64_t fnv(const std::string& text, std::uint64_t h) {  // FNV-1a
   for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001B3u;

@@ -17,8 +17,8 @@ namespace limulus::opencl {
 // ignored, as the XDG specification wants it).
 std::string cache_folder();
 
-// "" or why nothing is kept: the folder is not to be trusted, or cannot be opened. That it is not there
-// yet is no trouble.
+// "" or why nothing is kept: the folder is not to be trusted, or cannot be opened. That it is not
+// there yet is no trouble.
 std::string cache_trouble();
 
 // For people: the folder, or why nothing is kept in it.

@@ -84,7 +84,8 @@ T newer(const cl::Device& device, cl_device_info what) {
                                                                                        : T{};
 }
 
-// Why a driver lists no device, in its own words. (The C++ header has an empty list for one of them.)
+// Why a driver lists no device, in its own words. (The C++ header has an empty list for one of
+// them.)
 std::string why_none(const cl::Platform& platform, const std::string& name) {
   cl_uint count = 0;
   const cl_int code = clGetDeviceIDs(platform(), CL_DEVICE_TYPE_ALL, 0, nullptr, &count);

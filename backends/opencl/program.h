@@ -23,8 +23,9 @@ struct BuiltProgram {
 };
 
 // common.cl and <family>.cl, built for the device. From the cache if it has been built before and
-// the driver takes that back; with `fresh` from the text in any case, and kept in place of what was.
-// DeviceError with the compiler's log and the lines around the first error if it does not build.
+// the driver takes that back; with `fresh` from the text in any case, and kept in place of what
+// was. DeviceError with the compiler's log and the lines around the first error if it does not
+// build.
 BuiltProgram build_program(const std::string& device_name, const cl::Context& context,
                            const cl::Device& device, const std::string& family,
                            const std::string& options, bool fresh = false);

@@ -121,9 +121,9 @@ class Runtime {
     bool has_run = false;
   };
   Known& find(const char* family, DType dtype, const char* kernel);
-  // Builds the program of a kernel that has never run from its text, where it had been taken from the
-  // cache: what was kept may be another program, or one that the driver takes and cannot use. False
-  // where there is nothing to do better.
+  // Builds the program of a kernel that has never run from its text, where it had been taken from
+  // the cache: what was kept may be another program, or one that the driver takes and cannot use.
+  // False where there is nothing to do better.
   bool rebuild(const char* family, DType dtype, const char* kernel);
   static std::string program_name(const char* family, DType dtype);  // "gemm f32"
   std::string options(DType dtype) const;

@@ -1,7 +1,7 @@
 #pragma once
 // Sizes that `limulus tune` found to be the fastest, kept per device and driver beside the built
-// programs (cache.h). A file that is damaged, or of another device or version, is ignored with a note
-// (core/note.h): the sizes of tuning.h serve.
+// programs (cache.h). A file that is damaged, or of another device or version, is ignored with a
+// note (core/note.h): the sizes of tuning.h serve.
 #include <filesystem>
 #include <string>
 

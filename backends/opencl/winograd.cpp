@@ -1,5 +1,6 @@
-// Convolution by Winograd's products (kernels/winograd.cl): transform both factors, multiply at each
-// of the 49 points, transform back. The batch is taken in chunks whose arrays fit the last cache.
+// Convolution by Winograd's products (kernels/winograd.cl): transform both factors, multiply at
+// each of the 49 points, transform back. The batch is taken in chunks whose arrays fit the last
+// cache.
 #include <algorithm>
 
 #include "backends/opencl/convolution.h"
@@ -48,9 +49,9 @@ struct Tiles {  // the same as in kernels/winograd.cl
   cl_long tiles, tiles_h, tiles_w, offset, image, plane, pitch, out;
 };
 
-// The convolution without a stride that s is, over S S times as many channels: pixel S i + a and tap
-// S j + a of a channel belong to its dealt channel a (backends/cpu/kernels/winograd/conv2d_strided.h). Where the
-// stride is 1, s itself.
+// The convolution without a stride that s is, over S S times as many channels: pixel S i + a and
+// tap S j + a of a channel belong to its dealt channel a
+// (backends/cpu/kernels/winograd/conv2d_strided.h). Where the stride is 1, s itself.
 Conv2dShape dealt(const Conv2dShape& s) {
   Conv2dShape t = s;
   t.c = s.c * s.window.h.stride * s.window.w.stride;

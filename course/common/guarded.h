@@ -1,6 +1,6 @@
 #pragma once
-// Floats between two pages of memory that nobody may touch: who reads or writes outside of them ends
-// the program, and it says in which array that was and how far outside.
+// Floats between two pages of memory that nobody may touch: who reads or writes outside of them
+// ends the program, and it says in which array that was and how far outside.
 #include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -16,8 +16,8 @@
 
 namespace course {
 
-// An array can touch one of the two pages only, unless it fills whole pages itself. So a call is made
-// twice: once with all arrays at the end of their room, once at its beginning.
+// An array can touch one of the two pages only, unless it fills whole pages itself. So a call is
+// made twice: once with all arrays at the end of their room, once at its beginning.
 enum class Place { kEnd, kBegin };
 
 class Guarded {

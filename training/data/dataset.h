@@ -7,8 +7,9 @@
 //   mnist        train-images-idx3-ubyte[.gz] ... also Fashion-MNIST
 //   cifar10      data_batch_1.bin ... test_batch.bin (the "binary version")
 //
-// A layout is taken by itself only where all of the folder fits it. Where two do, or none, the error
-// says which and how to choose. What takes no part is in Dataset::skipped (training/data/skipped.h).
+// A layout is taken by itself only where all of the folder fits it. Where two do, or none, the
+// error says which and how to choose. What takes no part is in Dataset::skipped
+// (training/data/skipped.h).
 //
 // Names are sorted by their bytes, so an index means the same picture on every machine.
 #include <cstdint>
@@ -47,7 +48,8 @@ struct DatasetOptions {
   std::string test_folder;  // which folder beside train/; "" prefers test, then val
   bool strict = false;      // FileError where stops_strict() (training/data/skipped.h), not skipped
   // The classes of a network that is to be evaluated: labels are indices in this list. The set need
-  // not have all of them, nor two, nor a training part; a class that is not in the list is an error.
+  // not have all of them, nor two, nor a training part; a class that is not in the list is an
+  // error.
   std::vector<std::string> classes = {};
 };
 

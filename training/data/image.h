@@ -21,8 +21,8 @@ inline constexpr std::int64_t kMaxPixels = 100'000'000;
 //   animated PNG the default image
 //   turned       upright, as EXIF's orientation says (JPEG, and PNG's eXIf; training/data/orientation.h)
 // Colour profiles and a PNG's gamma are not applied. FileError, naming the file, for anything else,
-// for a file of which a part is missing or damaged (training/data/image_check.h), and where memory ends.
-// The verdict is the same for every short_side and with either decoder.
+// for a file of which a part is missing or damaged (training/data/image_check.h), and where memory
+// ends. The verdict is the same for every short_side and with either decoder.
 //
 // short_side > 0: the caller is going to shrink the picture to that shorter side. A JPEG that is
 // larger may then come smaller than it is stored, its shorter side at least twice short_side, and

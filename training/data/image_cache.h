@@ -1,7 +1,7 @@
 #pragma once
 // Prepared images, kept once decoded. Every epoch wants all of them, and decoding a 256 x 256 JPEG
-// takes 0.55 ms, one of 4096 x 3072 takes 27 to 140 ms, and checking them before takes 0.06 ms and 6
-// to 25 ms (jpeg_scaled.h), where augmenting what was kept takes 0.1 to 0.2 ms (EPYC, Zen 5).
+// takes 0.55 ms, one of 4096 x 3072 takes 27 to 140 ms, and checking them before takes 0.06 ms and
+// 6 to 25 ms (jpeg_scaled.h), where augmenting what was kept takes 0.1 to 0.2 ms (EPYC, Zen 5).
 #include <cstdint>
 #include <map>
 #include <memory>

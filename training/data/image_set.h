@@ -1,6 +1,6 @@
 #pragma once
-// Pictures with labels. Photographs stay on disk and are decoded when asked for; MNIST and CIFAR are
-// held in memory.
+// Pictures with labels. Photographs stay on disk and are decoded when asked for; MNIST and CIFAR
+// are held in memory.
 #include <cstdint>
 #include <filesystem>
 #include <memory>

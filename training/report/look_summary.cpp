@@ -1,5 +1,5 @@
-// What a network sees in a photograph, without a page: the maps of a layer as one picture, and a summary
-// for programs.
+// What a network sees in a photograph, without a page: the maps of a layer as one picture, and a
+// summary for programs.
 #include "training/report/look_summary.h"
 
 #include <fmt/core.h>

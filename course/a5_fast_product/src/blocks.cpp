@@ -6,8 +6,8 @@ namespace course {
 // BEGIN SOLUTION 5.2 removed
 namespace {
 
-// A block of B has 64 x 512 floats: 128 KiB, which stay in the second cache while all rows of A pass
-// by. The piece of a row of C that they are added to, 2 KiB, stays in the first.
+// A block of B has 64 x 512 floats: 128 KiB, which stay in the second cache while all rows of A
+// pass by. The piece of a row of C that they are added to, 2 KiB, stays in the first.
 constexpr std::int64_t kBlockSteps = 64, kBlockCols = 512;
 
 }  // namespace

@@ -14,8 +14,8 @@ namespace course {
 //
 // Row i of A begins at a + i*lda, and lda >= k; likewise B with ldb >= n and C with ldc >= n. What
 // lies between the end of a row and the begin of the next is not yours: neither read nor write it.
-// With beta = 0 the old values of C do not count, whatever they are: they may be NaN. m, n and k may
-// be 0, and a sum of no terms is 0. The arrays begin at any multiple of 4 bytes.
+// With beta = 0 the old values of C do not count, whatever they are: they may be NaN. m, n and k
+// may be 0, and a sum of no terms is 0. The arrays begin at any multiple of 4 bytes.
 struct Product {
   std::int64_t m = 0, n = 0, k = 0;
   const float* a = nullptr;
@@ -37,12 +37,13 @@ void multiply_blocked(const Product& p);
 constexpr std::int64_t kTileRows = 6, kTileCols = 16;
 
 // The block of A of `rows` rows from row i on and `depth` columns from column l on, as panels, one
-// behind the other. In panel q, value [step*kTileRows + r] is A[i + q*kTileRows + r, l + step], and 0
-// where that row is beyond the block.
+// behind the other. In panel q, value [step*kTileRows + r] is A[i + q*kTileRows + r, l + step], and
+// 0 where that row is beyond the block.
 void pack_a(const Product& p, std::int64_t i, std::int64_t rows, std::int64_t l, std::int64_t depth,
             float* panels);
-// The block of B of `depth` rows from row l on and `cols` columns from column j on. In panel q, value
-// [step*kTileCols + c] is B[l + step, j + q*kTileCols + c], and 0 where that column is beyond the block.
+// The block of B of `depth` rows from row l on and `cols` columns from column j on. In panel q,
+// value [step*kTileCols + c] is B[l + step, j + q*kTileCols + c], and 0 where that column is beyond
+// the block.
 void pack_b(const Product& p, std::int64_t l, std::int64_t depth, std::int64_t j, std::int64_t cols,
             float* panels);
 

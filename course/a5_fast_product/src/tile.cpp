@@ -6,8 +6,8 @@ namespace course {
 void multiply_tile(std::int64_t depth, const float* a_panel, const float* b_panel, float alpha,
                    float beta, float* c, std::int64_t ldc, std::int64_t rows, std::int64_t cols) {
   // BEGIN SOLUTION 5.4
-  // 6 x 2 sums, two vectors of B, one number of A in all lanes: 15 of the 16 registers. An array can
-  // be in registers only where each index is a constant: so the loops over it are unrolled.
+  // 6 x 2 sums, two vectors of B, one number of A in all lanes: 15 of the 16 registers. An array
+  // can be in registers only where each index is a constant: so the loops over it are unrolled.
   Vec8 sums[kTileRows][2];
 #pragma GCC unroll 6
   for (int r = 0; r < kTileRows; ++r) sums[r][0] = sums[r][1] = zero8();

@@ -1,7 +1,7 @@
 #pragma once
-// Eight floats at once. This file is given. With AVX2 and FMA a Vec8 is one of the sixteen registers
-// ymm0 ... ymm15, and each function one instruction; on other processors it is eight numbers and a
-// loop, so that a program is right there, too, only slow.
+// Eight floats at once. This file is given. With AVX2 and FMA a Vec8 is one of the sixteen
+// registers ymm0 ... ymm15, and each function one instruction; on other processors it is eight
+// numbers and a loop, so that a program is right there, too, only slow.
 #if defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>
 #endif

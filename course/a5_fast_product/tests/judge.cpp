@@ -13,8 +13,8 @@ namespace {
 
 using namespace limulus;
 
-// A single-precision sum of k terms differs from the exact one by rounding: with random signs by about
-// sqrt(k) times 6e-8 of its size. This is some twenty times that.
+// A single-precision sum of k terms differs from the exact one by rounding: with random signs by
+// about sqrt(k) times 6e-8 of its size. This is some twenty times that.
 double tolerance(std::int64_t k) { return 1e-6 * (2 + std::sqrt(static_cast<double>(k))); }
 
 // Values that a float holds exactly.

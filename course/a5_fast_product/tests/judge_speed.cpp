@@ -1,5 +1,6 @@
 // What is timed of assignment 5: products of single precision, by the library's kernel on the same
-// arrays. It runs on one thread and with AVX2 alone (the grader sets LIMULUS_THREADS and LIMULUS_ISA).
+// arrays. It runs on one thread and with AVX2 alone (the grader sets LIMULUS_THREADS and
+// LIMULUS_ISA).
 #include "judge_speed.h"
 
 #include <cmath>

@@ -1,5 +1,5 @@
-// Compiled once per instruction set, like the kernels (backends/cpu/kernels/simd/simd.h), and cut into
-// tasks as they are (parallel.h).
+// Compiled once per instruction set, like the kernels (backends/cpu/kernels/simd/simd.h), and cut
+// into tasks as they are (parallel.h).
 #include "tools/bench/probes/stream_probe.h"
 
 #include "backends/cpu/kernels/simd/parallel.h"

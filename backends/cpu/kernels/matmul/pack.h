@@ -83,9 +83,10 @@ void transpose(std::int64_t rows, std::int64_t cols, const T* src, std::int64_t 
     for (std::int64_t j = 0; j < cols; ++j) dst[j * ldd + i] = src[i * lds + j];
 }
 
-// Columns that a panel of B has and the matrix has not, `first` and those behind it, become zeros. The
-// tile multiplies them like the others, since it works on whole registers, and nobody looks at the
-// products; but what was left there may be denormal numbers, and those take some processors 100 cycles.
+// Columns that a panel of B has and the matrix has not, `first` and those behind it, become zeros.
+// The tile multiplies them like the others, since it works on whole registers, and nobody looks at
+// the products; but what was left there may be denormal numbers, and those take some processors 100
+// cycles.
 template <class T>
 LIMULUS_INLINE void clear_columns(std::int64_t first, std::int64_t depth, T* panel) {
   constexpr int cols = Blocking<T>::cols;
