@@ -264,8 +264,8 @@ auto reading(const std::filesystem::path& file, F f) {
 
 }  // namespace
 
-void check_same_run(const std::filesystem::path& path, const TrainConfig& config) {
-  TrainConfig saved = load_config(path);
+void check_same_run(const std::filesystem::path& checkpoint, const TrainConfig& config) {
+  TrainConfig saved = load_config(checkpoint);
   saved.data = config.data;
   saved.device = config.device;
   const std::string changed = differences(saved, config);
@@ -273,7 +273,7 @@ void check_same_run(const std::filesystem::path& path, const TrainConfig& config
     throw FileError(fmt::format(
         "{}: this checkpoint belongs to a run with other settings:\n{}Resume with the same "
         "settings, or start a new run in another --out folder",
-        path.string(), changed));
+        checkpoint.string(), changed));
 }
 
 void Trainer::resume(const std::filesystem::path& path) {

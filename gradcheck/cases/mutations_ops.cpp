@@ -25,8 +25,8 @@ struct StudentOp : Op {
   In inputs;  // detached
 };
 
-std::function<Tensor(const In&)> layer(std::function<Tensor(const In&)> forward,
-                                       Backward backward) {
+std::function<Tensor(const In&)> layer(const std::function<Tensor(const In&)>& forward,
+                                       const Backward& backward) {
   return [=](const In& in) {
     In plain, differentiated;
     for (const Tensor& t : in) {
