@@ -62,10 +62,11 @@ struct ImageC {
     const std::int64_t image = j / per_image, rest = j % per_image;
     T* c = y + image * image_stride + i * channel_stride + rest;
     const T* shift = bias && !add ? bias + i : nullptr;
-    if (rest + cols <= per_image)
+    const bool is_long = add && lost.values != nullptr;
+    if (rest + cols <= per_image && !is_long)
       return multiply_tile<T>(rows, depth, a, b,
-                              {c, channel_stride, cols, add, shift, false, relu && last, lost});
-    // A tile that holds the seam between two images is formed aside.
+                              {c, channel_stride, cols, add, shift, false, relu && last});
+    // A tile of long sums, or with the seam between two images, is formed aside.
     alignas(64) T tile[Blocking<T>::rows * Blocking<T>::cols];
     multiply_tile<T>(rows, depth, a, b, {tile, Blocking<T>::cols, cols, false, nullptr});
     for (int r = 0; r < rows; ++r) {
@@ -73,7 +74,7 @@ struct ImageC {
       for (std::int64_t q = 0, place = rest, n = image; q < cols; ++q) {
         T* to = y + n * image_stride + (i + r) * channel_stride + place;
         T sum = from[q];
-        if (add && lost.values)
+        if (is_long)
           sum = add_compensated(*to, sum, lost.at(r, q).values);
         else if (add)
           sum = sum + *to;

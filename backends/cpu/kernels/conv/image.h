@@ -186,7 +186,7 @@ struct ImageB {
       Run run[cols];
       const int runs = strip.find_runs(j + q, smaller(cols, n - q), run);
       strip.copy_panel(p, depth, run, runs, dst);
-      clear_columns(n - q, depth, dst);
+      if (n - q < cols) clear_columns(n - q, depth, dst);
       dst += depth * cols;
     }
   }

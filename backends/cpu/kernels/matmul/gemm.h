@@ -32,6 +32,17 @@ constexpr std::int64_t bytes_of(std::int64_t count) {  // rounded to pages: thre
   return round_up(count * static_cast<std::int64_t>(sizeof(T)), 4096);
 }
 
+// What the additions to a block of C have rounded away (add_compensated), rows `ld` apart; null where
+// the sum is not long.
+template <class T>
+struct Lost {
+  T* values = nullptr;
+  std::int64_t ld = 0;
+  Lost at(std::int64_t i, std::int64_t j) const {
+    return {values == nullptr ? nullptr : values + i * ld + j, ld};
+  }
+};
+
 // The packed block of A and the packed pass of B of one thread, for blocks of C at most m x n.
 //
 // A pass adds up to 384 terms in a register and then its sum to C: chains of 384 and of k / 384
@@ -63,6 +74,23 @@ struct Panels {
   }
 };
 
+// C += the sums of a tile, where sums are long. Apart from multiply_tile, whose sums stay in registers
+// only as long as no loop indexes them.
+template <class T>
+[[gnu::noinline]] void add_long_sums(int rows, const T* tile, const Target<T>& to,
+                                     const Lost<T>& lost) {
+  for (int r = 0; r < rows; ++r, tile += Blocking<T>::cols) {
+    T *c = to.c + r * to.ldc, *rest = lost.values + r * lost.ld;
+    for_lanes<T>(0, to.cols, [&](auto at) {
+      Vec<T> left = at.load(rest);
+      Vec<T> sum = add_compensated(at.load(c), at.load(tile), &left);
+      at.store(rest, left);
+      if (to.relu) sum = select(Vec<T>::zero() > sum, Vec<T>::zero(), sum);  // NaN stays
+      at.store(c, sum);
+    });
+  }
+}
+
 // C as it lies in memory.
 template <class T>
 struct StoredC {
@@ -75,9 +103,12 @@ struct StoredC {
   template <class B>  // a packed panel, or rows of B
   void put(int rows, std::int64_t depth, const T* a, const B& b, std::int64_t i, std::int64_t j,
            int cols, bool add, bool last, const Lost<T>& lost) {
-    multiply_tile<T>(rows, depth, a, b,
-                     {c + i * ldc + j, ldc, cols, add, bias && !add ? bias + i : nullptr, stream,
-                      relu && last, lost});
+    const Target<T> to{c + i * ldc + j, ldc,         cols, add, bias && !add ? bias + i : nullptr,
+                       stream,          relu && last};
+    if (!add || lost.values == nullptr) return multiply_tile<T>(rows, depth, a, b, to);
+    alignas(64) T tile[Blocking<T>::rows * Blocking<T>::cols];
+    multiply_tile<T>(rows, depth, a, b, {tile, Blocking<T>::cols, cols, false, nullptr});
+    add_long_sums(rows, tile, to, lost);
   }
 };
 

@@ -88,7 +88,7 @@ void transpose(std::int64_t rows, std::int64_t cols, const T* src, std::int64_t 
 // the products; but what was left there may be denormal numbers, and those take some processors 100
 // cycles.
 template <class T>
-LIMULUS_INLINE void clear_columns(std::int64_t first, std::int64_t depth, T* panel) {
+[[gnu::noinline]] void clear_columns(std::int64_t first, std::int64_t depth, T* panel) {
   constexpr int cols = Blocking<T>::cols;
   if (first >= cols) return;
   for (std::int64_t s = 0; s < depth; ++s, panel += cols)

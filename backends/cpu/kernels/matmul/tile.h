@@ -46,17 +46,6 @@ struct Blocking {
   static constexpr int block_rows = 168;
 };
 
-// What the additions to a block of C have rounded away (add_compensated), rows `ld` apart; null where
-// the sum is not long (gemm.h).
-template <class T>
-struct Lost {
-  T* values = nullptr;
-  std::int64_t ld = 0;
-  Lost at(std::int64_t i, std::int64_t j) const {
-    return {values == nullptr ? nullptr : values + i * ld + j, ld};
-  }
-};
-
 // Where a tile goes. The first pass over k stores (plus the bias of each row, if there is one), the
 // others add; the last one may cut off below 0.
 template <class T>
@@ -68,7 +57,6 @@ struct Target {
   const T* bias;  // one per row, or null
   bool stream = false;
   bool relu = false;
-  Lost<T> lost = {};
 };
 
 // Where a step of B comes from: a packed panel ...
@@ -136,20 +124,6 @@ void multiply_tile(std::int64_t depth, const T* a, const B b, const Target<T>& t
   }
 
   const int last = to.cols - (Vectors - 1) * V::width;  // lanes of the last vector in use
-  if (to.add && to.lost.values != nullptr) {
-    for (int r = 0; r < Rows; ++r)
-      for (int v = 0; v < Vectors; ++v) {
-        const int lanes = v + 1 < Vectors ? V::width : last;
-        T *c = to.c + r * to.ldc + v * V::width,
-          *at = to.lost.values + r * to.lost.ld + v * V::width;
-        V lost = V::load_n(at, lanes);
-        V sum = add_compensated(V::load_n(c, lanes), acc[r][v], &lost);
-        lost.store_n(at, lanes);
-        if (to.relu) sum = select(V::zero() > sum, V::zero(), sum);  // NaN stays
-        sum.store_n(c, lanes);
-      }
-    return;
-  }
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r) {
     T* c = to.c + r * to.ldc;
