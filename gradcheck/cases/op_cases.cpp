@@ -16,7 +16,7 @@ double rounded(double x) { return static_cast<double>(static_cast<std::int64_t>(
 
 std::vector<double> draw(const CaseInput& input, Rng& rng) {
   std::vector<double> v(static_cast<std::size_t>(input.shape.numel()));
-  const auto middle = static_cast<double>(input.shape.numel() / 2);
+  const std::int64_t middle = input.shape.numel() / 2;
   for (std::size_t i = 0; i < v.size(); ++i) switch (input.fill) {
       case Fill::normal:
         v[i] = rounded(rng.normal());
@@ -28,7 +28,7 @@ std::vector<double> draw(const CaseInput& input, Rng& rng) {
         v[i] = rounded(rng.uniform(0.3, 2)) * (rng.below(2) == 0 ? 1 : -1);
         break;
       case Fill::distinct:
-        v[i] = (static_cast<double>(i) - middle) / 64;
+        v[i] = static_cast<double>(static_cast<std::int64_t>(i) - middle) / 64;
         break;
       case Fill::coarse:
         v[i] = std::round(16 * rng.normal()) / 16;
