@@ -79,14 +79,14 @@ Mutation batch_norm_with(const char* name, const char* what, const char* tensor,
 
 // ---- others -------------------------------------------------------------------------------------
 
-Mutation dropout_with(const char* name, const char* what, const char* mistake, Backward backward) {
+Mutation dropout_with(const char* name, const char* what, const char* mistake,
+                      const Backward& backward) {
   const auto forward = [](const In& in) { return dropout(in[0], 0.2, {7, 1}); };
-  return {
-      name,
-      what,
-      "x",
-      mistake,
-      {"dropout", "dropout with a mistake", {{"x", {5, 8}}}, layer(forward, std::move(backward))}};
+  return {name,
+          what,
+          "x",
+          mistake,
+          {"dropout", "dropout with a mistake", {{"x", {5, 8}}}, layer(forward, backward)}};
 }
 
 Mutation loss_with(const char* name, const char* what, const char* mistake, double factor) {
