@@ -7,22 +7,22 @@
 namespace limulus {
 namespace {
 
-struct Listener {
+struct NoteListener {
   std::mutex mutex;
   std::function<void(const std::string&)> sink;
   std::set<std::string> said;
 };
 
 // Never destroyed: there may be something to note while a program ends.
-Listener& listener() {
-  static Listener* instance = new Listener;
+NoteListener& note_listener() {
+  static NoteListener* instance = new NoteListener;
   return *instance;
 }
 
 }  // namespace
 
 void set_note_sink(std::function<void(const std::string&)> sink) {
-  Listener& l = listener();
+  NoteListener& l = note_listener();
   const std::lock_guard lock(l.mutex);
   l.sink = std::move(sink);
   l.said.clear();
@@ -30,7 +30,7 @@ void set_note_sink(std::function<void(const std::string&)> sink) {
 
 void note(const std::string& text) noexcept {
   try {
-    Listener& l = listener();
+    NoteListener& l = note_listener();
     const std::lock_guard lock(l.mutex);
     if (l.sink && l.said.insert(text).second) l.sink(text);
   } catch (...) {  // nobody could be told

@@ -34,11 +34,11 @@ Character character_at(std::string_view text, std::size_t at) {
   return {code, length};
 }
 
-struct Range {
+struct CodeRange {
   char32_t first, last;
 };
 // Unicode's control and format characters, separators of lines, and letters that show nothing.
-constexpr Range kUnseen[] = {
+constexpr CodeRange kUnseen[] = {
     {0x00, 0x1F},     {0x7F, 0x9F},       {0xAD, 0xAD},       {0x34F, 0x34F},    {0x61C, 0x61C},
     {0x115F, 0x1160}, {0x17B4, 0x17B5},   {0x180B, 0x180F},   {0x200B, 0x200F},  {0x2028, 0x202E},
     {0x2060, 0x206F}, {0x3164, 0x3164},   {0xFEFF, 0xFEFF},   {0xFFA0, 0xFFA0},  {0xFFF0, 0xFFFB},
@@ -46,7 +46,7 @@ constexpr Range kUnseen[] = {
 
 bool is_unseen(char32_t code) {
   return std::any_of(std::begin(kUnseen), std::end(kUnseen),
-                     [&](const Range& r) { return code >= r.first && code <= r.last; });
+                     [&](const CodeRange& r) { return code >= r.first && code <= r.last; });
 }
 
 std::string shown(std::string_view text, bool lines_stay) {

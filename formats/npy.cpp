@@ -20,19 +20,19 @@ static_assert(std::endian::native == std::endian::little, "arrays are written li
 
 constexpr std::string_view kMagic = "\x93NUMPY";
 
-struct ElementType {
+struct NpyType {
   DType dtype;
   std::string_view descr;
   std::uint64_t size;
 };
-constexpr ElementType kTypes[] = {
+constexpr NpyType kNpyTypes[] = {
     {DType::f32, "<f4", 4}, {DType::f64, "<f8", 8}, {DType::i64, "<i8", 8}, {DType::i32, "<i4", 4}};
 
 // The header is Python, but only ever this much of it: a dictionary with three keys whose values
 // are a text, True or False, and a tuple of whole numbers.
-class HeaderParser {
+class NpyHeader {
  public:
-  HeaderParser(std::string file, std::string_view text) : file_(std::move(file)), text_(text) {}
+  NpyHeader(std::string file, std::string_view text) : file_(std::move(file)), text_(text) {}
 
   std::string descr;
   bool fortran_order = false;
@@ -163,12 +163,12 @@ NpyArray read_npy(const std::filesystem::path& path) {
                     "was cut",
                     file, prefix, header, text.size()));
   }
-  HeaderParser parser(file, text.substr(prefix, header));
+  NpyHeader parser(file, text.substr(prefix, header));
   parser.parse();
 
-  const auto type = std::find_if(std::begin(kTypes), std::end(kTypes),
-                                 [&](const ElementType& t) { return parser.descr == t.descr; });
-  if (type == std::end(kTypes)) {
+  const auto type = std::find_if(std::begin(kNpyTypes), std::end(kNpyTypes),
+                                 [&](const NpyType& t) { return parser.descr == t.descr; });
+  if (type == std::end(kNpyTypes)) {
     throw FileError(
         fmt::format("{}: element type '{}' is not supported, only <f4, <f8, <i8 and <i4 "
                     "(little endian); convert it with array.astype('<f4')",
@@ -198,9 +198,9 @@ NpyArray read_npy(const std::filesystem::path& path) {
 
 void write_npy(const std::filesystem::path& path, DType dtype,
                const std::vector<std::int64_t>& shape, const void* data) {
-  const auto* type = std::find_if(std::begin(kTypes), std::end(kTypes),
-                                  [&](const ElementType& t) { return t.dtype == dtype; });
-  if (type == std::end(kTypes)) throw DTypeError("write_npy: unknown element type");
+  const auto* type = std::find_if(std::begin(kNpyTypes), std::end(kNpyTypes),
+                                  [&](const NpyType& t) { return t.dtype == dtype; });
+  if (type == std::end(kNpyTypes)) throw DTypeError("write_npy: unknown element type");
   std::uint64_t size = type->size;
   for (const std::int64_t s : shape) {
     if (s < 0) throw ValueError(fmt::format("write_npy: {}: a negative size", path.string()));

@@ -57,14 +57,14 @@ bool multiply(std::uint64_t a, std::uint64_t b, std::uint64_t* product) {
   return !__builtin_mul_overflow(a, b, product) && *product <= INT64_MAX;
 }
 
-struct Range {
+struct ByteRange {
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
 };
 
 // One tensor of the header, checked on its own; `data_size` bytes follow the header.
 SafetensorsEntry parse_entry(const std::string& file, const std::string& name, const Json& json,
-                             std::uint64_t data_size, Range* range) {
+                             std::uint64_t data_size, ByteRange* range) {
   const auto bad = [&](const std::string& what) {
     return FileError(fmt::format("{}: tensor \"{}\": {}", file, printable(name), what));
   };
@@ -160,7 +160,7 @@ SafetensorsFile::SafetensorsFile(std::filesystem::path path)
       parse_safetensors_header(file, reinterpret_cast<const char*>(bytes.data()) + 8, header);
   const auto data = bytes.subspan(8 + header);
 
-  std::vector<std::pair<Range, SafetensorsEntry>> found;
+  std::vector<std::pair<ByteRange, SafetensorsEntry>> found;
   for (const auto& [name, value] : json.items()) {
     if (name == kMetadata) {
       if (!value.is_object()) throw FileError(fmt::format("{}: {} is not an object", file, name));
@@ -172,7 +172,7 @@ SafetensorsFile::SafetensorsFile(std::filesystem::path path)
       }
       continue;
     }
-    Range range;
+    ByteRange range;
     SafetensorsEntry entry = parse_entry(file, name, value, data.size(), &range);
     entry.bytes = data.subspan(range.begin, range.end - range.begin);
     found.emplace_back(range, std::move(entry));

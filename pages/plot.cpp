@@ -17,13 +17,13 @@ namespace {
 constexpr double kWidth = 500, kHeight = 310;
 constexpr double kLeft = 66, kRight = 12, kTop = 20, kBottom = 46;
 
-struct Range {
+struct AxisRange {
   double low = 0, high = 1;
   double at(double value) const { return (value - low) / (high - low); }
 };
 
-Range x_range(const LinePlot& plot) {
-  Range r{std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()};
+AxisRange x_range(const LinePlot& plot) {
+  AxisRange r{std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()};
   for (const auto& s : plot.series) {
     for (const double x : s.x) {
       if (!std::isfinite(x)) continue;
@@ -38,14 +38,14 @@ Range x_range(const LinePlot& plot) {
 }
 
 // Epochs and steps are counted, so there is no tick between two of them.
-std::vector<double> whole_ticks(const Range& r) {
+std::vector<double> whole_ticks(const AxisRange& r) {
   if (r.high - r.low > 7) return round_ticks(r.low, r.high, 7);
   std::vector<double> ticks;
   for (double x = std::ceil(r.low); x <= r.high; ++x) ticks.push_back(x);
   return ticks;
 }
 
-Range y_range(const LinePlot& plot) {
+AxisRange y_range(const LinePlot& plot) {
   if (std::isfinite(plot.y_max)) return {plot.y_min, plot.y_max};
   double high = -std::numeric_limits<double>::infinity();
   const bool only_raw = std::none_of(plot.series.begin(), plot.series.end(),
@@ -182,7 +182,7 @@ class Drawing {
   }
 
   const LinePlot& plot_;
-  Range xs_, ys_;
+  AxisRange xs_, ys_;
   std::string out_;
 };
 

@@ -51,8 +51,8 @@ double thread_seconds() {
 }
 
 // A network with data to run it on.
-struct Subject {
-  explicit Subject(const BenchArguments& a) : all(devices(a.device)), backend(*all.front()) {
+struct BenchedNetwork {
+  explicit BenchedNetwork(const BenchArguments& a) : all(devices(a.device)), backend(*all.front()) {
     model = make_model(a.model, a.classes, backend, DType::f32,
                        {.second = all.size() > 1 ? all[1] : nullptr});
     initialize(*model, Recipe::he, 1);
@@ -187,7 +187,7 @@ void bench(const CLI::App& command, const BenchArguments& a) {
   if (a.weights != DType::f32 && !a.inference)
     throw ValueError("bench: weights stored as bf16 do not learn; add --inference");
   use_threads(command, a.threads, a.device);
-  auto subject = std::make_unique<Subject>(a);
+  auto subject = std::make_unique<BenchedNetwork>(a);
   subject->run(a.inference);  // warms caches and the allocator
 
   std::vector<double> seconds, host_seconds;

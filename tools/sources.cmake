@@ -30,6 +30,7 @@ if(LIMULUS_TOOLS)
     DEPENDS ${paths} ${script}
     VERBATIM)
   target_sources(limulus_program PRIVATE ${PROJECT_BINARY_DIR}/new_templates.cpp)
+  set_source_files_properties(${PROJECT_BINARY_DIR}/new_templates.cpp PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   target_include_directories(limulus_program PRIVATE ${PROJECT_SOURCE_DIR})
   if(LIMULUS_OPENCL)  # `limulus bench ladder --device opencl:0` has kernels of its own
     embed_kernels(limulus_program rung_sources

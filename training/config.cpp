@@ -11,7 +11,7 @@
 namespace limulus {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 // One list of fields serves reading, writing and comparing: f(key, value) for each.
 template <class Config, class F>
@@ -55,8 +55,8 @@ void each_later_field(Config& c, F f) {
   f("test_folder", c.test_folder);
 }
 
-Json to_object(const TrainConfig& c) {
-  Json j;
+OrderedJson to_object(const TrainConfig& c) {
+  OrderedJson j;
   const auto put = [&](const char* key, const auto& value) { j[key] = value; };
   each_field(c, put);
   each_later_field(c, put);
@@ -66,7 +66,7 @@ Json to_object(const TrainConfig& c) {
 }
 
 template <class T>
-void read_field(const Json& j, const char* key, T& value) {
+void read_field(const OrderedJson& j, const char* key, T& value) {
   const auto found = j.find(key);
   if (found == j.end()) throw ValueError(fmt::format("the setting \"{}\" is missing", key));
   read_value(*found, fmt::format("the setting \"{}\"", key), value);
@@ -104,7 +104,7 @@ std::string TrainConfig::to_json() const { return to_object(*this).dump(); }
 TrainConfig TrainConfig::from_json(const std::string& text) {
   TrainConfig c;
   try {
-    const Json j = Json::parse(text);
+    const OrderedJson j = OrderedJson::parse(text);
     if (!j.is_object()) throw ValueError("the settings are not a JSON object");
     each_field(c, [&](const char* key, auto& value) { read_field(j, key, value); });
     each_later_field(c, [&](const char* key, auto& value) {
@@ -117,7 +117,7 @@ TrainConfig TrainConfig::from_json(const std::string& text) {
       throw ValueError(fmt::format("the update rule '{}' is neither 'paper' nor 'pytorch'", rule));
     c.sgd.rule = rule == "paper" ? SgdRule::paper : SgdRule::pytorch;
     c.schedule.kind = parse_schedule(schedule);
-  } catch (const Json::exception&) {
+  } catch (const OrderedJson::exception&) {
     throw ValueError("the settings are not valid JSON");
   }
   check(c);
@@ -125,7 +125,7 @@ TrainConfig TrainConfig::from_json(const std::string& text) {
 }
 
 std::string differences(const TrainConfig& a, const TrainConfig& b) {
-  const Json x = to_object(a), y = to_object(b);
+  const OrderedJson x = to_object(a), y = to_object(b);
   std::string text;
   for (const auto& [key, value] : x.items())
     if (value != y[key])

@@ -21,25 +21,26 @@
 
 namespace limulus {
 
-using Json = nlohmann::json;
+using SortedJson = nlohmann::json;
 
 std::string Trainer::progress_json() const {
   const Progress& p = progress_;
-  Json skipped_images = Json::array();  // so that the next sitting knows them from the start
+  SortedJson skipped_images =
+      SortedJson::array();  // so that the next sitting knows them from the start
   for (const auto& [index, skip] : train_skipped_) skipped_images.push_back(index);
-  Json j = {{"step", p.step},
-            {"epoch", p.epoch},
-            {"batch", p.batch},
-            {"epoch_loss", p.epoch_loss},
-            {"epoch_right", p.epoch_right},
-            {"epoch_images", p.epoch_images},
-            {"epoch_seconds", p.epoch_seconds},
-            {"epoch_waiting", p.epoch_waiting},
-            {"images", data_.train.size()},
-            {"skipped", skipped_images},
-            {"schedule",
-             {schedule_->state.best_error, schedule_->state.epochs_without_better,
-              schedule_->state.divisions}}};
+  SortedJson j = {{"step", p.step},
+                  {"epoch", p.epoch},
+                  {"batch", p.batch},
+                  {"epoch_loss", p.epoch_loss},
+                  {"epoch_right", p.epoch_right},
+                  {"epoch_images", p.epoch_images},
+                  {"epoch_seconds", p.epoch_seconds},
+                  {"epoch_waiting", p.epoch_waiting},
+                  {"images", data_.train.size()},
+                  {"skipped", skipped_images},
+                  {"schedule",
+                   {schedule_->state.best_error, schedule_->state.epochs_without_better,
+                    schedule_->state.divisions}}};
   return j.dump();
 }
 
@@ -94,7 +95,7 @@ void Trainer::save_history(Checkpoint* to) const {
 }
 
 void Trainer::load_progress(const SafetensorsFile& file, const std::string& text) {
-  const Json j = Json::parse(text);
+  const SortedJson j = SortedJson::parse(text);
   const auto read = [&](const char* key, auto& value) { read_value(j.at(key), key, value); };
   Progress p;
   read("step", p.step);
@@ -121,16 +122,17 @@ void Trainer::load_progress(const SafetensorsFile& file, const std::string& text
       p.step > p.epoch * batches_ + p.batch)
     throw ValueError(fmt::format("step {}, epoch {} of {}, batch {} of {}", p.step, p.epoch,
                                  config_.epochs, p.batch, batches_));
-  const Json& schedule = j.at("schedule");
+  const SortedJson& schedule = j.at("schedule");
   Schedule::State state;
   read_value(schedule.at(0), "the schedule's best error", state.best_error);
   read_value(schedule.at(1), "the schedule's waiting", state.epochs_without_better);
   read_value(schedule.at(2), "the schedule's divisions", state.divisions);
-  const auto number = [](const Json& value) {  // JSON has no NaN: the accuracy of nothing is null
-    return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
-  };
+  const auto number =
+      [](const SortedJson& value) {  // JSON has no NaN: the accuracy of nothing is null
+        return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+      };
   if (j.contains("epochs"))
-    for (const Json& e : j.at("epochs")) {
+    for (const SortedJson& e : j.at("epochs")) {
       std::int64_t epoch = 0;
       read_value(e.at(0), "the number of an epoch", epoch);
       p.epochs.push_back({epoch, number(e.at(1)), number(e.at(2)), number(e.at(3)), number(e.at(4)),
@@ -138,7 +140,7 @@ void Trainer::load_progress(const SafetensorsFile& file, const std::string& text
                           number(e.at(9))});
     }
   if (j.contains("skipped"))
-    for (const Json& index : j.at("skipped")) {
+    for (const SortedJson& index : j.at("skipped")) {
       std::int64_t i = 0;
       read_value(index, "the number of a skipped image", i);
       if (i < 0 || i >= data_.train.size())
@@ -156,15 +158,15 @@ void Trainer::load_progress(const SafetensorsFile& file, const std::string& text
 void Trainer::save() const {
   Checkpoint rest;
   rest.metadata["config"] = config_.to_json();
-  rest.metadata["classes"] = Json(data_.classes).dump();
+  rest.metadata["classes"] = SortedJson(data_.classes).dump();
   rest.metadata["state"] = progress_json();
-  rest.metadata["data"] = Json{{"train", fmt::format("{:016x}", train_print_)},
-                               {"held_out", fmt::format("{:016x}", test_print_)}}
+  rest.metadata["data"] = SortedJson{{"train", fmt::format("{:016x}", train_print_)},
+                                     {"held_out", fmt::format("{:016x}", test_print_)}}
                               .dump();
   const Normalization& n = normalization_;
-  Json axes = Json::array();
+  SortedJson axes = SortedJson::array();
   for (const auto& axis : n.colour_axes) axes.push_back(axis);
-  rest.metadata["normalization"] = Json{
+  rest.metadata["normalization"] = SortedJson{
       {"mean", n.mean},
       {"scale", n.scale},
       {"side", n.mean_side},
@@ -192,7 +194,7 @@ const std::string& metadata_of(const SafetensorsFile& file, const std::string& k
 
 Normalization read_normalization(const SafetensorsFile& file) {
   Normalization n;
-  const Json j = Json::parse(metadata_of(file, "normalization"));
+  const SortedJson j = SortedJson::parse(metadata_of(file, "normalization"));
   j.at("mean").get_to(n.mean);
   j.at("scale").get_to(n.scale);
   j.at("colour_axes").get_to(n.colour_axes);
@@ -225,7 +227,7 @@ std::uint64_t read_print(const std::string& text) {  // 16 hexadecimal digits
 }
 
 std::vector<std::string> read_classes(const SafetensorsFile& file) {
-  auto classes = Json::parse(metadata_of(file, "classes")).get<std::vector<std::string>>();
+  auto classes = SortedJson::parse(metadata_of(file, "classes")).get<std::vector<std::string>>();
   if (classes.size() < 2)
     throw ValueError(fmt::format("it names {} classes, and a classifier needs 2", classes.size()));
   return classes;
@@ -250,9 +252,9 @@ auto reading(const std::filesystem::path& file, F f) {
   };
   try {
     return f();
-  } catch (const Json::parse_error&) {
+  } catch (const SortedJson::parse_error&) {
     throw damaged("it is not valid JSON");
-  } catch (const Json::exception& e) {
+  } catch (const SortedJson::exception& e) {
     const char* reason = std::strchr(e.what(), ']');  // after the library's own name and number
     throw damaged(reason != nullptr ? reason + 2 : e.what());
   } catch (const ValueError& e) {
@@ -286,7 +288,7 @@ void Trainer::resume(const std::filesystem::path& path) {
                     path.string(), names_text(classes), config_.data, names_text(data_.classes)));
   const auto images = reading(path, [&] {  // absent in a checkpoint of an early version
     std::int64_t began_with = data_.train.size();
-    const Json state = Json::parse(metadata_of(file, "state"));
+    const SortedJson state = SortedJson::parse(metadata_of(file, "state"));
     if (state.contains("images")) read_value(state.at("images"), "images", began_with);
     return began_with;
   });
@@ -327,7 +329,7 @@ TrainedModel load_trained(const std::filesystem::path& path, const std::string& 
     t.classes = read_classes(file);
     t.normalization = read_normalization(file);
     if (const auto data = file.metadata().find("data"); data != file.metadata().end()) {
-      const Json prints = Json::parse(data->second);
+      const SortedJson prints = SortedJson::parse(data->second);
       t.train_print = read_print(prints.at("train").get<std::string>());
       t.test_print = read_print(prints.at("held_out").get<std::string>());
     }

@@ -11,6 +11,7 @@ else()
 endif()
 foreach(isa avx2 avx512)
   add_library(limulus_kernels_${isa} OBJECT ${LIMULUS_KERNELS})
+  set_target_properties(limulus_kernels_${isa} PROPERTIES UNITY_BUILD OFF)  # they take all cores as they are
   target_include_directories(limulus_kernels_${isa} PRIVATE ${PROJECT_SOURCE_DIR})
   target_compile_definitions(limulus_kernels_${isa} PRIVATE LIMULUS_ISA=${isa})
   target_compile_options(limulus_kernels_${isa} PRIVATE ${LIMULUS_FLAGS_${isa}} ${LIMULUS_OPTIMIZE})

@@ -27,6 +27,7 @@ function(embed_kernels target function)
     DEPENDS ${ARGN} ${script}
     VERBATIM)
   target_sources(${target} PRIVATE ${PROJECT_BINARY_DIR}/opencl_${function}.cpp)
+  set_source_files_properties(${PROJECT_BINARY_DIR}/opencl_${function}.cpp PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 endfunction()
 
 if(LIMULUS_OPENCL)

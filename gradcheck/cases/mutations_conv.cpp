@@ -34,10 +34,10 @@ std::int64_t elements_y(const Conv2dShape& s) {
   return s.n * s.k * s.window.h.out * s.window.w.out;
 }
 
-using Change = void (*)(Conv2dShape&);
+using ShapeChange = void (*)(Conv2dShape&);
 
 // The right loops, told a wrong shape.
-WrongPrimitives input_with(Change change) {
+WrongPrimitives input_with(ShapeChange change) {
   WrongPrimitives p;
   p.conv_input = [=](Conv2dShape s, const double* dy, const double* w, double* dx) {
     change(s);
@@ -45,7 +45,7 @@ WrongPrimitives input_with(Change change) {
   };
   return p;
 }
-WrongPrimitives weight_with(Change change) {
+WrongPrimitives weight_with(ShapeChange change) {
   WrongPrimitives p;
   p.conv_weight = [=](Conv2dShape s, const double* x, const double* dy, double* dw) {
     change(s);

@@ -16,8 +16,8 @@ namespace {
 using jpeg::Bytes;
 using jpeg::Component;
 
-constexpr int kMostScans = 200;             // of a progressive picture; encoders write about 10
-constexpr std::uint32_t kMostSide = 65500;  // libjpeg's limit, so that of all decoders
+constexpr int kMostScans = 200;                 // of a progressive picture; encoders write about 10
+constexpr std::uint32_t kMostJpegSide = 65500;  // libjpeg's limit, so that of all decoders
 constexpr int kBlocksOfMcu = 10;
 
 // Behind those up to "temporary", and from the first restart marker to the end of the picture, no
@@ -186,7 +186,7 @@ class JpegCheck {
                       "follow the first scan",
                       name_, width));
     check_image_size(static_cast<std::uint32_t>(width), static_cast<std::uint32_t>(height_),
-                     kMostSide, name_);
+                     kMostJpegSide, name_);
     if (n != 1 && n != 3 && n != 4)
       throw FileError(
           fmt::format("{}: a JPEG of {} components: only 1, 3 and 4 are supported", name_, n));

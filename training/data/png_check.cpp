@@ -16,7 +16,7 @@ namespace {
 
 using Bytes = std::span<const std::uint8_t>;
 
-constexpr std::uint32_t kMostSide = 65535;
+constexpr std::uint32_t kMostPngSide = 65535;
 
 std::uint32_t number(Bytes b, std::size_t at) {
   return std::uint32_t{b[at]} << 24 | b[at + 1] << 16 | b[at + 2] << 8 | b[at + 3];
@@ -162,7 +162,7 @@ class PngCheck {
     if (header_.width != 0) bad("it has two headers");
     if (s.size() != 13)
       throw FileError(fmt::format("{}: the PNG does not begin with its header", name_));
-    check_image_size(number(s, 0), number(s, 4), kMostSide, name_);
+    check_image_size(number(s, 0), number(s, 4), kMostPngSide, name_);
     header_ = {number(s, 0), number(s, 4), s[8], s[9], s[12]};
     if (!header_.known() || s[10] != 0 || s[11] != 0 || s[12] > 1)
       bad(

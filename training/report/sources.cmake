@@ -11,3 +11,4 @@ add_custom_command(
   DEPENDS ${LIMULUS_PAGE_TEXTS} ${PROJECT_SOURCE_DIR}/cmake/embed_texts.cmake
   VERBATIM)
 target_sources(limulus PRIVATE ${PROJECT_BINARY_DIR}/page_texts.cpp)
+set_source_files_properties(${PROJECT_BINARY_DIR}/page_texts.cpp PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
