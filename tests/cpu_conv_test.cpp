@@ -57,7 +57,7 @@ TEST_CASE("packed weights give the same bits") {
       {{1, 64, 13, 13}, {40, 64, 3, 3}, {.kernel = 3, .pad = 1}},
       {{2, 96, 27, 27}, {72, 48, 5, 5}, {.kernel = 5, .pad = 2, .groups = 2}},
       {{1, 400, 13, 13}, {33, 400, 3, 3}, {.kernel = 3, .pad = 1}},
-      {{1, 3, 67, 67}, {96, 3, 11, 11}, {.kernel = 11, .stride = 4}},  // dealt
+      {{1, 3, 67, 67}, {96, 3, 11, 11}, {.kernel = 11, .stride = 4}},  // space-to-depth
       {{3, 3, 40, 37}, {20, 3, 5, 5}, {.kernel = 5, .stride = 2, .pad = 2}},
   };
   for (const char* isa : {"avx2", "avx512"}) {

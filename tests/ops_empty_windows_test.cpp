@@ -25,7 +25,7 @@ void add_convolutions(std::vector<Family>& all) {
   const Form forms[] = {{{2, 3, 5, 6, 4, 1, 1}, 2, 1, 2},       // direct
                         {{2, 3, 5, 6, 4, 1, 1}, 3, 2, 1},       // by columns
                         {{2, 32, 32, 13, 13, 1, 1}, 3, 1, 1},   // Winograd's
-                        {{1, 3, 32, 35, 35, 1, 1}, 11, 4, 1}};  // dealt
+                        {{1, 3, 32, 35, 35, 1, 1}, 11, 4, 1}};  // space-to-depth
   for (const Form& f : forms) {
     const auto shape = [f](const Sizes& s) { return conv(s, f.kernel, f.stride, f.groups); };
     const auto x_count = [](const Conv2dShape& s) {

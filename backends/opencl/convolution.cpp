@@ -94,7 +94,7 @@ void convolve(Runtime& r, DType dtype, const Conv2dShape& s, bool turned, const 
 
 const char* method_of(const Conv2dShape& s) {
   if (!use_winograd(s)) return "direct";
-  return s.window.h.stride > 1 || s.window.w.stride > 1 ? "dealt, winograd" : "winograd";
+  return s.window.h.stride > 1 || s.window.w.stride > 1 ? "space-to-depth, winograd" : "winograd";
 }
 
 struct WeightRows {  // the same as in kernels/conv2d.cl

@@ -50,9 +50,9 @@ struct Tiles {  // the same as in kernels/winograd.cl
 };
 
 // The convolution without a stride that s is, over S S times as many channels: pixel S i + a and
-// tap S j + a of a channel belong to its dealt channel a
+// tap S j + a of a channel belong to channel a of its S
 // (backends/cpu/kernels/winograd/conv2d_strided.h). Where the stride is 1, s itself.
-Conv2dShape dealt(const Conv2dShape& s) {
+Conv2dShape without_stride(const Conv2dShape& s) {
   Conv2dShape t = s;
   t.c = s.c * s.window.h.stride * s.window.w.stride;
   for (Window1d* a : {&t.window.h, &t.window.w}) {
@@ -62,13 +62,13 @@ Conv2dShape dealt(const Conv2dShape& s) {
   }
   return t;
 }
-bool is_dealt(const Conv2dShape& s) { return s.window.h.stride > 1 || s.window.w.stride > 1; }
+bool has_stride(const Conv2dShape& s) { return s.window.h.stride > 1 || s.window.w.stride > 1; }
 
-// What the kernels know of a filter before it is dealt.
-struct Dealing {  // the same as in kernels/winograd.cl
+// What the kernels know of a filter before it is rearranged.
+struct SpaceToDepth {  // the same as in kernels/winograd.cl
   cl_long channels, fh, fw, sh, sw, th, tw;
 };
-Dealing dealing(const Conv2dShape& s) {
+SpaceToDepth space_to_depth(const Conv2dShape& s) {
   const Window1d &h = s.window.h, &w = s.window.w;
   return {s.c / s.groups,
           h.kernel,
@@ -128,7 +128,7 @@ void image_points(Runtime& r, DType dtype, const void* x, const Tiles& t, std::i
 // Square filters of 3 or 5, not dilated, of the image with its stride taken out.
 bool can_use_winograd(const Conv2dShape& asked) {
   if (asked.window.h.dilation != 1 || asked.window.w.dilation != 1) return false;
-  const Conv2dShape s = dealt(asked);
+  const Conv2dShape s = without_stride(asked);
   const std::int64_t kernel = s.window.h.kernel;
   return kernel == s.window.w.kernel && (kernel == 3 || kernel == 5) &&
          s.n * s.c * s.k * s.window.h.out * s.window.w.out > 0;
@@ -137,7 +137,7 @@ bool can_use_winograd(const Conv2dShape& asked) {
 // Worth it where tiles are not mostly edge, and where each transform serves many channels: the
 // products' multiply-adds are at most 3/4 of the direct method's.
 bool winograd_pays(const Conv2dShape& asked) {
-  const Conv2dShape s = dealt(asked);
+  const Conv2dShape s = without_stride(asked);
   const Window1d &h = s.window.h, &w = s.window.w;
   const std::int64_t out = side + 1 - h.kernel, tiles = ceil_div(h.out, out) * ceil_div(w.out, out);
   const std::int64_t taps = asked.window.h.kernel * asked.window.w.kernel;
@@ -156,7 +156,7 @@ bool use_winograd(const Conv2dShape& asked) {
 void winograd_convolve(Runtime& r, DType dtype, const Conv2dShape& asked, bool turned,
                        const void* x, const void* w, const void* b, void* y, Pool& pool) {
   const void* weights_asked = w;
-  const Conv2dShape s = dealt(asked);
+  const Conv2dShape s = without_stride(asked);
   const Plan p(r, dtype, s);
   const Group& z = p.group;
   const Spread image = p.image(asked);
@@ -164,11 +164,11 @@ void winograd_convolve(Runtime& r, DType dtype, const Conv2dShape& asked, bool t
   const std::int64_t most = p.chunk * p.image_tiles, pitch = round_up(most, r.vec(dtype));
   const std::int64_t u_size = packed_a(r, dtype, z.filters, z.channels);
   const Workspace copy(pool, bytes_of(dtype, spread_size(image, asked.n * asked.c)));
-  const std::int64_t weights = is_dealt(asked) ? s.k * z.taps : 0;
+  const std::int64_t weights = has_stride(asked) ? s.k * z.taps : 0;
   const Workspace filters(pool, bytes_of(dtype, weights));
   if (weights > 0) {
-    r.launch("winograd", dtype, "deal", {ceil_div(weights, r.tuning().run), 1, 1}, weights,
-             dealing(asked), w, filters.data());
+    r.launch("winograd", dtype, "space_to_depth", {ceil_div(weights, r.tuning().run), 1, 1},
+             weights, space_to_depth(asked), w, filters.data());
     w = filters.data();
   }
   const Workspace u(pool, bytes_of(dtype, points * u_size));
@@ -204,7 +204,7 @@ void winograd_convolve(Runtime& r, DType dtype, const Conv2dShape& asked, bool t
 
 void winograd_weight_gradient(Runtime& r, DType dtype, const Conv2dShape& asked, const void* x,
                               const void* dy, void* dw, Pool& pool) {
-  const Conv2dShape s = dealt(asked);
+  const Conv2dShape s = without_stride(asked);
   const Plan p(r, dtype, s);
   const Group& z = p.group;
   const Spread image = p.image(asked), gradient = p.gradient(s);
@@ -212,9 +212,9 @@ void winograd_weight_gradient(Runtime& r, DType dtype, const Conv2dShape& asked,
   const std::int64_t most = p.chunk * p.image_tiles, n = round_up(z.channels, r.vec(dtype));
   const Workspace copy(pool, bytes_of(dtype, spread_size(image, asked.n * asked.c)));
   const Workspace dy_copy(pool, bytes_of(dtype, spread_size(gradient, s.n * s.k)));
-  const std::int64_t weights = is_dealt(asked) ? s.k * z.taps : 0;
-  const Workspace of_dealt(pool, bytes_of(dtype, weights));
-  void* to = weights > 0 ? of_dealt.data() : dw;
+  const std::int64_t weights = has_stride(asked) ? s.k * z.taps : 0;
+  const Workspace rearranged(pool, bytes_of(dtype, weights));
+  void* to = weights > 0 ? rearranged.data() : dw;
   const Workspace u(pool, bytes_of(dtype, points * packed_a(r, dtype, z.filters, most)));
   const Workspace v(pool, bytes_of(dtype, points * packed_b(r, dtype, z.channels, most)));
   const Workspace m(pool, bytes_of(dtype, points * z.filters * n));
@@ -242,8 +242,8 @@ void winograd_weight_gradient(Runtime& r, DType dtype, const Conv2dShape& asked,
   }
   if (weights > 0) {
     const std::int64_t all = s.k * Group(asked).taps;
-    r.launch("winograd", dtype, "gather", {ceil_div(all, r.tuning().run), 1, 1}, all,
-             dealing(asked), of_dealt.data(), dw);
+    r.launch("winograd", dtype, "depth_to_space", {ceil_div(all, r.tuning().run), 1, 1}, all,
+             space_to_depth(asked), rearranged.data(), dw);
   }
 }
 

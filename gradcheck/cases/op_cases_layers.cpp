@@ -275,9 +275,9 @@ double conv_condition(const Conv2dShape& s) {
   const auto three_steps = [](const Window1d& a) {  // a stride makes 3 x 3 of a wider window
     return (a.stride == 2 || a.stride == 4) && a.kernel > 2 * a.stride && a.kernel <= 3 * a.stride;
   };
-  const bool dealt =
+  const bool strided =
       s.groups == 1 && s.c * h.stride * w.stride <= 48 && three_steps(h) && three_steps(w);
-  return plain || dealt ? 8 : 1;
+  return plain || strided ? 8 : 1;
 }
 
 std::vector<OpCase> layer_cases() {

@@ -14,7 +14,7 @@
 //     offset = c plane + fh DH Q + fw DW.
 //
 // Positions whose ow is past the end of a row are computed, too, and not stored. With larger strides
-// the pixels that one tap sees lie SW apart; so the copy is dealt out to SH SW smaller images, by
+// the pixels that one tap sees lie SW apart; so the copy is rearranged into SH SW smaller images, by
 // the remainders of row and column ("phases"), in each of which that distance is 1.
 //
 //     x [4 x 4], stride 2, to four phases of 2 x 2:    a b a b

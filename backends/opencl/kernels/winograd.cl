@@ -1,5 +1,5 @@
 // Winograd's convolution for windows of 3 x 3 and 5 x 5 with a stride of 1, and for wider ones with a
-// stride, which are dealt into such windows first (the end of this file).
+// stride, which become such windows first (the end of this file).
 //
 // A row of filter taps g and a row of pixels d are the coefficients of polynomials, and a sliding sum
 // is, transposed, their product. A product of degree 6 is known from its values at 7 points, and at
@@ -322,10 +322,10 @@ OUTPUTS(5, 3)
       REAL lane[VEC];                                                                           \
       STOREV(out[i][j], lane);                                                                  \
       for (int l = 0; l < VEC && c + l < channels; ++l) {                                       \
-        const long dealt = c + l, phase = dealt % (direct.sh * direct.sw);                      \
+        const long from = c + l, phase = from % (direct.sh * direct.sw);                        \
         const long fh = i * direct.sh + phase / direct.sw, fw = j * direct.sw + phase % direct.sw; \
         if (!isfinite(lane[l]) && fh < direct.fh && fw < direct.fw)                             \
-          lane[l] = direct_weight(x, dy, &direct, k, dealt / (direct.sh * direct.sw), fh, fw);  \
+          lane[l] = direct_weight(x, dy, &direct, k, from / (direct.sh * direct.sw), fh, fw);   \
         dw[(l * TAPS + i) * TAPS + j] = lane[l];                                                \
       }                                                                                         \
     }                                                                                           \
@@ -336,12 +336,13 @@ WEIGHTS(5)
 // A filter of FH x FW taps for a stride of SH x SW as filters of TH x TW taps without one, for SH SW
 // times as many channels; what is past its end is zero. Filters are [k, channels, ...], k as many as
 // there are.
-typedef struct {  // the same as Dealing in winograd.cpp
+typedef struct {  // the same as in winograd.cpp
   long channels, fh, fw, sh, sw, th, tw;
-} Dealing;
+} SpaceToDepth;
 
 // to[k, c, a, b, i, j] = from[k, c, sh i + a, sw j + b]
-kernel void deal(long count, Dealing s, global const REAL* restrict from, global REAL* restrict to) {
+kernel void space_to_depth(long count, SpaceToDepth s, global const REAL* restrict from,
+                           global REAL* restrict to) {
   FOR_MY_ELEMENTS(e, count) {
     const long j = e % s.tw, i = e / s.tw % s.th, phase = e / (s.tw * s.th);
     const long fw = j * s.sw + phase % s.sw, fh = i * s.sh + phase / s.sw % s.sh;
@@ -351,8 +352,8 @@ kernel void deal(long count, Dealing s, global const REAL* restrict from, global
 }
 
 // The way back: to[k, c, fh, fw] = from[k, c, fh % sh, fw % sw, fh / sh, fw / sw]
-kernel void gather(long count, Dealing s, global const REAL* restrict from,
-                   global REAL* restrict to) {
+kernel void depth_to_space(long count, SpaceToDepth s, global const REAL* restrict from,
+                           global REAL* restrict to) {
   FOR_MY_ELEMENTS(e, count) {
     const long fw = e % s.fw, fh = e / s.fw % s.fh, filter = e / (s.fw * s.fh);
     const long phase = (filter * s.sh + fh % s.sh) * s.sw + fw % s.sw;

@@ -44,7 +44,7 @@ bool use_winograd(const Conv2dShape& s) {
 const char* winograd_name(const Conv2dShape& s) {
   return s.window.h.kernel == 3 ? "winograd F(5x5,3x3)" : "winograd F(3x3,5x5)";
 }
-constexpr const char* dealt_name = "dealt, winograd F(5x5,3x3)";
+constexpr const char* strided_name = "space-to-depth, winograd F(5x5,3x3)";
 constexpr const char* both_names = "winograd, and direct where that was not finite";
 
 // winograd(not_finite) computes `images` results, and then direct(first, count) those again in which
@@ -91,7 +91,7 @@ void conv2d_forward(const Context& ctx, const Conv2dShape& s, const T* x, const 
   const std::int64_t image_x = s.c * s.window.h.in * s.window.w.in;
   const std::int64_t image_y = s.k * s.window.h.out * s.window.w.out;
   winograd_or_direct(
-      ctx, winograd ? winograd_name(s) : dealt_name, s.n,
+      ctx, winograd ? winograd_name(s) : strided_name, s.n,
       [&](unsigned char* not_finite) {
         if (winograd)
           conv2d_winograd<T>(ctx, s, x, w, false, b, y, not_finite);
@@ -138,7 +138,7 @@ void conv2d_backward_weight(const Context& ctx, const Conv2dShape& s, const T* x
     return conv2d_backward_weight_direct<T>(ctx, s, x, dy, dw);
   }
   winograd_or_direct(
-      ctx, winograd ? winograd_name(s) : dealt_name, 1,
+      ctx, winograd ? winograd_name(s) : strided_name, 1,
       [&](unsigned char* not_finite) {
         if (winograd)
           conv2d_backward_weight_winograd<T>(ctx, s, x, dy, dw, not_finite);

@@ -12,7 +12,7 @@
 //
 // To make that a matter of plain copies, a strip of the image is first laid out so that one tap's
 // pixels for neighbouring positions are neighbours: rows get their padding as real zeros, and with
-// a stride of S a row is dealt into S rows, columns 0, S, 2S ... then 1, S + 1 ... (The zeros are
+// a stride of S a row is parted into S rows, columns 0, S, 2S ... then 1, S + 1 ... (The zeros are
 // multiplied like pixels, so that one product serves the whole map: docs/performance/winograd.md.)
 //
 //     address of X[r, p] = offset(r) + position(p)

@@ -1,8 +1,8 @@
 // y[n, k, oh, ow] = b[k] + sum over c, fh, fw of x[n, c, oh*S + fh - P, ow*S + fw - P]
-// w[k, c, fh, fw], where few channels are seen through a wide window with a stride: dealt
+// w[k, c, fh, fw], where few channels are seen through a wide window with a stride: rearranged
 // (conv2d_strided.h), then by Winograd's products.
 //
-// A task is some rows of tiles of one image: it deals what they see, transforms it, and then, for 32
+// A task is some rows of tiles of one image: it rearranges what they see, transforms it, and then, for 32
 // output channels at a time, multiplies and transforms back. What it holds meanwhile (conv1, four
 // rows of 11 tiles: 414 KB of transformed tiles, 276 KB of products, 301 KB of filters) fits into
 // L2, so that memory is read and written once.
@@ -15,9 +15,9 @@ namespace {
 
 // u[panel, product, channel, k of the panel] = (G w G^T)[k, channel] for the channels (p, c, ...)
 template <class T>
-void transform_filters(const Dealt<T>& d, std::int64_t panel, std::int64_t p, std::int64_t c,
+void transform_filters(const SpaceToDepth<T>& d, std::int64_t panel, std::int64_t p, std::int64_t c,
                        const T* w, T* u) {
-  constexpr int cols = Dealt<T>::cols, width = Dealt<T>::width;
+  constexpr int cols = SpaceToDepth<T>::cols, width = SpaceToDepth<T>::width;
   const std::int64_t first = panel * cols, count = smaller(cols, d.k - first);
   const std::int64_t area = d.h.kernel * d.w.kernel;
   alignas(64) T taps[9 * cols];
@@ -45,23 +45,23 @@ void transform_filters(const Dealt<T>& d, std::int64_t panel, std::int64_t p, st
 // y[k, oh, ow] = b[k] + (A^T m A)[oh, ow], for a panel's output channels, `count` rows of tiles.
 // y: the first of the panel's channels, its first row here.
 template <class T>
-void transform_products(const Dealt<T>& d, const T* m, std::int64_t row, std::int64_t count,
+void transform_products(const SpaceToDepth<T>& d, const T* m, std::int64_t row, std::int64_t count,
                         std::int64_t channels, const T* bias, bool relu, T* flat, T* y,
                         Finite<T>& finite) {
   using V = Vec<T>;
-  constexpr int cols = Dealt<T>::cols, width = Dealt<T>::width;
+  constexpr int cols = SpaceToDepth<T>::cols, width = SpaceToDepth<T>::width;
   const std::int64_t positions = d.h.out * d.w.out, pitch = d.w.out * width;
   for (std::int64_t r = 0; r < count; ++r) {
-    const std::int64_t oh = (row + r) * dealt_out;
-    const int high = static_cast<int>(smaller(dealt_out, d.h.out - oh));
+    const std::int64_t oh = (row + r) * tile_side;
+    const int high = static_cast<int>(smaller(tile_side, d.h.out - oh));
     for (std::int64_t k = 0; k < channels; k += width) {
       const std::int64_t some = smaller(width, channels - k);
       const V shift = bias ? V::load_n(bias + k, static_cast<int>(some)) : V::zero();
       const T* from = m + r * d.tiles_w * cols + k;
-      for (std::int64_t ow = 0; ow < d.w.out; ow += dealt_out, from += cols) {
-        const int wide = static_cast<int>(smaller(dealt_out, d.w.out - ow));
+      for (std::int64_t ow = 0; ow < d.w.out; ow += tile_side, from += cols) {
+        const int wide = static_cast<int>(smaller(tile_side, d.w.out - ow));
         T* to = flat + ow * width;
-        both_axes<T, tile_in, dealt_out>([](const V* a, V* out) { powers<dealt_out, T>(a, out); },
+        both_axes<T, tile_in, tile_side>([](const V* a, V* out) { powers<tile_side, T>(a, out); },
                                          [=, plane = d.m_plane()](int i, int j) {
                                            return V::load(from + (tile_in * i + j) * plane);
                                          },
@@ -73,7 +73,7 @@ void transform_products(const Dealt<T>& d, const T* m, std::int64_t row, std::in
                                            a.store(to + i * pitch + j * width);
                                          });
       }
-      transpose(high * d.w.out, some, flat, width, y + k * positions + r * dealt_out * d.w.out,
+      transpose(high * d.w.out, some, flat, width, y + k * positions + r * tile_side * d.w.out,
                 positions);
     }
   }
@@ -85,7 +85,7 @@ bool can_deal(const Conv2dShape& s) {
            a.kernel <= 3 * a.stride;
   };
   const Window1d &h = s.window.h, &w = s.window.w;
-  return fits(h) && fits(w) && s.groups == 1 && s.c * h.stride * w.stride <= dealt_channels &&
+  return fits(h) && fits(w) && s.groups == 1 && s.c * h.stride * w.stride <= most_channels &&
          s.n * s.c * s.k * h.out * w.out > 0;
 }
 
@@ -102,23 +102,23 @@ bool use_strided(const Conv2dShape& s) {
   const ConvMethod method = conv_method();
   if (method != ConvMethod::automatic) return method == ConvMethod::winograd;
   const Window1d &h = s.window.h, &w = s.window.w;
-  const std::int64_t tiles = ceil_div(h.out, dealt_out) * ceil_div(w.out, dealt_out);
+  const std::int64_t tiles = ceil_div(h.out, tile_side) * ceil_div(w.out, tile_side);
   return s.k >= 16 &&
          2 * tile_products * tiles * h.stride * w.stride <= h.kernel * w.kernel * h.out * w.out;
 }
 
 template <class T>
 std::size_t conv2d_strided_packed_bytes(const Conv2dShape& s) {
-  const Dealt<T> d(s, 1);
+  const SpaceToDepth<T> d(s, 1);
   return static_cast<std::size_t>(bytes_of<T>(d.panels * d.u_panel()));
 }
 
 template <class T>
 void conv2d_strided_pack(const Context& ctx, const Conv2dShape& s, const T* w, T* packed) {
-  const Dealt<T> dealt(s, 1);
-  const Dealt<T>* d = &dealt;
-  const std::int64_t work = dealt.panels * dealt.u_panel() * static_cast<std::int64_t>(sizeof(T));
-  parallel_for(ctx, dealt.panels * dealt.h.stride * s.c, work, [=](std::int64_t task, int) {
+  const SpaceToDepth<T> sizes(s, 1);
+  const SpaceToDepth<T>* d = &sizes;
+  const std::int64_t work = sizes.panels * sizes.u_panel() * static_cast<std::int64_t>(sizeof(T));
+  parallel_for(ctx, sizes.panels * sizes.h.stride * s.c, work, [=](std::int64_t task, int) {
     const std::int64_t p = task / d->c % d->h.stride, panel = task / d->c / d->h.stride;
     transform_filters(*d, panel, p, task % d->c, w, packed);
   });
@@ -127,25 +127,25 @@ void conv2d_strided_pack(const Context& ctx, const Conv2dShape& s, const T* w, T
 template <class T>
 void conv2d_forward_strided(const Context& ctx, const Conv2dShape& s, const T* x, const T* w,
                             const T* b, T* y, unsigned char* not_finite) {
-  const Dealt<T> dealt(s, ceil_div(16, s.n));
-  const Dealt<T>* d = &dealt;
+  const SpaceToDepth<T> sizes(s, ceil_div(16, s.n));
+  const SpaceToDepth<T>* d = &sizes;
   const std::int64_t u_bytes =
       s.packed ? 0 : static_cast<std::int64_t>(conv2d_strided_packed_bytes<T>(s));
-  const std::int64_t bytes = DealtMemory<T>::bytes(dealt);
+  const std::int64_t bytes = SpaceToDepthMemory<T>::bytes(sizes);
   const Scratch scratch(ctx, u_bytes + ctx.threads * bytes);
   if (!s.packed) conv2d_strided_pack<T>(ctx, s, w, scratch.as<T>());
   const T* u = s.packed ? w : scratch.as<T>();
   char* memory = scratch.as<char>() + u_bytes;
 
-  const std::int64_t work = s.n * s.k * dealt.h.out * dealt.w.out * dealt.channels;
+  const std::int64_t work = s.n * s.k * sizes.h.out * sizes.w.out * sizes.channels;
   const bool relu = s.relu;
-  parallel_for(ctx, s.n * dealt.parts, work, [=](std::int64_t task, int thread) {
-    constexpr int cols = Dealt<T>::cols, most = Blocking<T>::rows;
+  parallel_for(ctx, s.n * sizes.parts, work, [=](std::int64_t task, int thread) {
+    constexpr int cols = SpaceToDepth<T>::cols, most = Blocking<T>::rows;
     const std::int64_t n = task / d->parts, part = task % d->parts;
     const std::int64_t row = d->part_begin(part), count = d->part_begin(part + 1) - row;
-    const DealtMemory<T> mine(*d, memory + thread * bytes);
-    deal(*d, x + n * d->c * d->h.in * d->w.in, row, count, mine.m);
-    transform_dealt(*d, mine.m, count, mine.v);
+    const SpaceToDepthMemory<T> mine(*d, memory + thread * bytes);
+    space_to_depth(*d, x + n * d->c * d->h.in * d->w.in, row, count, mine.m);
+    transform_tiles(*d, mine.m, count, mine.v);
     Finite<T> finite;
     const std::int64_t tiles = count * d->tiles_w, height = ceil_div(tiles, ceil_div(tiles, most));
     for (std::int64_t panel = 0; panel < d->panels; ++panel) {
@@ -153,13 +153,13 @@ void conv2d_forward_strided(const Context& ctx, const Conv2dShape& s, const T* x
       const T* filters = u + panel * d->u_panel();
       for (int p = 0; p < tile_products; ++p, filters += d->channels * cols)
         for (std::int64_t t = 0; t < tiles; t += height)
-          multiply_points<T, dealt_channels, 1>(
+          multiply_points<T, most_channels, 1>(
               static_cast<int>(smaller(height, tiles - t)), d->seen(p),
-              mine.v + p * d->v_plane() + t * dealt_channels, filters, false,
+              mine.v + p * d->v_plane() + t * most_channels, filters, false,
               mine.m + p * d->m_plane() + t * cols);
       const std::int64_t positions = d->h.out * d->w.out;
       transform_products(*d, mine.m, row, count, smaller(cols, d->k - k), b ? b + k : nullptr, relu,
-                         mine.flat, y + (n * d->k + k) * positions + row * dealt_out * d->w.out,
+                         mine.flat, y + (n * d->k + k) * positions + row * tile_side * d->w.out,
                          finite);
     }
     finite.report(not_finite, n);

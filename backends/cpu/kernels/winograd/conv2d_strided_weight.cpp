@@ -19,24 +19,24 @@ namespace {
 // z[product, tile, k of the panel] = (A dy A^T)[k] for `count` rows of tiles. dy: the panel's first
 // channel, its first row here.
 template <class T>
-void transform_gradients(const Dealt<T>& d, const T* dy, std::int64_t row, std::int64_t count,
-                         std::int64_t channels, T* flat, T* z) {
+void transform_gradients(const SpaceToDepth<T>& d, const T* dy, std::int64_t row,
+                         std::int64_t count, std::int64_t channels, T* flat, T* z) {
   using V = Vec<T>;
-  constexpr int cols = Dealt<T>::cols, width = Dealt<T>::width;
+  constexpr int cols = SpaceToDepth<T>::cols, width = SpaceToDepth<T>::width;
   const std::int64_t positions = d.h.out * d.w.out, pitch = d.w.out * width;
   for (std::int64_t r = 0; r < count; ++r) {
-    const int high = static_cast<int>(smaller(dealt_out, d.h.out - (row + r) * dealt_out));
+    const int high = static_cast<int>(smaller(tile_side, d.h.out - (row + r) * tile_side));
     for (std::int64_t k = 0; k < cols; k += width) {
       const std::int64_t some = larger(0, smaller(width, channels - k));
       if (some < width)  // channels that do not exist are multiplied, too: as zeros
         for (std::int64_t i = 0; i < high * pitch; ++i) flat[i] = 0;
-      transpose(some, high * d.w.out, dy + k * positions + r * dealt_out * d.w.out, positions, flat,
+      transpose(some, high * d.w.out, dy + k * positions + r * tile_side * d.w.out, positions, flat,
                 width);
       T* to = z + r * d.tiles_w * cols + k;
-      for (std::int64_t ow = 0; ow < d.w.out; ow += dealt_out, to += cols) {
-        const int wide = static_cast<int>(smaller(dealt_out, d.w.out - ow));
-        both_axes<T, dealt_out, tile_in>(
-            [](const V* a, V* out) { values<dealt_out, T>(a, out); },
+      for (std::int64_t ow = 0; ow < d.w.out; ow += tile_side, to += cols) {
+        const int wide = static_cast<int>(smaller(tile_side, d.w.out - ow));
+        both_axes<T, tile_side, tile_in>(
+            [](const V* a, V* out) { values<tile_side, T>(a, out); },
             [=, from = flat + ow * width](int i, int j) {
               return i < high && j < wide ? V::load(from + i * pitch + j * width) : V::zero();
             },
@@ -50,10 +50,10 @@ void transform_gradients(const Dealt<T>& d, const T* dy, std::int64_t row, std::
 
 // dw of the channels (p, c, ...) of a panel, from the sums u [product, channel, k of the panel].
 template <class T>
-void transform_sums(const Dealt<T>& d, std::int64_t panel, std::int64_t p, std::int64_t c,
+void transform_sums(const SpaceToDepth<T>& d, std::int64_t panel, std::int64_t p, std::int64_t c,
                     const T* u, T* dw, unsigned char* not_finite) {
   Finite<T> finite;
-  constexpr int cols = Dealt<T>::cols, width = Dealt<T>::width;
+  constexpr int cols = SpaceToDepth<T>::cols, width = SpaceToDepth<T>::width;
   const std::int64_t first = panel * cols, count = smaller(cols, d.k - first);
   const std::int64_t area = d.h.kernel * d.w.kernel;
   alignas(64) T taps[9 * cols];
@@ -84,54 +84,54 @@ void transform_sums(const Dealt<T>& d, std::int64_t panel, std::int64_t p, std::
 template <class T>
 void conv2d_backward_weight_strided(const Context& ctx, const Conv2dShape& s, const T* x,
                                     const T* dy, T* dw, unsigned char* not_finite) {
-  const Dealt<T> dealt(s, 1);
-  const Dealt<T>* d = &dealt;
-  const std::int64_t units = s.n * dealt.parts, chunks = smaller(units, 8);
-  const std::int64_t u_size = dealt.panels * dealt.u_panel();
+  const SpaceToDepth<T> sizes(s, 1);
+  const SpaceToDepth<T>* d = &sizes;
+  const std::int64_t units = s.n * sizes.parts, chunks = smaller(units, 8);
+  const std::int64_t u_size = sizes.panels * sizes.u_panel();
   const std::int64_t u_bytes = bytes_of<T>(chunks * u_size);
-  const std::int64_t bytes = DealtMemory<T>::bytes(dealt);
+  const std::int64_t bytes = SpaceToDepthMemory<T>::bytes(sizes);
   const Scratch scratch(ctx, u_bytes + ctx.threads * bytes);
   T* u = scratch.as<T>();  // [chunk, panel, product, channel, k of the panel]
   char* memory = scratch.as<char>() + u_bytes;
 
-  const std::int64_t work = s.n * s.k * dealt.h.out * dealt.w.out * dealt.channels;
+  const std::int64_t work = s.n * s.k * sizes.h.out * sizes.w.out * sizes.channels;
   parallel_for(ctx, chunks, work, [=](std::int64_t chunk, int thread) {
-    constexpr int cols = Dealt<T>::cols, most = Blocking<T>::rows;
-    const DealtMemory<T> mine(*d, memory + thread * bytes);
+    constexpr int cols = SpaceToDepth<T>::cols, most = Blocking<T>::rows;
+    const SpaceToDepthMemory<T> mine(*d, memory + thread * bytes);
     const std::int64_t begin = units * chunk / chunks, end = units * (chunk + 1) / chunks;
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t n = unit / d->parts, part = unit % d->parts;
       const std::int64_t row = d->part_begin(part), count = d->part_begin(part + 1) - row;
-      deal(*d, x + n * d->c * d->h.in * d->w.in, row, count, mine.m);
-      transform_dealt(*d, mine.m, count, mine.v);
+      space_to_depth(*d, x + n * d->c * d->h.in * d->w.in, row, count, mine.m);
+      transform_tiles(*d, mine.m, count, mine.v);
       for (std::int64_t panel = 0; panel < d->panels; ++panel) {
         const std::int64_t k = panel * cols, positions = d->h.out * d->w.out;
-        transform_gradients(*d, dy + (n * d->k + k) * positions + row * dealt_out * d->w.out, row,
+        transform_gradients(*d, dy + (n * d->k + k) * positions + row * tile_side * d->w.out, row,
                             count, smaller(cols, d->k - k), mine.flat, mine.m);
         T* sums = u + chunk * u_size + panel * d->u_panel();
         for (int p = 0; p < tile_products; ++p, sums += d->channels * cols) {
           const std::int64_t rows = d->channels, height = ceil_div(rows, ceil_div(rows, most));
           for (std::int64_t q = 0; q < rows; q += height)
-            multiply_points<T, 1, dealt_channels>(static_cast<int>(smaller(height, rows - q)),
-                                                  count * d->tiles_w, mine.v + p * d->v_plane() + q,
-                                                  mine.m + p * d->m_plane(), unit > begin,
-                                                  sums + q * cols);
+            multiply_points<T, 1, most_channels>(static_cast<int>(smaller(height, rows - q)),
+                                                 count * d->tiles_w, mine.v + p * d->v_plane() + q,
+                                                 mine.m + p * d->m_plane(), unit > begin,
+                                                 sums + q * cols);
         }
       }
     }
   });
 
   // Adds the chunks, and transforms the sums back.
-  const std::int64_t sh = dealt.h.stride;
-  parallel_for(ctx, dealt.panels * tile_products, u_bytes, [=](std::int64_t task, int) {
-    const std::int64_t size = d->channels * Dealt<T>::cols;
+  const std::int64_t sh = sizes.h.stride;
+  parallel_for(ctx, sizes.panels * tile_products, u_bytes, [=](std::int64_t task, int) {
+    const std::int64_t size = d->channels * SpaceToDepth<T>::cols;
     T* total = u + task * size;
     for (std::int64_t chunk = 1; chunk < chunks; ++chunk) {
       const T* next = total + chunk * u_size;
       for_lanes<T>(0, size, [=](auto at) { at.store(total, at.load(total) + at.load(next)); });
     }
   });
-  parallel_for(ctx, dealt.panels * sh * s.c, u_size, [=, c = s.c](std::int64_t task, int) {
+  parallel_for(ctx, sizes.panels * sh * s.c, u_size, [=, c = s.c](std::int64_t task, int) {
     const std::int64_t panel = task / sh / c;
     transform_sums(*d, panel, task / c % sh, task % c, u + panel * d->u_panel(), dw, not_finite);
   });

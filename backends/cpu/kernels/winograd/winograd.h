@@ -36,7 +36,7 @@
 // edge: 81 * 49 = 3969 multiplications per pair of channels instead of 18225, 4.6 times fewer. Those
 // of 13 x 13 (conv3 to 5, 3 x 3) are 3 x 3 tiles of 5 x 5 with two rows and columns to spare: 441
 // instead of 1521, 3.4 times fewer. (With six points F(4x4, 3x3) would take 576 there, and
-// F(2x2, 5x5) 7056 for conv2.) conv1, dealt into 3 x 3 filters on a map of 55 x 55
+// F(2x2, 5x5) 7056 for conv2.) conv1, as 3 x 3 filters on a map of 55 x 55 (conv2d_strided.h)
 // (conv2d_strided.h), is 11 x 11 tiles of 5 x 5.
 //
 // The price is accuracy. Largest and typical (rms) error in float, in eps max(|y|, rms of y), normal
