@@ -11,7 +11,7 @@ enum class ConvMethod { automatic, direct, winograd };
 ConvMethod conv_method();
 
 // Where the stride is 1, the gradient of the input is itself a convolution: of dy, by the filters
-// turned by half a turn. Input and output are exchanged, and the padding is D (F - 1) - P.
+// flipped on both axes. Input and output are exchanged, and the padding is D (F - 1) - P.
 Conv2dShape input_gradient(const Conv2dShape& s);
 
 }  // namespace limulus

@@ -10,7 +10,7 @@
 //
 // Backward, from dy:
 //   dx: each x was multiplied by w wherever a window touched it; those places' dy come back
-//       through the same weights: a convolution with w turned around.
+//       through the same weights: a convolution with w flipped.
 //   dw[k, c, fh, fw] = sum over n, oh, ow of  dy[n, k, oh, ow] x[n, c, oh S + fh D - P, ...]
 //   db[k]            = sum over n, oh, ow of  dy[n, k, oh, ow]
 #include "layers/module.h"

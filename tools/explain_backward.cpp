@@ -150,14 +150,14 @@ Explanation average_pool(const LayerRun& run, const Pool2dShape& s, const Index&
   return e;
 }
 
-// The elements in the window of i; or, turned, those whose window holds i, which is the same window
+// The elements in the window of i; or, mirrored, those whose window holds i, which is the same window
 // only when its size is odd.
-std::vector<Index> neighbours(const LrnShape& s, bool across, bool turned, const Index& i) {
+std::vector<Index> neighbours(const LrnShape& s, bool across, bool mirrored, const Index& i) {
   struct Range {
     std::int64_t begin, end;
   };
   const auto range = [&](std::int64_t middle, std::int64_t limit) {
-    const std::int64_t first = middle + (turned ? s.size / 2 - s.size + 1 : -(s.size / 2));
+    const std::int64_t first = middle + (mirrored ? s.size / 2 - s.size + 1 : -(s.size / 2));
     return Range{std::max<std::int64_t>(0, first), std::min(limit, first + s.size)};
   };
   const Range c = across ? range(i[0], s.c) : Range{i[0], i[0] + 1},

@@ -60,10 +60,10 @@ void tap_offsets(Runtime& r, DType dtype, const Conv2dShape& s, const Spread& x,
            w.kernel, h.dilation, w.dilation, x, table);
 }
 
-// y = conv(x, w) + b. Turned, the filters are w [c of this call, k/groups, fh, fw], by half a turn.
-void convolve(Runtime& r, DType dtype, const Conv2dShape& s, bool turned, const void* x,
+// y = conv(x, w) + b. `flipped`: the filters are w [c of this call, k/groups, fh, fw], each flipped on both axes.
+void convolve(Runtime& r, DType dtype, const Conv2dShape& s, bool flipped, const void* x,
               const void* w, const void* b, void* y, Pool& pool) {
-  if (use_winograd(s)) return winograd_convolve(r, dtype, s, turned, x, w, b, y, pool);
+  if (use_winograd(s)) return winograd_convolve(r, dtype, s, flipped, x, w, b, y, pool);
   const Group z(s);
   const Spread spread_x = spread_for_taps(s, r.panel_b(dtype));
   const std::int64_t fhw = s.window.h.kernel * s.window.w.kernel;
@@ -75,7 +75,7 @@ void convolve(Runtime& r, DType dtype, const Conv2dShape& s, bool turned, const 
   spread(r, dtype, spread_x, s.n * s.c, x, copy.data());
   for (std::int64_t g = 0; g < s.groups; ++g) {
     Operand a = {w, g * z.filters * z.taps, z.filters, z.taps, z.taps, 1};
-    if (turned) {  // tap (k, fh, fw) of channel c stands at (k channels + c) fhw + fhw - 1 - (fh, fw)
+    if (flipped) {  // tap (k, fh, fw) of channel c stands at (k channels + c) fhw + fhw - 1 - (fh, fw)
       a.offset += fhw - 1;
       a.line_step = fhw;
       a.step = -1;
@@ -209,9 +209,9 @@ void OpenClBackend::conv2d_backward_input(DType dtype, const Conv2dShape& s, con
       trace.used("columns");
       return input_by_columns(r, dtype, s, dy, w, dx, pool());
     }
-    const Conv2dShape turned = input_gradient(s);
-    trace.used(method_of(turned));
-    convolve(r, dtype, turned, true, dy, w, nullptr, dx, pool());
+    const Conv2dShape gradient = input_gradient(s);
+    trace.used(method_of(gradient));
+    convolve(r, dtype, gradient, true, dy, w, nullptr, dx, pool());
   });
 }
 

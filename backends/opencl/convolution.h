@@ -25,7 +25,7 @@ void spread(Runtime& r, DType dtype, const Spread& s, std::int64_t planes, const
 // Winograd's method (winograd.cpp): whether to use it for this convolution (it can be, and pays or
 // LIMULUS_CONV asks for it), and its two forms.
 bool use_winograd(const Conv2dShape& asked);
-void winograd_convolve(Runtime& r, DType dtype, const Conv2dShape& asked, bool turned,
+void winograd_convolve(Runtime& r, DType dtype, const Conv2dShape& asked, bool flipped,
                        const void* x, const void* w, const void* b, void* y, Pool& pool);
 void winograd_weight_gradient(Runtime& r, DType dtype, const Conv2dShape& asked, const void* x,
                               const void* dy, void* dw, Pool& pool);

@@ -19,7 +19,7 @@ struct Direct {  // the same as in kernels/winograd.cl
 };
 
 // Group g of the convolution as it was asked for, from image `first` on.
-Direct direct(const Conv2dShape& s, std::int64_t g, std::int64_t first, bool turned) {
+Direct direct(const Conv2dShape& s, std::int64_t g, std::int64_t first, bool flipped) {
   const Group z(s);
   const Window1d &h = s.window.h, &w = s.window.w;
   const std::int64_t area = h.kernel * w.kernel;
@@ -39,10 +39,10 @@ Direct direct(const Conv2dShape& s, std::int64_t g, std::int64_t first, bool tur
           .x_image = s.c * z.inputs,
           .y_offset = (first * s.k + g * z.filters) * z.outputs,
           .y_image = s.k * z.outputs,
-          .w_offset = g * z.filters * z.taps + (turned ? area - 1 : 0),
-          .filter_step = turned ? area : z.taps,
-          .channel_step = turned ? z.filters * area : area,
-          .tap_step = turned ? -1 : 1};
+          .w_offset = g * z.filters * z.taps + (flipped ? area - 1 : 0),
+          .filter_step = flipped ? area : z.taps,
+          .channel_step = flipped ? z.filters * area : area,
+          .tap_step = flipped ? -1 : 1};
 }
 
 struct Tiles {  // the same as in kernels/winograd.cl
@@ -153,7 +153,7 @@ bool use_winograd(const Conv2dShape& asked) {
   return method == ConvMethod::automatic ? winograd_pays(asked) : method == ConvMethod::winograd;
 }
 
-void winograd_convolve(Runtime& r, DType dtype, const Conv2dShape& asked, bool turned,
+void winograd_convolve(Runtime& r, DType dtype, const Conv2dShape& asked, bool flipped,
                        const void* x, const void* w, const void* b, void* y, Pool& pool) {
   const void* weights_asked = w;
   const Conv2dShape s = without_stride(asked);
@@ -176,12 +176,12 @@ void winograd_convolve(Runtime& r, DType dtype, const Conv2dShape& asked, bool t
   const Workspace m(pool, bytes_of(dtype, points * z.filters * pitch));
   spread(r, dtype, image, asked.n * asked.c, x, copy.data());
   for (std::int64_t g = 0; g < s.groups; ++g) {
-    const std::int64_t filter_step = turned ? square : z.channels * square;
-    const std::int64_t channel_step = turned ? z.filters * square : square;
+    const std::int64_t filter_step = flipped ? square : z.channels * square;
+    const std::int64_t channel_step = flipped ? z.filters * square : square;
     r.launch("winograd", dtype, pick(p, "filter_points_3", "filter_points_5"),
              {ceil_div(z.channels, r.vec(dtype)), round_up(z.filters, r.panel_a()), 1}, w,
              g * z.filters * z.channels * square, z.filters, filter_step, z.channels, channel_step,
-             turned ? 1 : 0, u.data());
+             flipped ? 1 : 0, u.data());
     for (std::int64_t first = 0; first < s.n; first += p.chunk) {
       const std::int64_t count = std::min(p.chunk, s.n - first), tiles = count * p.image_tiles;
       const std::int64_t n = round_up(tiles, r.vec(dtype));
@@ -197,7 +197,7 @@ void winograd_convolve(Runtime& r, DType dtype, const Conv2dShape& asked, bool t
           {ceil_div(tiles, r.vec(dtype)), z.filters, 1}, m.data(), n, z.filters,
           p.tiles(count, (first * s.k + g * z.filters) * z.outputs, s.k, z.outputs, s.window.w.out),
           s.window.h.out, s.window.w.out, b, g * z.filters, s.relu ? 1 : 0, y, x, weights_asked,
-          direct(asked, g, first, turned));
+          direct(asked, g, first, flipped));
     }
   }
 }

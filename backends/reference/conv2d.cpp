@@ -1,5 +1,5 @@
 // Convolution of images, as all frameworks mean it (strictly a cross-correlation: the filter is not
-// turned around), with its three gradients.
+// flipped), with its three gradients.
 //
 //     y[n, k, oh, ow] = b[k] + sum over c, fh, fw of  x[n, c, ih, iw] w[k, c, fh, fw]
 //

@@ -34,20 +34,20 @@ Range window_of(std::int64_t i, std::int64_t size, std::int64_t limit) {
 }
 
 // All j whose window holds i: j - size/2 <= i <= j - size/2 + size - 1, solved for j. It is the
-// window turned around, and the same only when the size is odd.
+// window mirrored, and the same only when the size is odd.
 Range windows_holding(std::int64_t i, std::int64_t size, std::int64_t limit) {
   const std::int64_t last = i + size / 2;
   return {std::max<std::int64_t>(last - size + 1, 0), std::min(last + 1, limit)};
 }
 
 // An array [N, C, H, W] and a rule for the neighbours of element (n, c, h, w): calls
-// visit(index) for each element of its window or, turned, for each one whose window holds it.
+// visit(index) for each element of its window or, mirrored, for each one whose window holds it.
 struct Across {
   const LrnShape& s;
   template <class Visit>
-  void operator()(bool turned, std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w,
+  void operator()(bool mirrored, std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w,
                   Visit visit) const {
-    const auto range = turned ? windows_holding : window_of;
+    const auto range = mirrored ? windows_holding : window_of;
     const auto [begin, end] = range(c, s.size, s.c);
     for (std::int64_t cj = begin; cj < end; ++cj) visit(((n * s.c + cj) * s.h + h) * s.w + w);
   }
@@ -56,9 +56,9 @@ struct Across {
 struct Within {
   const LrnShape& s;
   template <class Visit>
-  void operator()(bool turned, std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w,
+  void operator()(bool mirrored, std::int64_t n, std::int64_t c, std::int64_t h, std::int64_t w,
                   Visit visit) const {
-    const auto range = turned ? windows_holding : window_of;
+    const auto range = mirrored ? windows_holding : window_of;
     const auto [top, bottom] = range(h, s.size, s.h);
     const auto [left, right] = range(w, s.size, s.w);
     for (std::int64_t hj = top; hj < bottom; ++hj)

@@ -205,7 +205,7 @@ std::vector<Mutation> conv_mutations() {
     right().conv2d_backward_bias(DType::f64, s, some.data(), db);
   };
   std::vector<Mutation> bank = {
-      {"conv2d-x-flipped", "dx with kernels turned around", "x", "flipped", plain(),
+      {"conv2d-x-flipped", "dx with kernels flipped", "x", "flipped", plain(),
        input_of_weights([](const Conv2dShape& s, Values& w) { turn_taps(s, w.data()); })},
       {"conv2d-x-padding", "dx with a padding of P - 1", "x", "shifted", plain(),
        input_with([](Conv2dShape& s) { --s.window.h.pad, --s.window.w.pad; })},
@@ -233,7 +233,7 @@ std::vector<Mutation> conv_mutations() {
        input_then([](const Conv2dShape& s, double* dx) {
          for (std::int64_t i = 0; i < elements_x(s); ++i) dx[i] = -dx[i];
        })},
-      {"conv2d-w-flipped", "dw with its taps turned around", "w", "flipped", plain(),
+      {"conv2d-w-flipped", "dw with its taps flipped", "w", "flipped", plain(),
        weight_then(turn_taps)},
       {"conv2d-w-taps-transposed", "dw with rows and columns of its taps exchanged", "w",
        "transposed", plain(), weight_then(exchange_taps)},

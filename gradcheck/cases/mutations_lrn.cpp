@@ -110,7 +110,7 @@ std::vector<Mutation> lrn_mutations() {
        lrn(x, usual), across({.extra_power = 0})},
       {"lrn-scale", "the first term is dy without s^-beta", "x", "first term", lrn(x, usual),
        across({.own_power = 0})},
-      {"lrn-even-window", "an even window is not turned around", "x", "window", lrn(x, even),
+      {"lrn-even-window", "an even window is not mirrored", "x", "window", lrn(x, even),
        across({.own_window = true})},
       {"lrn-within-cross-term", "within a channel, the second term is missing", "x", "missing term",
        lrn({1, 2, 5, 6}, within_options), within},

@@ -282,7 +282,7 @@ kernel void conv_weight(global const REAL* x, long x_offset, long x_image, globa
 // where (oh, ow) is the output whose tap (fh, fw) lies on (ih, iw), if there is one. One row of dx
 // belongs to one item, which asks for what it needs: nobody else writes there, so there is nothing to
 // lock, and the order of additions is always the same. Items: (channel, row, image).
-// (With a stride of 1 it is a convolution of dy, by filters turned by half a turn.)
+// (With a stride of 1 it is a convolution of dy, by flipped filters.)
 typedef struct {  // the same as Columns in convolution.cpp
   long channels, h, w, fh, fw, oh, ow, sh, sw, ph, pw, dh, dw;
   long offset, image_step;  // of the group's first channel; from one image to the next

@@ -81,7 +81,7 @@ kernel void across_backward(global const REAL* restrict x, global const REAL* re
       store_lanes(own, dx + i, left);
       store_lanes(-2 * alpha * beta * own * (load_lanes(x + i, left) / scale), t + i, left);
     }
-  for (long c = 0; c < s.c; ++c) {  // the windows that hold c: the window turned around
+  for (long c = 0; c < s.c; ++c) {  // the windows that hold c: the window mirrored
     const long end = min(c + s.size / 2 + 1, s.c), first = max(c + s.size / 2 - s.size + 1, 0L);
     for (long p = 0; p < n; p += LANES) {
       const long i = c * pixels + p, left = n - p;

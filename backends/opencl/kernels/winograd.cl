@@ -209,11 +209,11 @@ kernel void image_points(global const REAL* x, Tiles s, long channels, int by_ch
 #define WEIGHT_5(c, out) (scale(c), moments(c, 5, out))
 
 // The left factor for y, G g G^T: [rows, columns], filter (row, column) at row * row_step + column *
-// column_step, its taps in order or `turned`. Lanes are columns. Items: (vector of columns, row up
+// column_step, its taps in order or `flipped`. Lanes are columns. Items: (vector of columns, row up
 // to the panel's end).
 #define FILTER_POINTS(TAPS)                                                                      \
   kernel void filter_points_##TAPS(global const REAL* w, long offset, long rows, long row_step,  \
-                                   long columns, long column_step, int turned,                   \
+                                   long columns, long column_step, int flipped,                   \
                                    global REAL* to) {                                            \
     const long column = (long)get_global_id(0) * VEC, row = get_global_id(1);                    \
     if (column >= columns) return;                                                               \
@@ -221,7 +221,7 @@ kernel void image_points(global const REAL* x, Tiles s, long channels, int by_ch
     long at[VEC];                                                                                \
     for (int l = 0; l < VEC; ++l) at[l] = min(column + l, columns - 1) * column_step;            \
     REALV taps[TAPS][TAPS], tile[SIDE][SIDE];                                                          \
-    const int first = turned ? TAPS * TAPS - 1 : 0, step = turned ? -1 : 1;                      \
+    const int first = flipped ? TAPS * TAPS - 1 : 0, step = flipped ? -1 : 1;                      \
     _Pragma("unroll") for (int i = 0; i < TAPS; ++i)                                             \
         _Pragma("unroll") for (int j = 0; j < TAPS; ++j) {                                       \
       REAL lane[VEC];                                                                            \

@@ -4,7 +4,7 @@
 // Two ways, chosen by how many multiplications they need:
 //
 //     as a convolution   With a stride of 1 the sum is itself a convolution: of dy, padded by
-//                        D (F - 1) - P, with the filters turned by 180 degrees and the channels'
+//                        D (F - 1) - P, with the filters flipped on both axes and the channels'
 //                        roles exchanged. All of conv2d_forward.cpp serves again. It multiplies
 //                        once per tap and input pixel.
 //     by columns         col = w^T dy, the gradient of the column matrix X of image.h, then each of
@@ -22,16 +22,16 @@ void as_convolution(const Context& ctx, const Conv2dShape& s, const T* dy, const
   const std::int64_t area = h.kernel * v.kernel;
   const std::int64_t group_c = s.c / s.groups, group_k = s.k / s.groups;
   const Scratch scratch(ctx, bytes_of<T>(s.k * group_c * area));
-  T* turned = scratch.as<T>();  // [c, k/groups, fh, fw]
+  T* flipped = scratch.as<T>();  // [c, k/groups, fh, fw]
   parallel_for(ctx, s.c, s.k * group_c * area * static_cast<std::int64_t>(sizeof(T)),
                [=](std::int64_t c, int) {
                  const std::int64_t group = c / group_c;
                  const T* from = w + (group * group_k * group_c + c % group_c) * area;
-                 T* to = turned + c * group_k * area;
+                 T* to = flipped + c * group_k * area;
                  for (std::int64_t k = 0; k < group_k; ++k, from += group_c * area, to += area)
                    for (std::int64_t f = 0; f < area; ++f) to[f] = from[area - 1 - f];
                });
-  conv2d_forward_direct<T>(ctx, input_gradient(s), dy, turned, nullptr, dx);
+  conv2d_forward_direct<T>(ctx, input_gradient(s), dy, flipped, nullptr, dx);
 }
 
 // The output indices [begin, end) whose tap at `shift` = f*D - P falls inside the image.

@@ -4,7 +4,7 @@
 // the result gives too few tasks: the images are cut as well, into a number of chunks that depends
 // on the shape alone, and each chunk's sum is kept apart. At the end the chunks are added in order.
 //
-// It is X dy^T that is computed, dw turned over. Of the two operands of the register tile the left
+// It is X dy^T that is computed, dw transposed. Of the two operands of the register tile the left
 // one is packed by plain copies and the right one, here, by transposing; X is the bigger one, so X
 // is on the left, and the turning of dw falls to the final addition.
 #include "backends/cpu/kernels/conv/image.h"

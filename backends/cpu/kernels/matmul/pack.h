@@ -28,7 +28,7 @@ LIMULUS_INLINE void copy_row(std::int64_t n, const T* src, T* dst, std::int64_t 
   for (; i < n; ++i) dst[i] = src[i];
 }
 
-// A square of 8 x 8 floats, or 4 x 4 doubles, turned over in registers: three (two) rounds of
+// A square of 8 x 8 floats, or 4 x 4 doubles, transposed in registers: three (two) rounds of
 // shuffles, 24 (8) in all, so about a quarter of a cycle per number. 256-bit registers serve both
 // instruction sets.
 LIMULUS_INLINE void transpose_square(const float* src, std::int64_t lds, float* dst,

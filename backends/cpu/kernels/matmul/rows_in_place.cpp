@@ -3,7 +3,7 @@
 // The general product packs both factors before it multiplies (gemm.h). That pays when a packed
 // number is used by many tiles; here a weight is used by few: with 32 images, AVX-512's tile is as
 // wide as the batch, and packing 151 MB for that took as long as the multiplication. So the tile
-// reads w itself, and only x, which is small, is turned over and packed. It computes
+// reads w itself, and only x, which is small, is transposed and packed. It computes
 //
 //     y^T [out, n] = w [out, in] x^T [in, n]
 //
@@ -113,15 +113,15 @@ Rows<float> widened_rows(int rows, std::int64_t depth, const Bf16* w, std::int64
 
 // y[q][o .. o + rows] = what was summed, [rows, cols] of y^T, in c.
 template <class T>
-void put_turned(const RowProducts<T>& s, std::int64_t o, std::int64_t rows, std::int64_t q,
-                std::int64_t cols, const T* c, T* turned) {
+void put_transposed(const RowProducts<T>& s, std::int64_t o, std::int64_t rows, std::int64_t q,
+                    std::int64_t cols, const T* c, T* transposed) {
   using V = Vec<T>;
   constexpr std::int64_t ldt = Pass<T>::block_rows;
-  transpose(rows, cols, c, Pass<T>::cols, turned, ldt);
+  transpose(rows, cols, c, Pass<T>::cols, transposed, ldt);
   for (std::int64_t j = 0; j < cols; ++j) {
     T* y = s.y + (q + j) * s.ldy + o;
     for_lanes<T>(0, rows, [=](auto at) {
-      V value = at.load(turned + j * ldt);
+      V value = at.load(transposed + j * ldt);
       if (s.bias) value = value + at.load(s.bias + o);
       if (s.add) value = value + at.load(y);
       at.store(y, s.relu ? select(V::zero() > value, V::zero(), value) : value);
@@ -159,7 +159,7 @@ void rows_in_place(const Context& ctx, const RowProducts<T>& s, const W* w) {
   const std::int64_t work = s.out * s.in * size;
   parallel_for(ctx, ceil_div(s.out, P::block_rows), work, [=](std::int64_t task, int thread) {
     const std::int64_t o = task * P::block_rows, rows = smaller(P::block_rows, s.out - o);
-    T *c = sums + thread * mine, *turned = c + panels * block, *wide = turned + block;
+    T *c = sums + thread * mine, *transposed = c + panels * block, *wide = transposed + block;
     T* dropped = lost == 0 ? nullptr : wide + widened;
     for (std::int64_t i = 0; i < lost; ++i) dropped[i] = 0;
     for (std::int64_t i = 0; i < s.in; i += P::depth) {
@@ -184,8 +184,8 @@ void rows_in_place(const Context& ctx, const RowProducts<T>& s, const W* w) {
       }
     }
     for (std::int64_t j = 0; j < panels; ++j)
-      put_turned(s, o, rows, j * P::cols, smaller(P::cols, s.n - j * P::cols), c + j * block,
-                 turned);
+      put_transposed(s, o, rows, j * P::cols, smaller(P::cols, s.n - j * P::cols), c + j * block,
+                     transposed);
   });
 }
 

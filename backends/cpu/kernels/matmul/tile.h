@@ -89,9 +89,9 @@ struct StoredRows {
   }
 };
 
-// `Turned`: a is stored the other way round, each step's rows together, the steps row_stride apart.
+// `TransposedA`: a is stored transposed, each step's rows together, the steps row_stride apart.
 // Such a step is a new cache line, too far from the last to be foreseen: it is asked for in advance.
-template <class T, int Rows, int Vectors, bool Turned, class B>
+template <class T, int Rows, int Vectors, bool TransposedA, class B>
 void multiply_tile(std::int64_t depth, const T* a, const B b, const Target<T>& to) {
   using V = Vec<T>;
   constexpr int stride_a = Blocking<T>::row_stride;
@@ -112,12 +112,12 @@ void multiply_tile(std::int64_t depth, const T* a, const B b, const Target<T>& t
 #pragma GCC unroll 2
   for (std::int64_t p = 0; p < depth; ++p) {
     V row_b[Vectors];
-    if (Turned) __builtin_prefetch(a + (p + 16) * stride_a);
+    if (TransposedA) __builtin_prefetch(a + (p + 16) * stride_a);
 #pragma GCC unroll 2
     for (int v = 0; v < Vectors; ++v) row_b[v] = b.load(p, v);
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r) {
-      const V x = V::set(a[Turned ? p * stride_a + r : r * stride_a + p]);
+      const V x = V::set(a[TransposedA ? p * stride_a + r : r * stride_a + p]);
 #pragma GCC unroll 2
       for (int v = 0; v < Vectors; ++v) acc[r][v] = fma(x, row_b[v], acc[r][v]);
     }
@@ -151,21 +151,21 @@ void multiply_tile(std::int64_t depth, const T* a, const B b, const Target<T>& t
 
 // The tile of the right height: the last panel of a matrix may have fewer rows. Its sums are formed
 // in the same order, so that where a matrix is cut does not show in the result.
-template <class T, bool Turned = false, int Rows = Blocking<T>::rows, class B>
+template <class T, bool TransposedA = false, int Rows = Blocking<T>::rows, class B>
 LIMULUS_INLINE void multiply_tile(int rows, std::int64_t depth, const T* a, const B& b,
                                   const Target<T>& to) {
   if constexpr (Rows > 0) {
-    if (rows != Rows) return multiply_tile<T, Turned, Rows - 1>(rows, depth, a, b, to);
+    if (rows != Rows) return multiply_tile<T, TransposedA, Rows - 1>(rows, depth, a, b, to);
     if (to.cols > Blocking<T>::width)
-      multiply_tile<T, Rows, 2, Turned>(depth, a, b, to);
+      multiply_tile<T, Rows, 2, TransposedA>(depth, a, b, to);
     else
-      multiply_tile<T, Rows, 1, Turned>(depth, a, b, to);
+      multiply_tile<T, Rows, 1, TransposedA>(depth, a, b, to);
   }
 }
-template <class T, bool Turned = false>
+template <class T, bool TransposedA = false>
 LIMULUS_INLINE void multiply_tile(int rows, std::int64_t depth, const T* a, const T* b,
                                   const Target<T>& to) {
-  multiply_tile<T, Turned>(rows, depth, a, PackedB<T>{b}, to);
+  multiply_tile<T, TransposedA>(rows, depth, a, PackedB<T>{b}, to);
 }
 
 }  // namespace limulus::cpu::LIMULUS_ISA

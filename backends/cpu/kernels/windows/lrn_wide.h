@@ -45,11 +45,11 @@ struct ScaleRange {
   }
 };
 
-// Channels [begin, end) of the window of channel i or, turned, those whose windows hold it.
+// Channels [begin, end) of the window of channel i or, mirrored, those whose windows hold it.
 struct ChannelWindow {
   std::int64_t begin, end;
-  LIMULUS_INLINE ChannelWindow(const LrnShape& s, std::int64_t i, bool turned) {
-    const std::int64_t before = turned ? s.size - 1 - s.size / 2 : s.size / 2;
+  LIMULUS_INLINE ChannelWindow(const LrnShape& s, std::int64_t i, bool mirrored) {
+    const std::int64_t before = mirrored ? s.size - 1 - s.size / 2 : s.size / 2;
     begin = larger(0, i - before);
     end = smaller(s.c, i - before + s.size);
   }

@@ -62,21 +62,21 @@ struct Plan {
   std::int64_t u_count(std::int64_t c) const { return keep ? ceil_div(c, steps) * u_size : u_size; }
 };
 
-// The filters, [k, c, taps, taps] or, turned, [c, k, taps, taps] to be read with their taps turned
+// The filters, [k, c, taps, taps] or, flipped, [c, k, taps, taps] to be read with their taps flipped
 // by half a circle; or packed, [group, panel, c, taps, taps, k of the panel].
 template <class T, int Taps>
 struct Filters {
   static constexpr int cols = Blocking<T>::cols, area = Taps * Taps, some = 8;
   const T* w;  // of a group
   std::int64_t k, c;
-  bool turned, packed;
+  bool flipped, packed;
 
   // to[channel, tap, k of the panel] for channels [begin, begin + count)
   void gather(std::int64_t panel, std::int64_t begin, std::int64_t count, T* to) const {
     const std::int64_t first = panel * cols, rows = smaller(cols, k - first);
     if (rows < cols)
       for (std::int64_t i = 0; i < count * area * cols; ++i) to[i] = 0;
-    if (!turned)
+    if (!flipped)
       return transpose(rows, count * area, w + (first * c + begin) * area, c * area, to, cols);
     for (std::int64_t i = 0; i < count; ++i)
       transpose(rows, area, w + ((begin + i) * k + first) * area, area, to + i * area * cols, cols);
@@ -93,8 +93,8 @@ struct Filters {
       if (!packed) taps = buffer;
       for (std::int64_t j = 0; j < smaller(some, count - i); ++j, taps += area * cols)
         for (int v = 0; v < cols; v += V::width) {
-          const T* from = turned ? taps + v + (area - 1) * cols : taps + v;
-          const std::int64_t step = turned ? -cols : cols;
+          const T* from = flipped ? taps + v + (area - 1) * cols : taps + v;
+          const std::int64_t step = flipped ? -cols : cols;
           T* to = u + (i + j) * cols + v;
           both_axes<T, Taps, tile_in>(
               [](const V* g, V* out) { values<Taps, T>(g, out); },
@@ -152,7 +152,7 @@ void transform_output(const Tiling<T>& t, const Plan<T>& plan, std::int64_t row,
 }
 
 template <class T, int Taps>
-void convolve(const Context& ctx, const Conv2dShape& s, const T* x, const T* w, bool turned,
+void convolve(const Context& ctx, const Conv2dShape& s, const T* x, const T* w, bool flipped,
               const T* b, T* y, unsigned char* not_finite) {
   constexpr std::int64_t v_bytes_most = 8 << 20;
   const Tiling<T> tiling(s, INT64_MAX, v_bytes_most);
@@ -180,7 +180,7 @@ void convolve(const Context& ctx, const Conv2dShape& s, const T* x, const T* w, 
         ctx, s.groups * p->panels * p->parts, work, [=, &s](std::int64_t task, int thread) {
           const std::int64_t part = task % p->parts, panel = task / p->parts % p->panels;
           const std::int64_t group = task / p->parts / p->panels;
-          const Filters<T, Taps> filters{w + group * panel_size, p->k, t->c, turned, s.packed};
+          const Filters<T, Taps> filters{w + group * panel_size, p->k, t->c, flipped, s.packed};
           char* mine = memory + thread * bytes;
           T* u = reinterpret_cast<T*>(mine);
           T* m = reinterpret_cast<T*>(mine + u_bytes);
@@ -215,12 +215,12 @@ void convolve(const Context& ctx, const Conv2dShape& s, const T* x, const T* w, 
 }  // namespace
 
 template <class T>
-void conv2d_winograd(const Context& ctx, const Conv2dShape& s, const T* x, const T* w, bool turned,
+void conv2d_winograd(const Context& ctx, const Conv2dShape& s, const T* x, const T* w, bool flipped,
                      const T* b, T* y, unsigned char* not_finite) {
   if (s.window.h.kernel == 3)
-    convolve<T, 3>(ctx, s, x, w, turned, b, y, not_finite);
+    convolve<T, 3>(ctx, s, x, w, flipped, b, y, not_finite);
   else
-    convolve<T, 5>(ctx, s, x, w, turned, b, y, not_finite);
+    convolve<T, 5>(ctx, s, x, w, flipped, b, y, not_finite);
 }
 
 template <class T>

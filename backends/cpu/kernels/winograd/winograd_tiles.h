@@ -3,7 +3,7 @@
 //
 // All transforms have channels in the lanes of a register: a tile's 49 pixels are 49 registers, no
 // lane is idle at a ragged edge, and a pixel beyond it is a register of zeros. Since an image has
-// its channels far apart, a strip of it is turned over first ([channel, pixel] to [pixel,
+// its channels far apart, a strip of it is transposed first ([channel, pixel] to [pixel,
 // channel]), and so are the outputs at the end: about a quarter of a cycle per number.
 //
 // A strip is some rows of tiles of one image, about 32 tiles: conv3's whole map, a third of
@@ -65,7 +65,7 @@ struct Tiling {
   std::int64_t at(std::int64_t tile, std::int64_t channel) const {
     return channel / depth * pass_size + tile * stride + channel % depth;
   }
-  // A strip laid out with its padding, and its pixels or outputs turned over.
+  // A strip laid out with its padding, and its pixels or outputs transposed.
   std::int64_t pitch() const { return out * tiles_w + taps - 1; }
   std::int64_t padded_size() const { return (out * rows + taps - 1) * pitch() * width; }
   std::int64_t flat_size() const {

@@ -3,7 +3,7 @@
 // Forward, each filter g of one pair of channels acts through
 //     Y = A^T [ (G g G^T) * (B^T d B) ] A      (* entry by entry)
 // on each tile d. That is linear in g, and its gradient is the transposed map: what came last comes
-// first, with each matrix turned over,
+// first, with each matrix transposed,
 //     dg = G^T [ sum over tiles of (A dY A^T) * (B^T d B) ] G.
 // So a tile of dY is brought to the seven points (its outputs are the coefficients of a polynomial:
 // `values`), d as before, and for each of the 49 products there is one matrix product over all
@@ -14,7 +14,7 @@
 //   2. a task takes 32 output channels and some input channels: it brings dy's tiles to the points,
 //      then, for 56 input channels at a time, multiplies into m, which stays in L2, and takes m back
 //      to filters. Blocks are added up there: 9 (25) numbers each instead of 49.
-// The left operand is v^T: the register tile reads it down the columns (`turned`).
+// The left operand is v^T: the register tile reads it down the columns (`TransposedA`).
 //
 // Every sum runs over tiles in order, within blocks that depend on the shape alone.
 //
