@@ -10,7 +10,7 @@ template <class T>
 void gemm(const Context& ctx, const GemmShape& s, const T* a, const T* b, T* c);
 
 // Inner products of rows: y[q, o] = sum over i of x[q, i] w[o, i], + bias[o], or + y[q, o] with
-// `add`, and cut off below 0 with `relu`. It is what a Linear layer does, and a product A B^T.
+// `add`, and clamped at 0 with `relu`. It is what a Linear layer does, and a product A B^T.
 template <class T>
 struct RowProducts {
   std::int64_t n, in, out;  // rows of x, their length, rows of w

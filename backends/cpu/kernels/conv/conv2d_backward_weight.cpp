@@ -101,12 +101,12 @@ void conv2d_backward_weight_direct(const Context& ctx, const Conv2dShape& s, con
         const std::int64_t c = part * plan.channels, r = c * area;
         const std::int64_t channels = smaller(plan.channels, group_c - c);
         const std::int64_t end = smaller(s.n, (chunk + 1) * plan.images);
-        char* mine = memory + thread * bytes;
+        char* workspace = memory + thread * bytes;
         const StripLayout some(s.window, plan.strip_images, channels, plan.rows);
         Strip<T> strip(channels == l->channels ? *l : some, offset,
-                       reinterpret_cast<T*>(mine + panel_bytes));
+                       reinterpret_cast<T*>(workspace + panel_bytes));
         StoredC<T> to{partial + chunk * weights + (group * taps + r) * group_k, group_k};
-        const Panels<T> panels(mine, plan.channels * area, group_k, terms);
+        const Panels<T> panels(workspace, plan.channels * area, group_k, terms);
         bool add = false;
         for (std::int64_t n = chunk * plan.images; n < end; n += plan.strip_images)
           for (std::int64_t oh = 0; oh < s.window.h.out; oh += plan.rows) {

@@ -120,8 +120,8 @@ void conv2d_forward_direct(const Context& ctx, const Conv2dShape& s, const T* x,
     const std::int64_t rows = smaller(plan.rows, wh.out - oh);
     const std::int64_t k = part * plan.channels, channels = smaller(plan.channels, group_k - k);
 
-    char* mine = memory + thread * bytes;
-    Strip<T> strip(*l, offset, reinterpret_cast<T*>(mine + panel_bytes));
+    char* workspace = memory + thread * bytes;
+    Strip<T> strip(*l, offset, reinterpret_cast<T*>(workspace + panel_bytes));
     strip.fill(x + (n * s.c + group * group_c) * pixels, s.c * pixels, images, oh, rows);
 
     StoredA<T> from_a{w + group * group_k * taps, taps, false};
@@ -133,7 +133,7 @@ void conv2d_forward_direct(const Context& ctx, const Conv2dShape& s, const T* x,
                  s.k * positions,
                  positions};
     multiply_block<T>(from_a, from_b, to, k, channels, 0, images * rows * ww.out, taps, false,
-                      Panels<T>(mine, plan.channels, plan.columns() * ww.out, taps));
+                      Panels<T>(workspace, plan.channels, plan.columns() * ww.out, taps));
   });
 }
 

@@ -98,7 +98,7 @@ struct StoredC {
   std::int64_t ldc;
   const T* bias = nullptr;  // one per row of C
   bool stream = false;  // tiles are written around the caches: c and its rows aligned to 64 bytes
-  bool relu = false;    // cut off below 0, at last
+  bool relu = false;    // clamped at 0, at last
 
   template <class B>  // a packed panel, or rows of B
   void put(int rows, std::int64_t depth, const T* a, const B& b, std::int64_t i, std::int64_t j,

@@ -1,4 +1,4 @@
-// y[n, out] = sum over in of x[n, in] w[out, in] + b[out], cut off below 0 if a ReLU follows.
+// y[n, out] = sum over in of x[n, in] w[out, in] + b[out], clamped at 0 if a ReLU is fused.
 //
 // The batch decides. Each weight of a layer is used once for each image:
 //

@@ -141,8 +141,8 @@ void rows_in_place(const Context& ctx, const RowProducts<T>& s, const W* w) {
   const std::int64_t block = P::block_rows * P::cols;  // numbers of a panel of sums
   const std::int64_t widened = same ? 0 : P::rows * P::depth;
   const std::int64_t lost = passes > 64 ? panels * block : 0;
-  const std::int64_t mine = (panels + 1) * block + widened + lost;  // of one thread
-  const Scratch scratch(ctx, (passes * panels * panel + ctx.threads * mine) * size);
+  const std::int64_t per_thread = (panels + 1) * block + widened + lost;  // of one thread
+  const Scratch scratch(ctx, (passes * panels * panel + ctx.threads * per_thread) * size);
   T* packed = scratch.as<T>();
   T* sums = packed + passes * panels * panel;
 
@@ -159,8 +159,9 @@ void rows_in_place(const Context& ctx, const RowProducts<T>& s, const W* w) {
   const std::int64_t work = s.out * s.in * size;
   parallel_for(ctx, ceil_div(s.out, P::block_rows), work, [=](std::int64_t task, int thread) {
     const std::int64_t o = task * P::block_rows, rows = smaller(P::block_rows, s.out - o);
-    T *c = sums + thread * mine, *transposed = c + panels * block, *wide = transposed + block;
-    T* dropped = lost == 0 ? nullptr : wide + widened;
+    T *c = sums + thread * per_thread, *transposed = c + panels * block,
+      *values = transposed + block;
+    T* dropped = lost == 0 ? nullptr : values + widened;
     for (std::int64_t i = 0; i < lost; ++i) dropped[i] = 0;
     for (std::int64_t i = 0; i < s.in; i += P::depth) {
       const std::int64_t depth = smaller(P::depth, s.in - i);
@@ -174,7 +175,7 @@ void rows_in_place(const Context& ctx, const RowProducts<T>& s, const W* w) {
         if constexpr (same)
           from = {here, s.ldw};
         else
-          from = widened_rows(height, depth, here, s.ldw, wide);
+          from = widened_rows(height, depth, here, s.ldw, values);
         for (std::int64_t j = 0; j < panels; ++j)
           in_place_tile<T>(
               height, static_cast<int>(smaller(P::cols, s.n - j * P::cols)), depth, from,

@@ -47,7 +47,7 @@ struct Blocking {
 };
 
 // Where a tile goes. The first pass over k stores (plus the bias of each row, if there is one), the
-// others add; the last one may cut off below 0.
+// others add; the last one may clamp at 0 (fused ReLU).
 template <class T>
 struct Target {
   T* c;
@@ -90,7 +90,7 @@ struct StoredRows {
 };
 
 // `TransposedA`: a is stored transposed, each step's rows together, the steps row_stride apart.
-// Such a step is a new cache line, too far from the last to be foreseen: it is asked for in advance.
+// Such a step is a new cache line, too far from the last to be foreseen: it is prefetched.
 template <class T, int Rows, int Vectors, bool TransposedA, class B>
 void multiply_tile(std::int64_t depth, const T* a, const B b, const Target<T>& to) {
   using V = Vec<T>;

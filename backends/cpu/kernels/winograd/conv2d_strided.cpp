@@ -1,5 +1,5 @@
 // y[n, k, oh, ow] = b[k] + sum over c, fh, fw of x[n, c, oh*S + fh - P, ow*S + fw - P]
-// w[k, c, fh, fw], where few channels are seen through a wide window with a stride: rearranged
+// w[k, c, fh, fw], where few channels are seen through a tile_cols window with a stride: rearranged
 // (conv2d_strided.h), then by Winograd's products.
 //
 // A task is some rows of tiles of one image: it rearranges what they see, transforms it, and then, for 32
@@ -53,28 +53,28 @@ void transform_products(const SpaceToDepth<T>& d, const T* m, std::int64_t row, 
   const std::int64_t positions = d.h.out * d.w.out, pitch = d.w.out * width;
   for (std::int64_t r = 0; r < count; ++r) {
     const std::int64_t oh = (row + r) * tile_side;
-    const int high = static_cast<int>(smaller(tile_side, d.h.out - oh));
+    const int tile_rows = static_cast<int>(smaller(tile_side, d.h.out - oh));
     for (std::int64_t k = 0; k < channels; k += width) {
-      const std::int64_t some = smaller(width, channels - k);
-      const V shift = bias ? V::load_n(bias + k, static_cast<int>(some)) : V::zero();
+      const std::int64_t lanes = smaller(width, channels - k);
+      const V shift = bias ? V::load_n(bias + k, static_cast<int>(lanes)) : V::zero();
       const T* from = m + r * d.tiles_w * cols + k;
       for (std::int64_t ow = 0; ow < d.w.out; ow += tile_side, from += cols) {
-        const int wide = static_cast<int>(smaller(tile_side, d.w.out - ow));
+        const int tile_cols = static_cast<int>(smaller(tile_side, d.w.out - ow));
         T* to = flat + ow * width;
         both_axes<T, tile_in, tile_side>([](const V* a, V* out) { powers<tile_side, T>(a, out); },
                                          [=, plane = d.m_plane()](int i, int j) {
                                            return V::load(from + (tile_in * i + j) * plane);
                                          },
                                          [=, &finite](int i, int j, V a) {
-                                           if (i >= high || j >= wide) return;
+                                           if (i >= tile_rows || j >= tile_cols) return;
                                            finite.see(a);
                                            a = a + shift;
                                            if (relu) a = select(V::zero() > a, V::zero(), a);
                                            a.store(to + i * pitch + j * width);
                                          });
       }
-      transpose(high * d.w.out, some, flat, width, y + k * positions + r * tile_side * d.w.out,
-                positions);
+      transpose(tile_rows * d.w.out, lanes, flat, width,
+                y + k * positions + r * tile_side * d.w.out, positions);
     }
   }
 }
@@ -143,9 +143,9 @@ void conv2d_forward_strided(const Context& ctx, const Conv2dShape& s, const T* x
     constexpr int cols = SpaceToDepth<T>::cols, most = Blocking<T>::rows;
     const std::int64_t n = task / d->parts, part = task % d->parts;
     const std::int64_t row = d->part_begin(part), count = d->part_begin(part + 1) - row;
-    const SpaceToDepthMemory<T> mine(*d, memory + thread * bytes);
-    space_to_depth(*d, x + n * d->c * d->h.in * d->w.in, row, count, mine.m);
-    transform_tiles(*d, mine.m, count, mine.v);
+    const SpaceToDepthMemory<T> workspace(*d, memory + thread * bytes);
+    space_to_depth(*d, x + n * d->c * d->h.in * d->w.in, row, count, workspace.m);
+    transform_tiles(*d, workspace.m, count, workspace.v);
     Finite<T> finite;
     const std::int64_t tiles = count * d->tiles_w, height = ceil_div(tiles, ceil_div(tiles, most));
     for (std::int64_t panel = 0; panel < d->panels; ++panel) {
@@ -155,12 +155,12 @@ void conv2d_forward_strided(const Context& ctx, const Conv2dShape& s, const T* x
         for (std::int64_t t = 0; t < tiles; t += height)
           multiply_points<T, most_channels, 1>(
               static_cast<int>(smaller(height, tiles - t)), d->seen(p),
-              mine.v + p * d->v_plane() + t * most_channels, filters, false,
-              mine.m + p * d->m_plane() + t * cols);
+              workspace.v + p * d->v_plane() + t * most_channels, filters, false,
+              workspace.m + p * d->m_plane() + t * cols);
       const std::int64_t positions = d->h.out * d->w.out;
-      transform_products(*d, mine.m, row, count, smaller(cols, d->k - k), b ? b + k : nullptr, relu,
-                         mine.flat, y + (n * d->k + k) * positions + row * tile_side * d->w.out,
-                         finite);
+      transform_products(*d, workspace.m, row, count, smaller(cols, d->k - k), b ? b + k : nullptr,
+                         relu, workspace.flat,
+                         y + (n * d->k + k) * positions + row * tile_side * d->w.out, finite);
     }
     finite.report(not_finite, n);
   });

@@ -25,24 +25,25 @@ void transform_gradients(const SpaceToDepth<T>& d, const T* dy, std::int64_t row
   constexpr int cols = SpaceToDepth<T>::cols, width = SpaceToDepth<T>::width;
   const std::int64_t positions = d.h.out * d.w.out, pitch = d.w.out * width;
   for (std::int64_t r = 0; r < count; ++r) {
-    const int high = static_cast<int>(smaller(tile_side, d.h.out - (row + r) * tile_side));
+    const int tile_rows = static_cast<int>(smaller(tile_side, d.h.out - (row + r) * tile_side));
     for (std::int64_t k = 0; k < cols; k += width) {
-      const std::int64_t some = larger(0, smaller(width, channels - k));
-      if (some < width)  // channels that do not exist are multiplied, too: as zeros
-        for (std::int64_t i = 0; i < high * pitch; ++i) flat[i] = 0;
-      transpose(some, high * d.w.out, dy + k * positions + r * tile_side * d.w.out, positions, flat,
-                width);
+      const std::int64_t lanes = larger(0, smaller(width, channels - k));
+      if (lanes < width)  // channels that do not exist are multiplied, too: as zeros
+        for (std::int64_t i = 0; i < tile_rows * pitch; ++i) flat[i] = 0;
+      transpose(lanes, tile_rows * d.w.out, dy + k * positions + r * tile_side * d.w.out, positions,
+                flat, width);
       T* to = z + r * d.tiles_w * cols + k;
       for (std::int64_t ow = 0; ow < d.w.out; ow += tile_side, to += cols) {
-        const int wide = static_cast<int>(smaller(tile_side, d.w.out - ow));
-        both_axes<T, tile_side, tile_in>(
-            [](const V* a, V* out) { values<tile_side, T>(a, out); },
-            [=, from = flat + ow * width](int i, int j) {
-              return i < high && j < wide ? V::load(from + i * pitch + j * width) : V::zero();
-            },
-            [=, plane = d.m_plane()](int i, int j, V a) {
-              a.store(to + (tile_in * i + j) * plane);
-            });
+        const int tile_cols = static_cast<int>(smaller(tile_side, d.w.out - ow));
+        both_axes<T, tile_side, tile_in>([](const V* a, V* out) { values<tile_side, T>(a, out); },
+                                         [=, from = flat + ow * width](int i, int j) {
+                                           return i < tile_rows && j < tile_cols
+                                                      ? V::load(from + i * pitch + j * width)
+                                                      : V::zero();
+                                         },
+                                         [=, plane = d.m_plane()](int i, int j, V a) {
+                                           a.store(to + (tile_in * i + j) * plane);
+                                         });
       }
     }
   }
@@ -97,25 +98,25 @@ void conv2d_backward_weight_strided(const Context& ctx, const Conv2dShape& s, co
   const std::int64_t work = s.n * s.k * sizes.h.out * sizes.w.out * sizes.channels;
   parallel_for(ctx, chunks, work, [=](std::int64_t chunk, int thread) {
     constexpr int cols = SpaceToDepth<T>::cols, most = Blocking<T>::rows;
-    const SpaceToDepthMemory<T> mine(*d, memory + thread * bytes);
+    const SpaceToDepthMemory<T> workspace(*d, memory + thread * bytes);
     const std::int64_t begin = units * chunk / chunks, end = units * (chunk + 1) / chunks;
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t n = unit / d->parts, part = unit % d->parts;
       const std::int64_t row = d->part_begin(part), count = d->part_begin(part + 1) - row;
-      space_to_depth(*d, x + n * d->c * d->h.in * d->w.in, row, count, mine.m);
-      transform_tiles(*d, mine.m, count, mine.v);
+      space_to_depth(*d, x + n * d->c * d->h.in * d->w.in, row, count, workspace.m);
+      transform_tiles(*d, workspace.m, count, workspace.v);
       for (std::int64_t panel = 0; panel < d->panels; ++panel) {
         const std::int64_t k = panel * cols, positions = d->h.out * d->w.out;
         transform_gradients(*d, dy + (n * d->k + k) * positions + row * tile_side * d->w.out, row,
-                            count, smaller(cols, d->k - k), mine.flat, mine.m);
+                            count, smaller(cols, d->k - k), workspace.flat, workspace.m);
         T* sums = u + chunk * u_size + panel * d->u_panel();
         for (int p = 0; p < tile_products; ++p, sums += d->channels * cols) {
           const std::int64_t rows = d->channels, height = ceil_div(rows, ceil_div(rows, most));
           for (std::int64_t q = 0; q < rows; q += height)
-            multiply_points<T, 1, most_channels>(static_cast<int>(smaller(height, rows - q)),
-                                                 count * d->tiles_w, mine.v + p * d->v_plane() + q,
-                                                 mine.m + p * d->m_plane(), unit > begin,
-                                                 sums + q * cols);
+            multiply_points<T, 1, most_channels>(
+                static_cast<int>(smaller(height, rows - q)), count * d->tiles_w,
+                workspace.v + p * d->v_plane() + q, workspace.m + p * d->m_plane(), unit > begin,
+                sums + q * cols);
         }
       }
     }

@@ -66,7 +66,7 @@ struct Plan {
 // by half a circle; or packed, [group, panel, c, taps, taps, k of the panel].
 template <class T, int Taps>
 struct Filters {
-  static constexpr int cols = Blocking<T>::cols, area = Taps * Taps, some = 8;
+  static constexpr int cols = Blocking<T>::cols, area = Taps * Taps, chunk = 8;
   const T* w;  // of a group
   std::int64_t k, c;
   bool flipped, packed;
@@ -86,12 +86,12 @@ struct Filters {
   void transform(std::int64_t panel, std::int64_t begin, std::int64_t count, std::int64_t u_plane,
                  T* u) const {
     using V = Vec<T>;
-    alignas(64) T buffer[some * area * cols];
-    for (std::int64_t i = 0; i < count; i += some) {
+    alignas(64) T buffer[chunk * area * cols];
+    for (std::int64_t i = 0; i < count; i += chunk) {
       const T* taps = w + (panel * c + begin + i) * area * cols;
-      if (!packed) gather(panel, begin + i, smaller(some, count - i), buffer);
+      if (!packed) gather(panel, begin + i, smaller(chunk, count - i), buffer);
       if (!packed) taps = buffer;
-      for (std::int64_t j = 0; j < smaller(some, count - i); ++j, taps += area * cols)
+      for (std::int64_t j = 0; j < smaller(chunk, count - i); ++j, taps += area * cols)
         for (int v = 0; v < cols; v += V::width) {
           const T* from = flipped ? taps + v + (area - 1) * cols : taps + v;
           const std::int64_t step = flipped ? -cols : cols;
@@ -181,24 +181,24 @@ void convolve(const Context& ctx, const Conv2dShape& s, const T* x, const T* w, 
           const std::int64_t part = task % p->parts, panel = task / p->parts % p->panels;
           const std::int64_t group = task / p->parts / p->panels;
           const Filters<T, Taps> filters{w + group * panel_size, p->k, t->c, flipped, s.packed};
-          char* mine = memory + thread * bytes;
-          T* u = reinterpret_cast<T*>(mine);
-          T* m = reinterpret_cast<T*>(mine + u_bytes);
-          T* flat = reinterpret_cast<T*>(mine + u_bytes + m_bytes);
+          char* workspace = memory + thread * bytes;
+          T* u = reinterpret_cast<T*>(workspace);
+          T* m = reinterpret_cast<T*>(workspace + u_bytes);
+          T* flat = reinterpret_cast<T*>(workspace + u_bytes + m_bytes);
           const std::int64_t k = panel * Plan<T>::cols, channels = smaller(Plan<T>::cols, p->k - k);
           const std::int64_t first = begin + part * p->strips,
                              last = smaller(end, first + p->strips);
           for (std::int64_t strip = first; strip < last; strip += p->sub) {
-            const std::int64_t some = smaller(p->sub, last - strip);
+            const std::int64_t images = smaller(p->sub, last - strip);
             for (std::int64_t c = 0; c < t->c; c += p->steps) {
               const std::int64_t steps = smaller(p->steps, t->c - c);
-              T* some_u = p->keep ? u + c / p->steps * p->u_size : u;
-              if (strip == first) filters.transform(panel, c, steps, p->u_plane, some_u);
-              multiply(*t, *p, some * t->tiles, steps, channels,
-                       v + group * t->group_size + t->at((strip - begin) * t->tiles, c), some_u,
-                       c > 0, m);
+              T* transformed = p->keep ? u + c / p->steps * p->u_size : u;
+              if (strip == first) filters.transform(panel, c, steps, p->u_plane, transformed);
+              multiply(*t, *p, images * t->tiles, steps, channels,
+                       v + group * t->group_size + t->at((strip - begin) * t->tiles, c),
+                       transformed, c > 0, m);
             }
-            for (std::int64_t i = 0; i < some; ++i) {
+            for (std::int64_t i = 0; i < images; ++i) {
               const std::int64_t n = (strip + i) / t->per_image;
               Finite<T> finite;
               transform_output<T, Taps>(*t, *p, (strip + i) % t->per_image * t->rows, channels,

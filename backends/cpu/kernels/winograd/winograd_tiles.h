@@ -20,7 +20,7 @@ struct Tiling {
   static constexpr int width = Vec<T>::width, depth = Blocking<T>::depth;
   static constexpr int stride = Blocking<T>::row_stride;
   static constexpr std::int64_t line = 64 / sizeof(T);
-  static constexpr int some_channels = 2 * line;  // of a task that transforms
+  static constexpr int chunk_channels = 2 * line;  // of a task that transforms
 
   Conv2dShape s;
   int taps, out;                // 3 and 5, or 5 and 3
@@ -133,7 +133,7 @@ void transform_strip(const Tiling<T>& t, const T* x, std::int64_t strip, std::in
 template <class T>
 void transform_block(const Context& ctx, const Tiling<T>& tiling, const T* x, std::int64_t begin,
                      std::int64_t end, char* memory, std::int64_t bytes, T* v) {
-  const std::int64_t some = Tiling<T>::some_channels, parts = ceil_div(tiling.c, some);
+  const std::int64_t chunk = Tiling<T>::chunk_channels, parts = ceil_div(tiling.c, chunk);
   const Tiling<T>* t = &tiling;
   parallel_for(
       ctx, (end - begin) * t->s.groups * parts, t->size() * 4, [=](std::int64_t task, int thread) {
@@ -141,7 +141,7 @@ void transform_block(const Context& ctx, const Tiling<T>& tiling, const T* x, st
         const std::int64_t index = task / parts / t->s.groups;
         T* flat = reinterpret_cast<T*>(memory + thread * bytes);
         transform_strip(*t, x + group * t->c * t->s.window.h.in * t->s.window.w.in, begin + index,
-                        index, part * some, smaller(t->c, (part + 1) * some), flat,
+                        index, part * chunk, smaller(t->c, (part + 1) * chunk), flat,
                         flat + round_up(t->flat_size(), Tiling<T>::line),
                         v + group * t->group_size);
       });

@@ -32,7 +32,7 @@ namespace {
 
 template <class T>
 struct Plan {
-  static constexpr int cols = Blocking<T>::cols, some = 4 * Blocking<T>::rows;
+  static constexpr int cols = Blocking<T>::cols, chunk = 4 * Blocking<T>::rows;
   std::int64_t k,
       panels;  // output channels of a group, and panels of `cols` of them
   std::int64_t channels,
@@ -109,13 +109,13 @@ LIMULUS_INLINE void transform_product(int filled, const T* m, bool add, T* sum, 
 template <class T, int Taps>
 void backward_weight(const Context& ctx, const Conv2dShape& s, const T* x, const T* dy, T* dw,
                      unsigned char* not_finite) {
-  constexpr int area = Taps * Taps, cols = Plan<T>::cols, some = Plan<T>::some;
+  constexpr int area = Taps * Taps, cols = Plan<T>::cols, chunk = Plan<T>::chunk;
   constexpr std::int64_t v_bytes_most = 16 << 20;
   const Tiling<T> tiling(s, Tiling<T>::depth, v_bytes_most);
   const Plan<T> plan(s, tiling);
   const std::int64_t v_bytes = bytes_of<T>(tiling.size());
   const std::int64_t g_bytes = bytes_of<T>(tile_products * plan.g_plane);
-  const std::int64_t m_bytes = bytes_of<T>(some * plan.m_channel);
+  const std::int64_t m_bytes = bytes_of<T>(chunk * plan.m_channel);
   const std::int64_t rest =
       bytes_of<T>(tiling.padded_size() + tiling.flat_size() + 2 * Tiling<T>::line);
   const std::int64_t sum_bytes = bytes_of<T>(s.groups * plan.panels * tiling.c * area * cols);
@@ -137,10 +137,10 @@ void backward_weight(const Context& ctx, const Conv2dShape& s, const T* x, const
           const std::int64_t part = task % p->parts, panel = task / p->parts;
           const std::int64_t group = panel / p->panels, k = panel % p->panels * cols;
           const std::int64_t channels = smaller(cols, p->k - k), tiles = (end - begin) * t->tiles;
-          char* mine = memory + thread * bytes;
-          T* g = reinterpret_cast<T*>(mine);
-          T* m = reinterpret_cast<T*>(mine + g_bytes);
-          T* flat = reinterpret_cast<T*>(mine + g_bytes + m_bytes);
+          char* workspace = memory + thread * bytes;
+          T* g = reinterpret_cast<T*>(workspace);
+          T* m = reinterpret_cast<T*>(workspace + g_bytes);
+          T* flat = reinterpret_cast<T*>(workspace + g_bytes + m_bytes);
           T* padded = flat + round_up(t->flat_size(), Tiling<T>::line);
           for (std::int64_t strip = begin; strip < end; ++strip)
             transform_gradient<T, Taps>(
@@ -152,7 +152,7 @@ void backward_weight(const Context& ctx, const Conv2dShape& s, const T* x, const
           Finite<T> finite;
           const std::int64_t last = smaller(t->c, (part + 1) * p->channels);
           for (std::int64_t c = part * p->channels, count; c < last; c += count) {
-            count = smaller(smaller(some, last - c), Tiling<T>::depth - c % Tiling<T>::depth);
+            count = smaller(smaller(chunk, last - c), Tiling<T>::depth - c % Tiling<T>::depth);
             multiply(*t, *p, tiles, count, filled, v + group * t->group_size + t->at(0, c), g, m);
             T* sum = sums + (panel * t->c + c) * area * cols;
             for (std::int64_t i = 0; i < count; ++i)
