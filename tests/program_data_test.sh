@@ -110,6 +110,7 @@ check 'evaluate: all of another set' 0 '^6 images of other$' \
   bash -c "mkdir other && cp -r classes/bus other/bus && '$limulus' evaluate classes_out/checkpoint.safetensors --data other"
 also 'and which were none' 'no image of 2 of the network.s 3 classes: car, train'
 also 'and how it was read' 'other: .*6 images: all of the set \(1 class folder\)'
+check 'and in JSON' 0 '"read_as": "1 class folder",' evaluate classes --data other --json
 take sunflowers 1 2 classes/test
 check 'a layout that is doubtful' 1 'two ways: as 4 classes \(bus, car, test, train\), or by the roles' \
   train classes

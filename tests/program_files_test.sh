@@ -110,10 +110,14 @@ check 'convert: again, and says so' 0 "note: $there of the files in all_npy were
   "$limulus" convert "$checkpoint" all_npy --all
 check 'convert: a folder with a slash behind its name' 0 "^$there tensors" \
   "$limulus" convert "$checkpoint" "$folder/all_npy/" --all
+tensor_file one_tensor.safetensors w good
+check 'convert: into the folder of another network' 1 "has $there .npy files that would be read as a part of this" \
+  "$limulus" convert one_tensor.safetensors all_npy
+check 'convert: which stays as it was' 0 "^$there tensors from" "$limulus" convert all_npy again.safetensors
 mkdir tools
 printf '#!/bin/sh\n' > tools/victim.sh
 for name in 'victim.sh\u0000' '../up' '/up' 'a//b' 'a/' '/a' '-rf' '.hidden' 'a/./b' 'a\\b' 'a\u001bb' \
-  'a\u202eb' 'a:b' '' 'a.' 'a /b' 'CON' 'aux.weight' 'nul' 'a/prn/b' 'Lpt1.bias' 'a/COM9'; do
+  'a\u202eb' 'a:b' '' 'a.' 'a /b' 'CON' 'aux.weight' 'nul' 'a/prn/b' 'Lpt1.bias' 'a/COM9' 'com\u00b9' 'CONIN$'; do
   tensor_file hostile.safetensors "$name" good
   check "convert: the name $name" 1 'cannot be a file.s name' "$limulus" convert hostile.safetensors tools
 done
@@ -148,6 +152,12 @@ check 'nor changed' 0 '^#!/bin/sh$' cat tools/victim.sh
 tensor_file esc.safetensors 'a\u001b[31mb\u202e'
 check 'convert --list: names' 0 'a\\x1b\[31mb\\u202e' "$limulus" convert esc.safetensors --list
 unseen 'convert --list'
+check 'bench --svg: a name' 0 'picture: roof\\x1b\[31m.svg' \
+  "$limulus" bench --model lenet5 --batch 1 --inference --repeat 1 --svg "roof${escape}.svg"
+unseen 'bench --svg'
+check 'gradcheck --export: a name' 0 'are in cases\\u202e' \
+  "$limulus" gradcheck --export "cases${turned}" --random 1
+unseen 'gradcheck --export'
 
 # ---- limits of the system -------------------------------------------------------------------------
 check 'ulimit -f' 1 'back.safetensors: cannot write .*File too large; ulimit -f' \

@@ -80,7 +80,8 @@ signalled() {
 }
 long=("$limulus" train --model cifar-convnet --data data --batch 1 --epochs 100000 --lr 0.0001)
 ulimit -c 0 # SIGQUIT and SIGXCPU leave no core
-for row in 'INT 130' 'TERM 143' 'HUP 129' 'QUIT 131' 'USR1 138' 'USR2 140' 'XCPU 152' 'PWR 158'; do
+for row in 'INT 130' 'TERM 143' 'HUP 129' 'QUIT 131' 'USR1 138' 'USR2 140' 'XCPU 152' 'PWR 158' \
+  'ALRM 142' 'VTALRM 154' 'PROF 155' 'IO 157' 'STKFLT 144'; do
   read -r signal status <<< "$row"
   out=stopped_$signal
   check "SIG$signal in training" 0 "^status $status$" \
@@ -240,6 +241,8 @@ no --input|explain lenet5 --input 3x9x9
 --element needs --layer|explain lenet5 --element 1
 is a checkpoint of cifar-convnet, not of alexnet|explain alexnet --checkpoint $checkpoint
 is a checkpoint of cifar-convnet, not of lenet5|explain lenet5 --checkpoint $checkpoint --layer conv1 --element 0,0,0
+no --classes|explain --checkpoint $checkpoint --classes 7
+no --size|explain --checkpoint $checkpoint --size 40
 no --classes|explain --checkpoint $checkpoint --layer conv1 --element 0,0,0 --classes 7
 no --size|explain --checkpoint $checkpoint --layer conv1 --element 0,0,0 --size 40
 --seed draws weights|explain --checkpoint $checkpoint --image $picture --layer conv1 --element 0,0,0 --seed 3
@@ -292,6 +295,15 @@ check 'a test folder of a set that has none' 1 'is read as classes, .*--test-fol
   "$limulus" train --model lenet5 --data data/train --test-folder test --out ignored
 check 'the same in evaluate' 1 'is read as classes, .*--test-folder val would be ignored' \
   "$limulus" evaluate "$checkpoint" --data data/test --test-folder val
+# A driver that lists no device says so itself: PoCL without a place for its cache.
+if "$limulus" devices | grep -q 'Portable Computing Language'; then
+  check 'a driver without devices' 0 'OpenCL: the driver Portable Computing Language lists no device: CL_DEVICE_NOT_FOUND' \
+    env POCL_CACHE_DIR=/proc/nowhere "$limulus" devices
+  check 'no device of that driver' 1 'PoCL has none where it cannot write its cache' \
+    env POCL_CACHE_DIR=/proc/nowhere "$limulus" bench --model lenet5 --device opencl:0
+else
+  echo 'skipped: a driver without devices: PoCL is not here'
+fi
 check 'two devices of a network for one' 1 '^error: make_model: cifar-convnet lives on one device' \
   "$limulus" predict "$checkpoint" "$picture" --device cpu:0/2,cpu:1/2
 

@@ -95,6 +95,34 @@ TEST_CASE("layout: roles in any letter case, where all of the folder fits them")
   CHECK(both.open({.test_folder = "val"}).test.size() == 1);
 }
 
+TEST_CASE("layout: roles with the same words around them are a pair") {
+  for (const auto& [train, test] : {std::pair{"seg_train", "seg_test"},
+                                    {"training_set", "test_set"},
+                                    {"TrainSet", "TestSet"},
+                                    {"Train Data", "Val Data"},
+                                    {"flowers-train-2019", "flowers-valid-2019"}}) {
+    CAPTURE(test);
+    const std::string a = train, b = test;
+    const Pictures set = {(a + "/bus/1.jpg").c_str(), (a + "/car/1.jpg").c_str(),
+                          (b + "/bus/1.jpg").c_str(), (b + "/car/1.jpg").c_str()};
+    CHECK(set.open().kind == Layout::train_test);
+    CHECK(set.open().classes == Names{"bus", "car"});
+    CHECK(set.open().test.size() == 2);
+    // What is in them does not agree: which reading is meant?
+    const Pictures nested = {(a + "/inner_a/bus/1.jpg").c_str(),
+                             (b + "/inner_b/bus/1.jpg").c_str()};
+    CHECK(has(nested.error(), "can be read in two ways"));
+    CHECK(nested.open({.layout = Layout::classes}).classes.size() == 2);
+  }
+  const Pictures plain = {"bus/1.jpg", "car/1.jpg"};  // no folder has a role
+  CHECK(has(plain.error({.layout = Layout::train_test}), "has no folder for training"));
+  // Other words, or a role's word in each of several classes, make no pair.
+  const Pictures stations = {"train station/1.jpg", "test tube/1.jpg", "trainer/1.jpg"};
+  CHECK(stations.open().classes == Names{"test tube", "train station", "trainer"});
+  const Pictures both = {"train test/1.jpg", "test train/1.jpg"};
+  CHECK(both.open().classes == Names{"test train", "train test"});
+}
+
 TEST_CASE("layout: what can be read in two ways is an error that shows both") {
   const Pictures doubtful[] = {
       {"cat/1.jpg", "dog/1.jpg", "test/1.jpg"},

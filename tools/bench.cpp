@@ -180,7 +180,7 @@ void write_roofline(const BenchArguments& a, const std::vector<BenchedLayer>& la
                         l.work.forward_flops / l.time.forward});
   write_file_atomically(
       a.svg, roofline_svg(fmt::format("{}, forward, batch {}", a.model, a.batch), roof, points));
-  say(fmt::format("The roofline as a picture: {}", a.svg));
+  say(fmt::format("The roofline as a picture: {}", printable(a.svg)));
 }
 
 void bench(const CLI::App& command, const BenchArguments& a) {

@@ -68,13 +68,17 @@ std::vector<NpyArray> load_safetensors(const SafetensorsFile& file, bool all,
 }
 
 // A tensor whose name has a "/" lies in a folder within the folder.
-std::vector<NpyArray> load_folder(const fs::path& folder, std::vector<std::string>* names) {
+std::vector<fs::path> npy_files(const fs::path& folder) {
   std::vector<fs::path> files;
   for (const auto& entry : fs::recursive_directory_iterator(folder))
     if (entry.path().extension() == ".npy" && !entry.is_directory()) files.push_back(entry.path());
   std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::vector<NpyArray> load_folder(const fs::path& folder, std::vector<std::string>* names) {
   std::vector<NpyArray> arrays;
-  for (const fs::path& file : files) {
+  for (const fs::path& file : npy_files(folder)) {
     arrays.push_back(read_npy(file));
     names->push_back(file.lexically_relative(folder).replace_extension().generic_string());
   }
@@ -88,9 +92,13 @@ std::vector<NpyArray> load_folder(const fs::path& folder, std::vector<std::strin
 bool is_device_of_windows(const std::string& part) {
   std::string base = part.substr(0, part.find('.'));
   for (char& c : base) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  if (base.size() == 4 && (base.starts_with("com") || base.starts_with("lpt")))
-    return base[3] >= '0' && base[3] <= '9';
-  return base == "con" || base == "prn" || base == "aux" || base == "nul";
+  if (base.starts_with("com") || base.starts_with("lpt")) {
+    const std::string number = base.substr(3);
+    const bool raised = number == "\u00b9" || number == "\u00b2" || number == "\u00b3";
+    return raised || (number.size() == 1 && number[0] >= '0' && number[0] <= '9');
+  }
+  return base == "con" || base == "prn" || base == "aux" || base == "nul" || base == "conin$" ||
+         base == "conout$";
 }
 
 // Why a tensor's name cannot be a file's on every system, or "". Names come from whoever made the
@@ -131,7 +139,8 @@ std::vector<fs::path> npy_paths(const std::vector<std::string>& names) {
     const auto [other, is_new] = file_of.try_emplace(path, name);
     if (!is_new)
       throw FileError(fmt::format(
-          "convert: tensors '{}' and '{}' would be one file on a disk that knows no capitals",
+          "convert: tensors '{}' and '{}' would be one file on a disk that knows no capitals, or "
+          "takes joined letters for single ones",
           other->second, name));
     for (std::size_t at = name.find('/'); at != std::string::npos; at = name.find('/', at + 1)) {
       const std::string above = name.substr(0, at + 1);
@@ -177,20 +186,38 @@ bool is_replaced(const fs::path& folder, const fs::path& file) {
   return true;
 }
 
+// FileError where the folder has other .npy files: who reads it would take them for tensors of the same
+// network.
+void check_no_others(const fs::path& folder, const std::vector<fs::path>& paths) {
+  const std::set<fs::path> ours(paths.begin(), paths.end());
+  std::vector<std::string> others;
+  if (fs::is_directory(folder))
+    for (const fs::path& file : npy_files(folder))
+      if (!ours.contains(file.lexically_relative(folder))) others.push_back(file.string());
+  if (!others.empty())
+    throw FileError(
+        fmt::format("{}: has {} .npy file{} that would be read as a part of this network, as {}; "
+                    "choose another "
+                    "folder, or remove {}. Nothing was written",
+                    folder.string(), others.size(), others.size() == 1 ? "" : "s", others.front(),
+                    others.size() == 1 ? "it" : "them"));
+}
+
 void write_folder(const fs::path& folder, const std::vector<std::string>& names,
                   const std::vector<NpyArray>& arrays) {
   const std::vector<fs::path> paths = npy_paths(names);
   std::size_t replaced = 0;
   for (const fs::path& file : paths) replaced += is_replaced(folder, file) ? 1 : 0;
-  if (replaced > 0)
-    say_note(fmt::format("{} of the files in {} were there before; they are replaced", replaced,
-                         printable(folder.string())));
+  check_no_others(folder, paths);
   make_folders(folder);
   for (std::size_t i = 0; i < arrays.size(); ++i) {
     const fs::path path = folder / paths[i];
     make_folders(path.parent_path());
     write_npy(path, arrays[i].dtype, arrays[i].shape, arrays[i].data.data());
   }
+  if (replaced > 0)
+    say_note(fmt::format("{} of the files in {} were there before; they were replaced", replaced,
+                         printable(folder.string())));
 }
 
 void convert(const ConvertArguments& a) {
@@ -208,9 +235,9 @@ void convert(const ConvertArguments& a) {
     std::vector<SafetensorsItem> items;
     for (std::size_t i = 0; i < arrays.size(); ++i)
       items.push_back({names[i], arrays[i].dtype, arrays[i].shape, arrays[i].data.data()});
-    if (fs::exists(a.to))
-      say_note(fmt::format("{} was there before; it is replaced", printable(a.to)));
+    const bool replaced = fs::exists(a.to);
     write_safetensors(a.to, std::move(items));
+    if (replaced) say_note(fmt::format("{} was there before; it was replaced", printable(a.to)));
   } else {
     write_folder(a.to, names, arrays);
   }

@@ -237,7 +237,7 @@ void evaluate(const CLI::App& command, const EvaluateArguments& a) {
   if (a.json) {
     Json j = {{"checkpoint", a.checkpoint}, {"data", folder}};
     j["layout"] = name_of(data.kind);
-    j["read_as"] = data.how_read();
+    j["read_as"] = chosen.split == "all" ? data.layout : data.how_read();
     j["split"] = chosen.split;
     j["notes"] = chosen.notes;
     j["images"] = one.images;

@@ -123,20 +123,23 @@ void explain_single(const CLI::App& command, const ExplainArguments& a) {
 }
 
 void explain_walk(const CLI::App& command, const ExplainArguments& a) {
-  allow_only(command, "a walk through a network",
-             {"model", "--layer", "--classes", "--batch", "--size", "--checkpoint", "--json",
-              "--markdown"});
+  std::vector<std::string> options = {"model",        "--layer", "--batch",
+                                      "--checkpoint", "--json",  "--markdown"};
+  const bool trained = !a.element.checkpoint.empty();  // which knows its classes and its input
+  if (!trained) options.insert(options.end(), {"--size", "--classes"});
+  allow_only(command, fmt::format("a walk through a {}network", trained ? "checkpoint's " : ""),
+             options);
   std::shared_ptr<Module> model;
   Shape in;
-  if (a.element.checkpoint.empty()) {
+  if (!trained) {
     const ModelSpec& spec = model_spec(a.model);
     const std::int64_t side = a.size > 0 ? a.size : spec.input[-1];
     model = make_model(a.model, a.classes, device("reference"));
     in = {a.batch, spec.input[0], side, side};
   } else {
-    TrainedModel trained = load_trained(a.element.checkpoint, "reference");
-    const Augment& input = trained.config.augment;
-    model = trained.model;
+    TrainedModel network = load_trained(a.element.checkpoint, "reference");
+    const Augment& input = network.config.augment;
+    model = network.model;
     in = {a.batch, input.channels, input.crop, input.crop};
   }
   std::vector<WalkStep> steps = model->walk(in);

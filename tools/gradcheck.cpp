@@ -144,7 +144,7 @@ void run_gradcheck(const CLI::App& command, const GradcheckArguments& a) {
   if (!a.folder.empty()) {
     const std::int64_t count = a.random > 0 ? a.random : 300;
     export_gradients(a.folder, count, a.seed, device(a.backend));
-    return fmt::print("{} configurations are in {}\n", count, a.folder);
+    return fmt::print("{} configurations are in {}\n", count, printable(a.folder));
   }
   const std::vector<OpCase> cases =
       choose_cases("gradcheck", {.layer = a.layer, .random = a.random, .seed = a.seed});

@@ -21,7 +21,9 @@ std::atomic<const char*> last_words{nullptr};  // if set: a signal ends the prog
 static_assert(std::atomic<const char*>::is_always_lock_free);
 static_assert(std::atomic<std::int64_t>::is_always_lock_free);
 
-constexpr int caught[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGXCPU, SIGPWR};
+// All that end a program that does not ask otherwise, and are no fault of its own.
+constexpr int caught[] = {SIGINT, SIGTERM, SIGHUP,  SIGQUIT, SIGUSR1,   SIGUSR2,  SIGXCPU,
+                          SIGPWR, SIGALRM, SIGPROF, SIGIO,   SIGVTALRM, SIGSTKFLT};
 
 // One wish to end often comes twice: `timeout` sends its signal to the program and then to its
 // whole group, and what runs a program for somebody passes on the Ctrl-C that the program has had

@@ -121,7 +121,7 @@ std::filesystem::path checkpoint_in(const std::string& out) {
 TrainConfig chosen_config(const CLI::App& command, const TrainArguments& a) {
   const auto file = checkpoint_in(a.out);
   std::error_code unknown;
-  if (a.resume && !std::filesystem::is_regular_file(file, unknown))
+  if (a.resume && !std::filesystem::exists(file, unknown))
     throw FileError(fmt::format(
         "{}: there is no checkpoint to resume; without --resume a new run begins", file.string()));
   TrainConfig c = a.resume ? load_config(file) : default_config(a.model, a.recipe);

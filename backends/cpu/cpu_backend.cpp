@@ -147,7 +147,7 @@ void* CpuBackend::allocate(std::size_t bytes) {
     throw DeviceError(name_ + ": no memory for " + std::to_string(bytes) + " bytes (" +
                       mebibytes(bytes) + " MiB); the machine has " + mebibytes(machine_memory()) +
                       " MiB, and this backend holds " + mebibytes(pool().stats().held_bytes) +
-                      " MiB; a smaller batch needs less");
+                      " MiB; a smaller batch needs less, and so do fewer classes");
   }
   return buffer;
 }

@@ -27,7 +27,7 @@ void* ReferenceBackend::allocate(std::size_t bytes) {
   void* buffer = ::operator new(bytes, alignment, std::nothrow);
   if (buffer == nullptr) {
     throw DeviceError(name_ + ": no memory for " + std::to_string(bytes) +
-                      " bytes; a smaller batch needs less");
+                      " bytes; a smaller batch needs less, and so do fewer classes");
   }
   return buffer;
 }

@@ -115,8 +115,8 @@ std::string ClassNames::explain_missing(const std::string& name) const {
   for (const std::string& other : names_) {
     if (without_case(other) == caseless)
       return fmt::format(
-          "there is \"{}\", which differs only in capital and small letters: rename one of them",
-          other);
+          "there is \"{}\", which differs only in capital and small letters{}: rename one of them",
+          other, is_ascii(name) && is_ascii(other) ? "" : ", or in joined ones");
   }
   for (const std::string& other : names_) {
     if (skeleton(other) == bare)

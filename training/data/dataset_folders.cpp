@@ -239,6 +239,15 @@ void check_strict(const Dataset& data, const DatasetOptions& options) {
 
 Dataset read_folders(const FolderTree& tree, const DatasetOptions& options) {
   const Roles roles = roles_of(tree, options);
+  if (options.layout == Layout::train_test && roles.train.empty() && roles.test.empty()) {
+    std::vector<std::string> names;
+    for (const TopFolder& folder : tree.folders) names.push_back(folder.name);
+    throw FileError(
+        fmt::format("{}: has no folder for training (train/, training/) and none for testing "
+                    "(test/, val/ ...); it "
+                    "has: {}. Choose --layout classes, or rename folders",
+                    tree.path.string(), names_text(names, 8)));
+  }
   const Layout layout =
       options.layout == Layout::automatic ? decide(tree, roles, options) : options.layout;
   Dataset data =

@@ -6,6 +6,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <optional>
+#include <string_view>
+#include <utility>
 
 #include "core/error.h"
 #include "training/data/class_names.h"
@@ -34,6 +37,34 @@ bool is_train(const std::string& name) {
   return lower(name) == "train" || lower(name) == "training";
 }
 bool is_role(const std::string& name) { return is_train(name) || test_rank(name, {}) >= 0; }
+
+// "seg_train" and "Training set" are "seg *" and "* set", for training; {} where no word, or more than
+// one, is a role.
+struct Worded {
+  std::string rest;
+  bool train = false;
+};
+std::optional<Worded> role_word(const std::string& name) {
+  std::vector<std::string> words(1);
+  for (const char c : lower(name)) {
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0 || (c & 0x80) != 0)
+      words.back() += c;
+    else if (!words.back().empty())
+      words.emplace_back();
+  }
+  for (std::size_t i = 0; i < words.size(); ++i)  // "trainset" is two words, too
+    for (const std::string_view end : {"set", "data", "images"})
+      if (words[i].ends_with(end) && is_role(words[i].substr(0, words[i].size() - end.size()))) {
+        words[i].resize(words[i].size() - end.size());
+        words.insert(words.begin() + static_cast<std::ptrdiff_t>(i) + 1, std::string(end));
+      }
+  const auto found = std::find_if(words.begin(), words.end(), is_role);
+  if (found == words.end() || std::count_if(words.begin(), words.end(), is_role) != 1) return {};
+  Worded result{.train = is_train(*found)};
+  found->assign(1, '*');
+  result.rest = fmt::format("{}", fmt::join(words, " "));
+  return result;
+}
 
 std::vector<std::string> names_of(const std::vector<const TopFolder*>& folders) {
   std::vector<std::string> names;
@@ -116,6 +147,19 @@ void check_parts_inside(const FolderTree& tree, const Roles& roles) {
       names_text((*found)->child_names(), 5), (*found)->child_names().front(), name));
 }
 
+// Two folders whose names differ in nothing but the role, as seg_train and seg_test, are meant as a
+// pair: they get their roles, and decide() looks at what is inside.
+void take_pairs(Roles& roles) {
+  const auto others = roles.others;
+  for (const TopFolder* a : others)
+    for (const TopFolder* b : others) {
+      const auto train = role_word(a->name), test = role_word(b->name);
+      if (!train || !test || !train->train || test->train || train->rest != test->rest) continue;
+      for (const auto& [folder, part] : {std::pair{a, &roles.train}, {b, &roles.test}})
+        if (std::erase(roles.others, folder) > 0) part->push_back(folder);
+    }
+}
+
 }  // namespace
 
 Roles roles_of(const FolderTree& tree, const DatasetOptions& options) {
@@ -130,6 +174,7 @@ Roles roles_of(const FolderTree& tree, const DatasetOptions& options) {
       roles.others.push_back(&folder);
     }
   }
+  if (roles.train.empty() && roles.test.empty()) take_pairs(roles);
   std::stable_sort(roles.test.begin(), roles.test.end(), [&](const auto* a, const auto* b) {
     return test_rank(a->name, options) < test_rank(b->name, options);
   });
