@@ -1,7 +1,8 @@
 #pragma once
 // The signals by which somebody asks a program to end: SIGINT (Ctrl-C), SIGTERM (kill), SIGHUP (the
 // terminal was closed), SIGQUIT, SIGUSR1 and SIGUSR2 (a batch system's warning), SIGXCPU
-// (ulimit -t) and SIGPWR (the current fails).
+// (ulimit -t), SIGPWR (the current fails), a timer's SIGALRM, SIGVTALRM and SIGPROF, and the others
+// that end who does not look out for them.
 //
 // Whoever starts a program asks the shell how it ended: a program that a signal ended reports 128 +
 // the signal's number (130, 143, 129), so that `limulus train && limulus evaluate` does not go on.
