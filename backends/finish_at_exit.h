@@ -1,7 +1,7 @@
 #pragma once
 // Devices run behind the program, and some compile a kernel when it first runs. A program that ends
-// with work ordered would take down the driver and its compiler, as static objects, under that work:
-// so whoever has a queue finishes it before.
+// with work ordered would take down the driver and its compiler, as static objects, under that
+// work: so whoever has a queue finishes it before.
 #include <functional>
 #include <list>
 

@@ -1,6 +1,6 @@
 #pragma once
-// A plugin: backends in a shared object of their own, for `limulus gradcheck --plugin mine.so` and the
-// program's other commands.
+// A plugin: backends in a shared object of their own, for `limulus gradcheck --plugin mine.so` and
+// the program's other commands.
 //
 //   #include <limulus/backends/plugin.h>
 //   void limulus_plugin() { limulus::add_device(std::make_unique<MyPool>()); }
@@ -11,8 +11,8 @@
 #include "backends/plugin_stamp.h"
 #include "backends/registry.h"
 
-// What a plugin has to define: it adds its devices. The program calls it once, before anything else;
-// what it throws ends the program with that message.
+// What a plugin has to define: it adds its devices. The program calls it once, before anything
+// else; what it throws ends the program with that message.
 extern "C" [[gnu::visibility("default")]] void limulus_plugin();
 
 // Of which interface a plugin was compiled with the headers: objects of one class have to look the

@@ -1,7 +1,7 @@
 #pragma once
-// A backend whose primitives run in a thread of their own, one after the other, while the caller goes
-// on: what the queue of a GPU is. Two halves of the processor behind two queues compute at the same
-// time although one thread gives the orders, as two GPUs would (models/alexnet_towers.h).
+// A backend whose primitives run in a thread of their own, one after the other, while the caller
+// goes on: what the queue of a GPU is. Two halves of the processor behind two queues compute at the
+// same time although one thread gives the orders, as two GPUs would (models/alexnet_towers.h).
 //
 // Only download() and synchronize() wait. A buffer may be given back while commands that use it are
 // still to run: whoever gets it next comes later in the same queue. An error of a command is thrown

@@ -3,10 +3,11 @@
 //     clblast_bench                    1024 x 1024 x 1024 on opencl:0
 //     clblast_bench --size 512 --json
 //
-// CLBlast (Debian's libclblast-dev) is the BLAS library of OpenCL; this program is built where it is
-// found. Both compute C = A B of the same numbers in single precision, and are timed from the call to
-// the end of the last kernel, with whatever they do to lay out the factors anew. CLBlast runs with the
-// sizes that it has for this device, or its defaults for devices of the kind: it was not tuned here.
+// CLBlast (Debian's libclblast-dev) is the BLAS library of OpenCL; this program is built where it
+// is found. Both compute C = A B of the same numbers in single precision, and are timed from the
+// call to the end of the last kernel, with whatever they do to lay out the factors anew. CLBlast
+// runs with the sizes that it has for this device, or its defaults for devices of the kind: it was
+// not tuned here.
 #include <clblast.h>
 #include <fmt/core.h>
 

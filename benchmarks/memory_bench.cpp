@@ -5,9 +5,10 @@
 //     memory_bench --threads 1 lrn pool1      those whose name contains one of the words
 //     LIMULUS_ISA=avx2 memory_bench --json    with other kernels, for programs
 //
-// The bytes of a pass are every input once and every output once. The limit is a loop that moves the
-// same bytes of the same arrays and computes nothing (stream_probe.h), the faster of its two ways to
-// write; it is timed in turns with the kernel. Arrays that fit into a cache stay there, for both;
+// The bytes of a pass are every input once and every output once. The limit is a loop that moves
+// the same bytes of the same arrays and computes nothing (stream_probe.h), the faster of its two
+// ways to write; it is timed in turns with the kernel. Arrays that fit into a cache stay there, for
+// both;
 // --cold empties the caches before every repetition.
 #include <fmt/core.h>
 

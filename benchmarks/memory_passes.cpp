@@ -104,8 +104,8 @@ void add_lrn_pool(std::vector<Entry>& all, const std::string& name, const LrnSha
                  }});
 }
 
-// A fully connected layer for one image reads each weight once, and computes little: the limit is how
-// fast a loop reads as many bytes. What else it touches is less than a thousandth of them.
+// A fully connected layer for one image reads each weight once, and computes little: the limit is
+// how fast a loop reads as many bytes. What else it touches is less than a thousandth of them.
 void add_fully_connected(std::vector<Entry>& all, const std::string& layer, std::int64_t in,
                          std::int64_t out) {
   for (const DType stored : {DType::f32, DType::bf16}) {
@@ -114,8 +114,8 @@ void add_fully_connected(std::vector<Entry>& all, const std::string& layer, std:
     all.push_back({layer + ", one image" + (half ? ", bf16" : ""), [=](Backend& b, Arrays& arrays) {
                      float *x = arrays.input(in), *bias = arrays.input(out);
                      float *w = arrays.input(floats), *y = arrays.output(out);
-                     // Two bf16 in each float: of random bits, some would be too small to be normal,
-                     // which is slow to compute with.
+                     // Two bf16 in each float: of random bits, some would be too small to be
+                     // normal, which is slow to compute with.
                      if (half) std::fill_n(w, floats, std::bit_cast<float>(0x3f803f80u));
                      const LinearShape s{.n = 1, .in = in, .out = out, .weights = stored};
                      return Pass{{{w, floats, Role::read}},

@@ -172,9 +172,9 @@ struct SumOne : Op {  // every value that was added receives the sum's gradient
   }
 };
 
-// Equal maxima share dy evenly: dx = dy / count where x is the maximum, else 0. Whichever of them one
-// moved up, y would follow it alone, and none if one of several moved down; the mean of what the
-// directions say keeps the sum of dx at dy.
+// Equal maxima share dy evenly: dx = dy / count where x is the maximum, else 0. Whichever of them
+// one moved up, y would follow it alone, and none if one of several moved down; the mean of what
+// the directions say keeps the sum of dx at dy.
 struct Amax : Op {
   explicit Amax(int a) : axis(a) {}
   const char* name() const override { return "amax"; }

@@ -37,9 +37,9 @@ Tensor mean(const Tensor& x);  // of all values: shape []
 // Over one axis (negative: from the end), which becomes 1, or disappears without `keep`.
 Tensor sum(const Tensor& x, int axis, bool keep = false);
 Tensor mean(const Tensor& x, int axis, bool keep = false);
-// The maximum; equal maxima share the gradient evenly (all of -inf, where every value is). A NaN is the
-// maximum wherever it stands, and several share the gradient like equal numbers. Over several axes at
-// once: reshape them into one first, or the shares are even in each axis by itself.
+// The maximum; equal maxima share the gradient evenly (all of -inf, where every value is). A NaN is
+// the maximum wherever it stands, and several share the gradient like equal numbers. Over several
+// axes at once: reshape them into one first, or the shares are even in each axis by itself.
 Tensor amax(const Tensor& x, int axis, bool keep = false);
 
 // -- matrices ----------------------------------------------------------------------------------

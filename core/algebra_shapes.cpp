@@ -1,5 +1,5 @@
-// Operations that move values without computing: reshape, concat, narrow, to. Their derivatives move
-// the gradient back the same way.
+// Operations that move values without computing: reshape, concat, narrow, to. Their derivatives
+// move the gradient back the same way.
 #include <fmt/core.h>
 
 #include "core/algebra.h"

@@ -105,9 +105,9 @@ class BackwardPass {
   }
 
  private:
-  // Each op after all ops that use its result: the reverse of the order in which they were recorded,
-  // as what an op reads was made before it. The walk that finds them keeps a stack of its own.
-  // (Any order with that property gives the gradients. In this one, two devices whose work was
+  // Each op after all ops that use its result: the reverse of the order in which they were
+  // recorded, as what an op reads was made before it. The walk that finds them keeps a stack of its
+  // own. (Any order with that property gives the gradients. In this one, two devices whose work was
   // given to them in turns forward have it in turns backward, too.)
   void sort(Op* root) {
     std::unordered_set<Op*> seen;

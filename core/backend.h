@@ -6,8 +6,8 @@
 // primitive's contract is written here, once: the formula, the shapes, what may alias.
 //
 // Rules that hold for all primitives
-//   * Arrays are dense, row-major (images are NCHW); sizes are std::int64_t and may be zero (but for
-//     groups, and a window's kernel, stride and dilation). A sum of nothing is 0: a convolution
+//   * Arrays are dense, row-major (images are NCHW); sizes are std::int64_t and may be zero (but
+//     for groups, and a window's kernel, stride and dilation). A sum of nothing is 0: a convolution
 //     without input channels gives its bias, a gradient over no images 0. A maximum of nothing is
 //     -infinity, and a mean of nothing (a pooling window with padding alone) 0 / 0, NaN.
 //   * `dtype` is f32 or f64 and is the type of every array that is not said to be something else.
@@ -16,12 +16,12 @@
 //   * Results are the same bits for any number of threads: sizes alone decide how a sum is cut, and
 //     sums have a fixed order.
 //   * Sizes were checked by the caller (core and layers); a primitive trusts them.
-//   * Values that the formula does not name have no influence, NaN and infinity included: pixels that
-//     no window reads, and memory between and behind the arrays. (Padding may be multiplied as the
-//     zeros that it is: with a weight or a dy of infinity or NaN, that is NaN.)
-//   * A sum of positive numbers, however many, is right to 64 units of the last place: long sums are
-//     formed in pieces. (By Winograd's method a convolution is right to 512, for pixels of about the
-//     same size: backends/convolution.h.)
+//   * Values that the formula does not name have no influence, NaN and infinity included: pixels
+//     that no window reads, and memory between and behind the arrays. (Padding may be multiplied as
+//     the zeros that it is: with a weight or a dy of infinity or NaN, that is NaN.)
+//   * A sum of positive numbers, however many, is right to 64 units of the last place: long sums
+//     are formed in pieces. (By Winograd's method a convolution is right to 512, for pixels of
+//     about the same size: backends/convolution.h.)
 //   * Where x is NaN, so are y and dx of the functions of one number, relu and abs included. What
 //     chooses among numbers (max, min, max pooling) chooses a NaN over all of them, and sends dy
 //     there as to a number.
@@ -86,8 +86,9 @@ struct Pool2dShape {
 // `alpha` is the factor as used here: a caller that follows the "divide by size" convention has
 // divided already. The window of element i covers [i - size/2, i - size/2 + size - 1] (integer
 // division), clipped: over channels (across), or over rows and columns of one channel (within).
-// In f32, y and dx are right to 1e-6 of their size for |x| up to 1e12 on every backend, and up to the
-// largest float on "cpu" and "reference", which compute in double where s leaves a float's range.
+// In f32, y and dx are right to 1e-6 of their size for |x| up to 1e12 on every backend, and up to
+// the largest float on "cpu" and "reference", which compute in double where s leaves a float's
+// range.
 struct LrnShape {
   std::int64_t n = 0, c = 0, h = 0, w = 0, size = 5;
   double alpha = 1e-4, beta = 0.75, k = 2;
@@ -160,8 +161,9 @@ class Backend {
   // it in steps; a backend that overrides this adds b and cuts off below 0 in its last write.)
   virtual void linear_forward(DType dtype, const LinearShape& s, const void* x, const void* w,
                               const void* b, void* y);
-  // Whether linear_forward, and conv2d_forward below, obey `relu` of their shapes. Layers ask before
-  // they set it; where the answer is no, ReLU is a call of its own, and a kernel need not know of it.
+  // Whether linear_forward, and conv2d_forward below, obey `relu` of their shapes. Layers ask
+  // before they set it; where the answer is no, ReLU is a call of its own, and a kernel need not
+  // know of it.
   virtual bool linear_fuses_relu() const { return false; }
   virtual bool conv2d_fuses_relu() const { return false; }
 
@@ -171,8 +173,8 @@ class Backend {
   // with x = 0 outside the image. b may be null.
   virtual void conv2d_forward(DType dtype, const Conv2dShape& s, const void* x, const void* w,
                               const void* b, void* y);
-  // Weights that stay the same for many calls can be laid out once as this shape's kernel reads them.
-  // How many bytes that takes, or 0 where the kernel reads w as it is; and the laying out.
+  // Weights that stay the same for many calls can be laid out once as this shape's kernel reads
+  // them. How many bytes that takes, or 0 where the kernel reads w as it is; and the laying out.
   virtual std::size_t conv2d_packed_bytes(DType, const Conv2dShape&) { return 0; }
   virtual void conv2d_pack(DType, const Conv2dShape&, const void* /*w*/, void* /*packed*/) {}
   virtual void conv2d_backward_input(DType dtype, const Conv2dShape& s, const void* dy,
@@ -218,8 +220,8 @@ class Backend {
                               const void* dy, void* dx);
   virtual void binary(DType dtype, BinaryOp op, const BroadcastShape& s, const void* a,
                       const void* b, void* y);
-  // dx = dy where the op chose this operand (a, or b with `second`), else 0: for max and min. Ties go
-  // to a; a NaN is chosen, and a where both are.
+  // dx = dy where the op chose this operand (a, or b with `second`), else 0: for max and min. Ties
+  // go to a; a NaN is chosen, and a where both are.
   virtual void select_backward(DType dtype, BinaryOp op, const BroadcastShape& s, bool second,
                                const void* a, const void* b, const void* dy, void* dx);
   virtual void affine(DType dtype, std::int64_t n, double scale, double shift, const void* x,

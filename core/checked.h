@@ -1,7 +1,7 @@
 #pragma once
 // Products and sums of sizes, which people choose and files state, so that they may be of any size.
-// What does not fit in 63 bits becomes `uncountable` and stays it; printed, it reads "more than ..."
-// (layers/walk.h). A size never wraps around to a small or negative number.
+// What does not fit in 63 bits becomes `uncountable` and stays it; printed, it reads "more than
+// ..." (layers/walk.h). A size never wraps around to a small or negative number.
 #include <cstdint>
 #include <limits>
 

@@ -6,8 +6,8 @@
 //    [-0.   3.  -inf]]
 //
 // All elements of a tensor have one width and one number of decimals: the fewest that tell its
-// values apart, at most 8. Where the largest is 1e8 or more, the smallest (but 0) below 1e-4, or one
-// more than 1,000 times the other, all are written with an exponent.
+// values apart, at most 8. Where the largest is 1e8 or more, the smallest (but 0) below 1e-4, or
+// one more than 1,000 times the other, all are written with an exponent.
 #include <algorithm>
 #include <charconv>
 #include <cmath>

@@ -1,7 +1,7 @@
 #pragma once
 // Text that came from outside (names of files, classes and tensors, and messages made of them), as
-// it can be shown: on a terminal an escape sequence would colour, move or erase, and characters that
-// turn the direction of writing or take no room make one name look like another.
+// it can be shown: on a terminal an escape sequence would colour, move or erase, and characters
+// that turn the direction of writing or take no room make one name look like another.
 //
 //     control characters, bytes that are not UTF-8     \x1b \x0a \xff
 //     direction, zero width, separators of lines       \u202e \u200b \u2028

@@ -54,8 +54,8 @@ class Tensor {
     return full(shape, 0, dtype, backend);
   }
   // From values on the host, in row-major order: a std::vector, std::array, std::span or array, or
-  // in braces, whose type is said where they are whole numbers: Tensor::from<float>({1, 2, 3}, ...).
-  // ShapeError when their number is not shape.numel().
+  // in braces, whose type is said where they are whole numbers: Tensor::from<float>({1, 2, 3},
+  // ...). ShapeError when their number is not shape.numel().
   template <class T>
   static Tensor from(const std::vector<T>& values, const Shape& shape, Backend& backend) {
     if constexpr (check_element<T>())
@@ -100,9 +100,9 @@ class Tensor {
       return {};
     }
   }
-  // The values where they are, in row-major order: for (float v : x.values<float>()). DTypeError when
-  // T is not the tensor's type, DeviceError where they are not in host memory. A span does not keep
-  // the memory, so the tensor has to have a name.
+  // The values where they are, in row-major order: for (float v : x.values<float>()). DTypeError
+  // when T is not the tensor's type, DeviceError where they are not in host memory. A span does not
+  // keep the memory, so the tensor has to have a name.
   template <class T>
   std::span<const T> values() const& {
     if constexpr (check_element<T>())
@@ -138,8 +138,8 @@ class Tensor {
   // From now on the values are those in `source`'s memory, for all handles on this tensor; nothing
   // is copied. Same shape, type and backend.
   Tensor& adopt_(const Tensor& source);
-  // From now on the values are stored as bf16, rounded, for all handles on this f32 tensor, and have
-  // no gradient: half the memory for a weight that is only read (Linear's, core/backend.h).
+  // From now on the values are stored as bf16, rounded, for all handles on this f32 tensor, and
+  // have no gradient: half the memory for a weight that is only read (Linear's, core/backend.h).
   Tensor& store_as_bf16_();
 
   // -- the same values, otherwise ----------------------------------------------------------------

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Compares the calculator of the site (_static/calculator.js), run in a headless Chromium, with the program.
+"""Compares the calculator of the site (_static/calculator.js), run in a headless Chromium, with the
+program.
 
     docs/check_calculator.py PROGRAM
 
-Two hundred settings, many of them impossible, go through both: sizes, formulas, counts and the words of the
-errors must be the same. Then the form itself is opened with settings in its address. Ends with 77, "skipped",
-where there is no Chromium.
+Two hundred settings, many of them impossible, go through both: sizes, formulas, counts and the
+words of the errors must be the same. Then the form itself is opened with settings in its address.
+Ends with 77, "skipped", where there is no Chromium.
 """
 
 import html
@@ -25,7 +26,8 @@ NUMBERS = ("parameters", "connections", "multiply_adds", "memory_bytes")
 
 
 def cases() -> list[dict]:
-    """The same two hundred every time: AlexNet's layers, then drawn ones, small enough to be often impossible."""
+    """The same two hundred every time: AlexNet's layers, then drawn ones, small enough to be often
+    impossible."""
     paper = [("conv2d", 3, 227, 11, 4, 0, 1, 96), ("max_pool2d", 96, 55, 3, 2, 0, 1, 96),
              ("conv2d", 96, 27, 5, 1, 2, 2, 256), ("conv2d", 256, 13, 3, 1, 1, 1, 384),
              ("conv2d", 3, 224, 11, 4, 2, 1, 64), ("conv2d", 3, 7, 11, 4, 0, 1, 96),
@@ -69,7 +71,8 @@ def by_program(program: str, o: dict) -> dict:
 
 
 def differs(o: dict, program: dict, calculator: dict) -> bool:
-    """What is below 0 the program's command line refuses before any layer can: then words may differ."""
+    """What is below 0 the program's command line refuses before any layer can: then words may
+    differ."""
     if min(o["channels"], o["kernels"]) < 0:
         return "error" not in calculator or "error" not in program
     return program != calculator
@@ -111,8 +114,8 @@ RECT = re.compile(r'<rect class="d-([\w-]+)" x="([\d.]+)" y="(\d+)" width="([\d.
 
 
 def drawing_findings(shown: str, n: int, f: int, s: int, p: int, out: int) -> list[str]:
-    """Whether the drawing is to scale: the row, and below it windows 0, 1, 2 and the last, no more than
-    there are."""
+    """Whether the drawing is to scale: the row, and below it windows 0, 1, 2 and the last, no more
+    than there are."""
     room = int(re.search(r'viewBox="0 0 (\d+) ', shown)[1])
     cells = n + 2 * p
     unit = (room - 12) / max(cells, (out - 1) * s + f)

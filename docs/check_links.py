@@ -3,8 +3,9 @@
 
     docs/check_links.py FOLDER
 
-Every href and src that stays within the site must lead to a file there, and its anchor to an id in that file.
-Addresses on other machines are counted, not asked. Ends with 1 and a list where one leads nowhere.
+Every href and src that stays within the site must lead to a file there, and its anchor to an id in
+that file. Addresses on other machines are counted, not asked. Ends with 1 and a list where one
+leads nowhere.
 """
 
 import sys

@@ -6,13 +6,16 @@
   * every {num} and {calc}, in a line or as a block, is computed from `PROGRAM explain --json`;
   * every {layer}, {walk}, {parameters} and {drawing} is made, with the same checks;
   * every function that is shown by {excerpt} is where it is said to be;
-  * every ```console block is run, in the repository's root, and what it prints is compared; "..." in
-    the page stands for anything within a line, and a line of "..." for any lines. What `limulus bench`
-    prints is an example: any number stands for any number, and any machine for any machine;
-  * a number of three digits or more, or with a decimal point, that stands in the text without one of
-    the roles is a finding: nobody would notice when it becomes wrong. A number that is given, such as
-    the 256 pixels of a prepared photograph, is written as mathematics, $256$;
-  * every program in examples/ fits its page, begins with its number and title, and is in the list there.
+  * every ```console block is run, in the repository's root, and what it prints is compared; "..."
+  in
+    the page stands for anything within a line, and a line of "..." for any lines. What `limulus
+    bench` prints is an example: any number stands for any number, and any machine for any machine;
+  * a number of three digits or more, or with a decimal point, that stands in the text without one
+  of
+    the roles is a finding: nobody would notice when it becomes wrong. A number that is given, such
+    as the 256 pixels of a prepared photograph, is written as mathematics, $256$;
+  * every program in examples/ fits its page, begins with its number and title, and is in the list
+  there.
 
 With --update the output of console blocks that differ is put into the pages; look at the difference
 before you believe it. Prints what is wrong and ends with 1, or says how much was checked.
@@ -174,8 +177,8 @@ def as_pattern(wanted: str, measured: bool = False) -> str:
 
 
 def measured_pattern(line: str) -> str:
-    """Of a line of `bench`: words are words, but not the machine's name, and what was measured may differ, and be
-    marked as slow ("<") or not."""
+    """Of a line of `bench`: words are words, but not the machine's name, and what was measured may
+    differ, and be marked as slow ("<") or not."""
     if " on " in line and ":" in line:
         line = line[: line.index(" on ") + 4] + "..." + line[line.index(":") :]
     parts = []
@@ -200,7 +203,8 @@ def pages_of(arguments: list[str]) -> list[Path]:
 
 
 def examples_findings() -> list[str]:
-    """What a page of a program needs (_ext/annotated.py); what it prints is compared by its own test."""
+    """What a page of a program needs (_ext/annotated.py); what it prints is compared by its own
+    test."""
     folder = ROOT / "examples"
     listed = (folder / "README.md").read_text(encoding="utf-8")
     findings = []

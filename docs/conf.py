@@ -1,5 +1,5 @@
-"""How the site is made; docs/README.md tells how to run it. Sources are read from the repository's root,
-so that the folders' READMEs are pages, and code is included from where it is."""
+"""How the site is made; docs/README.md tells how to run it. Sources are read from the repository's
+root, so that the folders' READMEs are pages, and code is included from where it is."""
 
 import sys
 from pathlib import Path

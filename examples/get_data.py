@@ -73,8 +73,8 @@ def one_line(error: Exception) -> str:
 
 @contextlib.contextmanager
 def alone(folder: Path):
-    """Two that write one .part would mix their bytes: the second one ends. The lock is the folder's,
-    and ends with the process."""
+    """Two that write one .part would mix their bytes: the second one ends. The lock is the
+    folder's, and ends with the process."""
     descriptor = os.open(folder, os.O_RDONLY) if fcntl else None
     try:
         if fcntl:
@@ -156,7 +156,8 @@ def receive(address: str, part: Path) -> None:
 
 
 def download(address: str, part: Path) -> None:
-    """receive(), and whatever goes wrong with the network or the answer as one line about `address`.
+    """receive(), and whatever goes wrong with the network or the answer as one line about
+    `address`.
 
     What has come stays in `part`; nothing takes it for the file before its sum is right."""
     again = "; the same command tries again, and goes on where this ended"

@@ -77,9 +77,9 @@ AtomicFile::AtomicFile(fs::path path, AtomicOptions options)
   open_temporary();
 }
 
-// O_EXCL makes the file or fails: nothing that stands there already, a link least of all, is written
-// to. Between open and flock another writer may take the file for one that was left behind; then it
-// has lost its name (no links are left), and the next name is tried.
+// O_EXCL makes the file or fails: nothing that stands there already, a link least of all, is
+// written to. Between open and flock another writer may take the file for one that was left behind;
+// then it has lost its name (no links are left), and the next name is tried.
 void AtomicFile::open_temporary() {
   for (int tries = 0; tries < kTries; ++tries) {
     temporary_ = folder_of(path_) / temporary_name(path_);

@@ -61,8 +61,8 @@ class Unpacker {
   Unpacker(const Unpacker&) = delete;
   Unpacker& operator=(const Unpacker&) = delete;
 
-  // Unpacks until there are `wanted` bytes or no more come. The memory grows with what has come, not
-  // with what was announced.
+  // Unpacks until there are `wanted` bytes or no more come. The memory grows with what has come,
+  // not with what was announced.
   void fill(std::vector<std::uint8_t>* bytes, std::size_t wanted) {
     while (!ended_ && bytes->size() < wanted) {
       const std::size_t have = bytes->size(), piece = std::min(kPiece, wanted - have);

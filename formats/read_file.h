@@ -1,8 +1,8 @@
 #pragma once
 // Reading a file as bytes: whole, unpacked, or mapped into memory.
 //
-// Only a regular file is read. A folder, a named pipe, a socket or a device is refused at once, with
-// a word for what it is: opening a pipe would wait for a writer, perhaps for ever.
+// Only a regular file is read. A folder, a named pipe, a socket or a device is refused at once,
+// with a word for what it is: opening a pipe would wait for a writer, perhaps for ever.
 #include <sys/types.h>
 
 #include <cstddef>

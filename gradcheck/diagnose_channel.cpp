@@ -1,5 +1,5 @@
-// Mistakes in what is the same all over a tensor or a channel: a constant, a factor, normalization by
-// statistics.
+// Mistakes in what is the same all over a tensor or a channel: a constant, a factor, normalization
+// by statistics.
 #include <fmt/core.h>
 
 #include <cmath>

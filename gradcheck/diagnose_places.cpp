@@ -18,7 +18,8 @@ using Index = std::vector<std::int64_t>;
 struct Place {
   std::size_t compared = 0, wrong = 0;
 
-  // All that is wrong is here, and of what is here (zeros aside, which may be right by chance) most.
+  // All that is wrong is here, and of what is here (zeros aside, which may be right by chance)
+  // most.
   bool fits(const GradcheckEvidence& e) const {
     return wrong >= 2 && wrong == e.count_wrong() && 4 * wrong >= 3 * compared &&
            compared < e.size();

@@ -125,8 +125,8 @@ Windows find_windows(const GradcheckEvidence& e) {
   return w;
 }
 
-// Turns each window around: what acts at place p acts at first + last - p. A clipped window does not
-// show all its taps, so they are read off a whole one of the same image and channel.
+// Turns each window around: what acts at place p acts at first + last - p. A clipped window does
+// not show all its taps, so they are read off a whole one of the same image and channel.
 Values flipped(const GradcheckEvidence& e, const Windows& w) {
   const std::int64_t rows = e.x_shape[-2], columns = e.x_shape[-1];
   const auto places = static_cast<std::size_t>(e.y_shape[-2] * e.y_shape[-1]);

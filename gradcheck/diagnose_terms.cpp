@@ -167,8 +167,8 @@ GradcheckGuesses normalization(const GradcheckEvidence& e, const Values& own) {
         if (cross(i, j) != 0) guess.predicted[i] += e.v[j] * cross(i, j) * std::pow(q(j), -1 / b);
     guesses.push_back(std::move(guess));
   }
-  // An even window reaches further to one side. The j that i acts on are those whose window holds i;
-  // the mistake is to take those in i's own window. X_ji = x_i r_j, with r_j = X_jj / x_j.
+  // An even window reaches further to one side. The j that i acts on are those whose window holds
+  // i; the mistake is to take those in i's own window. X_ji = x_i r_j, with r_j = X_jj / x_j.
   if (!e.complete()) return guesses;
   GradcheckGuess guess{"window",
                        "the second term is summed over i's own window instead of the windows that "

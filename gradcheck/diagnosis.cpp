@@ -83,7 +83,8 @@ GradcheckGuesses guess_factor(const GradcheckEvidence& e) {
   }
   if (seen < 2 || nn == 0) return {};
   const double c = an / nn;
-  // Where all slopes are the same, a factor and an offset are, too: the one that somebody would write.
+  // Where all slopes are the same, a factor and an offset are, too: the one that somebody would
+  // write.
   const bool flat = std::all_of(e.numeric.begin(), e.numeric.end(),
                                 [&](double n) { return close(n, e.numeric[0]); });
   if (flat && !plain(c) && plain(1000 * (c - 1) * e.numeric[0])) return {};

@@ -10,8 +10,8 @@
 //
 // and the first guess that leaves less than a thousandth of it is given as the diagnosis. Guesses
 // stand in the order from particular to general. A false name is worse than none, and with as many
-// free numbers as wrong entries anything can be fitted: a guess has to explain more of them, and of a
-// single one all but a millionth.
+// free numbers as wrong entries anything can be fitted: a guess has to explain more of them, and of
+// a single one all but a millionth.
 #include <algorithm>
 #include <cstdint>
 #include <optional>
@@ -40,8 +40,8 @@ struct GradcheckEvidence {
   bool same_shape() const { return x_shape == y_shape && !at.empty(); }
   // Whether it is known that y_i = f(x_i): no input acts on a result at another place.
   bool pointwise() const;
-  // f(x, y, v) for each entry, of the numbers at its own place, where input and result have the same
-  // shape.
+  // f(x, y, v) for each entry, of the numbers at its own place, where input and result have the
+  // same shape.
   template <class F>
   std::vector<double> at_own_place(F f) const {
     std::vector<double> out;

@@ -105,8 +105,8 @@ NumericSlope FiniteDifferences::slope(Move move, double h) const {
 
   double noise = 0;  // of the difference taken last
   // The difference is taken element by element. Results that did not change contribute no value;
-  // they may have changed by less than their rounding, which is of either sign, so that the noise of
-  // many grows with the root of their number only.
+  // they may have changed by less than their rounding, which is of either sign, so that the noise
+  // of many grows with the root of their number only.
   const auto difference = [&](const Values& up, const Values& down, double distance) {
     double sum = 0, size = 0, hidden = 0;
     for (std::size_t k = 0; k < v_.size(); ++k) {

@@ -156,8 +156,8 @@ class Check {
     factors_[i] = found.factor;
   }
 
-  // Backward writes the gradients of several inputs by several formulas. If all are off by one factor,
-  // that is in what they share: the result that forward gave, or dy.
+  // Backward writes the gradients of several inputs by several formulas. If all are off by one
+  // factor, that is in what they share: the result that forward gave, or dy.
   void find_common_factor() {
     std::vector<std::size_t> wrong;
     for (std::size_t i = 0; i < checked_.size(); ++i)

@@ -143,7 +143,8 @@ gap:1rem 2.5rem;margin:1rem 0}
 .pictures figure{max-width:36rem}
 .pictures figcaption{margin-bottom:.4rem}
 .folded>details{margin:0}
-@media (min-width:760px){.folded{display:grid;grid-template-columns:repeat(auto-fill,minmax(20rem,1fr));
+@media (min-width:760px){.folded{display:grid;
+  grid-template-columns:repeat(auto-fill,minmax(20rem,1fr));
 gap:0 2rem}.folded>details[open]{grid-column:1/-1}}
 .cases td:first-child{min-width:12rem}
 .cases td.text{white-space:normal;overflow-wrap:anywhere;font-family:var(--mono);font-size:.86em}

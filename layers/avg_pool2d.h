@@ -3,8 +3,8 @@
 //
 //   y[n, c, oh, ow] = 1/M  sum over fh, fw of x[n, c, oh S + fh - P, ow S + fw - P]
 //
-// M counts taps. With count_include_pad it is those inside the padded image: FH FW, or fewer for the
-// ragged last window of ceil mode, which ends beyond it. Without, only those inside the image.
+// M counts taps. With count_include_pad it is those inside the padded image: FH FW, or fewer for
+// the ragged last window of ceil mode, which ends beyond it. Without, only those inside the image.
 //
 // Backward: every x of a window had the same say, so each receives dy/M; windows add up. Nothing
 // must be remembered.

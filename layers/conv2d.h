@@ -30,7 +30,8 @@ Conv2dShape conv2d_shape(const Shape& x,  // [N, C, H, W]
                          const Shape& w,  // [K, C/groups, FH, FW]
                          const Conv2dOptions& options);
 
-// The arithmetic of a convolution with a weight of this shape, which need not exist. Its name is "".
+// The arithmetic of a convolution with a weight of this shape, which need not exist. Its name is
+// "".
 WalkStep conv2d_step(const Shape& x, const Shape& w, const Conv2dOptions& options);
 
 Tensor conv2d(const Tensor& x,                     // [N, C, H, W]

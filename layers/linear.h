@@ -27,8 +27,8 @@ class Linear : public Module {
 
 // Stores the weights of all Linear layers in `network` as bf16 (core/dtype.h): half the memory, and
 // about two thirds of the time of a layer that waits for memory (docs/performance/memory.md), for
-// weights with 8 significant bits instead of 24. For inference on the cpu device; the arithmetic stays
-// in f32. f32 leaves everything as it is.
+// weights with 8 significant bits instead of 24. For inference on the cpu device; the arithmetic
+// stays in f32. f32 leaves everything as it is.
 void store_linear_weights(Module& network, DType dtype);
 
 }  // namespace limulus

@@ -25,8 +25,8 @@ struct LrnOp : Op {
   LrnRegion region;
 };
 
-// The maximum over windows of the normalized image, which is not stored: backward needs x, and where
-// the maxima stood.
+// The maximum over windows of the normalized image, which is not stored: backward needs x, and
+// where the maxima stood.
 struct LrnMaxPoolOp : Op {
   LrnMaxPoolOp(const LrnShape& shape, const Pool2dShape& p) : s(shape), pool(p) {}
   const char* name() const override { return "local_response_norm+max_pool2d"; }

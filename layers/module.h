@@ -42,9 +42,9 @@ class Module {
   virtual Tensor forward(const Tensor& x) = 0;
   Tensor operator()(const Tensor& x) { return forward(x); }
 
-  // What next(this(x)) would be, up to rounding, in one pass over memory, where these two layers have
-  // such a kernel (Conv2d or Linear with ReLU, LocalResponseNorm with MaxPool2d); else undefined.
-  // Sequential asks it of neighbours.
+  // What next(this(x)) would be, up to rounding, in one pass over memory, where these two layers
+  // have such a kernel (Conv2d or Linear with ReLU, LocalResponseNorm with MaxPool2d); else
+  // undefined. Sequential asks it of neighbours.
   virtual Tensor forward_fused(const Tensor& /*x*/, const Module& /*next*/) { return {}; }
 
   // The sizes from this input on, step by step. ShapeError, with the arithmetic, where it cannot be
@@ -132,8 +132,8 @@ class Sequential : public Module {
   Sequential& add(std::string name, Args&&... args) {  // {...} has no type: write MyOptions{...}
     return make<Layer>(std::move(name), std::forward<Args>(args)...);
   }
-  // Braces are taken where a layer's Options stand (using Options = MyOptions, in the layer), after up
-  // to three other arguments:
+  // Braces are taken where a layer's Options stand (using Options = MyOptions, in the layer), after
+  // up to three other arguments:
   // net.add<Conv2d>("conv1", 3, 96, {.kernel = 11, .stride = 4}, backend).
   template <class Layer, class... Rest>
   Sequential& add(std::string name, const OptionsOf<Layer>& o, Rest&&... rest) {
@@ -168,8 +168,8 @@ class Sequential : public Module {
   }
 };
 
-// While one lives, Sequential runs each layer on its own, on this thread, as it does everywhere with
-// LIMULUS_FUSE=0 in the environment: to compare, and to see every activation.
+// While one lives, Sequential runs each layer on its own, on this thread, as it does everywhere
+// with LIMULUS_FUSE=0 in the environment: to compare, and to see every activation.
 class NoFusion : Scoped<bool> {
  public:
   NoFusion();

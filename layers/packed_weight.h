@@ -3,8 +3,8 @@
 //
 // Winograd's method reads many filters side by side, where a weight has them one after the other.
 // To put them in order is a small part of the work for a batch and a large one for a single image.
-// While nothing is learned the weights stay as they are, so the ordered ones can stay, too; training
-// changes them at every step, and nothing is kept then.
+// While nothing is learned the weights stay as they are, so the ordered ones can stay, too;
+// training changes them at every step, and nothing is kept then.
 #include <cstdint>
 #include <memory>
 #include <mutex>

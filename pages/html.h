@@ -8,8 +8,8 @@
 
 namespace limulus::html {
 
-// Text that came from outside, safe between tags and inside quoted attributes; what cannot be seen is
-// shown as core/printable.h has it.
+// Text that came from outside, safe between tags and inside quoted attributes; what cannot be seen
+// is shown as core/printable.h has it.
 std::string escape(std::string_view text);
 
 // A dash for what is not a finite number, here and below.

@@ -92,7 +92,8 @@ text-overflow:ellipsis}
 .hidden{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);
 white-space:nowrap}
 .bars{margin:.6rem 0 1rem;padding:0;list-style:none;font-size:.9rem}
-.bars li{display:grid;grid-template-columns:7.8rem 1fr 5.2rem;align-items:center;gap:.75rem;padding:.1rem 0}
+.bars li{display:grid;grid-template-columns:7.8rem 1fr 5.2rem;align-items:center;
+  gap:.75rem;padding:.1rem 0}
 .bars .name{overflow-wrap:anywhere;line-height:1.3}
 .bars .track{display:flex;height:.95rem;border-left:1px solid var(--muted)}
 .bars .track span:last-child{border-radius:0 2px 2px 0}

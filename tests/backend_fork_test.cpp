@@ -1,5 +1,5 @@
-// After fork() the child has one thread and a copy of all locks. What computes in host memory goes on
-// there; an OpenCL device, whose driver's threads stay behind, says so.
+// After fork() the child has one thread and a copy of all locks. What computes in host memory goes
+// on there; an OpenCL device, whose driver's threads stay behind, says so.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 #include <signal.h>

@@ -1,5 +1,5 @@
-// The table of cases on the OpenCL backend: with guards around every buffer, with the sizes for a GPU,
-// with several threads.
+// The table of cases on the OpenCL backend: with guards around every buffer, with the sizes for a
+// GPU, with several threads.
 #include <doctest/doctest.h>
 
 #ifdef LIMULUS_OPENCL

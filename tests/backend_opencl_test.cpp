@@ -1,6 +1,6 @@
 // The OpenCL backend where it differs from others: devices and parts of them, messages, kernels
-// from a folder, the cache of built programs. What its kernels compute is checked by the ops_* tests,
-// as for every device, and by backend_opencl_table_test.
+// from a folder, the cache of built programs. What its kernels compute is checked by the ops_*
+// tests, as for every device, and by backend_opencl_table_test.
 #include <doctest/doctest.h>
 
 #ifdef LIMULUS_OPENCL

@@ -1,5 +1,5 @@
-// Denormal numbers. No kernel meets one in memory that holds nothing; and in a FlushDenormals scope all
-// threads take them for 0.
+// Denormal numbers. No kernel meets one in memory that holds nothing; and in a FlushDenormals scope
+// all threads take them for 0.
 #include <doctest/doctest.h>
 #include <xmmintrin.h>
 
@@ -22,8 +22,8 @@ namespace {
 
 constexpr unsigned denormal_operand = 2, invalid = 1;  // MXCSR's flags
 
-// Fills what the backend's pool and arena would hand out next with one bit pattern. `bytes` of small
-// buffers of each class, and one large piece.
+// Fills what the backend's pool and arena would hand out next with one bit pattern. `bytes` of
+// small buffers of each class, and one large piece.
 void poison_memory(CpuBackend& backend, std::size_t large, std::uint32_t pattern) {
   std::vector<std::pair<void*, std::size_t>> taken;
   const auto take = [&](std::size_t bytes) {
@@ -66,7 +66,8 @@ TEST_CASE("no row of the table computes with memory that holds nothing") {
         if (c.large && dtype == DType::f64) continue;  // the same kernels
         // In memory of zeros: some rows meet 0/0 in lanes beyond the end, which costs nothing.
         const unsigned usual = flags_of(c, dtype, backend, 0);
-        // A denormal number of either type; and a signalling NaN of either, which arithmetic reports.
+        // A denormal number of either type; and a signalling NaN of either, which arithmetic
+        // reports.
         const unsigned denormals = flags_of(c, dtype, backend, 0x00000b0b);
         const unsigned signals = flags_of(c, dtype, backend, 0x7fa00000);
         CHECK_MESSAGE((denormals & ~usual & denormal_operand) == 0,

@@ -1,5 +1,5 @@
-// The CPU backend with one kernel of somebody's own: that kernel runs wherever the primitive is meant,
-// also inside of passes that do several primitives' work, and all others run as before.
+// The CPU backend with one kernel of somebody's own: that kernel runs wherever the primitive is
+// meant, also inside of passes that do several primitives' work, and all others run as before.
 #include <doctest/doctest.h>
 
 #include <map>

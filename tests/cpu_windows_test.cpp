@@ -42,8 +42,8 @@ TEST_CASE_TEMPLATE("local response normalization of extreme values", T, float, d
     }
 }
 
-// Planes of windows of AlexNet's kind have loops of their own: every width around a register's, every
-// way in which a row can end, and a maximum that another window shares.
+// Planes of windows of AlexNet's kind have loops of their own: every width around a register's,
+// every way in which a row can end, and a maximum that another window shares.
 TEST_CASE_TEMPLATE("pooling 3 x 3 with a stride of 2, any size", T, float, double) {
   for (const std::int64_t h : {3, 4, 9})
     for (const std::int64_t w :

@@ -1,5 +1,5 @@
-// What a pixel far larger than the others does to its neighbours by Winograd's method: the example of
-// docs/performance/winograd.md, and the bound that is stated there.
+// What a pixel far larger than the others does to its neighbours by Winograd's method: the example
+// of docs/performance/winograd.md, and the bound that is stated there.
 #include <doctest/doctest.h>
 #include <fmt/core.h>
 
@@ -20,8 +20,8 @@ namespace {
 
 constexpr std::int64_t side = 15, channels = 16, filters = 64;
 
-// y of images of ones with one pixel of another size, by filters of ones: all 9 * 16 = 144 but where a
-// window holds that pixel.
+// y of images of ones with one pixel of another size, by filters of ones: all 9 * 16 = 144 but
+// where a window holds that pixel.
 std::vector<float> outputs(CpuBackend& backend, double pixel, std::int64_t row,
                            std::int64_t column) {
   std::vector<float> x(channels * side * side, 1), w(filters * channels * 9, 1);

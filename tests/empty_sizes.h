@@ -1,5 +1,6 @@
 #pragma once
-// Sizes of zero: a family of calls of one primitive, and the check that each of its sizes may be zero.
+// Sizes of zero: a family of calls of one primitive, and the check that each of its sizes may be
+// zero.
 #include "primitive_calls.h"
 
 namespace limulus {

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""examples/get_data.py against a server in this process: what is whole, broken off, damaged, in the way.
+"""examples/get_data.py against a server in this process: what is whole, broken off, damaged, in the
+way.
 
     python3 tests/get_data_test.py
 """

@@ -1,5 +1,5 @@
-// Diagnoses of where and how much: an offset, an entry, a row, one factor in all inputs. And what they
-// must not say: a false name is worse than none.
+// Diagnoses of where and how much: an offset, an entry, a row, one factor in all inputs. And what
+// they must not say: a false name is worse than none.
 #include <doctest/doctest.h>
 
 #include <functional>
@@ -184,7 +184,8 @@ TEST_CASE("factors that differ, or are in some inputs only, are those inputs' ow
 }
 
 TEST_CASE("what a normalization lacks is not called an offset") {
-  // y = x - mean over each channel, of one channel: without the mean's term the error is one number.
+  // y = x - mean over each channel, of one channel: without the mean's term the error is one
+  // number.
   const auto centred = [](const Tensor& x) { return x - mean(mean(x, 2, true), 0, true); };
   const GradcheckReport r = gradcheck(
       [&](const Inputs& in) {

@@ -1,6 +1,6 @@
 // Every OpenCL kernel in Oclgrind, an OpenCL device that interprets: it sees each access outside of
-// an array, and each two work-items that touch one number without a barrier between. CTest runs this
-// as `oclgrind --data-races PROGRAM` and looks for Oclgrind's complaints in the output. An
+// an array, and each two work-items that touch one number without a barrier between. CTest runs
+// this as `oclgrind --data-races PROGRAM` and looks for Oclgrind's complaints in the output. An
 // interpreter is slow: of each operation, only rows of few elements.
 #include <doctest/doctest.h>
 

@@ -1,6 +1,6 @@
-// Sizes may be zero. Every primitive, with each of its sizes zero in turn, gives on every backend what
-// its contract says of nothing: sums of 0, maxima of -infinity, a bias alone, or no output at all.
-// Here convolution, pooling and normalization; the others in ops_empty_test.cpp.
+// Sizes may be zero. Every primitive, with each of its sizes zero in turn, gives on every backend
+// what its contract says of nothing: sums of 0, maxima of -infinity, a bias alone, or no output at
+// all. Here convolution, pooling and normalization; the others in ops_empty_test.cpp.
 #include "empty_sizes.h"
 
 using namespace limulus;

@@ -1,5 +1,6 @@
-// Local response normalization for numbers far from 1: y and dx are right to 1e-6 although s^(-beta - 1)
-// and dy x are no floats; up to 1e12 on every device (1e14 with dy of about 1), and on the processor up to the largest float.
+// Local response normalization for numbers far from 1: y and dx are right to 1e-6 although s^(-beta
+// - 1) and dy x are no floats; up to 1e12 on every device (1e14 with dy of about 1), and on the
+// processor up to the largest float.
 #include "primitive_calls.h"
 
 using namespace limulus;

@@ -1,5 +1,6 @@
-// Pixels that no window reads, and windows that hold no pixel, must not matter: NaN and infinity there
-// leave every result as it is. Each convolution of the table's kinds, and pooling, on every backend.
+// Pixels that no window reads, and windows that hold no pixel, must not matter: NaN and infinity
+// there leave every result as it is. Each convolution of the table's kinds, and pooling, on every
+// backend.
 #include <set>
 
 #include "backends/convolution.h"
@@ -12,8 +13,9 @@ namespace {
 struct Form {
   std::int64_t n, c, k, h, w, fh, fw, stride, pad, dilation, groups;
 };
-// Remainders at the right and the bottom, strides beyond the window, gaps of a dilation, padding beyond
-// the window (whole outputs of padding), a window rearranged for Winograd's method, with a remainder.
+// Remainders at the right and the bottom, strides beyond the window, gaps of a dilation, padding
+// beyond the window (whole outputs of padding), a window rearranged for Winograd's method, with a
+// remainder.
 const Form forms[] = {
     {1, 1, 1, 1, 2, 1, 1, 2, 0, 1, 1},     {2, 3, 5, 9, 8, 2, 2, 3, 0, 1, 1},
     {1, 2, 3, 10, 11, 3, 2, 4, 1, 1, 1},   {2, 4, 6, 12, 13, 2, 2, 5, 0, 2, 2},

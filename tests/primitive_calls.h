@@ -1,6 +1,6 @@
 #pragma once
-// A primitive with its arrays, to be run on any backend: for tests of contracts (core/backend.h) that
-// no row of the table of cases can express, since layers refuse the sizes or the values.
+// A primitive with its arrays, to be run on any backend: for tests of contracts (core/backend.h)
+// that no row of the table of cases can express, since layers refuse the sizes or the values.
 #include <doctest/doctest.h>
 
 #include <cmath>

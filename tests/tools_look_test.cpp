@@ -39,7 +39,8 @@ std::string chromium() {
   return "";
 }
 
-// Runs `script`, an expression of `looked` (what look_page.js gives), in the page; its value as JSON.
+// Runs `script`, an expression of `looked` (what look_page.js gives), in the page; its value as
+// JSON.
 nlohmann::json in_page(const std::string& browser, std::string page, const std::string& script) {
   const TemporaryFolder folder;
   page +=
@@ -196,7 +197,8 @@ TEST_CASE("receptive fields are the known ones") {
       "Object.fromEntries(looked.page.layers.flatMap((l, i) => { if (l.out.length < 3) return []; "
       "const b = looked.units.receptive(i, [0, l.out[1] >> 1, l.out[2] >> 1]); "
       "return [[l.name, [b.bottom - b.top, b.right - b.left]]]; }))");
-  // field = field before + (F - 1) * product of the strides before; in the middle nothing is clipped
+  // field = field before + (F - 1) * product of the strides before; in the middle nothing is
+  // clipped
   for (const auto& [name, size] : {std::pair{"conv1", 11},
                                    {"pool1", 19},
                                    {"conv2", 51},

@@ -1,5 +1,6 @@
-// What is missing from a picture or damaged in it is found before a decoder sees it, with one verdict
-// for every decoder and size. The pictures are made here (pictures.h), and in golden/images.
+// What is missing from a picture or damaged in it is found before a decoder sees it, with one
+// verdict for every decoder and size. The pictures are made here (pictures.h), and in
+// golden/images.
 #include "training/data/image_check.h"
 
 #include <doctest/doctest.h>

@@ -1,5 +1,5 @@
-// Numbers in a checkpoint's metadata: what is no number of its kind is refused, and nothing of the run
-// is changed.
+// Numbers in a checkpoint's metadata: what is no number of its kind is refused, and nothing of the
+// run is changed.
 #include <doctest/doctest.h>
 
 #include <functional>

@@ -1,5 +1,6 @@
-// What a file says of its sizes is checked before memory is asked for: until then no reader takes more
-// than 64 times the file's size and 64 MB. Each reader is given small files that promise a great deal.
+// What a file says of its sizes is checked before memory is asked for: until then no reader takes
+// more than 64 times the file's size and 64 MB. Each reader is given small files that promise a
+// great deal.
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 #include <sys/wait.h>

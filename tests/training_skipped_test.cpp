@@ -1,5 +1,5 @@
-// Pictures that cannot be used: one channel from the decoder to the counts, for training and held-out
-// pictures alike; and what is said of nothing.
+// Pictures that cannot be used: one channel from the decoder to the counts, for training and
+// held-out pictures alike; and what is said of nothing.
 #include <doctest/doctest.h>
 
 #include <algorithm>

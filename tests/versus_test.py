@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""benchmarks/versus without frameworks: programs that die, hang or talk nonsense cost a line of the table,
-what was measured before is in the file, and the tables show it.
+"""benchmarks/versus without frameworks: programs that die, hang or talk nonsense cost a line of the
+table, what was measured before is in the file, and the tables show it.
 
     python3 tests/versus_test.py
 """

@@ -39,11 +39,11 @@ struct BenchArguments {
   DType weights = DType::f32;
 };
 
-// CPU time of this thread. On a device with a queue the host only enqueues, and its work in a step is
-// this time until the last command is in the queue. It is not the time on the clock until then: where
-// the device is the processor itself (PoCL), the kernels of its threads take this thread's cores away,
-// and the clock would count them as the host's work. What the driver does in threads of its own is not
-// counted either; it shows in the step's time.
+// CPU time of this thread. On a device with a queue the host only enqueues, and its work in a step
+// is this time until the last command is in the queue. It is not the time on the clock until then:
+// where the device is the processor itself (PoCL), the kernels of its threads take this thread's
+// cores away, and the clock would count them as the host's work. What the driver does in threads of
+// its own is not counted either; it shows in the step's time.
 double thread_seconds() {
   timespec t{};
   clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);

@@ -42,8 +42,8 @@ struct Compared {
   bool same() const { return error.empty() && difference.same(); }
 };
 
-// Collects the primitives that the device does not have and the reference computed in its place: they
-// are the same by themselves.
+// Collects the primitives that the device does not have and the reference computed in its place:
+// they are the same by themselves.
 class Fallbacks {
  public:
   explicit Fallbacks(std::set<std::string>& names) {

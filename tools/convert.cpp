@@ -186,8 +186,8 @@ bool is_replaced(const fs::path& folder, const fs::path& file) {
   return true;
 }
 
-// FileError where the folder has other .npy files: who reads it would take them for tensors of the same
-// network.
+// FileError where the folder has other .npy files: who reads it would take them for tensors of the
+// same network.
 void check_no_others(const fs::path& folder, const std::vector<fs::path>& paths) {
   const std::set<fs::path> ours(paths.begin(), paths.end());
   std::vector<std::string> others;

@@ -150,8 +150,8 @@ Explanation average_pool(const LayerRun& run, const Pool2dShape& s, const Index&
   return e;
 }
 
-// The elements in the window of i; or, mirrored, those whose window holds i, which is the same window
-// only when its size is odd.
+// The elements in the window of i; or, mirrored, those whose window holds i, which is the same
+// window only when its size is odd.
 std::vector<Index> neighbours(const LrnShape& s, bool across, bool mirrored, const Index& i) {
   struct Range {
     std::int64_t begin, end;

@@ -64,8 +64,8 @@ constexpr std::string_view keywords[] = {"alignas",       "alignof",     "and",
                                          "unix",          "assert",      "errno",
                                          "stdin",         "stdout",      "stderr",
                                          "signbit",       "isnan"};
-// Of the project itself: its files and namespace, targets of CMake's, devices, and, in their spelling
-// as classes, types that its code uses.
+// Of the project itself: its files and namespace, targets of CMake's, devices, and, in their
+// spelling as classes, types that its code uses.
 constexpr std::string_view taken[] = {
     "main",        "plugin",       "mine",       "limulus",      "std",        "doctest",
     "all",         "test",         "help",       "clean",        "install",    "package",

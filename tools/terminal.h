@@ -21,8 +21,8 @@ std::string bold(const std::string& text, std::FILE* to);
 std::string bar(double fraction, int width);
 std::string duration(double seconds);  // "4 s", "3 min 05 s", "2 h 07 min"
 
-// A message, of which a stranger's text may be a part, as it can be printed (core/printable.h). Lines
-// behind the first are indented: none of them can be taken for a message of its own.
+// A message, of which a stranger's text may be a part, as it can be printed (core/printable.h).
+// Lines behind the first are indented: none of them can be taken for a message of its own.
 std::string message_text(std::string_view message);
 
 // A line on stderr. That nobody can read it (a full disk below stderr) ends nothing.
@@ -34,8 +34,8 @@ void say_note(std::string_view message);
 // A line on stdout, of a command that goes on where nobody reads it: main tells at the end.
 void print_line(const std::string& line);
 
-// For people and programs; a file name that is not UTF-8 gets replacement characters, and what cannot
-// be seen is written as \u escapes.
+// For people and programs; a file name that is not UTF-8 gets replacement characters, and what
+// cannot be seen is written as \u escapes.
 std::string json_text(const nlohmann::ordered_json& json);
 
 // One line on stderr that is drawn again and again; on a pipe only finish() prints.

@@ -1,9 +1,9 @@
 // limulus tune: the sizes with which OpenCL kernels are fastest on a device, by measurement.
 //
-// A size is a -D option of the kernels (backends/opencl/tuning.h). One group of them after the other
-// is varied while the others stay: the best tile is looked for first, then the blocks that it walks,
-// and so on. A variant counts if it is faster by a margin, and if every row of the table of cases
-// (gradcheck/cases/op_cases.h) then comes out as on `reference`.
+// A size is a -D option of the kernels (backends/opencl/tuning.h). One group of them after the
+// other is varied while the others stay: the best tile is looked for first, then the blocks that it
+// walks, and so on. A variant counts if it is faster by a margin, and if every row of the table of
+// cases (gradcheck/cases/op_cases.h) then comes out as on `reference`.
 #ifdef LIMULUS_OPENCL
 #include <fmt/core.h>
 
@@ -122,7 +122,8 @@ double shortest(const Work& work, Backend& backend, double seconds) {
   return best;
 }
 
-// ---- what is varied -------------------------------------------------------------------------------
+// ---- what is varied
+// -------------------------------------------------------------------------------
 
 struct Knob {
   const char* name;
@@ -200,7 +201,8 @@ std::vector<Knob> knobs(bool processor) {
   return all;
 }
 
-// ---- what counts ------------------------------------------------------------------------------------
+// ---- what counts
+// ------------------------------------------------------------------------------------
 
 // "" or the row of the table in which a result is further from the reference's than rounding
 // explains; the bound is ops_parity_test's.

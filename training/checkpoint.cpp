@@ -34,9 +34,9 @@ std::string some(const std::vector<std::string>& names) {
                      names.size() > shown ? fmt::format(" and {} more", names.size() - shown) : "");
 }
 
-// The first value that is infinite or no number, or n, by all threads: weights of AlexNet are 244 MB.
-// Runs of values are looked at without asking which one it was, so that the compiler can compare a
-// vector of them at once.
+// The first value that is infinite or no number, or n, by all threads: weights of AlexNet are 244
+// MB. Runs of values are looked at without asking which one it was, so that the compiler can
+// compare a vector of them at once.
 template <class T>
 std::int64_t first_not_finite(const T* values, std::int64_t n) {
   constexpr std::int64_t run = 1 << 16;

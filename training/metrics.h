@@ -1,5 +1,6 @@
 #pragma once
-// What a classifier is judged by: top-1 and top-5 accuracy, and the confusion matrix (who is taken for whom).
+// What a classifier is judged by: top-1 and top-5 accuracy, and the confusion matrix (who is taken
+// for whom).
 #include <cstdint>
 #include <map>
 #include <utility>

@@ -37,9 +37,9 @@ struct Kernels;
 std::string cpu_instruction_set();
 bool cpu_supports(const std::string& instruction_set);
 
-// Threads of a CpuBackend that is not told otherwise: LIMULUS_THREADS or OMP_NUM_THREADS, or else as
-// many as the process may use (default_threads.h). ValueError when LIMULUS_THREADS is not a number
-// from 1 to 1024.
+// Threads of a CpuBackend that is not told otherwise: LIMULUS_THREADS or OMP_NUM_THREADS, or else
+// as many as the process may use (default_threads.h). ValueError when LIMULUS_THREADS is not a
+// number from 1 to 1024.
 int cpu_default_threads();
 
 class CpuBackend : public Backend {
@@ -70,10 +70,10 @@ class CpuBackend : public Backend {
   void download(void* host, const void* src, std::size_t bytes) override;
 
   // Some kernels do the work of several primitives in one pass over memory: convolution or product
-  // with ReLU, normalization with pooling. Such a pass would go by a kernel that a derived class has
-  // put in the place of one of them, so it is done in steps there. Which primitives `Mine` has of its
-  // own is found out here; add_device calls it. Without it, all passes of a derived class are done in
-  // steps: right as well, but slower.
+  // with ReLU, normalization with pooling. Such a pass would go by a kernel that a derived class
+  // has put in the place of one of them, so it is done in steps there. Which primitives `Mine` has
+  // of its own is found out here; add_device calls it. Without it, all passes of a derived class
+  // are done in steps: right as well, but slower.
   template <class Mine>
   void find_own_primitives();
 

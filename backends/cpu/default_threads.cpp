@@ -61,7 +61,8 @@ double processors_of(double quota, double period) {
   return quota > 0 && period > 0 ? quota / period : std::numeric_limits<double>::infinity();
 }
 
-// What a group's own files allow: version 2 has "quota period" in one file, version 1 has two files.
+// What a group's own files allow: version 2 has "quota period" in one file, version 1 has two
+// files.
 double quota_of(const std::filesystem::path& group) {
   const std::vector<double> both = numbers_of(group / "cpu.max");
   if (both.size() == 2) return processors_of(both[0], both[1]);
@@ -71,8 +72,9 @@ double quota_of(const std::filesystem::path& group) {
                                                  : std::numeric_limits<double>::infinity();
 }
 
-// The least that the group `path` below `root` and those around it allow. In a container, whose root
-// is its own group, `path` may name what cannot be seen from inside: such groups have no files here.
+// The least that the group `path` below `root` and those around it allow. In a container, whose
+// root is its own group, `path` may name what cannot be seen from inside: such groups have no files
+// here.
 double quota_along(const std::filesystem::path& root, const std::filesystem::path& path) {
   double least = quota_of(root);
   std::filesystem::path group = root;

@@ -22,9 +22,10 @@ struct ThreadSources {
 ThreadSources system_thread_sources();
 
 // LIMULUS_THREADS; or else OMP_NUM_THREADS, of which the first number counts ("4,2") and what is no
-// number from 1 to 1024 is passed over, as OpenMP does; or else the least of the machine's processors,
-// those of the affinity mask (taskset), and the CPU quota of the control group (what a container may
-// use), rounded up. At least 1. ValueError when LIMULUS_THREADS is no number from 1 to 1024.
+// number from 1 to 1024 is passed over, as OpenMP does; or else the least of the machine's
+// processors, those of the affinity mask (taskset), and the CPU quota of the control group (what a
+// container may use), rounded up. At least 1. ValueError when LIMULUS_THREADS is no number from 1
+// to 1024.
 ThreadCount default_threads(const ThreadSources& sources = system_thread_sources());
 
 }  // namespace limulus

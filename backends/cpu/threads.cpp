@@ -194,9 +194,9 @@ struct Team::State {
     started.store(count);
   }
 
-  // A helper that no longer counts as spinning, and does not yet sleep, looks at the board once more
-  // before it does: it needs no waking. (All that is read and written here has one order for all
-  // threads.)
+  // A helper that no longer counts as spinning, and does not yet sleep, looks at the board once
+  // more before it does: it needs no waking. (All that is read and written here has one order for
+  // all threads.)
   void invite(int count) {
     const int sleepers = std::min(count - spinning.load(), sleeping.load());
     if (sleepers <= 0) return;

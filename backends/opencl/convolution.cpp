@@ -1,5 +1,5 @@
-// Convolution on the device by one of two methods: directly (kernels/conv2d.cl has the formulas), or
-// by Winograd's products where those pay (winograd.cpp).
+// Convolution on the device by one of two methods: directly (kernels/conv2d.cl has the formulas),
+// or by Winograd's products where those pay (winograd.cpp).
 #include "backends/opencl/convolution.h"
 
 #include <algorithm>
@@ -60,7 +60,8 @@ void tap_offsets(Runtime& r, DType dtype, const Conv2dShape& s, const Spread& x,
            w.kernel, h.dilation, w.dilation, x, table);
 }
 
-// y = conv(x, w) + b. `flipped`: the filters are w [c of this call, k/groups, fh, fw], each flipped on both axes.
+// y = conv(x, w) + b. `flipped`: the filters are w [c of this call, k/groups, fh, fw], each flipped
+// on both axes.
 void convolve(Runtime& r, DType dtype, const Conv2dShape& s, bool flipped, const void* x,
               const void* w, const void* b, void* y, Pool& pool) {
   if (use_winograd(s)) return winograd_convolve(r, dtype, s, flipped, x, w, b, y, pool);
@@ -75,7 +76,8 @@ void convolve(Runtime& r, DType dtype, const Conv2dShape& s, bool flipped, const
   spread(r, dtype, spread_x, s.n * s.c, x, copy.data());
   for (std::int64_t g = 0; g < s.groups; ++g) {
     Operand a = {w, g * z.filters * z.taps, z.filters, z.taps, z.taps, 1};
-    if (flipped) {  // tap (k, fh, fw) of channel c stands at (k channels + c) fhw + fhw - 1 - (fh, fw)
+    if (flipped) {
+      // Tap (k, fh, fw) of channel c stands at (k channels + c) fhw + fhw - 1 - (fh, fw).
       a.offset += fhw - 1;
       a.line_step = fhw;
       a.step = -1;

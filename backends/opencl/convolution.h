@@ -13,7 +13,8 @@ struct Group {
   explicit Group(const Conv2dShape& s);
 };
 
-// A copy of planes with zeros around them, rearranged by the remainders of a stride (space-to-depth).
+// A copy of planes with zeros around them, rearranged by the remainders of a stride
+// (space-to-depth).
 struct Spread {  // the same as in kernels/conv2d.cl
   cl_long h, w, sh, sw, ph, pw, rows, pitch, tail, read_h, read_w;
 };

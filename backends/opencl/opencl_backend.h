@@ -43,8 +43,8 @@ class OpenClBackend final : public Backend {
   bool has_double() const override;
   void pretend_no_double();  // for tests: as a device without double precision
   const opencl::Tuning& tuning() const;
-  // Kernels which never ran, of a file that was used, "gemm f32 pack_a" ..., and files of which none
-  // did, "winograd". For tests.
+  // Kernels which never ran, of a file that was used, "gemm f32 pack_a" ..., and files of which
+  // none did, "winograd". For tests.
   std::vector<std::string> kernels_not_run();
   // For this device and driver, from the next start on (tuning_store.h). Returns the file.
   std::string store_tuning(const opencl::Tuning& tuning) const;

@@ -1,6 +1,6 @@
 #pragma once
-// Reductions as the host sees them (kernels/reduce.cl): a long one in pieces, whose results are reduced
-// again. `kernel` is "sum_rows" or "max_rows", "sum_across" or "max_across".
+// Reductions as the host sees them (kernels/reduce.cl): a long one in pieces, whose results are
+// reduced again. `kernel` is "sum_rows" or "max_rows", "sum_across" or "max_across".
 #include <cstdint>
 
 #include "backends/opencl/run.h"

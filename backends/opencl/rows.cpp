@@ -4,8 +4,8 @@
 namespace limulus {
 namespace opencl {
 
-// Pieces are 16 lanes of 256 terms; across, 64 subtotals of 64. (A long row is also cut so that a few
-// rows keep all of a device busy.)
+// Pieces are 16 lanes of 256 terms; across, 64 subtotals of 64. (A long row is also cut so that a
+// few rows keep all of a device busy.)
 namespace {
 constexpr std::int64_t piece = 4096;
 }

@@ -1,5 +1,5 @@
-// Sizes as text, JSON with a number for each; what is wrong with sizes; and in what two sets of them
-// differ. Nothing here needs OpenCL.
+// Sizes as text, JSON with a number for each; what is wrong with sizes; and in what two sets of
+// them differ. Nothing here needs OpenCL.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -38,7 +38,8 @@ std::string outside(const char* name, std::int64_t value, std::int64_t low, std:
                                      : "";
 }
 
-// A number of the file, within the limits of its size: get<int>() alone would make 777 of 2^32 + 777.
+// A number of the file, within the limits of its size: get<int>() alone would make 777 of 2^32 +
+// 777.
 template <class T>
 T size_from(const nlohmann::json& json, const char* name, std::int64_t low, std::int64_t high) {
   if (!json.is_number_integer()) throw ValueError("it is damaged");

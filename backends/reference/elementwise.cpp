@@ -40,8 +40,9 @@ double value_of(UnaryOp op, double x) {
 }
 
 // dy f'(x), with y = f(x); only the one of x and y that the table above names is looked at. Where f
-// is flat, relu and abs block dy altogether: a product would let 0 * inf = NaN through. Where x is NaN,
-// dx is NaN, by the products of the others and by these two alike: what is broken must not look flat.
+// is flat, relu and abs block dy altogether: a product would let 0 * inf = NaN through. Where x is
+// NaN, dx is NaN, by the products of the others and by these two alike: what is broken must not
+// look flat.
 double gradient_of(UnaryOp op, double x, double y, double dy) {
   switch (op) {
     case UnaryOp::neg:

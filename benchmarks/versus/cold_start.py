@@ -2,8 +2,8 @@
 
     python cold_start.py torch|onnxruntime|openvino FOLDER THREADS
 
-FOLDER holds what files.py made. `limulus predict` is measured beside it, and does more: it decodes a
-JPEG and resizes it.
+FOLDER holds what files.py made. `limulus predict` is measured beside it, and does more: it decodes
+a JPEG and resizes it.
 """
 import json
 import os

@@ -6,8 +6,8 @@
     release()                               ends what prepare() started
     versions()                              -> {"torch": "2.15.0"}
 
-To add one that is a Python package: write NAME_worker.py after the pattern of onnxruntime_worker.py,
-add the package to requirements.txt, and add an entry to FRAMEWORKS.
+To add one that is a Python package: write NAME_worker.py after the pattern of
+onnxruntime_worker.py, add the package to requirements.txt, and add an entry to FRAMEWORKS.
 """
 import json
 import os
@@ -139,9 +139,9 @@ class Limulus:
         return answer
 
     def training_from_files(self, work, answer):
-        """Two epochs of training from files. Its header comes when it has decoded the photographs that
-        it will keep; the checkpoint tells how fast each epoch was, and how much of it was waiting for
-        a batch. The first one also touches memory for the first time."""
+        """Two epochs of training from files. Its header comes when it has decoded the photographs
+        that it will keep; the checkpoint tells how fast each epoch was, and how much of it was
+        waiting for a batch. The first one also touches memory for the first time."""
         run = os.path.join(self.folder, "data-run")
         with open(os.path.join(run, "checkpoint.safetensors"), "rb") as f:
             header = json.loads(f.read(int.from_bytes(f.read(8), "little")))
@@ -178,9 +178,9 @@ class Limulus:
 
 
 class LimulusOpenCl(Limulus):
-    """The OpenCL backend on the first device, with built kernels and sizes in a folder of its own: those
-    of `limulus tune` are not used. PoCL takes its number of threads from the environment; other
-    devices have their own."""
+    """The OpenCL backend on the first device, with built kernels and sizes in a folder of its own:
+    those of `limulus tune` are not used. PoCL takes its number of threads from the environment;
+    other devices have their own."""
     name, device = "limulus-opencl", "opencl:0"
     kinds = ("gemm", "training", "inference", "start", "first start")
 
@@ -205,9 +205,9 @@ class LimulusOpenCl(Limulus):
 
 
 class PythonWorker:
-    """A framework with a worker program. A network has a worker of its own, which is prepared once and
-    stays for all rounds: so its peak memory is its own, and nothing is compiled twice. Products are
-    asked of one worker for each number of threads."""
+    """A framework with a worker program. A network has a worker of its own, which is prepared once
+    and stays for all rounds: so its peak memory is its own, and nothing is compiled twice. Products
+    are asked of one worker for each number of threads."""
 
     def __init__(self, name, python, files, script, options=(), kinds=("inference",), start=""):
         self.name, self.kinds = name, (*kinds, "start") if start else kinds
@@ -278,8 +278,8 @@ def make_contenders(names, build, python, files):
 
 FLOWERS = ("daisy", "dandelion", "roses", "sunflowers", "tulips")
 
-# name: worker program, its options, what of the work it takes part in, and what cold_start.py calls it
-# (one name for each package: its other ways take the same time to start)
+# name: worker program, its options, what of the work it takes part in, and what cold_start.py calls
+# it (one name for each package: its other ways take the same time to start)
 FRAMEWORKS = {
     "torch": {"script": "torch_worker.py", "kinds": ("gemm", "training", "inference"),
               "start": "torch"},

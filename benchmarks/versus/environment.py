@@ -29,7 +29,8 @@ def check_build(build):
 
 
 def make_python():
-    """The Python of build/versus-venv, made on the first run and whenever requirements.txt changed."""
+    """The Python of build/versus-venv, made on the first run and whenever requirements.txt
+    changed."""
     venv = os.path.join(ROOT, "build", "versus-venv")
     python, stamp = os.path.join(venv, "bin", "python"), os.path.join(venv, "requirements.sha256")
     requirements = os.path.join(HERE, "requirements.txt")
@@ -120,8 +121,8 @@ PICTURES = (".jpg", ".jpeg", ".png")
 
 
 def some_photographs(path, folder, most):
-    """`path`, a folder or a tar archive of one, as a folder with at most `most` pictures of each class:
-    so a set of thousands costs as much time as the others. Made in `folder`."""
+    """`path`, a folder or a tar archive of one, as a folder with at most `most` pictures of each
+    class: so a set of thousands costs as much time as the others. Made in `folder`."""
     if os.path.isfile(path):
         unpacked = os.path.join(folder, "unpacked")
         if not os.path.isdir(unpacked):

@@ -10,9 +10,9 @@
     small.safetensors        the same as a state dict
     image.npy                one image [1, 3, 227, 227]
 
-The graphs are written node by node, so that each runtime can be given the LRN that it is fastest with:
-OpenVINO has a kernel for ONNX's operator (1.5 times the images a second of the whole network); ONNX
-Runtime has a slow one, and is 1.6 times faster without it.
+The graphs are written node by node, so that each runtime can be given the LRN that it is fastest
+with: OpenVINO has a kernel for ONNX's operator (1.5 times the images a second of the whole
+network); ONNX Runtime has a slow one, and is 1.6 times faster without it.
 """
 import os
 import sys

@@ -3,12 +3,12 @@
 
     python3 benchmarks/versus/gradients.py [--count 1000] [--seed 2012] [--program build/limulus]
 
-`limulus gradcheck --export` writes random configurations of every layer with inputs, results, a random
-cotangent and gradients. PyTorch computes results and gradients of the same inputs, and its own
-torch.autograd.gradcheck gives a verdict on each. Printed is, for each layer, how many configurations each
-checker found right and the largest relative difference of results and of gradients. PyTorch's checker has
-no word for a kink: where inputs tie or are 0, it fails, and Limulus skips those entries. Ends with 1 when a
-result or a gradient differs by more than 1e-9.
+`limulus gradcheck --export` writes random configurations of every layer with inputs, results, a
+random cotangent and gradients. PyTorch computes results and gradients of the same inputs, and its
+own torch.autograd.gradcheck gives a verdict on each. Printed is, for each layer, how many
+configurations each checker found right and the largest relative difference of results and of
+gradients. PyTorch's checker has no word for a kink: where inputs tie or are 0, it fails, and
+Limulus skips those entries. Ends with 1 when a result or a gradient differs by more than 1e-9.
 """
 import argparse
 import json
@@ -115,7 +115,8 @@ PAPER = {"size": 5, "alpha": 1e-4, "beta": 0.75, "k": 2.0}
 
 
 class WithoutSecondTerm(torch.autograd.Function):
-    """The paper's normalization with a backward of dy s^-beta alone: at this alpha it is nearly right."""
+    """The paper's normalization with a backward of dy s^-beta alone: at this alpha it is nearly
+    right."""
 
     @staticmethod
     def forward(ctx, x):

@@ -1,14 +1,15 @@
 """Running programs and telling whether anybody else used the processor meanwhile.
 
-Two kinds of programs are measured. A one-shot program does one piece of work, prints JSON and ends. A
-worker is a Python program that stays (worker.py): it reads requests, one JSON document a line, and
-answers each with one line until its input ends.
+Two kinds of programs are measured. A one-shot program does one piece of work, prints JSON and ends.
+A worker is a Python program that stays (worker.py): it reads requests, one JSON document a line,
+and answers each with one line until its input ends.
 
 Some work is measured beside spinning processes, which want a core each and never wait (Load).
 
 A repetition is worth nothing when another program had the cores. All processors' busy time
 (/proc/stat) less the CPU time of the program under measurement is what others used; above a small
-share of the machine the repetition counts as disturbed. Spinning processes of our own are no others.
+share of the machine the repetition counts as disturbed. Spinning processes of our own are no
+others.
 """
 import concurrent.futures
 import json
@@ -85,7 +86,8 @@ def last_words(stderr, returncode):
 
 
 class EndsIfSilent:
-    """A scope after whose PATIENCE a process is killed: one that hangs must not hold up the others."""
+    """A scope after whose PATIENCE a process is killed: one that hangs must not hold up the
+    others."""
 
     def __init__(self, process):
         self.timer = threading.Timer(PATIENCE, process.kill)
@@ -161,8 +163,8 @@ SPIN = f"import time\nend = time.monotonic() + {PATIENCE}\nwhile time.monotonic(
 
 
 class Load:
-    """A scope with spinning processes beside it, one for each core: a machine that other people use, too.
-    They end with the scope; were it never left, by themselves."""
+    """A scope with spinning processes beside it, one for each core: a machine that other people
+    use, too. They end with the scope; were it never left, by themselves."""
 
     def __init__(self, processes=CPUS):
         self.count, self.processes = processes, []
@@ -207,7 +209,8 @@ class Sample:
 
 
 def sample(action, load=0):
-    """action() -> Answer, beside `load` spinning processes, with a verdict on whether it was disturbed."""
+    """action() -> Answer, beside `load` spinning processes, with a verdict on whether it was
+    disturbed."""
     with Load(load) as spinning:
         own, busy, start = time.process_time(), busy_seconds(), time.monotonic()
         spun = spinning.seconds()

@@ -1,5 +1,5 @@
-"""OpenBLAS, which NumPy's packages bring along, as a worker (worker.py). It reads its number of threads
-from the environment when it is loaded: contenders.py starts a worker for each number."""
+"""OpenBLAS, which NumPy's packages bring along, as a worker (worker.py). It reads its number of
+threads from the environment when it is loaded: contenders.py starts a worker for each number."""
 import numpy
 from threadpoolctl import threadpool_info
 

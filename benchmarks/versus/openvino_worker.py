@@ -1,5 +1,6 @@
-"""OpenVINO as a worker (worker.py), in one of its two modes: latency, one batch after the other on all
-threads; throughput, as many batches at a time as OpenVINO finds best, each on its share of them."""
+"""OpenVINO as a worker (worker.py), in one of its two modes: latency, one batch after the other on
+all threads; throughput, as many batches at a time as OpenVINO finds best, each on its share of
+them."""
 import argparse
 import os
 import time

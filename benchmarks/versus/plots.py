@@ -1,5 +1,5 @@
-"""Two pictures of versus.json, written as SVG by hand: text and rectangles are all that is needed. Their
-colours follow the reader's light or dark mode.
+"""Two pictures of versus.json, written as SVG by hand: text and rectangles are all that is needed.
+Their colours follow the reader's light or dark mode.
 
     python plots.py build/versus.json        draws them again
 """
@@ -83,7 +83,8 @@ def round_up(value):
 
 
 def curve(document):
-    """Inference as a function of the batch; a ring for the fastest of the others, where measured."""
+    """Inference as a function of the batch; a ring for the fastest of the others, where
+    measured."""
     rows = [r for r in document["results"] if r["part"] == "scaling" and r["kind"] == "inference"
             and "limulus" in measured(r)]
     if len({r["batch"] for r in rows}) < 2:

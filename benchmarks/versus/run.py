@@ -4,13 +4,14 @@
     python3 benchmarks/versus/run.py                      all, on 1 and 2 threads
     python3 benchmarks/versus/run.py --quick --only gemm  a first look
 
-Measured are products of matrices of AlexNet's sizes, against the processor's peak; passes over memory,
-against its bandwidth; AlexNet's training step and inference, with their peak memory; how both grow with
-threads and the batch; weights of half the size; a whole process that classifies one image; what reading
-photographs costs; training and inference on a busy machine, beside spinning processes; OpenCL's product
-beside CLBlast's; and the weights of a state dict are carried over.
-Limulus has to be built (this says how, when it is not). Results go to the screen, to build/versus.json
-after each group, and to build/versus-*.svg. README.md in the folder above explains what is compared.
+Measured are products of matrices of AlexNet's sizes, against the processor's peak; passes over
+memory, against its bandwidth; AlexNet's training step and inference, with their peak memory; how
+both grow with threads and the batch; weights of half the size; a whole process that classifies one
+image; what reading photographs costs; training and inference on a busy machine, beside spinning
+processes; OpenCL's product beside CLBlast's; and the weights of a state dict are carried over.
+Limulus has to be built (this says how, when it is not). Results go to the screen, to
+build/versus.json after each group, and to build/versus-*.svg. README.md in the folder above
+explains what is compared.
 """
 import argparse
 import json

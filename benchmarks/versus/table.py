@@ -65,7 +65,8 @@ def in_words(threads):
     return f"{threads} thread{'s' * (threads > 1)}"
 
 
-# ---- sections: (title, rows of text with the head first, lines of text below) ---------------------------
+# ---- sections: (title, rows of text with the head first, lines of text below)
+# ---------------------------
 
 def side_by_side(results, part, threads, names, title):
     """One row for each work: who is how fast, and Limulus against the best of the others."""
@@ -195,8 +196,8 @@ def from_files(results):
 
 
 def busy_machine(results, names):
-    """The same work on a quiet machine and beside a spinning process for each core: milliseconds a step,
-    on average."""
+    """The same work on a quiet machine and beside a spinning process for each core: milliseconds a
+    step, on average."""
     rows = [r for r in results if r["part"] == "busy"]
     names = [n for n in names if any(n in r["contenders"] for r in rows)]
     found = {(r["work"], r["threads"], r["busy"]): r for r in rows if r["runs"] == 1}
@@ -309,7 +310,8 @@ def failures(document):
                 yield f"{name}, {r['work']}, {in_words(r['threads'])}: not available: {s['failure']}"
 
 
-# ---- two ways to write them -----------------------------------------------------------------------------
+# ---- two ways to write them
+# -----------------------------------------------------------------------------
 
 def print_rows(rows):
     widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]

@@ -50,7 +50,8 @@ INPUTS = {"alexnet": (3, 227, 1000), "lenet5": (1, 28, 10), "cifar-convnet": (3,
 
 def random_alexnet(classes=1000):
     """The same weights in each process. PyTorch's own initialization lets an image fade away on its
-    way down; twice as large, the weights keep it, and the logits tell how exactly it was computed."""
+    way down; twice as large, the weights keep it, and the logits tell how exactly it was
+    computed."""
     torch.manual_seed(1)
     net = alexnet(classes)
     with torch.no_grad():
@@ -60,8 +61,9 @@ def random_alexnet(classes=1000):
 
 
 class TorchvisionAlexNet(nn.Module):
-    """The AlexNet of torchvision.models (Krizhevsky 2014, one column), with its names: features.0 ...
-    classifier.6. Its adaptive pooling passes a 224 x 224 image's 6 x 6 features on as they are."""
+    """The AlexNet of torchvision.models (Krizhevsky 2014, one column), with its names: features.0
+    ... classifier.6. Its adaptive pooling passes a 224 x 224 image's 6 x 6 features on as they
+    are."""
 
     def __init__(self, classes=1000):
         super().__init__()

@@ -3,9 +3,9 @@
 
     build/versus-venv/bin/python benchmarks/versus/torchvision_alexnet.py [--weights FILE]
 
-Builds the network in PyTorch with random weights (or loads yours: a state dict in safetensors), saves
-the state dict, lets benchmarks/load_and_run compute the logits of the same images, and compares: with
-the weights as they are, and with those of the fully connected layers stored as bf16.
+Builds the network in PyTorch with random weights (or loads yours: a state dict in safetensors),
+saves the state dict, lets benchmarks/load_and_run compute the logits of the same images, and
+compares: with the weights as they are, and with those of the fully connected layers stored as bf16.
 """
 import argparse
 import json

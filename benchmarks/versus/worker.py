@@ -2,13 +2,15 @@
 
     {"kind": "versions"}
     {"kind": "gemm", "shape": "96x3025x363:nn", "threads": 2, "seconds": 0.3}
-    {"kind": "prepare", "work": "training" or "inference", "model": "alexnet", "batch": 32, "threads": 2,
+    {"kind": "prepare", "work": "training" or "inference", "model": "alexnet", "batch": 32,
+    "threads": 2,
      "files": DIR}
     {"kind": "run", "repeat": 5}
 
-Preparing builds, compiles and runs the work once, untimed; "run" times that work again. DIR holds what
-files.py made. Times are medians, as in `limulus bench` and gemm_bench, and, where steps are timed one by
-one, means: on a busy machine most steps may run undisturbed, and the others be a hundred times as long.
+Preparing builds, compiles and runs the work once, untimed; "run" times that work again. DIR holds
+what files.py made. Times are medians, as in `limulus bench` and gemm_bench, and, where steps are
+timed one by one, means: on a busy machine most steps may run undisturbed, and the others be a
+hundred times as long.
 """
 import json
 import os

@@ -1,7 +1,8 @@
-"""An annotated program as a page: its comments are the text, and beside each stands the code below it.
+"""An annotated program as a page: its comments are the text, and beside each stands the code below
+it.
 
-The source is the page: Sphinx reads examples/NN_name.cpp through AnnotatedParser, which turns it into the
-Markdown that `page` makes:
+The source is the page: Sphinx reads examples/NN_name.cpp through AnnotatedParser, which turns it
+into the Markdown that `page` makes:
 
     // NN The title                    the first line
     // ...                             the introduction: the rest of the first comment
@@ -9,9 +10,10 @@ Markdown that `page` makes:
     // words, then code below          a comment on lines of its own; Markdown, but for:
     //     y = x w                     what is indented by two and more is shown as it is
 
-Comments at the end of a line stay where they are. At the end comes the output out of expected/NN_name.txt,
-which a test compares with what the program prints. Where a run on real data takes too long for a test,
-measured/NN_name.txt has its command and what it printed, and pictures/NN_name.svg what it drew.
+Comments at the end of a line stay where they are. At the end comes the output out of
+expected/NN_name.txt, which a test compares with what the program prints. Where a run on real data
+takes too long for a test, measured/NN_name.txt has its command and what it printed, and
+pictures/NN_name.svg what it drew.
 """
 
 import re
@@ -29,8 +31,8 @@ LIST_ITEM = re.compile(r"^ *([-*+]|\d+[.)]) ")
 
 
 def pieces(source: str) -> list[tuple[list[str], list[str]]]:
-    """(comment, code) pairs, in order: lines of a comment without their slashes, and the code up to the
-    next comment."""
+    """(comment, code) pairs, in order: lines of a comment without their slashes, and the code up to
+    the next comment."""
     found: list[tuple[list[str], list[str]]] = []
     in_comment = False
     for line in source.splitlines():
@@ -48,7 +50,8 @@ def pieces(source: str) -> list[tuple[list[str], list[str]]]:
 
 
 def markdown(comment: list[str]) -> str:
-    """Formulas and commands are indented in a comment; Markdown wants them further in, after a blank line."""
+    """Formulas and commands are indented in a comment; Markdown wants them further in, after a
+    blank line."""
     lines, in_list = [], False
     for line in comment:
         previous = lines[-1] if lines else ""
@@ -120,8 +123,8 @@ class AnnotatedParser(MystParser):
 
 
 class LinksToSources(SphinxTransform):
-    """A link to a source that is no page leads to the file. (As .cpp files can be pages, all are taken for
-    some.)"""
+    """A link to a source that is no page leads to the file. (As .cpp files can be pages, all are
+    taken for some.)"""
 
     default_priority = 500
 

@@ -206,7 +206,8 @@ def nonlinearities() -> str:
 
 
 def probabilities(*options: str) -> str:
-    """Five logits and what softmax makes of them, as bars: the numbers of `explain ... --layer softmax`."""
+    """Five logits and what softmax makes of them, as bars: the numbers of `explain ... --layer
+    softmax`."""
     terms = [t["value"] for t in explain(*options)["terms"]]  # e^(x - largest x)
     total = sum(terms)
     charts = (("logit, less the largest", [math.log(t) for t in terms], "d-second"),

@@ -1,6 +1,7 @@
-"""A function out of the source that is compiled. Found by its name, so that an excerpt follows the code; a
-function that is no longer there is an error. Of a long function a part can be shown, from the line that holds
-some words to the next one that holds some others, or to the brace that closes the first line's block:
+"""A function out of the source that is compiled. Found by its name, so that an excerpt follows the
+code; a function that is no longer there is an error. Of a long function a part can be shown, from
+the line that holds some words to the next one that holds some others, or to the brace that closes
+the first line's block:
 
     FILE FUNCTION
     FILE FUNCTION | first words ... last words
@@ -42,8 +43,8 @@ def excerpt(words: str) -> tuple[str, str, int]:
 
 
 def function(path: str, name: str) -> tuple[str, str, int]:
-    """The first definition of `name` with the comment above it, and its file and line number. `path` is a file,
-    or a folder, in which one file at most may define it."""
+    """The first definition of `name` with the comment above it, and its file and line number.
+    `path` is a file, or a folder, in which one file at most may define it."""
     place = ROOT / path
     files = sorted([*place.glob("*.h"), *place.glob("*.cpp")]) if place.is_dir() else [place]
     found = []

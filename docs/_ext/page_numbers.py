@@ -7,8 +7,8 @@ An expression is arithmetic over literals and names:
     alexnet_torchvision.total.parameters        of another network ('-' becomes '_')
 
 A calculation is a chain, "96*3*11**2 + 96 = conv1.parameters", whose members must all have the same
-value; after "~" a member is a rounding of the value before it. Only the standard library is used, so
-that the pages can be checked wherever there is Python (docs/check_pages.py).
+value; after "~" a member is a rounding of the value before it. Only the standard library is used,
+so that the pages can be checked wherever there is Python (docs/check_pages.py).
 """
 
 import ast

@@ -1,5 +1,6 @@
-"""Tables of layers and networks, as markup. Numbers come from `limulus explain --json`, and every one that is
-the result of arithmetic is checked; only the standard library is used, for docs/check_pages.py."""
+"""Tables of layers and networks, as markup. Numbers come from `limulus explain --json`, and every
+one that is the result of arithmetic is checked; only the standard library is used, for
+docs/check_pages.py."""
 
 import html
 
@@ -44,7 +45,8 @@ def learned(step: dict, n: dict) -> list[list[str]]:
 
 
 def fixed(step: dict, n: dict) -> list[list[str]]:
-    """The same of a layer that learns nothing: what each output is connected to, and what is done with it."""
+    """The same of a layer that learns nothing: what each output is connected to, and what is done
+    with it."""
     out = "*".join(str(size) for size in step["out"][1:])
     if step["kind"] == "MaxPool2d":
         f = n["kernel"]

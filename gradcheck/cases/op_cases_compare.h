@@ -3,9 +3,9 @@
 //
 // The bound: a result may differ from the exact one by 64 roundings of the result's typical size,
 //     |value - exact| <= 64 eps max(|exact|, rms of the tensor),    eps = 2^-23 or 2^-52,
-// that is 7.6e-6 in f32 and 1.4e-14 in f64, times the condition that a row states (8 where Winograd's
-// method can be chosen). Sums of K terms round about sqrt(K)/2 times, so that the bound holds to
-// several thousand terms; a wrong index or a missing term misses it by far.
+// that is 7.6e-6 in f32 and 1.4e-14 in f64, times the condition that a row states (8 where
+// Winograd's method can be chosen). Sums of K terms round about sqrt(K)/2 times, so that the bound
+// holds to several thousand terms; a wrong index or a missing term misses it by far.
 #include <cstdint>
 #include <string>
 #include <vector>

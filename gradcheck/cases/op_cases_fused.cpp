@@ -1,5 +1,6 @@
 // Rows for pairs of layers that run as one (Module::forward_fused). What they are compared with, on
-// other backends, are the same pairs; layers_fuse_test.cpp compares them with the layers one by one.
+// other backends, are the same pairs; layers_fuse_test.cpp compares them with the layers one by
+// one.
 #include <fmt/core.h>
 
 #include "gradcheck/cases/op_cases.h"

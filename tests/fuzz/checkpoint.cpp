@@ -7,8 +7,8 @@
 //     data/mean         a tensor's description: {"dtype": "F32", "shape": [3, 28, 28], ...}
 //
 // An empty line stands for the settings of a run of LeNet-5, ten classes, that has begun. The texts
-// are put into a file whose tensors fit that network; it is opened as a trained network, and the run
-// resumed from it.
+// are put into a file whose tensors fit that network; it is opened as a trained network, and the
+// run resumed from it.
 #include <algorithm>
 #include <cstring>
 #include <memory>

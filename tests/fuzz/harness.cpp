@@ -18,7 +18,8 @@ void require(bool holds, const char* what) {
   std::abort();
 }
 
-// ---- the input as a file ---------------------------------------------------------------------------
+// ---- the input as a file
+// ---------------------------------------------------------------------------
 
 MemoryFile::MemoryFile() : fd_(::memfd_create("fuzz", MFD_CLOEXEC)) {
   require(fd_ >= 0, "memory for a file can be had");
@@ -37,7 +38,8 @@ void MemoryFile::set(Bytes bytes) {
   require(::pwrite(fd_, bytes.data(), bytes.size(), 0) == size, "a file can be written");
 }
 
-// ---- memory ----------------------------------------------------------------------------------------
+// ---- memory
+// ----------------------------------------------------------------------------------------
 
 namespace {
 
@@ -73,7 +75,8 @@ MemoryWatch::~MemoryWatch() {
 
 }  // namespace limulus::fuzz
 
-// The address sanitizer calls a hook for each allocation of any kind. Without it, `new` is replaced.
+// The address sanitizer calls a hook for each allocation of any kind. Without it, `new` is
+// replaced.
 #if defined(__SANITIZE_ADDRESS__)
 #define LIMULUS_HOOKED
 #elif defined(__has_feature)

@@ -1,5 +1,5 @@
-// The kernels of the cpu backend, which a build for fuzzing leaves out: what is asked of a reader is
-// computed by the reference backend.
+// The kernels of the cpu backend, which a build for fuzzing leaves out: what is asked of a reader
+// is computed by the reference backend.
 #include <cstdlib>
 
 #include "backends/cpu/kernels/kernels.h"

@@ -1,5 +1,5 @@
-// The main program of a harness without a fuzzer: gives it every file that is named, or that is in a
-// folder that is named. So the corpus and every input that once crashed are tests like others.
+// The main program of a harness without a fuzzer: gives it every file that is named, or that is in
+// a folder that is named. So the corpus and every input that once crashed are tests like others.
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>

@@ -1,6 +1,6 @@
 // Named tensors in one file: weights from strangers. An input that begins with { is a header that
-// ends at its first NUL, and the data: its length goes before it here, as a fuzzer that makes a header
-// longer seldom corrects it.
+// ends at its first NUL, and the data: its length goes before it here, as a fuzzer that makes a
+// header longer seldom corrects it.
 #include <algorithm>
 #include <cstring>
 #include <vector>

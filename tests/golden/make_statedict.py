@@ -4,9 +4,9 @@
     python3 -m venv venv && venv/bin/pip install torch numpy safetensors
     venv/bin/python tests/golden/make_statedict.py     # overwrites tests/golden/statedict/
 
-The layers, their order and their names are those of torchvision's AlexNet; there are few channels, so
-that the files are small. tests/formats_statedict_test.cpp builds the same network, loads the weights
-and compares. The logits are computed in double from the stored numbers.
+The layers, their order and their names are those of torchvision's AlexNet; there are few channels,
+so that the files are small. tests/formats_statedict_test.cpp builds the same network, loads the
+weights and compares. The logits are computed in double from the stored numbers.
 """
 import os
 

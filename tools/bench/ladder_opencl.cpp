@@ -204,10 +204,10 @@ Step last_step(Backend& backend, const Matrices& m) {
   return {"the library's gemm, packing included", run, [c] { return c.to_vector<float>(); }};
 }
 
-// Runs each rung for about `seconds`, at least once, and returns the peak: multiply-adds in registers,
-// on as many threads as the device has compute units. 0 where the device is no processor, or one
-// whose peak no probe knows. All take turns, and the shortest run counts, so that what else happens
-// on the machine meanwhile falls on all of them.
+// Runs each rung for about `seconds`, at least once, and returns the peak: multiply-adds in
+// registers, on as many threads as the device has compute units. 0 where the device is no
+// processor, or one whose peak no probe knows. All take turns, and the shortest run counts, so that
+// what else happens on the machine meanwhile falls on all of them.
 double climb(const cl::Device& device, const Matrices& m, double seconds, std::vector<Step>& all) {
   const std::string isa = cpu_instruction_set();
   const bool processor =

@@ -1,6 +1,6 @@
-// What the names of folders mean. "train" may be the training part of a set, or a class beside "bus"
-// and "car": a role is taken only where the whole folder fits it, and where both can be meant, the
-// user is asked.
+// What the names of folders mean. "train" may be the training part of a set, or a class beside
+// "bus" and "car": a role is taken only where the whole folder fits it, and where both can be
+// meant, the user is asked.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -38,8 +38,8 @@ bool is_train(const std::string& name) {
 }
 bool is_role(const std::string& name) { return is_train(name) || test_rank(name, {}) >= 0; }
 
-// "seg_train" and "Training set" are "seg *" and "* set", for training; {} where no word, or more than
-// one, is a role.
+// "seg_train" and "Training set" are "seg *" and "* set", for training; {} where no word, or more
+// than one, is a role.
 struct Worded {
   std::string rest;
   bool train = false;

@@ -19,7 +19,7 @@ inline constexpr std::int64_t kMaxPixels = 100'000'000;
 //   CMYK JPEG    Adobe's kind (CMYK or YCCK, inverted), converted by the usual product; one without
 //                Adobe's marker is refused
 //   animated PNG the default image
-//   turned       upright, as EXIF's orientation says (JPEG, and PNG's eXIf; training/data/orientation.h)
+//   turned       upright, as EXIF's orientation says (JPEG, PNG eXIf; training/data/orientation.h)
 // Colour profiles and a PNG's gamma are not applied. FileError, naming the file, for anything else,
 // for a file of which a part is missing or damaged (training/data/image_check.h), and where memory
 // ends. The verdict is the same for every short_side and with either decoder.

@@ -1,4 +1,5 @@
-// The markers of a JPEG (ITU-T T.81, annex B), and for each scan what it needs to have been defined.
+// The markers of a JPEG (ITU-T T.81, annex B), and for each scan what it needs to have been
+// defined.
 #include <fmt/format.h>
 
 #include <algorithm>

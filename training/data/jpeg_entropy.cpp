@@ -32,8 +32,9 @@ struct Trouble {
   std::string what;
 };
 
-// Bits with the first of each byte as the highest. A data byte FF is followed by 00; FF and anything
-// else is a marker, where reading stops. Behind it come zeros, and count() tells of them: < 0.
+// Bits with the first of each byte as the highest. A data byte FF is followed by 00; FF and
+// anything else is a marker, where reading stops. Behind it come zeros, and count() tells of them:
+// < 0.
 class BitReader {
  public:
   BitReader(Bytes bytes, std::size_t at) : bytes_(bytes), at_(at) {}

@@ -10,8 +10,8 @@ namespace limulus::jpeg {
 
 using Bytes = std::span<const std::uint8_t>;
 
-// A Huffman table as a JPEG holds it: how many codes have 1, 2 ... 16 bits, and the symbols in order
-// of their codes, which are numbered from 0 within each length.
+// A Huffman table as a JPEG holds it: how many codes have 1, 2 ... 16 bits, and the symbols in
+// order of their codes, which are numbered from 0 within each length.
 struct HuffmanTable {
   bool defined = false;
   // Of codes up to kFast bits: every pattern of kFast bits that begins with the code has its length
@@ -26,16 +26,16 @@ struct HuffmanTable {
   std::vector<std::uint8_t> symbols;
 };
 
-// `counts` has 16 numbers, `symbols` as many as they sum up to. False when there are more codes of a
-// length than it has room for; the code of all ones must stay free, too.
+// `counts` has 16 numbers, `symbols` as many as they sum up to. False when there are more codes of
+// a length than it has room for; the code of all ones must stay free, too.
 bool make_table(Bytes counts, Bytes symbols, HuffmanTable* table);
 
 struct Component {
   int id = 0, h = 1, v = 1, quantization = 0;
   std::int64_t columns = 0, rows = 0;  // of blocks, in a scan of this component alone
   bool seen = false;                   // in a sequential picture: its scan was there
-  // Of a progressive picture: the lowest bit that was sent of each coefficient, -1 before the first;
-  // and which coefficients of each block are not 0, which decides what a later scan holds.
+  // Of a progressive picture: the lowest bit that was sent of each coefficient, -1 before the
+  // first; and which coefficients of each block are not 0, which decides what a later scan holds.
   std::array<std::int8_t, 64> lowest_bit;
   std::vector<std::uint64_t> not_zero;
 };

@@ -36,8 +36,8 @@ int exif_orientation(std::span<const std::uint8_t> tiff) {
 
 Image upright(Image image, int orientation) {
   if (orientation < 2 || orientation > 8) return image;
-  // Where the pixel (x, y) of the result lies in the stored picture: the corner that becomes (0, 0),
-  // and how many pixels on the next to the right and the next below are.
+  // Where the pixel (x, y) of the result lies in the stored picture: the corner that becomes (0,
+  // 0), and how many pixels on the next to the right and the next below are.
   const std::ptrdiff_t w = image.width, h = image.height, right = 1, down = w;
   const std::ptrdiff_t last_column = w - 1, last_row = (h - 1) * w;
   const struct {

@@ -1,4 +1,5 @@
-// The confusion matrix: who is taken for whom, a table of all pairs, or of the most frequent ones when classes are many.
+// The confusion matrix: who is taken for whom, a table of all pairs, or of the most frequent ones
+// when classes are many.
 #include <fmt/format.h>
 
 #include <algorithm>

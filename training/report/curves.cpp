@@ -70,7 +70,8 @@ PlotSeries series(const RunReport& run, const char* name, int colour, Value valu
   return s;
 }
 
-// A series that has no number at all, such as the accuracy of nothing, takes no place in the legend.
+// A series that has no number at all, such as the accuracy of nothing, takes no place in the
+// legend.
 void add_if_known(LinePlot* plot, PlotSeries s) {
   if (std::any_of(s.y.begin(), s.y.end(), [](double y) { return std::isfinite(y); }))
     plot->series.push_back(std::move(s));

@@ -68,8 +68,8 @@ struct Look {
 
 // Runs the network on the middle of the photograph, as evaluation does. The network's parameters
 // stop requiring gradients. ShapeError where the photograph is smaller than the network's input;
-// ValueError for a network whose layers do not follow one another (alexnet-towers), a target that is
-// no class, or an occlusion window that does not fit.
+// ValueError for a network whose layers do not follow one another (alexnet-towers), a target that
+// is no class, or an occlusion window that does not fit.
 Look look_at(const TrainedModel& trained, const Image& photograph, const LookOptions& options = {});
 
 // A tensor's values, of any type, as floats on the host.
@@ -88,8 +88,8 @@ enum class ReluRule { gradient, deconvolution, guided };
 Tensor carry_back(std::vector<SeenLayer>& layers, std::size_t last, Tensor dy, ReluRule rule,
                   bool keep = false);
 
-// The layer whose maps Grad-CAM weighs and whose strongest unit is projected: the last one with maps
-// of more than one place that is a convolution, or the nonlinearity behind it.
+// The layer whose maps Grad-CAM weighs and whose strongest unit is projected: the last one with
+// maps of more than one place that is a convolution, or the nonlinearity behind it.
 std::size_t last_maps(const std::vector<SeenLayer>& layers);
 
 Why explain_why(const TrainedModel& trained, Look& look, const LookOptions& options);

@@ -34,11 +34,12 @@ const char* look_page_js();
 
 namespace {
 
-// Of the weights of large fully connected layers (fc6: 9,216 for each of 4,096 units) the page holds
-// those of the units that answer most strongly; of small ones, all.
+// Of the weights of large fully connected layers (fc6: 9,216 for each of 4,096 units) the page
+// holds those of the units that answer most strongly; of small ones, all.
 constexpr std::int64_t kRows = 9, kSmallLayer = 200'000;
 
-// A page larger than this keeps its weights with 16 bits of mantissa: an error of 1 in 131,072 at most.
+// A page larger than this keeps its weights with 16 bits of mantissa: an error of 1 in 131,072 at
+// most.
 constexpr std::size_t kLargestText = 24'000'000;
 
 // All numbers of the page, in one array. It is stored as planes, all first bytes, then all second
@@ -286,7 +287,8 @@ std::string look_page(const TrainedModel& trained, const Look& look, const Image
 <p class="kicker">Limulus, {3}</p>
 <h1>{0}</h1>
 </header>
-<noscript><p>This page draws its pictures with JavaScript, from numbers inside of it; nothing is fetched.</p></noscript>
+<noscript><p>This page draws its pictures with JavaScript, from numbers inside of it; nothing is
+fetched.</p></noscript>
 <main id="look"></main>
 <section>
 <h2>What made this page</h2>

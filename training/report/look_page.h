@@ -25,8 +25,8 @@ std::string look_page(const TrainedModel& trained, const Look& look, const Image
 // strongest maps, and the places that the five pictures point at.
 std::string look_json(const TrainedModel& trained, const Look& look, const LookTitle& title);
 
-// All maps of a layer as one grey picture, the strongest first: each between its least value (black)
-// and its largest (white). ValueError where the layer has none.
+// All maps of a layer as one grey picture, the strongest first: each between its least value
+// (black) and its largest (white). ValueError where the layer has none.
 Image map_sheet(const SeenLayer& layer);
 
 }  // namespace limulus

@@ -28,7 +28,8 @@ struct Context {
 };
 void* scratch_take(const Context& ctx, std::size_t bytes);
 void scratch_give(const Context& ctx, void* data, std::size_t bytes) noexcept;
-// run(body, i, thread) for each i in [0, tasks), on up to `threads` threads (backends/cpu/threads.h).
+// run(body, i, thread) for each i in [0, tasks), on up to `threads` threads
+// (backends/cpu/threads.h).
 void share_tasks(const Context& ctx, std::int64_t tasks, int threads,
                  void (*run)(const void* body, std::int64_t task, int thread), const void* body);
 

@@ -59,10 +59,10 @@ void conv2d_backward_input_direct(const Context& ctx, const Conv2dShape& s, cons
                                   T* dx);
 
 // winograd.cpp: for windows of 3 x 3 and 5 x 5 with a stride and a dilation of 1, and outputs.
-// `flipped`: w is the weight [c, k/groups, taps, taps] of the convolution whose input gradient this is,
-// to be read with its taps and its channels exchanged. Here and below: not_finite[n] becomes 1 where a
-// result of image n (of a weight's gradient: not_finite[0], where any) is infinite or NaN (winograd.h),
-// unless it is null.
+// `flipped`: w is the weight [c, k/groups, taps, taps] of the convolution whose input gradient this
+// is, to be read with its taps and its channels exchanged. Here and below: not_finite[n] becomes 1
+// where a result of image n (of a weight's gradient: not_finite[0], where any) is infinite or NaN
+// (winograd.h), unless it is null.
 template <class T>
 void conv2d_winograd(const Context& ctx, const Conv2dShape& s, const T* x, const T* w, bool flipped,
                      const T* b, T* y, unsigned char* not_finite = nullptr);

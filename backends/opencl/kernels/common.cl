@@ -5,7 +5,7 @@
 //     PROCESSOR    defined where items are long loops, and groups one item
 //     VEC          numbers of one OpenCL vector: on a processor, its registers' width
 //     RUN          neighbouring elements of one item in a simple loop
-//     RUN_ACROSS   pixels or results of one item that walks an outer axis (lrn.cl, pool.cl, reduce.cl)
+//     RUN_ACROSS   pixels or results of an item along an outer axis (lrn.cl, pool.cl, reduce.cl)
 //     MR           rows of an item's tile, which is 2 VEC wide (tile.cl)
 //     GROUP_A, GROUP_B, SLICE    tiles of a group, and the steps that they fetch at a time
 //     K_BLOCK      steps of A that are packed together (gemm.cl)
@@ -20,19 +20,19 @@
 
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
-typedef JOIN(REAL, VEC) REALV;      // float16, double8 ...
+typedef JOIN(REAL, VEC) REALV;  // float16, double8 ...
 #ifdef REAL_IS_DOUBLE
 #define MASK long
 #else
 #define MASK int
 #endif
-typedef JOIN(MASK, VEC) MASKV;      // what a comparison of two REALV gives
+typedef JOIN(MASK, VEC) MASKV;  // what a comparison of two REALV gives
 #define LOADV(p) JOIN(vload, VEC)(0, p)
 #define STOREV(v, p) JOIN(vstore, VEC)(v, 0, p)
 
-// sum += term for REAL, REALV or LANE, where `lost` keeps what the additions before rounded away, to be
-// put back with the next term (Kahan, 1965): the error of a long sum is then that of two additions. An
-// infinite sum has lost nothing that counts.
+// sum += term for REAL, REALV or LANE, where `lost` keeps what the additions before rounded away,
+// to be put back with the next term (Kahan, 1965): the error of a long sum is then that of two
+// additions. An infinite sum has lost nothing that counts.
 #define ADD_COMPENSATED(TYPE, sum, term, lost)                  \
   {                                                             \
     const TYPE whole = (term) - (lost), result = (sum) + whole; \
@@ -53,14 +53,13 @@ REAL sum_of(REALV v) {
 // The elements of this item: i of [0, n). Each element is handled for itself, so that a compiler
 // may use vectors even where arrays are the same array (in place); this pragma says so to those
 // that know it. It declares two variables, so it can stand once in a scope.
-#define FOR_MY_ELEMENTS(i, n)                                  \
-  const long my_begin = (long)get_global_id(0) * RUN;          \
-  const long my_end = min((long)(n), my_begin + RUN);          \
-  _Pragma("clang loop vectorize(assume_safety)")               \
-  for (long i = my_begin; i < my_end; ++i)
+#define FOR_MY_ELEMENTS(i, n)                         \
+  const long my_begin = (long)get_global_id(0) * RUN; \
+  const long my_end = min((long)(n), my_begin + RUN); \
+  _Pragma("clang loop vectorize(assume_safety)") for (long i = my_begin; i < my_end; ++i)
 
-// Neighbouring elements that a loop takes together: a vector on a processor, one on a GPU, where the
-// neighbours are other items. Of the last ones there may be fewer, n.
+// Neighbouring elements that a loop takes together: a vector on a processor, one on a GPU, where
+// the neighbours are other items. Of the last ones there may be fewer, n.
 #ifdef PROCESSOR
 #define LANES VEC
 typedef REALV LANE;

@@ -5,17 +5,18 @@
 //
 //     n image   c channel of the group   k filter   fh, fw tap   oh, ow output   ih, iw input
 //
-// Seen as a product, A is w [k, (c fh fw)], and column (oh, ow) of B holds what the filters see from
-// there. To write B down ("im2col") is to copy each pixel once for each tap, and to ask each time
-// whether it lies inside. Here the image is copied once instead, with zeros around it, and so that
-// each row of B is a piece of the copy as it lies in memory. With a stride of 1 and rows of Q pixels,
+// Seen as a product, A is w [k, (c fh fw)], and column (oh, ow) of B holds what the filters see
+// from there. To write B down ("im2col") is to copy each pixel once for each tap, and to ask each
+// time whether it lies inside. Here the image is copied once instead, with zeros around it, and so
+// that each row of B is a piece of the copy as it lies in memory. With a stride of 1 and rows of Q
+// pixels,
 //
 //     position j = oh Q + ow,     B[(c, fh, fw), j] = copy[offset(c, fh, fw) + j],
 //     offset = c plane + fh DH Q + fw DW.
 //
-// Positions whose ow is past the end of a row are computed, too, and not stored. With larger strides
-// the pixels that one tap sees lie SW apart; so the copy is rearranged into SH SW smaller images, by
-// the remainders of row and column ("phases"), in each of which that distance is 1.
+// Positions whose ow is past the end of a row are computed, too, and not stored. With larger
+// strides the pixels that one tap sees lie SW apart; so the copy is rearranged into SH SW smaller
+// images, by the remainders of row and column ("phases"), in each of which that distance is 1.
 //
 //     x [4 x 4], stride 2, to four phases of 2 x 2:    a b a b
 //                                                      c d c d    aa bb cc dd
@@ -71,8 +72,7 @@ kernel void spread(global const REAL* restrict x, Spread s, long images, global 
   const bool last = image == images - 1 && past == s.rows && get_group_id(0) == 0;
 #endif
   if (last)
-    for (long q = get_local_id(0); q < s.tail; q += get_local_size(0))
-      to[s.rows * s.pitch + q] = 0;
+    for (long q = get_local_id(0); q < s.tail; q += get_local_size(0)) to[s.rows * s.pitch + q] = 0;
 }
 
 // table[(c, fh, fw)] = where that tap's row of B begins, in the spread images of the group.
@@ -139,20 +139,21 @@ kernel void conv_tile(global const REAL* w, global const REAL* x, long x_offset,
 // factors lie along the sum, in memory as they are.
 //
 // On a processor lanes run along j, and a tile of WF filters x WT taps holds a vector of sums each
-// (24 registers), to be added up across at the end. A block of WB positions is used for all TAPS_RUN
-// taps of an item while it is in the first cache. On a GPU the slices of tile.cl do it. After so many
-// blocks or slices sums are closed (tile.cl).
+// (24 registers), to be added up across at the end. A block of WB positions is used for all
+// TAPS_RUN taps of an item while it is in the first cache. On a GPU the slices of tile.cl do it.
+// After so many blocks or slices sums are closed (tile.cl).
 //
 // The zeros of dy take out the pixels that stand at positions past the end of a row, unless such a
-// pixel is infinite or NaN: 0 times that is NaN. Then, and only then, the sum is taken again without them.
-// Items or groups: (tile of filters, run of taps, part of the images); parts are added up afterwards.
+// pixel is infinite or NaN: 0 times that is NaN. Then, and only then, the sum is taken again
+// without them. Items or groups: (tile of filters, run of taps, part of the images); parts are
+// added up afterwards.
 #define WF 4
 #define WT 6
 #define WB 512
 #define BLOCKS_OF_A_SUM 64
 #define SLICES_OF_A_SUM (SLICE < 256 ? 256 / SLICE : 1)
 
-typedef struct {  // the same as WeightRows in convolution.cpp
+typedef struct {       // the same as WeightRows in convolution.cpp
   long oh, ow, pitch;  // output (row, column) is position row * pitch + column
 } WeightRows;
 
@@ -280,8 +281,8 @@ kernel void conv_weight(global const REAL* x, long x_offset, long x_image, globa
 //     dcolumns [n, (c fh fw), oh ow] = w^T [(c fh fw), k] dy [n, k, oh ow]
 //     dx[n, c, ih, iw] = sum over fh, fw of dcolumns[n, (c fh fw), oh, ow]
 // where (oh, ow) is the output whose tap (fh, fw) lies on (ih, iw), if there is one. One row of dx
-// belongs to one item, which asks for what it needs: nobody else writes there, so there is nothing to
-// lock, and the order of additions is always the same. Items: (channel, row, image).
+// belongs to one item, which asks for what it needs: nobody else writes there, so there is nothing
+// to lock, and the order of additions is always the same. Items: (channel, row, image).
 // (With a stride of 1 it is a convolution of dy, by flipped filters.)
 typedef struct {  // the same as Columns in convolution.cpp
   long channels, h, w, fh, fw, oh, ow, sh, sw, ph, pw, dh, dw;
@@ -289,7 +290,8 @@ typedef struct {  // the same as Columns in convolution.cpp
 } Columns;
 
 // One pixel of dx, by taps.
-REAL pixel_of_columns(global const REAL* dcolumns, const Columns* s, long c, long n, long ih, long iw) {
+REAL pixel_of_columns(global const REAL* dcolumns, const Columns* s, long c, long n, long ih,
+                      long iw) {
   REAL sum = 0, lost = 0;
   for (long fh = 0; fh < s->fh; ++fh) {
     const long down = ih + s->ph - fh * s->dh;  // = oh SH

@@ -1,17 +1,18 @@
 // What is not finite by Winograd's method (winograd.cl), one result at a time, directly.
 //
-// An output is a sum over its whole tile in which the pixels outside of its window cancel. Infinity and
-// NaN do not cancel, nor does what overflows on the way to the points. So where something that comes
-// back from the points is not finite, it is computed once more, directly: only a pixel that its window
-// holds can then be the reason.
-typedef struct {  // the same as Direct in winograd.cpp: one group of the convolution that was asked for
+// An output is a sum over its whole tile in which the pixels outside of its window cancel. Infinity
+// and NaN do not cancel, nor does what overflows on the way to the points. So where something that
+// comes back from the points is not finite, it is computed once more, directly: only a pixel that
+// its window holds can then be the reason.
+// The same as Direct in winograd.cpp: one group of the convolution that was asked for.
+typedef struct {
   long images, channels, h, w, fh, fw, oh, ow, sh, sw, ph, pw;
   long x_offset, x_image, y_offset, y_image;  // the group in x and in y or dy, of the first image
   long w_offset, filter_step, channel_step, tap_step;  // tap (fh, fw) at tap_step * (fh FW + fw)
 } Direct;
 
 // Whether all lanes shown to it were finite: 0 x is 0 for those, and NaN for the others.
-#define SEE(zeros, value) zeros += (value) * 0
+#define SEE(zeros, value) zeros += (value)*0
 
 REAL direct_output(global const REAL* x, global const REAL* w, const Direct* s, long n, long k,
                    long oh, long ow) {
@@ -42,8 +43,7 @@ REAL direct_weight(global const REAL* x, global const REAL* dy, const Direct* s,
         const long ih = oh * s->sh + fh - s->ph, iw = ow * s->sw + fw - s->pw;
         if (ih < 0 || ih >= s->h || iw < 0 || iw >= s->w) continue;
         ADD_COMPENSATED(REAL, sum,
-                        x[n * s->x_image + ih * s->w + iw] *
-                            dy[n * s->y_image + oh * s->ow + ow],
+                        x[n * s->x_image + ih * s->w + iw] * dy[n * s->y_image + oh * s->ow + ow],
                         lost)
       }
   return sum;

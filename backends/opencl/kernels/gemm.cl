@@ -35,7 +35,8 @@ void transpose(global const REAL* from, long from_step, long m, long n, long wid
 // A is kept row by row, B step by step. Lines past the last one repeat it: nobody looks at what is
 // made of them. On a processor an item packs a block of steps of a panel, with copies or
 // transpositions of whole vectors where the source allows; on a GPU a single element.
-// Items, processor: (block of steps, panel, batch); GPU: (step, line, batch) or (line, step, batch).
+// Items, processor: (block of steps, panel, batch); GPU: (step, line, batch) or (line, step,
+// batch).
 #define PACK_PARAMETERS                                                                        \
   global const REAL *source, long offset, long batch_step, long lines, long line_step, long k, \
       long k_per_piece, long k_piece_step, long k_step, global REAL *packed
@@ -109,10 +110,10 @@ kernel void pack_b(PACK_PARAMETERS) {
 // Steps [k0, k1) of C = A B, added to what stands there if `add`. On a processor k is cut into
 // passes, so that a panel of B stays in the first cache while all panels of A (dimension 0, which
 // runs fastest) pass by. A short sum is over before its result is written: then B stays, and C is
-// written along its rows (`along`). b_step and b_panel are PANEL_B and PANEL_B k for a packed B, ldb
-// and PANEL_B for rows of B where they are. Where there are many passes, `lost` [batch, m, n] keeps what
-// the additions to C round away; else it is null. Groups: (panel of A, panel of B, batch), or with
-// `along` (panel of B, panel of A, batch).
+// written along its rows (`along`). b_step and b_panel are PANEL_B and PANEL_B k for a packed B,
+// ldb and PANEL_B for rows of B where they are. Where there are many passes, `lost` [batch, m, n]
+// keeps what the additions to C round away; else it is null. Groups: (panel of A, panel of B,
+// batch), or with `along` (panel of B, panel of A, batch).
 kernel void gemm_tile(global const REAL* a, long a_batch, global const REAL* b, long b_panel,
                       long b_step, long b_batch, long k, long k0, long k1, global REAL* c,
                       long c_batch, long m, long n, long ldc, int add, int along,
@@ -235,8 +236,8 @@ kernel void linear_tile(global const REAL* w, long ldw, global const REAL* x, lo
 }
 
 // The same for very few rows of x, when reading w is all the time that it takes: both operands lie
-// along p, so a vector of sums runs along p, too, and is added up across at the end of a piece: DM x DN
-// such vectors. Items: (tile of rows of w, tile of rows of x).
+// along p, so a vector of sums runs along p, too, and is added up across at the end of a piece: DM
+// x DN such vectors. Items: (tile of rows of w, tile of rows of x).
 #define DM 4
 #define DN 4
 #define DOT_PIECE (256 * VEC)

@@ -2,39 +2,40 @@
 //
 //     y_i  = x_i s_i^-beta           s_i = k + alpha * sum of x_j^2 over the window of i
 //     dx_i = dy_i s_i^-beta + x_i * sum over j whose window holds i of t_j
-//     t_j  = -2 alpha beta dy_j s_j^-beta (x_j / s_j)      in this order: dy_j x_j alone may overflow
+//     t_j  = -2 alpha beta dy_j s_j^-beta (x_j / s_j)    in this order: dy_j x_j alone may overflow
 //
-// The window of i is [i - size/2, i - size/2 + size), clipped. "Across" it runs over the channels of
-// one pixel, "within" it is a square of pixels of one channel.
+// The window of i is [i - size/2, i - size/2 + size), clipped. "Across" it runs over the channels
+// of one pixel, "within" it is a square of pixels of one channel.
 typedef struct {  // the same as Lrn in normalization.cpp
   long n, c, h, w, size;
 } Lrn;
 
 // s^-beta, of one number or of neighbouring pixels. The paper's 3/4 needs no logarithm:
 // s^(-3/4) = 1 / (sqrt(s) sqrt(sqrt(s))).
-#define DAMPING(NAME, TYPE)                               \
-  TYPE NAME(TYPE s, REAL beta, int three_quarters) {      \
-    if (!three_quarters) return pow(s, (TYPE)(-beta));    \
-    const TYPE root = sqrt(s);                            \
-    return 1 / (root * sqrt(root));                       \
+#define DAMPING(NAME, TYPE)                            \
+  TYPE NAME(TYPE s, REAL beta, int three_quarters) {   \
+    if (!three_quarters) return pow(s, (TYPE)(-beta)); \
+    const TYPE root = sqrt(s);                         \
+    return 1 / (root * sqrt(root));                    \
   }
 DAMPING(damping, REAL)
 DAMPING(dampings, LANE)
 
-// Across: an item has a run of RUN_ACROSS neighbouring pixels and walks through their channels, LANES
-// pixels at a time. What it reads stays in cache until the window has passed. Items: (run of pixels,
-// image).
-#define ACROSS_BEGIN                                                                           \
-  const long pixels = s.h * s.w, begin = get_global_id(0) * RUN_ACROSS;                        \
-  const long n = min((long)RUN_ACROSS, pixels - begin);                                        \
-  if (n <= 0) return;                                                                          \
+// Across: an item has a run of RUN_ACROSS neighbouring pixels and walks through their channels,
+// LANES pixels at a time. What it reads stays in cache until the window has passed. Items: (run of
+// pixels, image).
+#define ACROSS_BEGIN                                                    \
+  const long pixels = s.h * s.w, begin = get_global_id(0) * RUN_ACROSS; \
+  const long n = min((long)RUN_ACROSS, pixels - begin);                 \
+  if (n <= 0) return;                                                   \
   const long base = get_global_id(1) * s.c * pixels + begin;
 
 // From so many terms on a sum is compensated.
 #define LONG_WINDOW 64
 
 // s of `left` pixels at x in channel c.
-LANE scales(global const REAL* x, long c, const Lrn* s, long pixels, long left, REAL k, REAL alpha) {
+LANE scales(global const REAL* x, long c, const Lrn* s, long pixels, long left, REAL k,
+            REAL alpha) {
   const long first = max(c - s->size / 2, 0L), end = min(c - s->size / 2 + s->size, s->c);
   LANE sum = 0, lost = 0;
   x += first * pixels;
@@ -115,8 +116,8 @@ kernel void within_forward(global const REAL* x, Lrn s, REAL k, REAL alpha, REAL
   x += plane * s.h * s.w;
   y += plane * s.h * s.w;
   for (long q = 0; q < s.w; ++q)
-    y[r * s.w + q] = x[r * s.w + q] * damping(k + alpha * squares_around(x, r, q, &s), beta,
-                                              three_quarters);
+    y[r * s.w + q] =
+        x[r * s.w + q] * damping(k + alpha * squares_around(x, r, q, &s), beta, three_quarters);
 }
 
 // First half of the gradient: dx_i = dy_i s_i^-beta, and t. Items: (plane, row).

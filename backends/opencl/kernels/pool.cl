@@ -38,8 +38,8 @@ void max_of_window(global const REAL* x, const Windows* s, long oh, long ow, glo
 }
 
 #ifdef PROCESSOR
-// What n neighbouring windows see of one tap: p[0], p[stride], ... Where two vectors may be read from
-// p on (`wide`), it is a vector, or every second number of two.
+// What n neighbouring windows see of one tap: p[0], p[stride], ... Where two vectors may be read
+// from p on (`wide`), it is a vector, or every second number of two.
 REALV tap_of_windows(global const REAL* p, long stride, bool wide, long n) {
   if (wide && stride == 1) return LOADV(p);
   if (wide && stride == 2) {
@@ -53,9 +53,9 @@ REALV tap_of_windows(global const REAL* p, long stride, bool wide, long n) {
   return LOADV(lane);
 }
 
-// Windows ow ... ow + n - 1 of a row, whose columns lie inside, and whose first tap in row `ih` is at
-// x + start; `there` numbers of the array follow from there. The winner is kept as its distance from
-// the window's first tap, in a lane of its own width.
+// Windows ow ... ow + n - 1 of a row, whose columns lie inside, and whose first tap in row `ih` is
+// at x + start; `there` numbers of the array follow from there. The winner is kept as its distance
+// from the window's first tap, in a lane of its own width.
 void max_of_row(global const REAL* x, long there, const Windows* s, long rows, int start, long n,
                 global REAL* y, global int* argmax) {
   const long last = (rows - 1) * s->dh * s->w + (s->fw - 1) * s->dw;
@@ -128,13 +128,14 @@ void add_to(global REAL* dx, global REAL* lost, int at, REAL dy) {
 }
 
 // dx[ih, iw] = sum of dy over the windows that chose it. No two items write to one place, and the
-// order is fixed: on a processor an item owns a plane, and each window adds where it points. On a GPU,
-// which wants more items, it owns a row and asks every window that can point there.
+// order is fixed: on a processor an item owns a plane, and each window adds where it points. On a
+// GPU, which wants more items, it owns a row and asks every window that can point there.
 // Items, processor: (plane); GPU: (plane, input row).
-// Where an element lies in many windows, `lost`, as large as dx, keeps what the additions to it round
-// away; else it is null.
-kernel void max_backward(global const REAL* restrict dy, global const int* restrict argmax, Windows s,
-                         long planes, global REAL* restrict dx, global REAL* restrict lost) {
+// Where an element lies in many windows, `lost`, as large as dx, keeps what the additions to it
+// round away; else it is null.
+kernel void max_backward(global const REAL* restrict dy, global const int* restrict argmax,
+                         Windows s, long planes, global REAL* restrict dx,
+                         global REAL* restrict lost) {
   const long plane = get_global_id(0), ih = get_global_id(1);
   if (plane >= planes) return;
   dx += plane * s.h * s.w;
@@ -160,7 +161,7 @@ kernel void max_backward(global const REAL* restrict dy, global const int* restr
 
 // How many taps of window `out` lie inside the image, or inside the padded image.
 long taps_inside(long out, long in, long kernel_size, long stride, long pad, long dilation,
-                        long count_pad) {
+                 long count_pad) {
   long taps = 0;
   for (long f = 0; f < kernel_size; ++f) {
     const long i = out * stride + f * dilation - pad;
@@ -173,7 +174,8 @@ REAL divisor(long oh, long ow, const Windows* s) {
          taps_inside(ow, s->w, s->fw, s->sw, s->pw, s->dw, s->count_pad);
 }
 
-// A window of many taps, or an element of many windows, is a long sum: one compensated sum for each.
+// A window of many taps, or an element of many windows, is a long sum: one compensated sum for
+// each.
 #define LONG_SUM 64
 REAL sum_of_window(global const REAL* x, const Windows* s, long oh, long ow) {
   REAL sum = 0, lost = 0;
@@ -229,8 +231,7 @@ kernel void avg_backward(global const REAL* dy, Windows s, long planes, global R
   if (plane >= planes) return;
   global REAL* row = dx + (plane * s.h + ih) * s.w;
   if (s.fh * s.fw > LONG_SUM * s.sh * s.sw) {
-    for (long iw = 0; iw < s.w; ++iw)
-      row[iw] = sum_of_shares(dy + plane * s.oh * s.ow, &s, ih, iw);
+    for (long iw = 0; iw < s.w; ++iw) row[iw] = sum_of_shares(dy + plane * s.oh * s.ow, &s, ih, iw);
     return;
   }
   for (long iw = 0; iw < s.w; ++iw) row[iw] = 0;

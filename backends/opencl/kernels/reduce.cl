@@ -14,28 +14,28 @@
 
 // inner = 1: x [rows, len], piece q of a row is [q piece, (q + 1) piece) -> y [rows, pieces].
 // Items: (row, piece).
-#define REDUCE_ROWS(NAME, START, JOIN_IN)                                                       \
-  kernel void NAME(global const REAL* x, global REAL* y, long rows, long len, long piece) {     \
-    const long row = get_global_id(0), q = get_global_id(1);                                    \
-    if (row >= rows) return;                                                                    \
-    const long n = min(piece, len - q * piece);                                                 \
-    x += row * len + q * piece;                                                                 \
-    REAL lane[LANES];                                                                           \
-    for (int l = 0; l < LANES; ++l) lane[l] = START;                                            \
-    long i = 0;                                                                                 \
-    for (; i + LANES <= n; i += LANES)                                                          \
-      for (int l = 0; l < LANES; ++l) JOIN_IN(lane[l], x[i + l]);                               \
-    for (int l = 0; i < n; ++i, ++l) JOIN_IN(lane[l], x[i]);                                    \
-    for (int step = LANES / 2; step > 0; step /= 2)                                             \
-      for (int l = 0; l < step; ++l) JOIN_IN(lane[l], lane[l + step]);                          \
-    y[row * get_global_size(1) + q] = lane[0];                                                  \
+#define REDUCE_ROWS(NAME, START, JOIN_IN)                                                   \
+  kernel void NAME(global const REAL* x, global REAL* y, long rows, long len, long piece) { \
+    const long row = get_global_id(0), q = get_global_id(1);                                \
+    if (row >= rows) return;                                                                \
+    const long n = min(piece, len - q * piece);                                             \
+    x += row * len + q * piece;                                                             \
+    REAL lane[LANES];                                                                       \
+    for (int l = 0; l < LANES; ++l) lane[l] = START;                                        \
+    long i = 0;                                                                             \
+    for (; i + LANES <= n; i += LANES)                                                      \
+      for (int l = 0; l < LANES; ++l) JOIN_IN(lane[l], x[i + l]);                           \
+    for (int l = 0; i < n; ++i, ++l) JOIN_IN(lane[l], x[i]);                                \
+    for (int step = LANES / 2; step > 0; step /= 2)                                         \
+      for (int l = 0; l < step; ++l) JOIN_IN(lane[l], lane[l + step]);                      \
+    y[row * get_global_size(1) + q] = lane[0];                                              \
   }
 REDUCE_ROWS(sum_rows, 0, ADD)
 REDUCE_ROWS(max_rows, NOTHING, TAKE_MAX)
 
 // inner > 1: neighbouring results are neighbours in x, too: the run itself is the vector. Every 64
-// terms a subtotal is closed. Piece q of the middle axis is [q piece, (q + 1) piece) -> y [outer, pieces,
-// inner]. Items: (run of RUN_ACROSS results, outer, piece).
+// terms a subtotal is closed. Piece q of the middle axis is [q piece, (q + 1) piece) -> y [outer,
+// pieces, inner]. Items: (run of RUN_ACROSS results, outer, piece).
 #define REDUCE_ACROSS(NAME, START, JOIN_IN)                                                     \
   kernel void NAME(global const REAL* x, global REAL* y, long all, long inner, long piece) {    \
     const long begin = get_global_id(0) * RUN_ACROSS, n = min((long)RUN_ACROSS, inner - begin); \

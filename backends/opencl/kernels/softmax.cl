@@ -15,15 +15,15 @@ REAL row_max(global const REAL* x, long cols) {
 
 // LANES partial sums of a piece of a row keep rounding small, and the pieces' sums are compensated.
 #define ROW_PIECE 1024
-#define SUM_OF_ROW(sum, c, cols, TERM)                                                 \
-  REAL sum = 0, lost = 0;                                                              \
-  for (long begin = 0; begin < cols; begin += ROW_PIECE) {                             \
-    REAL lane[LANES];                                                                  \
-    for (int l = 0; l < LANES; ++l) lane[l] = 0;                                       \
+#define SUM_OF_ROW(sum, c, cols, TERM)                                                   \
+  REAL sum = 0, lost = 0;                                                                \
+  for (long begin = 0; begin < cols; begin += ROW_PIECE) {                               \
+    REAL lane[LANES];                                                                    \
+    for (int l = 0; l < LANES; ++l) lane[l] = 0;                                         \
     for (long c = begin; c < min(cols, begin + ROW_PIECE); ++c) lane[c % LANES] += TERM; \
-    for (int step = LANES / 2; step > 0; step /= 2)                                    \
-      for (int l = 0; l < step; ++l) lane[l] += lane[l + step];                        \
-    ADD_COMPENSATED(REAL, sum, lane[0], lost)                                          \
+    for (int step = LANES / 2; step > 0; step /= 2)                                      \
+      for (int l = 0; l < step; ++l) lane[l] += lane[l + step];                          \
+    ADD_COMPENSATED(REAL, sum, lane[0], lost)                                            \
   }
 
 // y = e^(x - m), and their sum.

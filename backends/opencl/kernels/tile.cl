@@ -5,7 +5,8 @@
 // Each element of A takes part in n products and each of B in m, but a processor does two vector
 // FMAs in a cycle and reads two vectors at most: it is at its peak only where what was read is used
 // several times. A work-item therefore holds a tile of C, MR rows by two vectors, in registers. One
-// step p reads two vectors of B and MR numbers of A, and does MR x 2 vector multiply-adds with them:
+// step p reads two vectors of B and MR numbers of A, and does MR x 2 vector multiply-adds with
+// them:
 //
 //              B[p, j .. ]
 //              [ b0    | b1    ]           12 x 32 (AVX-512): 24 registers of sums, 2 for B;
@@ -20,9 +21,9 @@
 //
 //     PANEL_A = MR GROUP_A rows and PANEL_B = 2 VEC GROUP_B columns belong to a group.
 //
-// A was packed into panels of rows, in blocks of K_BLOCK steps; the fixed distance A_ROW from row to
-// row lets the compiler put all MR addresses into the instructions, and a bit more than K_BLOCK keeps
-// rows out of each other's way in the cache:
+// A was packed into panels of rows, in blocks of K_BLOCK steps; the fixed distance A_ROW from row
+// to row lets the compiler put all MR addresses into the instructions, and a bit more than K_BLOCK
+// keeps rows out of each other's way in the cache:
 //
 //     A -> [ceil(m / PANEL_A)][ceil(k / K_BLOCK)][PANEL_A][A_ROW]
 //     B -> [ceil(n / PANEL_B)][k][PANEL_B], or read where it is
@@ -34,7 +35,7 @@
 
 // This item's place in its group: its rows begin at ROW, its two vectors at COLUMN(0), COLUMN(1).
 #define ROW ((int)get_local_id(0) / GROUP_B * MR)
-#define COLUMN(v) (((int)get_local_id(0) % GROUP_B + (v) * GROUP_B) * VEC)
+#define COLUMN(v) (((int)get_local_id(0) % GROUP_B + (v)*GROUP_B) * VEC)
 
 #ifdef PROCESSOR
 #define SLICES
@@ -72,9 +73,9 @@ void fetch_rows(global const REAL* a, long a_row, int last, long steps, local RE
 }
 #endif
 
-// acc += A B over `steps` steps. Row i of the group's rows begins at a + i * a_row, and `last` is the
-// last one that there is (what is multiplied in place of others is not stored). Step p of B begins at
-// b + p * b_step, or at b + table[p] if there is a table.
+// acc += A B over `steps` steps. Row i of the group's rows begins at a + i * a_row, and `last` is
+// the last one that there is (what is multiplied in place of others is not stored). Step p of B
+// begins at b + p * b_step, or at b + table[p] if there is a table.
 void add_products(global const REAL* a, long a_row, int last, global const REAL* b, long b_step,
                   global const int* table, long steps, REALV acc[MR][2] SLICE_PARAMETERS) {
 #ifdef PROCESSOR
@@ -107,23 +108,21 @@ void add_products(global const REAL* a, long a_row, int last, global const REAL*
 #endif
 }
 
-#define CLEAR(acc)                                                            \
-  _Pragma("unroll") for (int i = 0; i < MR; ++i) acc[i][0] = acc[i][1] = (REALV)0;
+#define CLEAR(acc) _Pragma("unroll") for (int i = 0; i < MR; ++i) acc[i][0] = acc[i][1] = (REALV)0;
 
-// The error of a sum grows with its longest chain of additions: the products of PIECE steps are added
-// in acc, and then CLOSE adds acc to the total.
+// The error of a sum grows with its longest chain of additions: the products of PIECE steps are
+// added in acc, and then CLOSE adds acc to the total.
 #define PIECE (K_BLOCK > 512 && K_BLOCK % 256 == 0 ? 256 : K_BLOCK)
-#define CLOSE(acc, total, lost)                                    \
-  {                                                                \
-    _Pragma("unroll") for (int i = 0; i < MR; ++i)                 \
-        _Pragma("unroll") for (int v = 0; v < 2; ++v) {            \
-      ADD_COMPENSATED(REALV, total[i][v], acc[i][v], lost[i][v])   \
-      acc[i][v] = (REALV)0;                                        \
-    }                                                              \
+#define CLOSE(acc, total, lost)                                                                    \
+  {                                                                                                \
+    _Pragma("unroll") for (int i = 0; i < MR; ++i) _Pragma("unroll") for (int v = 0; v < 2; ++v) { \
+      ADD_COMPENSATED(REALV, total[i][v], acc[i][v], lost[i][v])                                   \
+      acc[i][v] = (REALV)0;                                                                        \
+    }                                                                                              \
   }
 
-// acc = the same for steps [k0, k1) of a packed panel of A, k0 being a multiple of K_BLOCK. B moves on
-// with the steps, or, if there is a table, by its entries alone, and !table makes that step 0.
+// acc = the same for steps [k0, k1) of a packed panel of A, k0 being a multiple of K_BLOCK. B moves
+// on with the steps, or, if there is a table, by its entries alone, and !table makes that step 0.
 void add_packed(global const REAL* panel, global const REAL* b, long b_step,
                 global const int* table, long k0, long k1, REALV acc[MR][2] SLICE_PARAMETERS) {
   const bool one_piece = k1 - k0 <= PIECE;

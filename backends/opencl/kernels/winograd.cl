@@ -1,10 +1,10 @@
-// Winograd's convolution for windows of 3 x 3 and 5 x 5 with a stride of 1, and for wider ones with a
-// stride, which become such windows first (the end of this file).
+// Winograd's convolution for windows of 3 x 3 and 5 x 5 with a stride of 1, and for wider ones with
+// a stride, which become such windows first (the end of this file).
 //
-// A row of filter taps g and a row of pixels d are the coefficients of polynomials, and a sliding sum
-// is, transposed, their product. A product of degree 6 is known from its values at 7 points, and at
-// a point it costs one multiplication. So a tile of OUT outputs a side, OUT = 5 for 3 taps and 3 for
-// 5, sees 7 x 7 pixels and needs 49 multiplications instead of 225. In matrices:
+// A row of filter taps g and a row of pixels d are the coefficients of polynomials, and a sliding
+// sum is, transposed, their product. A product of degree 6 is known from its values at 7 points,
+// and at a point it costs one multiplication. So a tile of OUT outputs a side, OUT = 5 for 3 taps
+// and 3 for 5, sees 7 x 7 pixels and needs 49 multiplications instead of 225. In matrices:
 //
 //     y  = A^T [ (G g G^T) * (B^T d B) ] A                       * entry by entry
 //     dg = G^T [ (A dy A^T) * (B^T d B) ] G                      the same product, transposed
@@ -13,10 +13,11 @@
 // and dy is done once, while each of them meets many others: the sum over channels (for dg: over
 // tiles) is a matrix product for each of the 49 points, which is what tile.cl is for.
 //
-// The points are three pairs and infinity: +-1/4, +-7/8, +-7/4. Their powers neither grow nor shrink
-// much; backends/cpu/kernels/winograd/winograd.h compares them with others, and tells the method from its
-// beginning.
+// The points are three pairs and infinity: +-1/4, +-7/8, +-7/4. Their powers neither grow nor
+// shrink much; backends/cpu/kernels/winograd/winograd.h compares them with others, and tells the
+// method from its beginning.
 #include "tile.cl"
+
 #include "direct.cl"
 #define SIDE 7  // points, and pixels of a tile, in one direction
 #define POINTS (SIDE * SIDE)
@@ -24,9 +25,10 @@
 constant REAL point[3] = {0.25, 0.875, 1.75};
 constant REAL squared[3] = {0.0625, 0.765625, 3.0625};
 
-// In the order +p0, -p0, +p1, -p1, +p2, -p2, infinity. B^T d: the row of a point holds the coefficients
-// of the polynomial that is zero at all others. With a the square of its p and b, c those of others:
-//     p: (z + p)(z^2 - b)(z^2 - c)     -p: the same, -(z - p)     infinity: (z^2 - a)(z^2 - b)(z^2 - c)
+// In the order +p0, -p0, +p1, -p1, +p2, -p2, infinity. B^T d: the row of a point holds the
+// coefficients of the polynomial that is zero at all others. With a the square of its p and b, c
+// those of others:
+//     p: (z + p)(z^2 - b)(z^2 - c)   -p: the same, -(z - p)   infinity: (z^2 - a)(z^2 - b)(z^2 - c)
 void input_points(const REALV d[SIDE], REALV out[SIDE]) {
 #pragma unroll
   for (int i = 0; i < 3; ++i) {
@@ -40,8 +42,8 @@ void input_points(const REALV d[SIDE], REALV out[SIDE]) {
   out[6] = (a * b + b * c + c * a) * d[2] - a * b * c * d[0] + (d[6] - (a + b + c) * d[4]);
 }
 
-// A dy, and G g but for a factor: the values of c[0] + c[1] z + ... at the points, n being 3 or 5; at
-// infinity, the last coefficient.
+// A dy, and G g but for a factor: the values of c[0] + c[1] z + ... at the points, n being 3 or 5;
+// at infinity, the last coefficient.
 void values(const REALV* c, int n, REALV out[SIDE]) {
 #pragma unroll
   for (int i = 0; i < 3; ++i) {
@@ -56,7 +58,8 @@ void values(const REALV* c, int n, REALV out[SIDE]) {
   out[6] = c[n - 1];
 }
 
-// A^T m, and G^T m but for that factor: out[i] = sum over the points of z^i m(z). Transposed, `values`.
+// A^T m, and G^T m but for that factor: out[i] = sum over the points of z^i m(z). Transposed,
+// `values`.
 void moments(const REALV m[SIDE], int n, REALV* out) {
   REALV even[3], odd[3];
 #pragma unroll
@@ -88,26 +91,26 @@ void scale(REALV m[SIDE]) {
 }
 
 // A function of a row done to the columns of a tile and then to its rows: IN x IN -> OUT x OUT.
-#define BOTH_WAYS(IN, OUT, from, to, FUNCTION)                                                   \
-  {                                                                                              \
-    REALV mid[OUT][IN];                                                                          \
-    _Pragma("unroll") for (int j = 0; j < IN; ++j) {                                             \
-      REALV column[SIDE], done[SIDE];                                                                  \
-      _Pragma("unroll") for (int i = 0; i < IN; ++i) column[i] = from[i][j];                     \
-      FUNCTION(column, done);                                                                    \
-      _Pragma("unroll") for (int i = 0; i < OUT; ++i) mid[i][j] = done[i];                       \
-    }                                                                                            \
-    _Pragma("unroll") for (int i = 0; i < OUT; ++i) {                                            \
-      REALV done[SIDE];                                                                             \
-      FUNCTION(mid[i], done);                                                                    \
-      _Pragma("unroll") for (int j = 0; j < OUT; ++j) to[i][j] = done[j];                        \
-    }                                                                                            \
+#define BOTH_WAYS(IN, OUT, from, to, FUNCTION)                               \
+  {                                                                          \
+    REALV mid[OUT][IN];                                                      \
+    _Pragma("unroll") for (int j = 0; j < IN; ++j) {                         \
+      REALV column[SIDE], done[SIDE];                                        \
+      _Pragma("unroll") for (int i = 0; i < IN; ++i) column[i] = from[i][j]; \
+      FUNCTION(column, done);                                                \
+      _Pragma("unroll") for (int i = 0; i < OUT; ++i) mid[i][j] = done[i];   \
+    }                                                                        \
+    _Pragma("unroll") for (int i = 0; i < OUT; ++i) {                        \
+      REALV done[SIDE];                                                      \
+      FUNCTION(mid[i], done);                                                \
+      _Pragma("unroll") for (int j = 0; j < OUT; ++j) to[i][j] = done[j];    \
+    }                                                                        \
   }
 
-typedef struct {  // the same as Tiles in winograd.cpp
-  long tiles, tiles_h, tiles_w;   // of all images; of one
+typedef struct {                     // the same as Tiles in winograd.cpp
+  long tiles, tiles_h, tiles_w;      // of all images; of one
   long offset, image, plane, pitch;  // of the array that tiles are read from, or written to
-  long out;                       // outputs a side
+  long out;                          // outputs a side
 } Tiles;
 
 // Where tile t begins; and the next one, by steps.
@@ -130,7 +133,8 @@ long begin_of(const Place* p, const Tiles* s) {
   return s->offset + p->n * s->image + (p->row * s->pitch + p->column) * s->out;
 }
 
-// at[l]: where lane l's tile begins, lanes being neighbouring tiles. Lanes past the end repeat the last.
+// at[l]: where lane l's tile begins, lanes being neighbouring tiles. Lanes past the end repeat the
+// last.
 void lanes_of_tiles(long t, const Tiles* s, long at[VEC]) {
   Place p = place_of(min(t, s->tiles - 1), s);
   for (int l = 0; l < VEC; ++l) {
@@ -140,9 +144,9 @@ void lanes_of_tiles(long t, const Tiles* s, long at[VEC]) {
 }
 
 // to[product] at `plane` numbers from each other
-#define STORE_POINTS(tile, to, plane)                     \
-  _Pragma("unroll") for (int i = 0; i < SIDE; ++i)           \
-      _Pragma("unroll") for (int j = 0; j < SIDE; ++j)       \
+#define STORE_POINTS(tile, to, plane)                  \
+  _Pragma("unroll") for (int i = 0; i < SIDE; ++i)     \
+      _Pragma("unroll") for (int j = 0; j < SIDE; ++j) \
           STOREV(tile[i][j], to + (SIDE * i + j) * (plane));
 
 // Element (row, column) of a left factor as tile.cl packs it.
@@ -152,31 +156,32 @@ long place_in_a(long row, long column, long columns) {
          column % K_BLOCK;
 }
 
-// tile[i][j] = pixel (i, j) of each lane's tile. Lanes lie anywhere; but a vector reads a row of a tile
-// at once (and past it: the arrays have a tail), and rows of all lanes become columns of tiles.
+// tile[i][j] = pixel (i, j) of each lane's tile. Lanes lie anywhere; but a vector reads a row of a
+// tile at once (and past it: the arrays have a tail), and rows of all lanes become columns of
+// tiles.
 #if defined(PROCESSOR) && VEC >= SIDE
-#define LOAD_TILE(SIZE, tile, x, at, pitch)                                                       \
-  _Pragma("unroll") for (int i = 0; i < SIZE; ++i) {                                              \
-    REALV row[VEC];                                                                               \
-    _Pragma("unroll") for (int l = 0; l < VEC; ++l) row[l] = LOADV((x) + at[l] + i * (pitch));    \
-    transpose_block(row);                                                                         \
-    _Pragma("unroll") for (int j = 0; j < SIZE; ++j) tile[i][j] = row[j];                         \
+#define LOAD_TILE(SIZE, tile, x, at, pitch)                                                    \
+  _Pragma("unroll") for (int i = 0; i < SIZE; ++i) {                                           \
+    REALV row[VEC];                                                                            \
+    _Pragma("unroll") for (int l = 0; l < VEC; ++l) row[l] = LOADV((x) + at[l] + i * (pitch)); \
+    transpose_block(row);                                                                      \
+    _Pragma("unroll") for (int j = 0; j < SIZE; ++j) tile[i][j] = row[j];                      \
   }
 #else
-#define LOAD_TILE(SIZE, tile, x, at, pitch)                                                       \
-  _Pragma("unroll") for (int i = 0; i < SIZE; ++i)                                                \
-      _Pragma("unroll") for (int j = 0; j < SIZE; ++j) {                                          \
-    REAL lane[VEC];                                                                               \
-    _Pragma("unroll") for (int l = 0; l < VEC; ++l) lane[l] = (x)[at[l] + i * (pitch) + j];       \
-    tile[i][j] = LOADV(lane);                                                                     \
+#define LOAD_TILE(SIZE, tile, x, at, pitch)                                                 \
+  _Pragma("unroll") for (int i = 0; i < SIZE; ++i)                                          \
+      _Pragma("unroll") for (int j = 0; j < SIZE; ++j) {                                    \
+    REAL lane[VEC];                                                                         \
+    _Pragma("unroll") for (int l = 0; l < VEC; ++l) lane[l] = (x)[at[l] + i * (pitch) + j]; \
+    tile[i][j] = LOADV(lane);                                                               \
   }
 #endif
 
-// The right factor, B^T d B, from images spread out with zeros around (conv2d.cl): [channels, tiles]
-// for y, lanes being tiles; [tiles, channels] for dg (by_channel), lanes being channels. Panels are
-// filled to their ends, here and below: what is left of other arrays may be denormal numbers, and to
-// multiply those takes a processor a hundred cycles, even if nobody looks at the product.
-// Items: (vector of tiles, channel) or (vector of channels, tile).
+// The right factor, B^T d B, from images spread out with zeros around (conv2d.cl): [channels,
+// tiles] for y, lanes being tiles; [tiles, channels] for dg (by_channel), lanes being channels.
+// Panels are filled to their ends, here and below: what is left of other arrays may be denormal
+// numbers, and to multiply those takes a processor a hundred cycles, even if nobody looks at the
+// product. Items: (vector of tiles, channel) or (vector of channels, tile).
 kernel void image_points(global const REAL* x, Tiles s, long channels, int by_channel,
                          global REAL* to) {
   const long line = (long)get_global_id(0) * VEC, k = get_global_id(1);
@@ -185,8 +190,7 @@ kernel void image_points(global const REAL* x, Tiles s, long channels, int by_ch
   long at[VEC];
   if (by_channel) {
     const Place p = place_of(k, &s);
-    for (int l = 0; l < VEC; ++l)
-      at[l] = begin_of(&p, &s) + min(line + l, channels - 1) * s.plane;
+    for (int l = 0; l < VEC; ++l) at[l] = begin_of(&p, &s) + min(line + l, channels - 1) * s.plane;
   } else {
     lanes_of_tiles(line, &s, at);
     x += k * s.plane;
@@ -208,36 +212,35 @@ kernel void image_points(global const REAL* x, Tiles s, long channels, int by_ch
 #define WEIGHT_3(c, out) (scale(c), moments(c, 3, out))
 #define WEIGHT_5(c, out) (scale(c), moments(c, 5, out))
 
-// The left factor for y, G g G^T: [rows, columns], filter (row, column) at row * row_step + column *
-// column_step, its taps in order or `flipped`. Lanes are columns. Items: (vector of columns, row up
-// to the panel's end).
-#define FILTER_POINTS(TAPS)                                                                      \
-  kernel void filter_points_##TAPS(global const REAL* w, long offset, long rows, long row_step,  \
-                                   long columns, long column_step, int flipped,                   \
-                                   global REAL* to) {                                            \
-    const long column = (long)get_global_id(0) * VEC, row = get_global_id(1);                    \
-    if (column >= columns) return;                                                               \
-    w += offset + min(row, rows - 1) * row_step;                                                 \
-    long at[VEC];                                                                                \
-    for (int l = 0; l < VEC; ++l) at[l] = min(column + l, columns - 1) * column_step;            \
-    REALV taps[TAPS][TAPS], tile[SIDE][SIDE];                                                          \
+// The left factor for y, G g G^T: [rows, columns], filter (row, column) at row * row_step + column
+// * column_step, its taps in order or `flipped`. Lanes are columns. Items: (vector of columns, row
+// up to the panel's end).
+#define FILTER_POINTS(TAPS)                                                                        \
+  kernel void filter_points_##TAPS(global const REAL* w, long offset, long rows, long row_step,    \
+                                   long columns, long column_step, int flipped, global REAL* to) { \
+    const long column = (long)get_global_id(0) * VEC, row = get_global_id(1);                      \
+    if (column >= columns) return;                                                                 \
+    w += offset + min(row, rows - 1) * row_step;                                                   \
+    long at[VEC];                                                                                  \
+    for (int l = 0; l < VEC; ++l) at[l] = min(column + l, columns - 1) * column_step;              \
+    REALV taps[TAPS][TAPS], tile[SIDE][SIDE];                                                      \
     const int first = flipped ? TAPS * TAPS - 1 : 0, step = flipped ? -1 : 1;                      \
-    _Pragma("unroll") for (int i = 0; i < TAPS; ++i)                                             \
-        _Pragma("unroll") for (int j = 0; j < TAPS; ++j) {                                       \
-      REAL lane[VEC];                                                                            \
-      for (int l = 0; l < VEC; ++l) lane[l] = w[at[l] + first + step * (i * TAPS + j)];          \
-      taps[i][j] = LOADV(lane);                                                                  \
-    }                                                                                            \
-    BOTH_WAYS(TAPS, SIDE, taps, tile, FILTER_##TAPS)                                                \
-    to += place_in_a(row, column, columns);                                                      \
-    const long plane = place_in_a((rows + PANEL_A - 1) / PANEL_A * PANEL_A, 0, columns);         \
-    STORE_POINTS(tile, to, plane)                                                                \
+    _Pragma("unroll") for (int i = 0; i < TAPS; ++i)                                               \
+        _Pragma("unroll") for (int j = 0; j < TAPS; ++j) {                                         \
+      REAL lane[VEC];                                                                              \
+      for (int l = 0; l < VEC; ++l) lane[l] = w[at[l] + first + step * (i * TAPS + j)];            \
+      taps[i][j] = LOADV(lane);                                                                    \
+    }                                                                                              \
+    BOTH_WAYS(TAPS, SIDE, taps, tile, FILTER_##TAPS)                                               \
+    to += place_in_a(row, column, columns);                                                        \
+    const long plane = place_in_a((rows + PANEL_A - 1) / PANEL_A * PANEL_A, 0, columns);           \
+    STORE_POINTS(tile, to, plane)                                                                  \
   }
 FILTER_POINTS(3)
 FILTER_POINTS(5)
 
-// The left factor for dg, A dy A^T: [filters, tiles], from dy spread to whole tiles. Lanes are tiles.
-// Items: (vector of tiles, filter).
+// The left factor for dg, A dy A^T: [filters, tiles], from dy spread to whole tiles. Lanes are
+// tiles. Items: (vector of tiles, filter).
 #define GRADIENT_POINTS(TAPS, OUT)                                                          \
   kernel void gradient_points_##TAPS(global const REAL* dy, Tiles s, long filters,          \
                                      global REAL* to) {                                     \
@@ -245,9 +248,9 @@ FILTER_POINTS(5)
     if (t >= s.tiles) return;                                                               \
     long at[VEC];                                                                           \
     lanes_of_tiles(t, &s, at);                                                              \
-    REALV out[OUT][OUT], tile[SIDE][SIDE];                                                        \
+    REALV out[OUT][OUT], tile[SIDE][SIDE];                                                  \
     LOAD_TILE(OUT, out, dy + min(k, filters - 1) * s.plane, at, s.pitch)                    \
-    BOTH_WAYS(OUT, SIDE, out, tile, GRADIENT_##TAPS)                                           \
+    BOTH_WAYS(OUT, SIDE, out, tile, GRADIENT_##TAPS)                                        \
     to += place_in_a(k, t, s.tiles);                                                        \
     const long plane = place_in_a((filters + PANEL_A - 1) / PANEL_A * PANEL_A, 0, s.tiles); \
     STORE_POINTS(tile, to, plane)                                                           \
@@ -257,85 +260,85 @@ GRADIENT_POINTS(5, 3)
 
 // The way back, y = A^T m A + b: m [49, filters, tiles], rows of `pitch`. What lies past the map's
 // edge is dropped. Items: (vector of tiles, filter).
-#define OUTPUTS(TAPS, OUT)                                                                     \
-  kernel void outputs_##TAPS(global const REAL* m, long pitch, long filters, Tiles s, long oh, \
-                             long ow, global const REAL* bias, long bias_offset, int relu,     \
-                             global REAL* y, global const REAL* x, global const REAL* w,       \
-                             Direct direct) {                                                  \
-    const long t = (long)get_global_id(0) * VEC, k = get_global_id(1);                         \
-    if (t >= s.tiles) return;                                                                  \
-    m += k * pitch + t;                                                                        \
-    REALV tile[SIDE][SIDE], out[OUT][OUT];                                                           \
+#define OUTPUTS(TAPS, OUT)                                                                        \
+  kernel void outputs_##TAPS(global const REAL* m, long pitch, long filters, Tiles s, long oh,    \
+                             long ow, global const REAL* bias, long bias_offset, int relu,        \
+                             global REAL* y, global const REAL* x, global const REAL* w,          \
+                             Direct direct) {                                                     \
+    const long t = (long)get_global_id(0) * VEC, k = get_global_id(1);                            \
+    if (t >= s.tiles) return;                                                                     \
+    m += k * pitch + t;                                                                           \
+    REALV tile[SIDE][SIDE], out[OUT][OUT];                                                        \
     _Pragma("unroll") for (int i = 0; i < SIDE; ++i)                                              \
-        _Pragma("unroll") for (int j = 0; j < SIDE; ++j)                                          \
-            tile[i][j] = LOADV(m + (SIDE * i + j) * filters * pitch);                             \
+        _Pragma("unroll") for (int j = 0; j < SIDE; ++j) tile[i][j] =                             \
+            LOADV(m + (SIDE * i + j) * filters * pitch);                                          \
     BOTH_WAYS(SIDE, OUT, tile, out, OUTPUT_##TAPS)                                                \
-    const REALV b = (REALV)(bias ? bias[bias_offset + k] : (REAL)0);                           \
-    REAL lane[OUT * OUT][VEC], zeros[VEC];                                                     \
-    REALV seen = (REALV)0;                                                                     \
-    _Pragma("unroll") for (int i = 0; i < OUT; ++i)                                            \
-        _Pragma("unroll") for (int j = 0; j < OUT; ++j) {                                      \
-      SEE(seen, out[i][j]);                                                                    \
-      REALV value = out[i][j] + b;                                                             \
-      if (relu) value = value < 0 ? (REALV)0 : value;                                          \
-      STOREV(value, lane[i * OUT + j]);                                                        \
-    }                                                                                          \
-    STOREV(seen, zeros);                                                                       \
-    Place p = place_of(t, &s);                                                                 \
-    for (int l = 0; l < VEC && t + l < s.tiles; ++l) {                                         \
-      global REAL* to = y + begin_of(&p, &s) + k * s.plane;                                    \
-      const bool whole = (p.row + 1) * OUT <= oh && (p.column + 1) * OUT <= ow;                \
-      if (zeros[l] != zeros[l])                                                                \
-        for (int i = 0; i < min((long)OUT, oh - p.row * OUT); ++i)                             \
-          for (int j = 0; j < min((long)OUT, ow - p.column * OUT); ++j) {                      \
-            const REAL value = (bias ? bias[bias_offset + k] : (REAL)0) +                      \
-                               direct_output(x, w, &direct, p.n, k, p.row * OUT + i,           \
-                                             p.column * OUT + j);                              \
-            lane[i * OUT + j][l] = relu && value < 0 ? (REAL)0 : value;                        \
-          }                                                                                    \
-      _Pragma("unroll") for (int i = 0; i < OUT; ++i)                                          \
-          _Pragma("unroll") for (int j = 0; j < OUT; ++j)                                      \
-        if (whole || (p.row * OUT + i < oh && p.column * OUT + j < ow))                        \
-          to[i * ow + j] = lane[i * OUT + j][l];                                               \
-      advance(&p, &s);                                                                         \
-    }                                                                                          \
+    const REALV b = (REALV)(bias ? bias[bias_offset + k] : (REAL)0);                              \
+    REAL lane[OUT * OUT][VEC], zeros[VEC];                                                        \
+    REALV seen = (REALV)0;                                                                        \
+    _Pragma("unroll") for (int i = 0; i < OUT; ++i)                                               \
+        _Pragma("unroll") for (int j = 0; j < OUT; ++j) {                                         \
+      SEE(seen, out[i][j]);                                                                       \
+      REALV value = out[i][j] + b;                                                                \
+      if (relu) value = value < 0 ? (REALV)0 : value;                                             \
+      STOREV(value, lane[i * OUT + j]);                                                           \
+    }                                                                                             \
+    STOREV(seen, zeros);                                                                          \
+    Place p = place_of(t, &s);                                                                    \
+    for (int l = 0; l < VEC && t + l < s.tiles; ++l) {                                            \
+      global REAL* to = y + begin_of(&p, &s) + k * s.plane;                                       \
+      const bool whole = (p.row + 1) * OUT <= oh && (p.column + 1) * OUT <= ow;                   \
+      if (zeros[l] != zeros[l])                                                                   \
+        for (int i = 0; i < min((long)OUT, oh - p.row * OUT); ++i)                                \
+          for (int j = 0; j < min((long)OUT, ow - p.column * OUT); ++j) {                         \
+            const REAL value =                                                                    \
+                (bias ? bias[bias_offset + k] : (REAL)0) +                                        \
+                direct_output(x, w, &direct, p.n, k, p.row * OUT + i, p.column * OUT + j);        \
+            lane[i * OUT + j][l] = relu && value < 0 ? (REAL)0 : value;                           \
+          }                                                                                       \
+      _Pragma("unroll") for (int i = 0; i < OUT; ++i)                                             \
+          _Pragma("unroll") for (int j = 0; j < OUT; ++j) if (whole || (p.row * OUT + i < oh &&   \
+                                                                        p.column * OUT + j < ow)) \
+              to[i * ow + j] = lane[i * OUT + j][l];                                              \
+      advance(&p, &s);                                                                            \
+    }                                                                                             \
   }
 OUTPUTS(3, 5)
 OUTPUTS(5, 3)
 
 // dw = G^T m G: m [49, filters, channels], rows of `pitch`. Items: (vector of channels, filter).
-#define WEIGHTS(TAPS)                                                                           \
-  kernel void weights_##TAPS(global const REAL* m, long pitch, long filters, long channels,     \
-                             global REAL* dw, long offset, global const REAL* x,                \
-                             global const REAL* dy, Direct direct) {                            \
-    const long c = (long)get_global_id(0) * VEC, k = get_global_id(1);                          \
-    if (c >= channels) return;                                                                  \
-    m += k * pitch + c;                                                                         \
-    REALV tile[SIDE][SIDE], out[TAPS][TAPS];                                                          \
+#define WEIGHTS(TAPS)                                                                              \
+  kernel void weights_##TAPS(global const REAL* m, long pitch, long filters, long channels,        \
+                             global REAL* dw, long offset, global const REAL* x,                   \
+                             global const REAL* dy, Direct direct) {                               \
+    const long c = (long)get_global_id(0) * VEC, k = get_global_id(1);                             \
+    if (c >= channels) return;                                                                     \
+    m += k * pitch + c;                                                                            \
+    REALV tile[SIDE][SIDE], out[TAPS][TAPS];                                                       \
     _Pragma("unroll") for (int i = 0; i < SIDE; ++i)                                               \
-        _Pragma("unroll") for (int j = 0; j < SIDE; ++j)                                           \
-            tile[i][j] = LOADV(m + (SIDE * i + j) * filters * pitch);                              \
+        _Pragma("unroll") for (int j = 0; j < SIDE; ++j) tile[i][j] =                              \
+            LOADV(m + (SIDE * i + j) * filters * pitch);                                           \
     BOTH_WAYS(SIDE, TAPS, tile, out, WEIGHT_##TAPS)                                                \
-    dw += offset + (k * channels + c) * TAPS * TAPS;                                            \
-    _Pragma("unroll") for (int i = 0; i < TAPS; ++i)                                            \
-        _Pragma("unroll") for (int j = 0; j < TAPS; ++j) {                                      \
-      REAL lane[VEC];                                                                           \
-      STOREV(out[i][j], lane);                                                                  \
-      for (int l = 0; l < VEC && c + l < channels; ++l) {                                       \
-        const long from = c + l, phase = from % (direct.sh * direct.sw);                        \
+    dw += offset + (k * channels + c) * TAPS * TAPS;                                               \
+    _Pragma("unroll") for (int i = 0; i < TAPS; ++i)                                               \
+        _Pragma("unroll") for (int j = 0; j < TAPS; ++j) {                                         \
+      REAL lane[VEC];                                                                              \
+      STOREV(out[i][j], lane);                                                                     \
+      for (int l = 0; l < VEC && c + l < channels; ++l) {                                          \
+        const long from = c + l, phase = from % (direct.sh * direct.sw);                           \
         const long fh = i * direct.sh + phase / direct.sw, fw = j * direct.sw + phase % direct.sw; \
-        if (!isfinite(lane[l]) && fh < direct.fh && fw < direct.fw)                             \
-          lane[l] = direct_weight(x, dy, &direct, k, from / (direct.sh * direct.sw), fh, fw);   \
-        dw[(l * TAPS + i) * TAPS + j] = lane[l];                                                \
-      }                                                                                         \
-    }                                                                                           \
+        if (!isfinite(lane[l]) && fh < direct.fh && fw < direct.fw)                                \
+          lane[l] = direct_weight(x, dy, &direct, k, from / (direct.sh * direct.sw), fh, fw);      \
+        dw[(l * TAPS + i) * TAPS + j] = lane[l];                                                   \
+      }                                                                                            \
+    }                                                                                              \
   }
 WEIGHTS(3)
 WEIGHTS(5)
 
-// A filter of FH x FW taps for a stride of SH x SW as filters of TH x TW taps without one, for SH SW
-// times as many channels; what is past its end is zero. Filters are [k, channels, ...], k as many as
-// there are.
+// A filter of FH x FW taps for a stride of SH x SW as filters of TH x TW taps without one, for SH
+// SW times as many channels; what is past its end is zero. Filters are [k, channels, ...], k as
+// many as there are.
 typedef struct {  // the same as in winograd.cpp
   long channels, fh, fw, sh, sw, th, tw;
 } SpaceToDepth;

@@ -6,8 +6,8 @@
 
 namespace course {
 
-// n images of c channels, h x w values each, and k kernels of fh x fw taps. All arrays are row-major,
-// the last index runs fastest:
+// n images of c channels, h x w values each, and k kernels of fh x fw taps. All arrays are
+// row-major, the last index runs fastest:
 //
 //     x [n, c, h, w]    w [k, c/groups, fh, fw]    b [k]    y [n, k, oh, ow]
 //
@@ -37,8 +37,8 @@ void conv2d_backward_input(const ConvShape& s, In dy, In w, Out dx);
 //
 //     x [c, h, w]  ->  columns [c*fh*fw, oh*ow]
 //
-// Row (c*fh + i)*fw + j, column oh*s.ow + ow holds the value under tap (i, j) of the window at (oh, ow)
-// in channel c, and 0 where the tap is in the padding.
+// Row (c*fh + i)*fw + j, column oh*s.ow + ow holds the value under tap (i, j) of the window at (oh,
+// ow) in channel c, and 0 where the tap is in the padding.
 void im2col(const ConvShape& s, In x, Out columns);
 // The transpose: each value of `columns` is added to the place it came from.
 void col2im(const ConvShape& s, In columns, Out dx);

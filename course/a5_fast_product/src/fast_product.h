@@ -47,8 +47,9 @@ void pack_a(const Product& p, std::int64_t i, std::int64_t rows, std::int64_t l,
 void pack_b(const Product& p, std::int64_t l, std::int64_t depth, std::int64_t j, std::int64_t cols,
             float* panels);
 
-// 5.4, tile.cpp: one panel of A times one of B, `depth` steps each, and of the result the first `rows`
-// rows and `cols` columns: c[r*ldc + s] = alpha * (the sum over steps) + beta * c[r*ldc + s].
+// 5.4, tile.cpp: one panel of A times one of B, `depth` steps each, and of the result the first
+// `rows` rows and `cols` columns: c[r*ldc + s] = alpha * (the sum over steps) + beta * c[r*ldc +
+// s].
 void multiply_tile(std::int64_t depth, const float* a_panel, const float* b_panel, float alpha,
                    float beta, float* c, std::int64_t ldc, std::int64_t rows, std::int64_t cols);
 

@@ -1,5 +1,5 @@
-// A convolution, from the formula to the fastest kernel. Compiled once per instruction set, like the
-// kernels (backends/cpu/kernels/simd/simd.h); all but the last rungs run on one thread.
+// A convolution, from the formula to the fastest kernel. Compiled once per instruction set, like
+// the kernels (backends/cpu/kernels/simd/simd.h); all but the last rungs run on one thread.
 #include "backends/cpu/kernels/matmul/gemm.h"
 #include "backends/cpu/kernels/matrix_kernels.h"
 #include "backends/cpu/kernels/simd/parallel.h"
@@ -8,8 +8,8 @@
 namespace limulus::cpu::LIMULUS_ISA {
 namespace {
 
-// The formula as it is written: seven loops. Each multiply-add waits for the addition before it, and
-// asks first whether its pixel lies in the image.
+// The formula as it is written: seven loops. Each multiply-add waits for the addition before it,
+// and asks first whether its pixel lies in the image.
 void formula(const Context&, const Conv2dShape& s, const float* x, const float* w, const float* b,
              float* y) {
   const Window1d &h = s.window.h, &v = s.window.w;
@@ -31,8 +31,8 @@ void formula(const Context&, const Conv2dShape& s, const float* x, const float* 
 }
 
 // The same sums in another order: a weight is taken once and its product with a whole row of the
-// image added to a row of the result. Neighbours in a row wait for nobody, the compiler makes vectors
-// of them, and the question about the edge is asked once per row.
+// image added to a row of the result. Neighbours in a row wait for nobody, the compiler makes
+// vectors of them, and the question about the edge is asked once per row.
 void rows(const Context&, const Conv2dShape& s, const float* x, const float* w, const float* b,
           float* y) {
   const Window1d &h = s.window.h, &v = s.window.w;

@@ -17,10 +17,11 @@ typedef JOIN(float, VEC) floatV;  // float8, float16
 #define RUN 64  // neighbours that one item computes in run_of_a_row
 
 // One element of C, as the formula says it. Two things are slow, and neither is the arithmetic. The
-// sum is a chain: each addition waits for the one before it, some four cycles, in which a core could
-// have done eight vectors of them. And B is read down a column, a whole cache line for each number.
-// Items: (column, row), groups of 64 columns.
-kernel void one_element(global const float* a, global const float* b, global float* c, int n, int k) {
+// sum is a chain: each addition waits for the one before it, some four cycles, in which a core
+// could have done eight vectors of them. And B is read down a column, a whole cache line for each
+// number. Items: (column, row), groups of 64 columns.
+kernel void one_element(global const float* a, global const float* b, global float* c, int n,
+                        int k) {
   const int j = get_global_id(0), i = get_global_id(1);
   float sum = 0;
   for (int p = 0; p < k; ++p) sum += a[i * k + p] * b[p * n + j];
@@ -28,11 +29,12 @@ kernel void one_element(global const float* a, global const float* b, global flo
 }
 
 // 64 neighbours of a row. Their sums do not wait for each other, so the compiler makes vectors of
-// the inner loop, and what it reads of B lies side by side. But a number of B is still read for each
-// multiply-add, and a core reads two vectors in the time in which it does two vectors of FMAs, if
-// they come from the first cache. These come from the second: B's rows pass by for every row of C.
-// Items: (run of 64 columns, row).
-kernel void run_of_a_row(global const float* a, global const float* b, global float* c, int n, int k) {
+// the inner loop, and what it reads of B lies side by side. But a number of B is still read for
+// each multiply-add, and a core reads two vectors in the time in which it does two vectors of FMAs,
+// if they come from the first cache. These come from the second: B's rows pass by for every row of
+// C. Items: (run of 64 columns, row).
+kernel void run_of_a_row(global const float* a, global const float* b, global float* c, int n,
+                         int k) {
   const int j0 = get_global_id(0) * RUN, i = get_global_id(1);
   float sum[RUN];
   for (int j = 0; j < RUN; ++j) sum[j] = 0;
@@ -41,10 +43,10 @@ kernel void run_of_a_row(global const float* a, global const float* b, global fl
   for (int j = 0; j < RUN; ++j) c[i * n + j0 + j] = sum[j];
 }
 
-// A tile of ROWS rows by two vectors, in registers. What is read in one step is used several times: a
-// vector of B for all rows, a number of A for both vectors. At 4 x 16, 16 + 4 numbers are read for 64
-// multiply-adds. #pragma unroll is what puts acc into registers: a number of an array can only be
-// one if every index is known when the kernel is compiled.
+// A tile of ROWS rows by two vectors, in registers. What is read in one step is used several times:
+// a vector of B for all rows, a number of A for both vectors. At 4 x 16, 16 + 4 numbers are read
+// for 64 multiply-adds. #pragma unroll is what puts acc into registers: a number of an array can
+// only be one if every index is known when the kernel is compiled.
 // Items: (tile of rows, tile of columns).
 kernel void tile(global const float* a, global const float* b, global float* c, int n, int k) {
   const int i0 = get_global_id(0) * ROWS, j0 = get_global_id(1) * 2 * VEC;
@@ -67,8 +69,8 @@ kernel void tile(global const float* a, global const float* b, global float* c, 
   }
 }
 
-// The same with both operands in the order in which the tile reads them, so that every address is the
-// one before it, and a bit:
+// The same with both operands in the order in which the tile reads them, so that every address is
+// the one before it, and a bit:
 //     A -> [m / ROWS][k][ROWS]          B -> [n / (2 VEC)][k][2 VEC]
 // And the sum in passes, steps [k0, k1) at a time, so that the part of a panel of B that is in use
 // fits the first cache while all panels of A (axis 0, which runs fastest) pass by.

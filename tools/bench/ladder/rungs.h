@@ -1,7 +1,7 @@
 #pragma once
 // Two ladders from a formula to the library's kernel, rung by rung, each a complete program of its
-// own that gives the same result. `limulus bench ladder` climbs them; docs/performance tells why each
-// rung is faster than the one below.
+// own that gives the same result. `limulus bench ladder` climbs them; docs/performance tells why
+// each rung is faster than the one below.
 #include "backends/cpu/kernels/kernels.h"
 
 namespace limulus::cpu {

@@ -16,9 +16,9 @@ struct StreamArray {
 };
 
 // Goes once through all arrays together, the long and the short ones side by side, on the
-// threads of the context: what a kernel that reads and writes these arrays must do at least. Arrays of role `write`
-// are written with ordinary stores, or around the caches. They are overwritten; the others
-// are unchanged. Adds something read to *sink, so that no read can be left out.
+// threads of the context: what a kernel that reads and writes these arrays must do at least. Arrays
+// of role `write` are written with ordinary stores, or around the caches. They are overwritten; the
+// others are unchanged. Adds something read to *sink, so that no read can be left out.
 using StreamProbe = void (*)(const Context& ctx, const StreamArray* arrays, int count,
                              bool around_caches, float* sink);
 

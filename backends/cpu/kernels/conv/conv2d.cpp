@@ -6,8 +6,8 @@
 // tile. `winograd_pays` counts both, in multiply-adds that the register tile would do meanwhile.
 // The weights 500 and 300 were fitted to 106 shapes, 3 to 128 channels on maps of 6 x 6 to 56 x 56
 // (one core of an AMD EPYC, Zen 5, AVX-512): where it says yes (63), Winograd's method took 0.21 to
-// 0.66 of the direct one's time forward, 0.22 to 0.93 for the weight gradient; where it says no, half
-// of it at best (maps of 6 x 6) and up to twice as long (3 channels).
+// 0.66 of the direct one's time forward, 0.22 to 0.93 for the weight gradient; where it says no,
+// half of it at best (maps of 6 x 6) and up to twice as long (3 channels).
 //
 // The instruction set is not asked. With AVX2 (one core of an Intel Xeon, 168 shapes, one image and
 // eight) the same weights say yes to 105, and Winograd's method took 0.39 of the direct one's time
@@ -47,9 +47,9 @@ const char* winograd_name(const Conv2dShape& s) {
 constexpr const char* strided_name = "space-to-depth, winograd F(5x5,3x3)";
 constexpr const char* both_names = "winograd, and direct where that was not finite";
 
-// winograd(not_finite) computes `images` results, and then direct(first, count) those again in which
-// something was not finite: a tile mixes its pixels, and one infinity or NaN among them would reach
-// outputs whose windows do not hold it (winograd.h).
+// winograd(not_finite) computes `images` results, and then direct(first, count) those again in
+// which something was not finite: a tile mixes its pixels, and one infinity or NaN among them would
+// reach outputs whose windows do not hold it (winograd.h).
 template <class Winograd, class Direct>
 void winograd_or_direct(const Context& ctx, const char* name, std::int64_t images,
                         Winograd winograd, Direct direct) {
@@ -149,8 +149,8 @@ void conv2d_backward_weight(const Context& ctx, const Conv2dShape& s, const T* x
 }
 
 // The direct method reads weights as they are. Winograd's is spared turning them over, which shows
-// where there are few tiles for each filter: for an image or two. Behind what it reads lie the weights
-// as they are, for the direct method.
+// where there are few tiles for each filter: for an image or two. Behind what it reads lie the
+// weights as they are, for the direct method.
 template <class T>
 std::size_t conv2d_packed_bytes(const Conv2dShape& s) {
   if (use_winograd(s) ? s.n > 2 : !use_strided(s)) return 0;

@@ -42,7 +42,8 @@ struct Inside {
         end(shift >= w.in ? 0 : smaller(w.out, (w.in - 1 - shift) / w.stride + 1)) {}
 };
 
-// Adds col [channels * fh * fw, rows * ow], of output rows [oh0, oh0 + rows), to sums [channels, h, w].
+// Adds col [channels * fh * fw, rows * ow], of output rows [oh0, oh0 + rows), to sums [channels, h,
+// w].
 template <class T, class Sum>
 void add_columns(const Window2d& window, std::int64_t channels, std::int64_t oh0, std::int64_t rows,
                  const T* col, Sum* sums) {
@@ -116,8 +117,9 @@ void conv2d_backward_input_direct(const Context& ctx, const Conv2dShape& s, cons
   const Window1d &h = s.window.h, &v = s.window.w;
   if (s.n * s.c * h.in * v.in == 0) return;
   const auto reach = [](const Window1d& a) { return a.dilation * (a.kernel - 1) - a.pad; };
-  // The convolution multiplies for each of in x in pixels, by_columns for each of out x out positions;
-  // but by_columns then has its columns to add up, so the convolution may multiply 15 % more.
+  // The convolution multiplies for each of in x in pixels, by_columns for each of out x out
+  // positions; but by_columns then has its columns to add up, so the convolution may multiply 15 %
+  // more.
   const bool few_more = 100 * h.in * v.in <= 115 * h.out * v.out;
   const bool convolution =
       h.stride == 1 && v.stride == 1 && reach(h) >= 0 && reach(v) >= 0 && few_more;

@@ -55,8 +55,8 @@ LIMULUS_INLINE T reduce_row(Op op, const T* x, std::int64_t n) {
   return lane[0];
 }
 
-// The sum of a row of any length: pieces of 8192, each of which is chains of 128 additions (256 with
-// AVX2), and their sums in double.
+// The sum of a row of any length: pieces of 8192, each of which is chains of 128 additions (256
+// with AVX2), and their sums in double.
 template <class T>
 LIMULUS_INLINE double sum_in_pieces(const T* x, std::int64_t n) {
   constexpr std::int64_t piece = 8192;

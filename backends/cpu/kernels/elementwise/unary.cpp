@@ -4,8 +4,8 @@
 //   -x    e^x   ln x  x^(1/2)     x^2      |x|    max(x, 0)   1/(1 + e^-x)   tanh x
 //   -1    y     1/x   1/(2 y)     2 x      +-1    [y > 0]     y (1 - y)      1 - y^2
 //
-// The last row is f', written in y where that is simplest. Where x is NaN, so is dx, in relu and abs as
-// in the others. simd_math.h has the series. Measured
+// The last row is f', written in y where that is simplest. Where x is NaN, so is dx, in relu and
+// abs as in the others. simd_math.h has the series. Measured
 // (one core of an AMD EPYC, Zen 5, AVX-512, 32 M floats): relu 49 GB/s, exp 46, tanh 38, sigmoid
 // 36, log 35. A copy runs at 46 there, and two cores get 55 together: even these are bound by
 // memory.
@@ -29,9 +29,10 @@ LIMULUS_INLINE void map_gradient(const Context& ctx, std::int64_t n, const T* z,
   for_elements(ctx, n, 3, only_written, [=](auto at) { at.store(dx, f(at.load(dy), at.load(z))); });
 }
 
-// Keeps a load and the selection after it apart. Joined into one, as the compiler likes to, the load
-// waits for the mask, which waits for another load: relu's gradient then has half as many cache lines
-// under way, and takes 2.3 ms instead of 1.7 (conv1's output at batch 32, one core, AVX-512).
+// Keeps a load and the selection after it apart. Joined into one, as the compiler likes to, the
+// load waits for the mask, which waits for another load: relu's gradient then has half as many
+// cache lines under way, and takes 2.3 ms instead of 1.7 (conv1's output at batch 32, one core,
+// AVX-512).
 template <class T>
 LIMULUS_INLINE Vec<T> loaded(Vec<T> a) {
   asm("" : "+v"(a.v));  // for all the compiler knows, a is changed here

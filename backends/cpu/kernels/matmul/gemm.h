@@ -3,7 +3,7 @@
 //
 // The loops, from the outside in, and what each keeps where (single precision, AVX-512):
 //
-//     p   over k in passes of `depth` <= 384      a pass of B, depth x n: 768 KB at most (n <= 512),
+//     p   over k in passes of `depth` <= 384     a pass of B, depth x n: 768 KB at most (n <= 512),
 //                                                 in L2 and L3, this thread's own
 //     i   over m in blocks of 168 rows            a block of A is packed: 269 KB, in L2
 //     j   over n in panels of 32 columns          a panel of B: 48 KB, in L1
@@ -12,8 +12,8 @@
 //
 // B is packed before its pass begins, or, where its rows lie in memory as a tile can read them,
 // panel by panel, by the first tile that needs it (StoredRows, tile.h). That saves reading B once
-// more, and lets memory deliver while the tile multiplies: 4 to 15 % of the time, the more the fewer
-// rows share a panel.
+// more, and lets memory deliver while the tile multiplies: 4 to 15 % of the time, the more the
+// fewer rows share a panel.
 //
 // (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008, and the BLIS
 // papers name these loops; here each thread runs the whole nest on a block of C of its own, so that
@@ -32,8 +32,8 @@ constexpr std::int64_t bytes_of(std::int64_t count) {  // rounded to pages: thre
   return round_up(count * static_cast<std::int64_t>(sizeof(T)), 4096);
 }
 
-// What the additions to a block of C have rounded away (add_compensated), rows `ld` apart; null where
-// the sum is not long.
+// What the additions to a block of C have rounded away (add_compensated), rows `ld` apart; null
+// where the sum is not long.
 template <class T>
 struct Lost {
   T* values = nullptr;
@@ -46,9 +46,9 @@ struct Lost {
 // The packed block of A and the packed pass of B of one thread, for blocks of C at most m x n.
 //
 // A pass adds up to 384 terms in a register and then its sum to C: chains of 384 and of k / 384
-// additions, whose errors grow with their lengths, by an eighth of eps an addition at worst (measured
-// on equal terms: 48 eps for a pass). From 64 passes on a block therefore keeps what the additions to
-// C round away.
+// additions, whose errors grow with their lengths, by an eighth of eps an addition at worst
+// (measured on equal terms: 48 eps for a pass). From 64 passes on a block therefore keeps what the
+// additions to C round away.
 template <class T>
 struct Panels {
   static constexpr std::int64_t a_count = Blocking<T>::block_rows * Blocking<T>::row_stride;
@@ -74,8 +74,8 @@ struct Panels {
   }
 };
 
-// C += the sums of a tile, where sums are long. Apart from multiply_tile, whose sums stay in registers
-// only as long as no loop indexes them.
+// C += the sums of a tile, where sums are long. Apart from multiply_tile, whose sums stay in
+// registers only as long as no loop indexes them.
 template <class T>
 [[gnu::noinline]] void add_long_sums(int rows, const T* tile, const Target<T>& to,
                                      const Lost<T>& lost) {
@@ -112,8 +112,8 @@ struct StoredC {
   }
 };
 
-// C[i0 .. i0 + m, j0 .. j0 + n] = sum over k of A B, or += with `add`. A sum of no terms (k = 0) takes
-// one pass, of no steps.
+// C[i0 .. i0 + m, j0 .. j0 + n] = sum over k of A B, or += with `add`. A sum of no terms (k = 0)
+// takes one pass, of no steps.
 template <class T, class A, class B, class C>
 void multiply_block(A& a, B& b, C& c, std::int64_t i0, std::int64_t m, std::int64_t j0,
                     std::int64_t n, std::int64_t k, bool add, const Panels<T>& panels) {

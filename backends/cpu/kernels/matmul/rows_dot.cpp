@@ -21,8 +21,8 @@
 //
 //     acc[l][q] += w[l][i .. i + width] * x[q][i .. i + width],      y[q][l] = sum of acc's lanes
 //
-// A long row is taken in pieces, so that no lane adds more than 256 products: the error of a sum grows
-// with its longest chain of additions. The pieces' sums are added in double.
+// A long row is taken in pieces, so that no lane adds more than 256 products: the error of a sum
+// grows with its longest chain of additions. The pieces' sums are added in double.
 #include "backends/cpu/kernels/matrix_kernels.h"
 #include "backends/cpu/kernels/simd/parallel.h"
 
@@ -39,7 +39,8 @@ constexpr std::int64_t ahead = 1024;
 // Rows of w at once, for so many rows of x: the sums must leave registers for the factors.
 constexpr int rows_of_w(int few) { return sizeof(Vec<float>) == 64 || few <= 2 ? 4 : 3; }
 
-// The same for elements [i, end) of `Long` rows of w and `Few` rows of x: total[l][f] += their products.
+// The same for elements [i, end) of `Long` rows of w and `Few` rows of x: total[l][f] += their
+// products.
 template <class T, class W, int Long, int Few>
 LIMULUS_INLINE void dot_piece(const RowProducts<T>& s, const W* w, const T* x, std::int64_t i,
                               std::int64_t end, double (&total)[Long][Few]) {

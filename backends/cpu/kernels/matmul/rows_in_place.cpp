@@ -40,8 +40,8 @@ struct Ahead {
   std::int64_t stride = 0;
 };
 
-// c[r * cols + j] (+)= sum over `depth` steps of w[r][p] x[p][j]; of more than 64 passes `lost` keeps
-// what the additions round away (it has the form of c).
+// c[r * cols + j] (+)= sum over `depth` steps of w[r][p] x[p][j]; of more than 64 passes `lost`
+// keeps what the additions round away (it has the form of c).
 template <class T, int Height, int Vectors>
 void in_place_tile(std::int64_t depth, const Rows<T>& w, const Ahead& ahead, const T* x, T* c,
                    bool add, T* lost) {

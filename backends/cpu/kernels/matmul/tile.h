@@ -71,8 +71,8 @@ struct PackedB {
 
 // ... or the rows of a matrix in memory, `ld` apart. The first tile that needs a panel reads it so,
 // and leaves it packed for the others: two more stores a step, where packing beforehand would read
-// all of it, and wait for memory, with nothing to multiply meanwhile. Rows are asked for well before
-// they are needed: a step takes 14 cycles, memory some 400.
+// all of it, and wait for memory, with nothing to multiply meanwhile. Rows are asked for well
+// before they are needed: a step takes 14 cycles, memory some 400.
 template <class T>
 struct StoredRows {
   static constexpr std::int64_t ahead = 32;

@@ -20,9 +20,9 @@ LIMULUS_INLINE std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a
 // helpers are awake, and 5 to 50 where they must be woken; in 10 us one core moves about 100 KB.
 constexpr std::int64_t small_bytes = 128 * 1024;
 
-// A thread that computes for another one treats denormal numbers like it (core/denormals.h), for the
-// length of a scope. Nearly always it does already: to read the register costs a few cycles, to write it
-// 20 and more, in each task.
+// A thread that computes for another one treats denormal numbers like it (core/denormals.h), for
+// the length of a scope. Nearly always it does already: to read the register costs a few cycles, to
+// write it 20 and more, in each task.
 class DenormalsAs {
  public:
   LIMULUS_INLINE explicit DenormalsAs(bool flush)
@@ -50,9 +50,9 @@ inline void one_task(const void* fn, std::int64_t task, int thread) {
 }
 
 // fn(task, thread) for every task in [0, tasks). `bytes` is the traffic of all tasks together.
-// Tasks are handed out as threads become free, since cores may be shared with other programs: tasks of
-// 10 us to 1 ms are long enough to be worth handing out, and short enough to wait for. What a task
-// throws is thrown here.
+// Tasks are handed out as threads become free, since cores may be shared with other programs: tasks
+// of 10 us to 1 ms are long enough to be worth handing out, and short enough to wait for. What a
+// task throws is thrown here.
 template <class F>
 inline void parallel_for(const Context& ctx, std::int64_t tasks, std::int64_t bytes, F fn) {
   const int threads = static_cast<int>(smaller(ctx.threads, tasks));
@@ -168,8 +168,8 @@ inline void for_elements(const Context& ctx, std::int64_t n, int arrays, T* y, F
   });
 }
 
-// term(0) + ... + term(n - 1), each a register. Errors grow with the longest chain of additions: more
-// than 64 terms are added in pieces, whose sums are added with what rounding takes away kept.
+// term(0) + ... + term(n - 1), each a register. Errors grow with the longest chain of additions:
+// more than 64 terms are added in pieces, whose sums are added with what rounding takes away kept.
 template <class T, class F>
 LIMULUS_INLINE Vec<T> sum_of_terms(std::int64_t n, F term) {
   constexpr std::int64_t piece = 64;

@@ -213,9 +213,9 @@ LIMULUS_INLINE bool any(Vec<float>::Mask m) { return _mm256_movemask_ps(m.v) != 
 LIMULUS_INLINE bool any(Vec<double>::Mask m) { return _mm256_movemask_pd(m.v) != 0; }
 #endif
 
-// sum + term, where `lost` keeps what the additions before rounded away, to be put back with the next
-// term (Kahan, 1965): the error of a long sum is then that of two additions. An infinite sum has lost
-// nothing that counts.
+// sum + term, where `lost` keeps what the additions before rounded away, to be put back with the
+// next term (Kahan, 1965): the error of a long sum is then that of two additions. An infinite sum
+// has lost nothing that counts.
 template <class T>
 LIMULUS_INLINE Vec<T> add_compensated(Vec<T> sum, Vec<T> term, Vec<T>* lost) {
   const Vec<T> whole = term - *lost, result = sum + whole;

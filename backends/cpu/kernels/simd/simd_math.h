@@ -263,8 +263,8 @@ LIMULUS_INLINE Vec<T> sigmoid(Vec<T> x) {
   return numerator / (e + Vec<T>::set(1));
 }
 
-// s^-beta and 1/s for s > 0, which local response normalization needs. (s^(-beta - 1) itself would be
-// below the smallest float from s = 1e22 on.)
+// s^-beta and 1/s for s > 0, which local response normalization needs. (s^(-beta - 1) itself would
+// be below the smallest float from s = 1e22 on.)
 template <class T>
 struct Powers {
   Vec<T> p, inverse;

@@ -22,9 +22,9 @@
 // leaver would save three additions that nobody waits for, and would carry the rounding errors of
 // all channels before, and a NaN for ever.
 //
-// Windows of five channels and beta = 3/4, the paper's, have loops of their own (lrn_five.h, and the
-// second half of this file); the general ones serve every other size and exponent. There s^-3/4 is
-// two square roots and two divisions, and any other beta goes through exp and log (simd_math.h).
+// Windows of five channels and beta = 3/4, the paper's, have loops of their own (lrn_five.h, and
+// the second half of this file); the general ones serve every other size and exponent. There s^-3/4
+// is two square roots and two divisions, and any other beta goes through exp and log (simd_math.h).
 #include "backends/cpu/kernels/memory_kernels.h"
 #include "backends/cpu/kernels/simd/parallel.h"
 #include "backends/cpu/kernels/simd/simd_math.h"
@@ -193,8 +193,8 @@ template <class T>
 constexpr std::int64_t paper_row = 8192 / sizeof(T);  // pixels of a block
 
 // Results go to `y` where they belong or, if they are to be streamed, to a small stage first: four
-// channels begin at four different places in their cache lines, and streaming wants whole lines. The
-// detour pays where the memory bus is what several threads wait for, and a register is a line:
+// channels begin at four different places in their cache lines, and streaming wants whole lines.
+// The detour pays where the memory bus is what several threads wait for, and a register is a line:
 // measured with 2 threads on 37 MB, AVX-512 gains a fifth; AVX2 loses a tenth, and so do both on
 // outputs that the L3 cache holds.
 template <class T>

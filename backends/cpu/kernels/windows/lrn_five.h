@@ -12,9 +12,9 @@
 //               i + 3                     ((q3 + q4) + q5 + q6) + q7
 //
 // Measured (batch 32, one core of an AMD EPYC, Zen 5, AVX-512): conv1's output (96 x 55 x 55) takes
-// 2.2 ms forward and 3.8 ms backward, 33 and 30 GB/s; one channel at a time, with the exact roots, it
-// took 3.1 and 6.7 ms. With all data in the caches forward needs 11 cycles a register, so that it is
-// arithmetic as much as memory that it waits for.
+// 2.2 ms forward and 3.8 ms backward, 33 and 30 GB/s; one channel at a time, with the exact roots,
+// it took 3.1 and 6.7 ms. With all data in the caches forward needs 11 cycles a register, so that
+// it is arithmetic as much as memory that it waits for.
 //
 // Groups begin at even channels, so that a channel's sum has the same order wherever it is taken.
 // Channels beyond the first and the last are rows of zeros.
@@ -80,7 +80,8 @@ struct EdgeChannels {
   LIMULUS_INLINE void prefetch(At, int) const {}
 };
 
-// s of the four channels in the middle. None is above the sum of all eight squares, which `range` sees.
+// s of the four channels in the middle. None is above the sum of all eight squares, which `range`
+// sees.
 template <class T, class Rows, class At>
 LIMULUS_INLINE void four_scales(const Rows& x, At at, const LrnFactors<T>& f, Vec<T>* s,
                                 ScaleRange<T>& range) {
@@ -141,8 +142,8 @@ struct Carried {
   std::int64_t row;
 };
 
-// dx of the channels i .. i + 3. x holds the channels i .. i + 7, dy i + 2 .. i + 5: those channels'
-// r and dy s^-beta are new here, and the ones before are carried over.
+// dx of the channels i .. i + 3. x holds the channels i .. i + 7, dy i + 2 .. i + 5: those
+// channels' r and dy s^-beta are new here, and the ones before are carried over.
 template <class T, class Rows, class DyRows>
 LIMULUS_INLINE void gradient_of_four(Rows x, DyRows dy, std::int64_t count, LrnFactors<T> f,
                                      Carried<T> c, ScaleRange<T>& range, T* dx0, T* dx1, T* dx2,

@@ -2,10 +2,11 @@
 // AlexNet does after its first two convolutions.
 //
 // In two steps the normalized image is written to memory and read back, although each of its values
-// is needed once. Here four of its planes at a time (48 KiB at 55 x 55) are made in a workspace that
-// stays in the L2 cache, pooled from there, and overwritten by the next four. Of 37 + 37 + 37 + 9 MB
-// at batch 32, 37 + 9 are left. A task is 32 channels of an image, so that a single image keeps
-// several threads busy; the two channels before and the two behind are read by its neighbours too.
+// is needed once. Here four of its planes at a time (48 KiB at 55 x 55) are made in a workspace
+// that stays in the L2 cache, pooled from there, and overwritten by the next four. Of 37 + 37 + 37
+// + 9 MB at batch 32, 37 + 9 are left. A task is 32 channels of an image, so that a single image
+// keeps several threads busy; the two channels before and the two behind are read by its neighbours
+// too.
 //
 // The loops are those of the two steps, so that the maxima are the same bits.
 #include "backends/cpu/kernels/memory_kernels.h"

@@ -1,12 +1,12 @@
 #pragma once
 // Local response normalization where float's range ends: in double.
 //
-// A float holds 1e-38 to 3e38. With x = 1e14 and alpha = 1, s is 5e28 and s^-1.75 = 6e-51; from 2e19 on
-// x^2 itself is too large. Yet y and dx are ordinary numbers. The fast loops are right as long as s
-// stays between `least` and `most`, far wider than a network's activations take it; they keep the
-// largest and the smallest s that they meet (an operation or two for each), and what of a block's
-// channels lies outside is computed once more here, by plain loops over doubles. That takes ten times
-// as long. Kernels for double end where double's range ends.
+// A float holds 1e-38 to 3e38. With x = 1e14 and alpha = 1, s is 5e28 and s^-1.75 = 6e-51; from
+// 2e19 on x^2 itself is too large. Yet y and dx are ordinary numbers. The fast loops are right as
+// long as s stays between `least` and `most`, far wider than a network's activations take it; they
+// keep the largest and the smallest s that they meet (an operation or two for each), and what of a
+// block's channels lies outside is computed once more here, by plain loops over doubles. That takes
+// ten times as long. Kernels for double end where double's range ends.
 #include <cstdint>
 
 #include "backends/cpu/kernels/simd/parallel.h"
@@ -17,8 +17,8 @@ namespace limulus::cpu::LIMULUS_ISA {
 struct ScaleLimits {
   float least, most;
 };
-// With beta = 3/4 by roots; else by exp(-beta log s), whose error grows with |log s|. With alpha = 0 the
-// squares do not count, but 0 times an infinite one would be NaN: always here.
+// With beta = 3/4 by roots; else by exp(-beta log s), whose error grows with |log s|. With alpha =
+// 0 the squares do not count, but 0 times an infinite one would be NaN: always here.
 LIMULUS_INLINE ScaleLimits limits_of(const LrnShape& s) {
   if (s.alpha == 0) return {1, 0};
   if (s.beta == 0.75) return {0x1p-32f, 0x1p32f};

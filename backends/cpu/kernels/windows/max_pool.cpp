@@ -16,10 +16,11 @@ namespace limulus::cpu::LIMULUS_ISA {
 namespace {
 
 #ifdef __AVX512F__
-// ---- backward, 3 x 3 windows with a stride of 2 --------------------------------------------------
+// ---- backward, 3 x 3 windows with a stride of 2
+// --------------------------------------------------
 //
-// Instead of sending each dy to its element, each element asks the windows that hold it. In a row of
-// the image the even elements lie in two windows and the odd ones in one:
+// Instead of sending each dy to its element, each element asks the windows that hold it. In a row
+// of the image the even elements lie in two windows and the odd ones in one:
 //
 //     element   0   1   2   3   4   5   6
 //     window   [  0      ]
@@ -27,9 +28,10 @@ namespace {
 //                              [  2      ]         element 2m + 1 asks window m
 //
 // A register holds the windows m, m + 1 ..., another the windows m - 1, m ..., and "is your maximum
-// here?" is a comparison of positions. Measured in turns at batch 32 (one core of an AMD EPYC, Zen 5,
-// AVX-512): 27 x 27 planes take 0.6 of the time that sending takes, 55 x 55 planes 0.8. With the 8
-// lanes of AVX2, or where the windows of a row fill less than half a register, sending is as fast.
+// here?" is a comparison of positions. Measured in turns at batch 32 (one core of an AMD EPYC, Zen
+// 5, AVX-512): 27 x 27 planes take 0.6 of the time that sending takes, 55 x 55 planes 0.8. With the
+// 8 lanes of AVX2, or where the windows of a row fill less than half a register, sending is as
+// fast.
 
 // dy and argmax of a register of neighbouring windows. Lanes may hold windows of the row before or
 // behind: their maxima are in columns where they are not asked for.
@@ -62,7 +64,8 @@ struct Windows {
 };
 
 // Elements 2m, 2m + 1 ... of a row. Whole registers run on into the rows behind, which are written
-// later (rows from the top, strips from the right), so that only a plane's end needs partial stores.
+// later (rows from the top, strips from the right), so that only a plane's end needs partial
+// stores.
 template <class T>
 LIMULUS_INLINE void store_pairs(T* p, const T* row_end, const T* plane_end, Vec<T> even,
                                 Vec<T> odd) {
@@ -78,8 +81,8 @@ LIMULUS_INLINE void store_pairs(T* p, const T* row_end, const T* plane_end, Vec<
     high.store_n(p + width, static_cast<int>(smaller(width, row_end - p - width)));
 }
 
-// The columns 2m .. of plane p, for a register of m. Down the rows as forward (max_pool_plane.h): an
-// even row lies in two rows of windows, and what the upper one gives is taken along.
+// The columns 2m .. of plane p, for a register of m. Down the rows as forward (max_pool_plane.h):
+// an even row lies in two rows of windows, and what the upper one gives is taken along.
 template <class T>
 LIMULUS_INLINE void gather_strip(const Window2d& win, std::int64_t p, std::int64_t planes,
                                  std::int64_t m, const T* dy, const std::int32_t* argmax, T* dx) {
@@ -127,8 +130,8 @@ LIMULUS_INLINE void gather_plane(const Window2d& win, std::int64_t p, std::int64
 
 // ---- backward, any windows ----------------------------------------------------------------------
 
-// lost, a workspace as large as the plane, keeps what the additions to an element round away; it is null
-// where an element lies in few windows.
+// lost, a workspace as large as the plane, keeps what the additions to an element round away; it is
+// null where an element lies in few windows.
 template <class T>
 LIMULUS_INLINE void scatter_plane(std::int64_t in, std::int64_t out, const T* dy,
                                   const std::int32_t* argmax, T* dx, T* lost) {
@@ -164,8 +167,8 @@ void max_pool2d_backward(const Context& ctx, const Pool2dShape& s, const T* dy,
   const std::int64_t planes = s.n * s.c, in = win.h.in * win.w.in, out = win.h.out * win.w.out;
   const std::int64_t bytes = (in + out) * static_cast<std::int64_t>(sizeof(T)) + out * 4;
 #ifdef __AVX512F__
-  // Positions must be exact in float, and the windows of a row be several, so that its first and its
-  // last have no column in common.
+  // Positions must be exact in float, and the windows of a row be several, so that its first and
+  // its last have no column in common.
   if (is_pool_three(win) && win.w.out >= Vec<T>::width / 2 && in < 1 << 24)
     return for_planes(ctx, planes, bytes,
                       [=](std::int64_t p, int) { gather_plane(win, p, planes, dy, argmax, dx); });

@@ -1,27 +1,27 @@
 #pragma once
 // The maxima over the windows of one plane, for max_pool.cpp and lrn_max_pool.cpp.
 //
-//     y[oh, ow] = max over the window's taps inside the image of x[oh S - P + fh D, ow S - P + fw D]
+//     y[oh, ow] = max over the window's taps in the image of x[oh S - P + fh D, ow S - P + fw D]
 //
 // The letters: oh, ow a window; fh, fw a tap in it; S stride, P padding, D dilation. Among equal
 // maxima the first in row-major order wins, and a NaN wins over all numbers.
 //
-// Two ways. AlexNet's windows, 3 x 3 with a stride of 2 and all inside, have loops that compare each
-// row of taps once for both windows that it belongs to (`pool_three_plane`). All others, the rest of
-// this chapter:
+// Two ways. AlexNet's windows, 3 x 3 with a stride of 2 and all inside, have loops that compare
+// each row of taps once for both windows that it belongs to (`pool_three_plane`). All others, the
+// rest of this chapter:
 //
-// A register holds neighbouring windows of one output row. For each tap, the values that the windows
-// see there are every S-th element of an input row (pool_geometry.h); the register of maxima and the
-// register of winning taps are updated where the tap is larger. Taps are visited in row-major order,
-// so "strictly larger" keeps the first. The winner is kept as its distance from the window's first
-// element, in a floating lane of the same width (exact up to 2^24 in float; such a window would span
-// 64 MiB), and becomes an integer once at the end. Windows that hang over the image's left or right
-// edge go one by one.
+// A register holds neighbouring windows of one output row. For each tap, the values that the
+// windows see there are every S-th element of an input row (pool_geometry.h); the register of
+// maxima and the register of winning taps are updated where the tap is larger. Taps are visited in
+// row-major order, so "strictly larger" keeps the first. The winner is kept as its distance from
+// the window's first element, in a floating lane of the same width (exact up to 2^24 in float; such
+// a window would span 64 MiB), and becomes an integer once at the end. Windows that hang over the
+// image's left or right edge go one by one.
 //
 // A row of 13 windows does not fill a register of 16. Its loads run on into the next row, and the
-// surplus lanes are not stored (lanes_to_load). Measured (128 x 256 planes of 27 x 27, 3 x 3 windows,
-// stride 2, one core of an AMD EPYC, Zen 5, AVX-512): 7.7 ms, against 21 ms with partial loads. (Those
-// planes now go the first way, in less than half of the time: README.md.)
+// surplus lanes are not stored (lanes_to_load). Measured (128 x 256 planes of 27 x 27, 3 x 3
+// windows, stride 2, one core of an AMD EPYC, Zen 5, AVX-512): 7.7 ms, against 21 ms with partial
+// loads. (Those planes now go the first way, in less than half of the time: README.md.)
 #include "backends/cpu/kernels/windows/pool_geometry.h"
 
 namespace limulus::cpu::LIMULUS_ISA {
@@ -166,10 +166,12 @@ inline void pool_any_plane(const Window2d& win, const T* x, const T* array_end, 
   }
 }
 
-// ---- windows of 3 x 3 with a stride of 2, all of them inside ---------------------------------------
+// ---- windows of 3 x 3 with a stride of 2, all of them inside
+// ---------------------------------------
 //
-// The maximum over a window is the maximum over its three rows of the maximum over the three taps of
-// a row. A row's maxima serve two windows, the one that ends with the row and the one that begins:
+// The maximum over a window is the maximum over its three rows of the maximum over the three taps
+// of a row. A row's maxima serve two windows, the one that ends with the row and the one that
+// begins:
 //
 //     input row    0     1     2     3     4          a register of windows walks down the plane,
 //     window 0    [m     m     m]                     and takes the maxima of row 2 along

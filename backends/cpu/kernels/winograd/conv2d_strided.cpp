@@ -2,10 +2,10 @@
 // w[k, c, fh, fw], where few channels are seen through a tile_cols window with a stride: rearranged
 // (conv2d_strided.h), then by Winograd's products.
 //
-// A task is some rows of tiles of one image: it rearranges what they see, transforms it, and then, for 32
-// output channels at a time, multiplies and transforms back. What it holds meanwhile (conv1, four
-// rows of 11 tiles: 414 KB of transformed tiles, 276 KB of products, 301 KB of filters) fits into
-// L2, so that memory is read and written once.
+// A task is some rows of tiles of one image: it rearranges what they see, transforms it, and then,
+// for 32 output channels at a time, multiplies and transforms back. What it holds meanwhile (conv1,
+// four rows of 11 tiles: 414 KB of transformed tiles, 276 KB of products, 301 KB of filters) fits
+// into L2, so that memory is read and written once.
 #include "backends/cpu/kernels/winograd/conv2d_strided.h"
 
 #include "backends/cpu/kernels/matrix_kernels.h"

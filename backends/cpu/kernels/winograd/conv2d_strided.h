@@ -7,11 +7,11 @@
 //     y[oh] = sum over f of x[S oh + f] w[f] = sum over p, a of x[S (oh + a) + p] w[S a + p]
 //           = sum over p of the convolution of x_p[i] = x[S i + p] with w_p[a] = w[S a + p]
 //
-// has a stride of 1. In two dimensions the pixels go to S * S smaller images in turn, as cards are dealt.
-// These are as many channels, and a filter of F taps becomes filters of ceil(F / S). The rearrangement
-// is known as space-to-depth, and the parts of the filter as its polyphase components. AlexNet's first layer,
-// 11 x 11 taps over 3 channels in steps of 4, becomes 3 x 3 taps over 48 channels: 432 taps rather
-// than 363, since the twelfth row and column are zeros.
+// has a stride of 1. In two dimensions the pixels go to S * S smaller images in turn, as cards are
+// dealt. These are as many channels, and a filter of F taps becomes filters of ceil(F / S). The
+// rearrangement is known as space-to-depth, and the parts of the filter as its polyphase
+// components. AlexNet's first layer, 11 x 11 taps over 3 channels in steps of 4, becomes 3 x 3 taps
+// over 48 channels: 432 taps rather than 363, since the twelfth row and column are zeros.
 //
 // What is won: to 3 x 3 taps Winograd's products apply (winograd.h). A tile of 5 x 5 outputs takes
 // 49 multiplications per channel and filter where the rearranged convolution takes 25 * 9. conv1's
@@ -32,7 +32,8 @@
 
 namespace limulus::cpu::LIMULUS_ISA {
 
-// Most channels after space-to-depth, so that the distance of two tiles is a constant of the program.
+// Most channels after space-to-depth, so that the distance of two tiles is a constant of the
+// program.
 constexpr std::int64_t most_channels = 48;
 
 constexpr std::int64_t tile_side = tile_out<3>;  // a tile's width in outputs
@@ -101,8 +102,8 @@ struct SpaceToDepthMemory {
         flat(reinterpret_cast<T*>(memory + v_bytes(d) + m_bytes(d))) {}
 };
 
-// One image row is rearranged: lanes [lane, lane + S) of the new pixel j are its padded pixels S j ..
-// S j + S - 1. to: new pixel j at j * width.
+// One image row is rearranged: lanes [lane, lane + S) of the new pixel j are its padded pixels S j
+// .. S j + S - 1. to: new pixel j at j * width.
 template <class T, int S>
 void row_to_depth(const T* row, std::int64_t in, std::int64_t pad, std::int64_t n, T* to) {
   constexpr int width = Vec<T>::width;
@@ -122,8 +123,9 @@ void row_to_depth(const T* row, std::int64_t in, std::int64_t pad, std::int64_t 
 }
 
 // Lays out what the tiles of rows [row, row + count) see, [vector of channels, i, j, lane], with
-// channel (p, c, q) of remainder p in h and q in w. x: one image. Zeros are what no window reads (the
-// last tiles would multiply it by the filters' added zeros), and lanes beyond the last channel.
+// channel (p, c, q) of remainder p in h and q in w. x: one image. Zeros are what no window reads
+// (the last tiles would multiply it by the filters' added zeros), and lanes beyond the last
+// channel.
 template <class T>
 void space_to_depth(const SpaceToDepth<T>& d, const T* x, std::int64_t row, std::int64_t count,
                     T* strip) {

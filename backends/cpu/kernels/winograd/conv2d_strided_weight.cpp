@@ -6,10 +6,10 @@
 //
 //     dg = G^T [ sum over tiles of (A dy A^T) * (B^T d B) ] G
 //
-// The sum over tiles is, for each of the 49 points, a matrix product [channels, tiles] x [tiles, k],
-// which again takes a quarter of the multiplications that conv1 takes directly. The sums are long:
-// the tiles are cut into chunks, whose sums are kept apart and added in order at the end, so that
-// the result does not depend on the number of threads.
+// The sum over tiles is, for each of the 49 points, a matrix product [channels, tiles] x [tiles,
+// k], which again takes a quarter of the multiplications that conv1 takes directly. The sums are
+// long: the tiles are cut into chunks, whose sums are kept apart and added in order at the end, so
+// that the result does not depend on the number of threads.
 #include "backends/cpu/kernels/matrix_kernels.h"
 #include "backends/cpu/kernels/winograd/conv2d_strided.h"
 

@@ -4,13 +4,14 @@
 //   1. the images' tiles are brought to the seven points, for all channels: v, in L3 (conv3, 32
 //      images: all of it, 15 MB);
 //   2. a task takes 32 output channels and some strips. It brings its filters to the points: u,
-//      5.4 (2) times as large as 3 x 3 (5 x 5) filters, which is why it is not kept. Then, for about
-//      54 tiles at a time, it multiplies, 49 products [tiles, c] x [c, 32], into m, which is small
-//      enough for L2, and takes m back to outputs, adding the bias and cutting off below 0 meanwhile.
+//      5.4 (2) times as large as 3 x 3 (5 x 5) filters, which is why it is not kept. Then, for
+//      about 54 tiles at a time, it multiplies, 49 products [tiles, c] x [c, 32], into m, which is
+//      small enough for L2, and takes m back to outputs, adding the bias and clamping at 0
+//      meanwhile.
 // Thus only v, and each filter and output once, pass through memory.
 //
-// With few tiles (one image) the filters are the larger side: then they are brought to the points 64
-// channels at a time, so that u stays in L2.
+// With few tiles (one image) the filters are the larger side: then they are brought to the points
+// 64 channels at a time, so that u stays in L2.
 //
 // Each output is a sum over channels in order, in pieces that depend on the shape alone: neither
 // blocks nor threads show in the result. Pieces of 128 channels, added at the end, have three
@@ -22,9 +23,9 @@
 //     conv3, 256 -> 384            85, 31         86, 31        46, 15            48, 16
 //     conv4, 2 x (192 -> 192)      62, 24         62, 24        35, 13            36, 14
 //     conv5, 2 x (192 -> 128)      44, 16         42, 15        24, 9             23, 8.4
-// and one image, AVX-512, forward: conv2 2.2, 0.61; conv3 1.8, 0.59; conv4 1.4, 0.47; conv5 0.93, 0.32.
-// Of conv4's time the products take 70 % (at 85 % of the peak), turning x and y over 12 % (they come
-// from memory), the ways to the points and back the rest (perf).
+// and one image, AVX-512, forward: conv2 2.2, 0.61; conv3 1.8, 0.59; conv4 1.4, 0.47; conv5 0.93,
+// 0.32. Of conv4's time the products take 70 % (at 85 % of the peak), turning x and y over 12 %
+// (they come from memory), the ways to the points and back the rest (perf).
 #include "backends/cpu/kernels/matrix_kernels.h"
 #include "backends/cpu/kernels/winograd/winograd_tiles.h"
 
@@ -62,8 +63,8 @@ struct Plan {
   std::int64_t u_count(std::int64_t c) const { return keep ? ceil_div(c, steps) * u_size : u_size; }
 };
 
-// The filters, [k, c, taps, taps] or, flipped, [c, k, taps, taps] to be read with their taps flipped
-// by half a circle; or packed, [group, panel, c, taps, taps, k of the panel].
+// The filters, [k, c, taps, taps] or, flipped, [c, k, taps, taps] to be read with their taps
+// flipped by half a circle; or packed, [group, panel, c, taps, taps, k of the panel].
 template <class T, int Taps>
 struct Filters {
   static constexpr int cols = Blocking<T>::cols, area = Taps * Taps, chunk = 8;
@@ -105,8 +106,8 @@ struct Filters {
   }
 };
 
-// m[tile, product, k of the panel] = or += v[product, tile, c] u[product, c, k of the panel]. Where the
-// panel ends within a register, filters of zeros make up the rest.
+// m[tile, product, k of the panel] = or += v[product, tile, c] u[product, c, k of the panel]. Where
+// the panel ends within a register, filters of zeros make up the rest.
 template <class T>
 void multiply(const Tiling<T>& t, const Plan<T>& plan, std::int64_t tiles, std::int64_t steps,
               std::int64_t channels, const T* v, const T* u, bool add, T* m) {

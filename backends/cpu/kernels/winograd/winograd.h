@@ -10,10 +10,10 @@
 //     m3 = (d1 - d3) g2
 // (m1 + m2 = d1 g1 + d2 (g0 + g2): with m0 the terms in d2 g0 cancel.) What is done to d and to g
 // are additions, and each is done once, while a d meets many filters and a g many images. Behind it
-// is a fact about polynomials: two of degrees m - 1 and 2 have a product of degree m + 1, known from
-// its values at m + 2 points, and at a point a product costs one multiplication. Here the points
-// are 0, 1, -1 and infinity. Convolution as a sliding sum is that product's transpose, so that m
-// outputs need m + 2 multiplications rather than 3 m. (Winograd, "Arithmetic Complexity of
+// is a fact about polynomials: two of degrees m - 1 and 2 have a product of degree m + 1, known
+// from its values at m + 2 points, and at a point a product costs one multiplication. Here the
+// points are 0, 1, -1 and infinity. Convolution as a sliding sum is that product's transpose, so
+// that m outputs need m + 2 multiplications rather than 3 m. (Winograd, "Arithmetic Complexity of
 // Computations", 1980; for networks: Lavin and Gray, "Fast Algorithms for Convolutional Neural
 // Networks", 2016, who name it F(m, 3).)
 //
@@ -33,15 +33,15 @@
 // G^T). The divisors that belong to each point are part of B here.
 //
 // Seven suit AlexNet. Its maps of 27 x 27 (conv2, 5 x 5) are 9 x 9 tiles of 3 x 3, none over the
-// edge: 81 * 49 = 3969 multiplications per pair of channels instead of 18225, 4.6 times fewer. Those
-// of 13 x 13 (conv3 to 5, 3 x 3) are 3 x 3 tiles of 5 x 5 with two rows and columns to spare: 441
-// instead of 1521, 3.4 times fewer. (With six points F(4x4, 3x3) would take 576 there, and
+// edge: 81 * 49 = 3969 multiplications per pair of channels instead of 18225, 4.6 times fewer.
+// Those of 13 x 13 (conv3 to 5, 3 x 3) are 3 x 3 tiles of 5 x 5 with two rows and columns to spare:
+// 441 instead of 1521, 3.4 times fewer. (With six points F(4x4, 3x3) would take 576 there, and
 // F(2x2, 5x5) 7056 for conv2.) conv1, as 3 x 3 filters on a map of 55 x 55 (conv2d_strided.h)
 // (conv2d_strided.h), is 11 x 11 tiles of 5 x 5.
 //
-// The price is accuracy. Largest and typical (rms) error in float, in eps max(|y|, rms of y), normal
-// numbers, 192 channels for 3 x 3 and 48 for 5 x 5; each set the best of its kind among multiples
-// of 1/8:
+// The price is accuracy. Largest and typical (rms) error in float, in eps max(|y|, rms of y),
+// normal numbers, 192 channels for 3 x 3 and 48 for 5 x 5; each set the best of its kind among
+// multiples of 1/8:
 //                                                         F(5x5, 3x3)     F(3x3, 5x5)
 //     0, +-1/2, +-1, -2, infinity (close to the usual)      424   33        154   19
 //     0, +-1/2, +-5/4, +-5/2                                328   23        103   13
@@ -50,9 +50,9 @@
 // (Six points: 0, +-5/8, +-3/2 and infinity. The usual 0, +-1, +-2 and infinity had 452 and 21.)
 // Pairs of opposite points share half of their work, so that a set without 0 costs no more.
 //
-// The kernels of this folder, on AlexNet's layers with a batch of 32, AVX-512 (benchmarks/conv_error
-// prints this; sums over channels or tiles are formed in pieces of 128: without that conv3 had 394
-// and 24). In brackets the direct method:
+// The kernels of this folder, on AlexNet's layers with a batch of 32, AVX-512
+// (benchmarks/conv_error prints this; sums over channels or tiles are formed in pieces of 128:
+// without that conv3 had 394 and 24). In brackets the direct method:
 //                  outputs                  input gradient           weight gradient
 //     conv1       192, 11.3 (32, 2.9)                                 64, 12.9 (14, 3.0)
 //     conv2       119, 12.0 (24, 2.6)       165, 18.0 (18, 2.8)      143, 17.9 (15, 2.9)
@@ -67,13 +67,14 @@ namespace limulus::cpu::LIMULUS_ISA {
 
 //
 // And what is not finite. An output is a sum over its whole tile in which the pixels outside of its
-// window cancel; infinity and NaN do not, and neither does what overflows on the way to the points. So a
-// tile with one such pixel has no finite output, where the direct method leaves those whose windows do
-// not hold it. The kernels look at what comes back from the points (`Finite`, one multiply-add for
-// each output) and report images, or a gradient of the weights, in which something is not finite;
-// conv2d.cpp computes those directly.
+// window cancel; infinity and NaN do not, and neither does what overflows on the way to the points.
+// So a tile with one such pixel has no finite output, where the direct method leaves those whose
+// windows do not hold it. The kernels look at what comes back from the points (`Finite`, one
+// multiply-add for each output) and report images, or a gradient of the weights, in which something
+// is not finite; conv2d.cpp computes those directly.
 //
-// (A large finite pixel costs its neighbours in the tile digits instead: docs/performance/winograd.md.)
+// (A large finite pixel costs its neighbours in the tile digits instead:
+// docs/performance/winograd.md.)
 constexpr int tile_in = 7;  // what a tile sees of the image, in each direction; also its products
 constexpr int tile_products = tile_in * tile_in;
 template <int Taps>
@@ -154,8 +155,8 @@ LIMULUS_INLINE void powers(const Vec<T> m[7], Vec<T> out[Count]) {
   }
 }
 
-// How many pixels of an axis lie before the end of the last window. What is behind no window reads, and
-// a tile must not either.
+// How many pixels of an axis lie before the end of the last window. What is behind no window reads,
+// and a tile must not either.
 LIMULUS_INLINE std::int64_t pixels_read(const Window1d& a) {
   const std::int64_t end = (a.out - 1) * a.stride + (a.kernel - 1) * a.dilation + 1 - a.pad;
   return larger(0, smaller(a.in, end));

@@ -75,14 +75,14 @@ struct Tiling {
 };
 
 // Some maps of an image, h x w, and the part of them that is laid out: rows [top, top + rows) and
-// columns [left, left + cols), with zeros where there is no image, or where no window reads it: below
-// row read_h and right of column read_w.
+// columns [left, left + cols), with zeros where there is no image, or where no window reads it:
+// below row read_h and right of column read_w.
 struct Part2d {
   std::int64_t h, w, top, left, rows, cols, read_h, read_w;
 };
 
-// strip[row, column, lane]. What is beyond the image must be zero already, if `ready`. Lanes for which
-// there is no map hold zeros (and not what was left there: clear_columns, pack.h, says why).
+// strip[row, column, lane]. What is beyond the image must be zero already, if `ready`. Lanes for
+// which there is no map hold zeros (and not what was left there: clear_columns, pack.h, says why).
 template <class T>
 void lay_strip(const T* maps, std::int64_t count, const Part2d& a, bool ready, T* flat, T* strip) {
   constexpr int width = Vec<T>::width;

@@ -12,8 +12,8 @@
 // For each block of tiles, at most as many as one pass of the matrix product takes:
 //   1. the images' tiles are brought to the points: v, just as forward;
 //   2. a task takes 32 output channels and some input channels: it brings dy's tiles to the points,
-//      then, for 56 input channels at a time, multiplies into m, which stays in L2, and takes m back
-//      to filters. Blocks are added up there: 9 (25) numbers each instead of 49.
+//      then, for 56 input channels at a time, multiplies into m, which stays in L2, and takes m
+//      back to filters. Blocks are added up there: 9 (25) numbers each instead of 49.
 // The left operand is v^T: the register tile reads it down the columns (`TransposedA`).
 //
 // Every sum runs over tiles in order, within blocks that depend on the shape alone.
@@ -74,8 +74,8 @@ void transform_gradient(const Tiling<T>& t, const Plan<T>& plan, std::int64_t st
 }
 
 // m[c, product, k of the panel] = v[product, tile, c]^T g[product, tile, k of the panel]. Sums over
-// about 128 tiles are formed apart: two thirds of the rounding errors, for 4 % of the time. `cols` is
-// a number of whole registers; where k ends before, g holds zeros.
+// about 128 tiles are formed apart: two thirds of the rounding errors, for 4 % of the time. `cols`
+// is a number of whole registers; where k ends before, g holds zeros.
 template <class T>
 void multiply(const Tiling<T>& t, const Plan<T>& plan, std::int64_t tiles, std::int64_t channels,
               int cols, const T* v, const T* g, T* m) {
