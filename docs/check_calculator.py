@@ -81,7 +81,8 @@ def differs(o: dict, program: dict, calculator: dict) -> bool:
 class Browser:
     def __init__(self, path: str, folder: str):
         self.command = [path, "--headless", "--disable-gpu", "--no-first-run", "--no-sandbox",
-                        f"--user-data-dir={folder}/profile", "--virtual-time-budget=5000", "--dump-dom"]
+                        f"--user-data-dir={folder}/profile", "--virtual-time-budget=5000",
+                        "--dump-dom"]
         self.folder = Path(folder)
 
     def show(self, body: str, address: str = "") -> str:
@@ -90,8 +91,8 @@ class Browser:
         page.write_text('<!doctype html><meta charset="utf-8"><body>'
                         f"<script>{SCRIPT.read_text(encoding='utf-8')}</script>{body}",
                         encoding="utf-8")
-        done = subprocess.run([*self.command, page.as_uri() + address], capture_output=True, text=True,
-                              check=False, timeout=300)
+        done = subprocess.run([*self.command, page.as_uri() + address], capture_output=True,
+                              text=True, check=False, timeout=300)
         return done.stdout
 
 
@@ -150,7 +151,8 @@ def form_findings(browser: Browser) -> list[str]:
         if wanted not in shown:
             findings.append(f"the form at '{address}' does not show '{wanted}'")
         elif sizes:
-            findings += [f"the form at '{address}': {what}" for what in drawing_findings(shown, *sizes)]
+            findings += [f"the form at '{address}': {what}"
+                         for what in drawing_findings(shown, *sizes)]
     return findings
 
 

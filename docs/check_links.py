@@ -67,7 +67,8 @@ def main() -> int:
                 findings.append(f"{path.relative_to(site)}:{line}: {link}: {why}")
     if not within:
         findings.append(f"{site}: there are no pages with links")
-    print("\n".join(findings) or f"{within} links within the site lead somewhere; {elsewhere} lead elsewhere")
+    print("\n".join(findings)
+          or f"{within} links within the site lead somewhere; {elsewhere} lead elsewhere")
     return 1 if findings else 0
 
 

@@ -215,7 +215,8 @@ def examples_findings() -> list[str]:
         for wrong, what in (
             (len(lines) >= 150, f"{len(lines)} lines; fewer than 150 fit into one lesson"),
             (len(lines[longest]) > 80, f"line {longest + 1} is longer than 80 columns"),
-            (not lines[0].startswith(f"// {name[:2]} "), f"begins with '// {name[:2]} ' and its title"),
+            (not lines[0].startswith(f"// {name[:2]} "),
+             f"begins with '// {name[:2]} ' and its title"),
             (f"[{name[:2]}]({name})" not in listed, "examples/README.md does not list it"),
         ):
             if wrong:
@@ -240,7 +241,8 @@ def main() -> int:
             page.update()
         findings += page.findings
         checked += page.checked
-    print("\n".join(findings) or f"{checked} numbers, calculations, excerpts and commands are right")
+    print("\n".join(findings)
+          or f"{checked} numbers, calculations, excerpts and commands are right")
     return 1 if findings else 0
 
 

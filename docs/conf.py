@@ -11,7 +11,8 @@ author = "the authors of Limulus"
 html_title = "Limulus"
 
 root_doc = "docs/index"
-include_patterns = ["README.md", "CONTRIBUTING.md", "*/README.md", "*/*/README.md", "*/*/*/README.md", "*/*/*/*/README.md",
+include_patterns = ["README.md", "CONTRIBUTING.md",
+                    "*/README.md", "*/*/README.md", "*/*/*/README.md", "*/*/*/*/README.md",
                     "docs/**.md",
                     "examples/*.cpp", "examples/*/*.cpp"]
 exclude_patterns = ["build*", "runs", ".*", "**/.*"]

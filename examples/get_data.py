@@ -91,7 +91,8 @@ def alone(folder: Path):
 
 def sha256(path: Path) -> str:
     if not path.is_file():  # opening a named pipe would wait for ever
-        raise Problem(f"{path}: is there, but is not a file; it was not touched. Move it away and try again.")
+        raise Problem(f"{path}: is there, but is not a file; it was not touched. Move it away and "
+                      "try again.")
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):
@@ -132,7 +133,8 @@ def receive(address: str, part: Path) -> None:
     try:
         answer = urllib.request.urlopen(request, timeout=60)
     except urllib.error.HTTPError as error:
-        if error.code == 416 and have:  # nothing is left to send: the sum will say whether it is right
+        # Nothing is left to send: the sum will say whether it is right.
+        if error.code == 416 and have:
             return
         raise
     with answer:
@@ -170,11 +172,12 @@ def download(address: str, part: Path) -> None:
     except urllib.error.URLError as error:
         raise Problem(f"{address}: {one_line(error.reason)}{again}") from None
     except http.client.IncompleteRead as error:
-        raise Problem(f"{address}: the answer ended in its middle, after {len(error.partial)} bytes of "
-                      f"a piece{again}") from None
+        raise Problem(f"{address}: the answer ended in its middle, after {len(error.partial)} "
+                      f"bytes of a piece{again}") from None
     # An answer that is no HTTP, lengths that are no numbers, a connection that is cut or silent.
     except (http.client.HTTPException, ValueError, OSError) as error:
-        if isinstance(error, OSError) and error.filename is not None:  # the disk's, not the network's
+        # The disk's, not the network's.
+        if isinstance(error, OSError) and error.filename is not None:
             raise
         what = one_line(error)
         raise Problem(f"{address}: the answer cannot be understood: {what}{again}") from None
@@ -188,8 +191,9 @@ def fetch(address: str, wanted: str, folder: Path) -> Path:
         if found == wanted:
             print(f"{path}: is there, and good")
             return path
-        raise Problem(f"{path}: is there, but its SHA-256 is\n  {found}, expected\n  {wanted}.\nIt is "
-                      "damaged, or another file; it was not touched. Move it away and try again.")
+        raise Problem(f"{path}: is there, but its SHA-256 is\n  {found}, expected\n  {wanted}.\n"
+                      "It is damaged, or another file; it was not touched. Move it away and try "
+                      "again.")
     part = path.with_name(path.name + ".part")
     if part.is_symlink() or (part.exists() and not part.is_file()):
         raise Problem(f"{part}: is there, but is not a file; move it away and try again.")
@@ -198,9 +202,9 @@ def fetch(address: str, wanted: str, folder: Path) -> Path:
     found = sha256(part)
     if found != wanted:
         part.unlink()
-        raise Problem(f"{address}: what came has the SHA-256\n  {found}, expected\n  {wanted}.\nIt was "
-                      "thrown away. Try again; if it stays so, the file was changed or something between "
-                      "here and there changes it.")
+        raise Problem(f"{address}: what came has the SHA-256\n  {found}, expected\n  {wanted}.\n"
+                      "It was thrown away. Try again; if it stays so, the file was changed or "
+                      "something between here and there changes it.")
     part.rename(path)
     return path
 
@@ -218,11 +222,13 @@ def unpack(archive: Path, beginning: str, folder: Path) -> None:
             if not path.resolve().is_relative_to(folder.resolve()):
                 raise Problem(f"{archive}: \"{member.name}\" would lie outside of {folder}")
             values = tar.extractfile(member).read()
-            if path.is_file() and path.stat().st_size == member.size and path.read_bytes() == values:
+            if (path.is_file() and path.stat().st_size == member.size
+                    and path.read_bytes() == values):
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
             part = path.with_name(path.name + ".part")
-            part.unlink(missing_ok=True)  # of an earlier attempt; never written through, if it is a link
+            # Of an earlier attempt; never written through, if it is a link.
+            part.unlink(missing_ok=True)
             try:
                 part.write_bytes(values)
                 part.rename(path)

@@ -96,7 +96,8 @@ class GetData(unittest.TestCase):
         return status, out.getvalue()
 
     def names(self) -> list[str]:
-        return sorted(str(p.relative_to(self.folder)) for p in self.folder.rglob("*") if p.is_file())
+        return sorted(str(p.relative_to(self.folder)) for p in self.folder.rglob("*")
+                      if p.is_file())
 
     def test_fetches_once(self):
         self.offer("a.gz", b"all of it")
@@ -180,7 +181,8 @@ class GetData(unittest.TestCase):
             "to a file": b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\n\r\n",
             "an escape sequence": b"HTTP/1.1 404 \x1b[31mred\r\nContent-Length: 0\r\n\r\n",
             "a part nobody asked for": b"HTTP/1.1 206 Partial\r\nContent-Length: 3\r\n\r\nxyz",
-            "a part from elsewhere": b"HTTP/1.1 206 Partial\r\nContent-Range: bytes 7-9/10\r\n\r\nxyz",
+            "a part from elsewhere": b"HTTP/1.1 206 Partial\r\n"
+                                     b"Content-Range: bytes 7-9/10\r\n\r\nxyz",
         }
         self.offer("a.gz", b"right")
         address = get_data.FILES["set"][0][0]
@@ -191,7 +193,8 @@ class GetData(unittest.TestCase):
                 self.assertEqual(status, 1)
                 lines = [line for line in text.splitlines() if line.startswith("error: ")]
                 self.assertEqual(len(lines), 1, text)
-                self.assertTrue(text.endswith(lines[0] + "\n"), text)  # no second line of the server's
+                # No second line of the server's.
+                self.assertTrue(text.endswith(lines[0] + "\n"), text)
                 self.assertIn(address, lines[0])
                 self.assertNotIn("Traceback", text)
                 self.assertNotIn("\x1b", text)
@@ -244,7 +247,8 @@ class GetData(unittest.TestCase):
     def test_a_damaged_archive(self):
         get_data.UNPACKED = {"set": ""}
         whole = archive({"one": b"1" * 3000})
-        for values in (b"no archive", whole[:40], whole[: len(whole) // 2], whole[:-9] + b"123456789"):
+        for values in (b"no archive", whole[:40], whole[: len(whole) // 2],
+                       whole[:-9] + b"123456789"):
             with self.subTest(len(values)):
                 self.offer("a.tar.gz", values)
                 status, text = self.run_it()
@@ -265,7 +269,8 @@ class GetData(unittest.TestCase):
 
     def test_unpacks(self):
         get_data.UNPACKED = {"set": "inner/"}
-        self.offer("a.tar.gz", archive({"inner/one.bin": b"1", "inner/b/two.bin": b"22", "other": b"3"}))
+        self.offer("a.tar.gz", archive({"inner/one.bin": b"1", "inner/b/two.bin": b"22",
+                                        "other": b"3"}))
         self.assertEqual(self.run_it()[0], 0)
         self.assertEqual(self.names(), ["a.tar.gz", "b/two.bin", "one.bin"])
         (self.folder / "one.bin").unlink()

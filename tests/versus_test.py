@@ -26,7 +26,8 @@ import worker
 from contenders import Effort, Work
 
 # What a worker or a program does, as Python.
-ANSWERS = 'import sys\nfor line in sys.stdin: print(\'{"ms": 5, "images_per_second": 200}\', flush=True)'
+ANSWERS = ('import sys\n'
+           'for line in sys.stdin: print(\'{"ms": 5, "images_per_second": 200}\', flush=True)')
 DIES = "import os, sys; sys.stdin.readline(); os.kill(os.getpid(), 9)"
 LACKS = "import no_such_package"
 HANGS = "import time; time.sleep(60)"
@@ -124,8 +125,10 @@ class Versus(unittest.TestCase):
                 raise KeyError
         self.assertFalse(Path(f"/proc/{load.processes[0].pid}").exists())
         # What they use is not counted as others'.
-        program = "import time\nend = time.monotonic() + 0.3\nwhile time.monotonic() < end: pass\nprint(1)"
-        taken = measure.sample(lambda: measure.run_once([sys.executable, "-c", program]), measure.CPUS)
+        program = ("import time\nend = time.monotonic() + 0.3\n"
+                   "while time.monotonic() < end: pass\nprint(1)")
+        taken = measure.sample(lambda: measure.run_once([sys.executable, "-c", program]),
+                               measure.CPUS)
         self.assertEqual(taken.values, 1)
 
     def test_two_at_once(self):
@@ -156,7 +159,8 @@ class Versus(unittest.TestCase):
         a = SimpleNamespace(
             threads=[1, 2], rounds=1, patience=0, quick=True, effort=Effort(0.01, 1), training=[32],
             inference=[1], sweep=[1, 32], photographs=[], output=str(self.folder / "v.json"),
-            only=[p for p in run.PARTS if p not in ("inference", "start", "clblast", "torchvision")])
+            only=[p for p in run.PARTS
+                  if p not in ("inference", "start", "clblast", "torchvision")])
         document = {"provenance": {"processor": "a fast one"}, "contenders": {}, "results": [],
                     "settings": {"threads": a.threads, "disturbed_share": measure.DISTURBED_SHARE}}
         before, run.CPUS = run.CPUS, 0  # beside nobody
@@ -186,21 +190,24 @@ class Versus(unittest.TestCase):
             self.assertEqual(json.load(f), document)
         for how in (table.print_results, table.print_markdown):
             text = self.printed(how, document)
-            for expected in ("openvino, training step, batch 32, 1 thread: not available", "SIGKILL",
-                             "80 % (512x512x512)", "1 of 1 passes are below 80 % on 2 threads", "lrn1"):
+            for expected in ("openvino, training step, batch 32, 1 thread: not available",
+                             "SIGKILL", "80 % (512x512x512)",
+                             "1 of 1 passes are below 80 % on 2 threads", "lrn1"):
                 self.assertIn(expected, text)
         # The best other is another framework, though our own OpenCL was faster. 12 ms / 4 ms = 3.
-        self.assertIn("| training step, batch 32 | 250.0 | 250.0 | 83.3 | failed | torch | 3.00 |", text)
+        self.assertIn("| training step, batch 32 | 250.0 | 250.0 | 83.3 | failed | torch | 3.00 |",
+                      text)
         self.assertIn("| training step, batch 32 | 2 | 0.10 | 2.0 | 2.5 % |", text)
         # The busy machine: means, quiet and busy; who failed has no number and no ratio.
-        self.assertIn("| lenet5, training, batch 32 | 2 | 4.00 | 12.00 | 14.00 | 42.00 | failed | failed "
-                      "| torch | 3.50 |", text)
-        self.assertIn("| alexnet, inference, batch 1 | 1 | 8.00 | 24.00 | - | - | - | - | - | - |", text)
+        self.assertIn("| lenet5, training, batch 32 | 2 | 4.00 | 12.00 | 14.00 | 42.00 | failed "
+                      "| failed | torch | 3.50 |", text)
+        self.assertIn("| alexnet, inference, batch 1 | 1 | 8.00 | 24.00 | - | - | - | - | - | - |",
+                      text)
         for expected in (
-                "cifar-convnet, training, batch 32, busy: 2 threads of limulus are 2.00 times as fast as "
-                "1 thread",
-                "lenet5, training, batch 32, two at once, 2 threads: limulus takes 2.10 times as long as "
-                "one alone"):
+                "cifar-convnet, training, batch 32, busy: 2 threads of limulus are 2.00 times as "
+                "fast as 1 thread",
+                "lenet5, training, batch 32, two at once, 2 threads: limulus takes 2.10 times as "
+                "long as one alone"):
             self.assertIn(expected, text)
 
     def test_an_interrupted_run_keeps_what_it_has(self):

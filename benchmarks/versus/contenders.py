@@ -22,7 +22,8 @@ from measure import Answer, MeasurementError, Worker, at_once, run_once
 
 @dataclass(frozen=True)
 class Work:
-    kind: str        # "peak", "gemm", "memory", "training", "inference", "start", "first start", "data"
+    # "peak", "gemm", "memory", "training", "inference", "start", "first start", "data"
+    kind: str
     name: str        # for the table
     shape: str = ""  # of a product: "32x4096x9216:nt"
     batch: int = 0   # of a network
@@ -134,8 +135,9 @@ class Limulus:
         elif work.kind == "data":
             answer.values = self.training_from_files(work, answer)
         else:
-            answer.values = {k: v[k] for k in ("ms", "mean_ms", "images_per_second", "peak_buffer_mb", "host_ms",
-                                               "host_share", "layers") if k in v}
+            answer.values = {k: v[k] for k in ("ms", "mean_ms", "images_per_second",
+                                               "peak_buffer_mb", "host_ms", "host_share", "layers")
+                             if k in v}
         return answer
 
     def training_from_files(self, work, answer):

@@ -41,7 +41,8 @@ def make_python():
             if f.read() == wanted:
                 return python
     print(f"Making {venv}: the frameworks to compare with, kept apart from the system's Python.\n"
-          "pip installs what requirements.txt lists. PyTorch's usual package brings its GPU libraries\n"
+          "pip installs what requirements.txt lists. PyTorch's usual package brings its GPU "
+          "libraries\n"
           "along (some gigabytes); to use a Python that has these packages, give --python PATH.",
           flush=True)
     try:
@@ -50,7 +51,8 @@ def make_python():
                         "-r", requirements], check=True)
     except (OSError, subprocess.CalledProcessError) as e:
         stop(f"the environment could not be made: {e}\n"
-             "Its message is above. Python's venv module is Debian's package python3-venv; pip needs a\n"
+             "Its message is above. Python's venv module is Debian's package python3-venv; pip "
+             "needs a\n"
              "network. Without either, give --python PATH.")
     with open(stamp, "w") as f:
         f.write(wanted)
@@ -105,8 +107,8 @@ def memory_gb():
 
 
 def provenance():
-    git = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True,
-                         text=True)
+    git = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"],
+                         capture_output=True, text=True)
     return {"date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
             "commit": git.stdout.strip() or "unknown",
             "processor": from_cpuinfo("model name"),

@@ -39,7 +39,8 @@ def node_of(layer, name):
         return "LRN", (), {"size": layer.size, "alpha": layer.alpha, "beta": layer.beta,
                            "bias": float(layer.k)}
     if isinstance(layer, nn.MaxPool2d):
-        return "MaxPool", (), {"kernel_shape": [layer.kernel_size] * 2, "strides": [layer.stride] * 2}
+        return "MaxPool", (), {"kernel_shape": [layer.kernel_size] * 2,
+                               "strides": [layer.stride] * 2}
     if isinstance(layer, nn.Flatten):
         return "Flatten", (), {"axis": 1}
     if isinstance(layer, nn.Linear):

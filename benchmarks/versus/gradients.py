@@ -93,8 +93,8 @@ def difference(a, b):
     """Over the largest value: the norm in which rounding is small."""
     if a.numel() == 0:
         return 0.0
-    return ((a - b).abs().max() / b.abs().max().clamp_min(1e-300)).item() if b.abs().max() > 0 else \
-        a.abs().max().item()
+    return (((a - b).abs().max() / b.abs().max().clamp_min(1e-300)).item() if b.abs().max() > 0
+            else a.abs().max().item())
 
 
 def check(case, tensors):
@@ -153,8 +153,9 @@ def main():
     torch.set_default_dtype(torch.float64)
     torch.set_num_threads(1)  # the tensors are tiny
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([a.program, "gradcheck", "--export", folder, "--random", str(a.count), "--seed",
-                        str(a.seed), "--device", a.device], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([a.program, "gradcheck", "--export", folder, "--random", str(a.count),
+                        "--seed", str(a.seed), "--device", a.device],
+                       check=True, stdout=subprocess.DEVNULL)
         with open(os.path.join(folder, "configurations.json"), encoding="utf-8") as file:
             cases = json.load(file)
         everything = load_file(os.path.join(folder, "tensors.safetensors"))

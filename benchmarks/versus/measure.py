@@ -37,7 +37,8 @@ class MeasurementError(Exception):
 def busy_seconds():
     """CPU time that all programs together have used since the machine started."""
     with open("/proc/stat") as f:
-        user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, f.readline().split()[1:9])
+        user, nice, system, _idle, _iowait, irq, softirq, steal = map(
+            int, f.readline().split()[1:9])
     return (user + nice + system + irq + softirq + steal) / TICKS
 
 

@@ -73,7 +73,8 @@ def bars(document):
                           text(x + length + 6, at, f"{s['images_per_second']:.0f}", "small")]
             deepest = max(deepest, at)
         y = deepest + 8
-    return svg(16 + len(threads) * column, y + 14, "Images a second of each work and framework", parts)
+    return svg(16 + len(threads) * column, y + 14, "Images a second of each work and framework",
+               parts)
 
 
 def round_up(value):
@@ -93,7 +94,8 @@ def curve(document):
     rate = lambda r, name: measured(r)[name]["images_per_second"]
     batches, threads = sorted({r["batch"] for r in rows}), sorted({r["threads"] for r in rows})
     left, top, width, height = 64, 80, 620, 330
-    most = round_up(max([rate(r, "limulus") for r in rows] + [rate(r, best_other(r)) for r in others]))
+    most = round_up(max([rate(r, "limulus") for r in rows]
+                        + [rate(r, best_other(r)) for r in others]))
     low, high = math.log2(batches[0]), math.log2(batches[-1])
     x = lambda batch: left + (math.log2(batch) - low) / (high - low) * width
     y = lambda value: top + height * (1 - value / most)
@@ -118,9 +120,11 @@ def curve(document):
                 name = best_other(r)
                 at, v = x(r["batch"]), rate(r, name)
                 side = "" if r["batch"] == batches[0] else "middle"  # beside the axis: to its right
-                parts += [f'<circle class="mark line-{i % 2}" cx="{at:.1f}" cy="{y(v):.1f}" r="5"/>',
+                parts += [f'<circle class="mark line-{i % 2}" '
+                          f'cx="{at:.1f}" cy="{y(v):.1f}" r="5"/>',
                           text(at + (0 if side else 9), y(v) + 20, name, f"small {side}")]
-    return svg(left + width + 180, top + height + 60, "Images a second as a function of the batch", parts)
+    return svg(left + width + 180, top + height + 60, "Images a second as a function of the batch",
+               parts)
 
 
 def write_plots(document, stem):

@@ -40,7 +40,8 @@ def parse_arguments():
 
     p = argparse.ArgumentParser(description="Limulus beside other frameworks")
     p.add_argument("--threads", type=numbers, default=[1, 2], help="default: 1,2")
-    p.add_argument("--quick", action="store_true", help="few short repetitions: to see that it works")
+    p.add_argument("--quick", action="store_true",
+                   help="few short repetitions: to see that it works")
     p.add_argument("--only", type=lambda t: t.split(","), default=list(PARTS),
                    help="parts, of: " + ",".join(PARTS))
     p.add_argument("--with", dest="others", type=lambda t: t.split(","), default=list(OTHERS),
@@ -48,8 +49,8 @@ def parse_arguments():
     p.add_argument("--training", type=numbers, help="batches to train (default: 32,128)")
     p.add_argument("--inference", type=numbers, help="batches (default: 1,32,128)")
     p.add_argument("--photographs", action="append", metavar="PATH",
-                   help="a folder of class folders, or a tar archive of one, to train from, for the "
-                        "waiting for data; can be given several times (default: data/flowers5)")
+                   help="a folder of class folders, or a tar archive of one, to train from, for "
+                        "the waiting for data; can be given several times (default: data/flowers5)")
     p.add_argument("--rounds", type=int, help="undisturbed repetitions to collect (default: 3)")
     p.add_argument("--build", default=os.path.join(environment.ROOT, "build"),
                    help="folder in which Limulus was built (default: build)")
@@ -102,20 +103,23 @@ def groups_of_work(a, products, photographs):
         if "bf16" in a.only:
             yield ("bf16", "weights stored in two bytes",
                    [Work("inference", f"batch {batch}, {weights}", batch=batch, weights=weights)
-                    for batch in a.inference if batch <= 32 for weights in ("f32", "bf16")], [n], ours)
+                    for batch in a.inference if batch <= 32 for weights in ("f32", "bf16")],
+                   [n], ours)
         if "start" in a.only:
             yield ("start", "a whole process",
                    [Work("start", "a whole process"),
                     Work("first start", "its first start, no kernels built")], [n], everybody)
     if "data" in a.only:  # beside the step alone, from memory
         yield ("data", "training from files",
-               [*(Work("data", name, batch=32, folder=folder) for name, folder in photographs.items()),
+               [*(Work("data", name, batch=32, folder=folder)
+                  for name, folder in photographs.items()),
                 Work("training", "the step alone", batch=32, classes=5)], [most], ours)
     if "busy" in a.only:
         # Quiet and busy in turns. On one thread, too: two must never be slower than one.
         for work, batch, model in (("training", 32, "lenet5"), ("training", 32, "cifar-convnet"),
                                    ("training", 32, "alexnet"), ("inference", 1, "alexnet")):
-            both = [Work(work, f"{model}, {work}, batch {batch}", batch=batch, model=model, busy=busy)
+            both = [Work(work, f"{model}, {work}, batch {batch}", batch=batch, model=model,
+                         busy=busy)
                     for busy in (False, True)]
             if model == "lenet5":
                 both.append(Work(work, "lenet5, training, batch 32, two at once", batch=batch,
@@ -148,7 +152,8 @@ def measure_group(group, contenders, a):
             yield {"part": part, "work": work.name, "kind": work.kind, "threads": threads,
                    "shape": work.shape, "batch": work.batch, "busy": work.busy, "runs": work.runs,
                    "contenders": {name: cell.summary(a.rounds)
-                                  for (w, n, name), cell in cells.items() if (w, n) == (work, threads)}}
+                                  for (w, n, name), cell in cells.items()
+                                  if (w, n) == (work, threads)}}
 
 
 def check_state_dict(python, build):
@@ -232,7 +237,8 @@ def main():
     if interrupted and not document["results"]:
         sys.exit("\nversus: interrupted; nothing was measured yet")
     print_results(document)
-    print("Everything:", ", ".join([a.output, *write_plots(document, os.path.splitext(a.output)[0])]))
+    print("Everything:",
+          ", ".join([a.output, *write_plots(document, os.path.splitext(a.output)[0])]))
     print(f"The run took {(time.monotonic() - start) / 60:.0f} minutes")
     if interrupted:
         sys.exit("versus: interrupted; the above is what was measured until then")

@@ -145,7 +145,8 @@ def memory_passes(results, limit):
                 else ("-", "-", "-")))])
     below = sum(at[max(at)][2] < 0.8 for at in found.values() if at[max(at)][0] > 0)
     yield (f"Passes over memory, batch {rows[0]['batch']}, beside a loop that moves the same bytes",
-           table, [f"{below} of {len(table) - 1} passes are below 80 % on {in_words(max(threads))}"])
+           table,
+           [f"{below} of {len(table) - 1} passes are below 80 % on {in_words(max(threads))}"])
 
 
 def small_weights(results):
@@ -192,7 +193,8 @@ def from_files(results):
                       f"{mark(s)}{s['images_per_second']:.1f}", f"{100 * s['waiting']:.1f} %",
                       f"{100 * share:.0f} %" if step else "-"])
     yield (f"Limulus, training from files, {in_words(rows[0]['threads'])}, batch 32", table,
-           [f"The step alone: {mark(step)}{step['images_per_second']:.1f} images/s"] if step else [])
+           [f"The step alone: {mark(step)}{step['images_per_second']:.1f} images/s"]
+           if step else [])
 
 
 def busy_machine(results, names):
@@ -218,8 +220,9 @@ def busy_machine(results, names):
             ms = {t: measured(r)["limulus"]["mean_ms"] for (w, t, b), r in found.items()
                   if (w, b) == (work, busy) and "limulus" in measured(r)}
             if len(ms) > 1:
-                below.append(f"{work}, {'busy' if busy else 'quiet'}: {in_words(max(ms))} of limulus "
-                             f"are {ms[min(ms)] / ms[max(ms)]:.2f} times as fast as {in_words(min(ms))}")
+                below.append(f"{work}, {'busy' if busy else 'quiet'}: {in_words(max(ms))} of "
+                             f"limulus are {ms[min(ms)] / ms[max(ms)]:.2f} times as fast as "
+                             f"{in_words(min(ms))}")
     for r in rows:
         if r["runs"] == 1:
             continue
@@ -228,8 +231,8 @@ def busy_machine(results, names):
         for n in names if alone else ():
             if n in measured(r) and n in measured(alone):
                 share = measured(r)[n]["mean_ms"] / measured(alone)[n]["mean_ms"]
-                below.append(f"{r['work']}, {in_words(r['threads'])}: {n} takes {share:.2f} times as long "
-                             "as one alone")
+                below.append(f"{r['work']}, {in_words(r['threads'])}: {n} takes {share:.2f} times "
+                             "as long as one alone")
     yield "The busy machine: a spinning process beside each core, ms a step", table, below
 
 
@@ -261,9 +264,9 @@ def remarks(document):
         yield f"State dict of torchvision's AlexNet: not available: {check['failure']}"
     elif check:
         yield (f"State dict of torchvision's AlexNet: the logits differ by at most "
-               f"{check['largest_difference']:.1e} of {check['largest_logit']:.2f}; with bf16 weights "
-               f"they are wrong by at most {check['largest_error_of_bf16']:.1e}, and the class of "
-               f"{check['same_class_with_bf16']} of {check['images']} images is the same")
+               f"{check['largest_difference']:.1e} of {check['largest_logit']:.2f}; with bf16 "
+               f"weights they are wrong by at most {check['largest_error_of_bf16']:.1e}, and the "
+               f"class of {check['same_class_with_bf16']} of {check['images']} images is the same")
     samples = [s for r in document["results"] for c in r["contenders"].values()
                for s in c.get("samples", ())]
     disturbed = sum(s["foreign_share"] > document["settings"]["disturbed_share"] for s in samples)
@@ -307,7 +310,8 @@ def failures(document):
     for r in document["results"]:
         for name, s in r["contenders"].items():
             if "failure" in s:
-                yield f"{name}, {r['work']}, {in_words(r['threads'])}: not available: {s['failure']}"
+                yield (f"{name}, {r['work']}, {in_words(r['threads'])}: not available: "
+                       f"{s['failure']}")
 
 
 # ---- two ways to write them

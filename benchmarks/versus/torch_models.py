@@ -45,7 +45,8 @@ def cifar_convnet(classes=10):
 
 
 NETWORKS = {"alexnet": alexnet, "lenet5": lenet5, "cifar-convnet": cifar_convnet}
-INPUTS = {"alexnet": (3, 227, 1000), "lenet5": (1, 28, 10), "cifar-convnet": (3, 32, 10)}  # and classes
+# Channels, size and classes.
+INPUTS = {"alexnet": (3, 227, 1000), "lenet5": (1, 28, 10), "cifar-convnet": (3, 32, 10)}
 
 
 def random_alexnet(classes=1000):

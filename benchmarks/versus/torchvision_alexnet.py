@@ -37,7 +37,8 @@ def main():
     if a.weights:
         net.load_state_dict(load_file(a.weights))
     else:
-        with torch.no_grad():  # PyTorch's own initialization lets the image fade away on its way down
+        # PyTorch's own initialization lets the image fade away on its way down.
+        with torch.no_grad():
             for w in net.parameters():
                 w.mul_(2 if w.dim() > 1 else 1)
     x = torch.randn(a.images, 3, 224, 224)

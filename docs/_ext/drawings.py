@@ -72,7 +72,8 @@ def whole(step: dict, side: float = 250) -> str:
     xo = x0 + side + 20
     svg.rect(xo, y0, out * unit, out * unit, "d-image")
     for place, kind in ((0, "d-first"), (1, "d-second"), (out - 1, "d-last")):
-        svg.rect(xo + place * unit, y0 + (place if kind == "d-last" else 0) * unit, unit, unit, kind)
+        svg.rect(xo + place * unit, y0 + (place if kind == "d-last" else 0) * unit, unit, unit,
+                 kind)
     svg.measure(xo, xo + out * unit, y0 + out * unit + 8, f"{out}")
     return svg.done()
 
@@ -110,8 +111,9 @@ def window(model: str, layer: str) -> str:
     f, s, p = (step["window"][key][0] for key in ("kernel", "stride", "padding"))
     last = (out - 1) * s - p
     unused = n + p - (last + f)
-    words = (f"First: the {n} x {n} input and the {out} x {out} output, to one scale, with the first, "
-             f"the second and the last window. The last begins at {last} and ends at {last + f - 1}"
+    words = (f"First: the {n} x {n} input and the {out} x {out} output, to one scale, with the "
+             "first, the second and the last window. "
+             f"The last begins at {last} and ends at {last + f - 1}"
              + (f" (padding ends at {n + p - 1})" if p else "")
              + ("; nothing is left over. " if unused == 0 else f"; {unused} left over. ")
              + f"Second: the corner, magnified; neighbouring windows share {max(0, f - s)} of {f} "
@@ -131,8 +133,8 @@ def crops() -> str:
         svg.rect(10 + offset * unit, 6 + offset * unit, small * unit, small * unit, "d-first")
         svg.text(95, 196, f"{words}: {offset} ... {offset + small - 1}")
         svgs.append(svg.done())
-    return figure(svgs, f"A {small} x {small} part of {big} x {big} pixels, to scale: its upper left "
-                  f"corner can be at {big - small + 1} x {big - small + 1} places.")
+    return figure(svgs, f"A {small} x {small} part of {big} x {big} pixels, to scale: its upper "
+                  f"left corner can be at {big - small + 1} x {big - small + 1} places.")
 
 
 def channels(model: str, size: str) -> str:
@@ -148,8 +150,8 @@ def channels(model: str, size: str) -> str:
             svg.rect(10 + c * unit, y, unit, 14, kind)
         side = "start" if i == 0 else "end" if i == count - 1 else "middle"
         svg.text(10 + (i + 0.5) * unit, y + 25, f"{first} ... {last}", side)
-    return figure([svg.done()], f"The {count} channels at one place. The channel that is normalized, "
-                  f"and its window of {size}: clipped at both ends.")
+    return figure([svg.done()], f"The {count} channels at one place. The channel that is "
+                  f"normalized, and its window of {size}: clipped at both ends.")
 
 
 def areas(model: str) -> str:
@@ -227,8 +229,8 @@ def probabilities(*options: str) -> str:
         svg.line(zero, 4, zero, 118)
         svg.text(105, 140, words)
         svgs.append(svg.done())
-    return figure(svgs, f"Five classes, from logits to probabilities. The exponentials add up to {total:.3f}, and "
-                  "the probabilities to 1.")
+    return figure(svgs, "Five classes, from logits to probabilities. The exponentials add up to "
+                  f"{total:.3f}, and the probabilities to 1.")
 
 
 def towers() -> str:
@@ -252,8 +254,8 @@ def towers() -> str:
         end, x = x + side, x + side + 58
     svg.text(30, 16, "tower 0", "start")
     svg.text(30, 184, "tower 1", "start")
-    return figure([svg.done()], "What each tower holds of a layer's outputs (areas to scale, sizes below), and what "
-                  "kernels see: their own tower, or both where lines cross.")
+    return figure([svg.done()], "What each tower holds of a layer's outputs (areas to scale, sizes "
+                  "below), and what kernels see: their own tower, or both where lines cross.")
 
 
 DRAWINGS = {"window": window, "crops": crops, "channels": channels, "areas": areas,

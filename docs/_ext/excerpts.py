@@ -25,7 +25,8 @@ def excerpt(words: str) -> tuple[str, str, int]:
     try:
         path, name = whole.split()
     except ValueError:
-        raise ExcerptError(f"{words}: an excerpt is a file, a function and, after ' | ', a part") from None
+        raise ExcerptError(
+            f"{words}: an excerpt is a file, a function and, after ' | ', a part") from None
     code, path, line = function(path, name)
     if not bar:
         return code, path, line
@@ -36,7 +37,8 @@ def excerpt(words: str) -> tuple[str, str, int]:
     if end == "}":
         end = re.match(" *", lines[first])[0] + end
     last = next((i for i, text in enumerate(lines)
-                 if i >= first and (text.startswith(end) if end.endswith("}") else end in text)), None)
+                 if i >= first and (text.startswith(end) if end.endswith("}") else end in text)),
+                None)
     if last is None:
         raise ExcerptError(f"{path}: there is no '{end}' behind '{begin}' in {name}()")
     return textwrap.dedent("\n".join(lines[first : last + 1])), path, line + first
@@ -59,7 +61,8 @@ def function(path: str, name: str) -> tuple[str, str, int]:
     if not found:
         raise ExcerptError(f"{path}: there is no function {name}()")
     if len(found) > 1:
-        raise ExcerptError(f"{path}: {name}() is in {', '.join(f[1] for f in found)}; name the file")
+        raise ExcerptError(
+            f"{path}: {name}() is in {', '.join(f[1] for f in found)}; name the file")
     return found[0]
 
 

@@ -9,8 +9,8 @@ import mathml
 import page_numbers
 from page_numbers import layers, written
 
-PAGES = {"fc6": "fully-connected", "fc7": "fully-connected", "fc8": "fully-connected", "lrn1": "lrn",
-         "lrn2": "lrn"}  # of the walk; others are named like their layer
+PAGES = {"fc6": "fully-connected", "fc7": "fully-connected", "fc8": "fully-connected",
+         "lrn1": "lrn", "lrn2": "lrn"}  # of the walk; others are named like their layer
 
 
 def table(rows: list[list[str]], head: list[str]) -> str:
@@ -57,7 +57,8 @@ def fixed(step: dict, n: dict) -> list[list[str]]:
         # A window has 5 channels, but 3, 4, 4 and 3 at the ends.
         size, c, places = 5, n["in_channels"], f"{n['out_height']}*{n['out_width']}"
         squares = (size * c - 6) * n["places"]
-        seen = calc(f"({c}*{size} - 6)*{places} = {squares}") + ": 5 for an output, fewer at both ends"
+        seen = (calc(f"({c}*{size} - 6)*{places} = {squares}")
+                + ": 5 for an output, fewer at both ends")
         done = "none with a weight; as many squares, each with its addition, and a power an output"
     else:
         seen = calc(f"{out} = {n['out_values']}") + ": 1 for an output"
@@ -72,8 +73,8 @@ def layer(name: str) -> str:
     n = layers("alexnet")[name]
     rows = [["shape before", image(step["in"])], ["shape after", image(step["out"])]]
     if "window" in step:
-        size = calc(f"floor(({n['in_width']} - {n['kernel']} + 2*{n['padding']})/{n['stride']}) + 1 "
-                    f"= {name}.out_width")
+        size = calc(f"floor(({n['in_width']} - {n['kernel']} + 2*{n['padding']})/{n['stride']}) "
+                    f"+ 1 = {name}.out_width")
     elif step["kind"] == "Linear":
         size = "one for each row of the weights"
     else:  # a window of one value, moved by one

@@ -54,7 +54,8 @@ seed("picture", "interlaced.png",  # the seven passes of a 9 x 6 image
                               [(2, 1), (1, 1), (3, 1), (2, 2), (5, 1), (4, 3), (9, 3)]), 1))
 seed("picture", "apple.png", png(9, 6, 8, 2, rows(6, 27), before=chunk(b"CgBI", b"\x50\0\x20\x02")))
 seed("picture", "text.png", png(9, 6, 8, 2, rows(6, 27),
-                                before=chunk(b"tEXt", b"Title\0x") + chunk(b"gAMA", b"\0\0\xb1\x8f")))
+                                before=chunk(b"tEXt", b"Title\0x")
+                                + chunk(b"gAMA", b"\0\0\xb1\x8f")))
 seed("picture", "bomb.png", png(1000, 1000, 8, 2, b"\0" * 3001000))
 seed("picture", "claims_much.png", png(65535, 65535, 16, 6, b"\0" * 100))
 
@@ -100,7 +101,8 @@ for name, descr, shape, data in [
     seed("npy", name, npy(f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}",
                           bytes(range(data))))
 seed("npy", "fortran", npy("{'descr': '<f4', 'fortran_order': True, 'shape': (1, 1)}", b"\0" * 4))
-seed("npy", "version2", npy("{\"shape\": (1,), 'fortran_order': False, 'descr': '<f4'}", b"\0" * 4, 2))
+seed("npy", "version2", npy("{\"shape\": (1,), 'fortran_order': False, 'descr': '<f4'}",
+                            b"\0" * 4, 2))
 seed("npy", "structured", npy("{'descr': [('x', '<f4')], 'fortran_order': False, 'shape': (1,)}",
                               b"\0" * 4))
 
@@ -127,12 +129,14 @@ seed("safetensors", "every_type", safetensors(types, bytes(range(1, at + 1))))
 seed("safetensors", "none", safetensors({}))
 seed("safetensors", "empty_tensors", safetensors(
     {"a": tensor("F32", [0, 3], 0, 0), "b": tensor("F32", [9223372036854775807, 0], 0, 0)}))
-seed("safetensors", "huge", safetensors({"a": tensor("F64", [4294967296, 4294967296], 0, 8)}, b"\0" * 8))
+seed("safetensors", "huge", safetensors(
+    {"a": tensor("F64", [4294967296, 4294967296], 0, 8)}, b"\0" * 8))
 seed("safetensors", "overlap", safetensors(
     {"a": tensor("F32", [1], 0, 4), "b": tensor("F32", [1], 2, 6)}, b"\0" * 6))
 seed("safetensors", "hole", safetensors({"a": tensor("F32", [1], 4, 8)}, b"\0" * 8))
 seed("safetensors", "twice", safetensors('{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},'
-                                         '"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}', b"\0"))
+                                         '"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}',
+                                         b"\0"))
 seed("safetensors", "deep", safetensors('{"a":' + "[" * 300 + "]" * 300 + "}"))
 seed("safetensors", "escapes", safetensors(
     '{"\\u00e4\\ud83d\\ude00\\n\\"":{"shape":[1],"dtype":"U8","data_offsets":[0,1]}}  ', b"\x05"))
@@ -156,7 +160,8 @@ for name, data in [("images", images), ("labels", labels), ("floats", idx([2], b
     seed("idx", name + ".gz", gzip.compress(data, mtime=0))
 seed("idx", "named.gz", b"\x1f\x8b\x08\x08" + b"\0" * 6 + b"name\0"
      + gzip.compress(labels, mtime=0)[10:])
-seed("idx", "two_members.gz", gzip.compress(images[:9], mtime=0) + gzip.compress(images[9:], mtime=0))
+seed("idx", "two_members.gz", gzip.compress(images[:9], mtime=0)
+     + gzip.compress(images[9:], mtime=0))
 seed("idx", "bomb.gz", gzip.compress(idx([2, 2, 2], b"\0" * (2 << 20)), mtime=0))
 
 record = bytes([7]) + bytes(i % 251 for i in range(3072))
@@ -200,7 +205,8 @@ checkpoint("large_numbers", dict(config, epochs=1e300, seed=2**64 - 1, crop=2**3
            ["a", "b"], normalization, dict(state, step=1e300, images=-1e300))
 checkpoint("state_floats", "", digits, normalization,
            dict(state, step=1e300, batch=-2.5e9, schedule=[0.5, 1e300, -1e300]))
-checkpoint("alexnet", dict(config, model="alexnet", channels=3, crop=227), ["a", "b"], normalization)
+checkpoint("alexnet", dict(config, model="alexnet", channels=3, crop=227),
+           ["a", "b"], normalization)
 checkpoint("no_json", "{", "[", "x")
 
 cpu = {"vec_f32": 16, "vec_f64": 8, "tile_rows": 12, "group_a": 1, "group_b": 1, "slice": 1,
@@ -217,7 +223,8 @@ seed("tuning", "deep", "[" * 500)
 
 for name, text in [
         ("conv1", "conv2d --input 3x227x227 --kernel 11 --stride 4 --channels 96"),
-        ("conv2", "conv2d --input 96x27x27 --kernel 5 --padding 2 --groups 2 --channels 256 --json"),
+        ("conv2", "conv2d --input 96x27x27 --kernel 5 --padding 2 --groups 2 --channels 256 "
+                  "--json"),
         ("dilation", "conv2d --input 8x9x7 --kernel 3 --dilation 2 --no-bias --markdown"),
         ("max_pool", "max_pool2d --input 96x54x54 --kernel 3 --stride 2 --ceil --json"),
         ("avg_pool", "avg_pool2d --input 96x55x55 --kernel 3 --stride 2 --padding 1"),

@@ -86,7 +86,8 @@ for hw, kernel, stride, pad, ceil, count in [((7, 7), (3, 3), (2, 2), (0, 0), Fa
 
 # ---- batch normalization
 # --------------------------------------------------------------------------
-for shape, training, momentum, eps in [((4, 3, 3, 2), True, 0.1, 1e-5), ((5, 4, 1, 1), True, 0.3, 1e-3),
+for shape, training, momentum, eps in [((4, 3, 3, 2), True, 0.1, 1e-5),
+                                       ((5, 4, 1, 1), True, 0.3, 1e-3),
                                        ((3, 3, 2, 3), False, 0.1, 1e-5)]:
     mean, variance = draw(shape[1]), draw(shape[1]).abs() + 0.5
     after_mean, after_variance = mean.clone(), variance.clone()
