@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <ctime>
+#include <list>
 
 namespace limulus::tools {
 namespace {
@@ -84,8 +85,9 @@ void catch_interrupts() {
 }
 
 void end_at_interrupt(const std::string& last_line) {
-  // Kept to the end: a signal may be reading it.
-  last_words = (new std::string("\n" + last_line + "\n"))->c_str();
+  // All of them are kept to the end, and beyond that of statics: a signal may be reading one.
+  static auto& kept = *new std::list<std::string>;
+  last_words = kept.emplace_back("\n" + last_line + "\n").c_str();
   end_if_interrupted();
 }
 
