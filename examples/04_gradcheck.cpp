@@ -105,7 +105,7 @@ int main() {
   // ---- A layer that is right ----
   //
   // A module is checked with its input and all that it learns. The result has
-  // many elements; they are summed up with random factors, for in a plain sum
+  // many elements; they are added with random factors, because in a plain sum
   // mistakes can cancel. The table shows the worst entry of each tensor.
   Conv2d conv(2, 4, {.kernel = 3, .pad = 1}, device("reference"), DType::f64);
   Rng rng(1);
@@ -115,9 +115,9 @@ int main() {
 
   // ---- Four that are wrong ----
   //
-  // First what one would see without a check, the loss: all of them learn. Two
-  // end below the right one, and one would look for the other two in the
-  // learning rate. Then the check: which tensor is wrong, and what mistake
+  // First what you would see without a check, the loss. It falls for all four.
+  // Two even end with a smaller loss than the right layer; for the other two
+  // you would suspect the learning rate. Then the check: which tensor is wrong, and what mistake
   // explains all of its error, if a known one does.
   std::printf("\n%14s  loss   after 200 steps  gradcheck\n", "");
   const char* names[] = {"right", "dw transposed", "db a mean", "dx transposed",

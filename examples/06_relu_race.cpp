@@ -43,8 +43,8 @@ Tensor loss_of(Module& net, const Batch& b, Metrics* seen = nullptr) {
 
 // ---- Training, until 25 % error ----
 //
-// An epoch's error is the part of its pictures that the network, as it was when
-// it saw them, took for something else. As in the paper nothing regularizes.
+// The training error of an epoch (one pass through the pictures) is the share
+// that was classified wrongly during it, while the weights were still changing. As in the paper nothing regularizes.
 struct Curve : PlotSeries {
   double loss = 0;  // of the last epoch
 };

@@ -63,10 +63,10 @@ Tensor photograph(const Image& image) {
 
 // ---- Two measures ----
 //
-// Contrast: the part of the sum of all values that the loudest tenth of them
-// has. It falls: what was faint is seen. Choice: the part that the loudest of
-// the 16 kernels has at its place. It hardly moves: neighbours share most of
-// their divisor.
+// Contrast is the share of the sum that comes from the largest tenth of the
+// values. LRN lowers it: weak answers become visible. Choice is the share that
+// comes from the strongest of the 16 kernels at each place. It hardly changes,
+// since neighbours share most of their divisor.
 void measure(const char* name, const Tensor& y) {  // [1, 16, 55, 55]
   std::vector<double> values = y.to_doubles();
   std::sort(values.rbegin(), values.rend());
