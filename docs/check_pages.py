@@ -12,9 +12,10 @@
   * a number of three digits or more, or with a decimal point, that stands in the text without one of
     the roles is a finding: nobody would notice when it becomes wrong. A number that is given, such as
     the 256 pixels of a prepared photograph, is written as mathematics, $256$;
+  * the front page's picture, alexnet.svg, is what _ext/network.py draws from the same numbers;
   * every program in examples/ fits its page, begins with its number and title, and is in the list there.
 
-With --update the output of console blocks that differ is put into the pages; look at the difference
+With --update the picture is drawn again, and the output of console blocks that differ is put into the pages; look at the difference
 before you believe it. Prints what is wrong and ends with 1, or says how much was checked.
 """
 
@@ -32,6 +33,7 @@ sys.path.insert(0, str(ROOT / "docs" / "_ext"))
 
 import drawings  # noqa: E402
 import excerpts  # noqa: E402
+import network  # noqa: E402
 import page_numbers  # noqa: E402
 import tables  # noqa: E402
 
@@ -226,7 +228,9 @@ def main() -> int:
     os.environ["LIMULUS"] = str(Path(sys.argv[1]).resolve())
     arguments = sys.argv[2:]
     update = "--update" in arguments
-    findings, checked = examples_findings(), 0
+    if update and network.differs():
+        network.update()
+    findings, checked = [*examples_findings(), *filter(None, [network.differs()])], 0
     paths = pages_of([a for a in arguments if a != "--update"])
     run_ahead(paths)
     for path in paths:
