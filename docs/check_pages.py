@@ -15,8 +15,8 @@
   * the front page's picture, alexnet.svg, is what _ext/network.py draws from the same numbers;
   * every program in examples/ fits its page, begins with its number and title, and is in the list there.
 
-With --update the picture is drawn again, and the output of console blocks that differ is put into the pages; look at the difference
-before you believe it. Prints what is wrong and ends with 1, or says how much was checked.
+With --update the picture is drawn again, and the output of console blocks that differ is put into the
+pages; look at the difference before you believe it. Prints what is wrong and ends with 1, or says how much was checked.
 """
 
 import functools

@@ -1,9 +1,9 @@
 """Formulas in LaTeX as MathML: latex2mathml's, with what a browser needs to set them well.
 
-  * The prime of f' stands beside its letter. As a superscript it is made small twice, and floats away.
-  * There is a space between a function's name and what it is taken of: ln p, not lnp.
-  * A browser does not break a formula. Within a line each side of a relation, and each term of a sum, is a
-    formula by itself, so that a narrow page can break before the sign."""
+* The prime of f' stands beside its letter. As a superscript it is made small twice, and floats away.
+* There is a space between a function's name and what it is taken of: ln p, not lnp.
+* A browser does not break a formula. Within a line each side of a relation, and each term of a sum, is a
+  formula by itself, so that a narrow page can break before the sign."""
 
 import re
 import xml.etree.ElementTree as xml
@@ -47,7 +47,12 @@ def written(row: list[xml.Element], display: str = "inline") -> str:
 def signs(row: list[xml.Element]):
     """A minus behind a relation or a bracket is a sign, not a difference: no space follows it."""
     for before, element in zip(row, row[1:]):
-        if element.tag == "mo" and element.text in SIGNS and before.tag == "mo" and before.text not in CLOSING:
+        if (
+            element.tag == "mo"
+            and element.text in SIGNS
+            and before.tag == "mo"
+            and before.text not in CLOSING
+        ):
             element.set("form", "prefix")
 
 

@@ -16,7 +16,9 @@ from fontTools.ttLib import TTFont
 
 COLUMNS = (105, 120, 140)
 CARD = 3  # columns, and more
-FONT = Path("/usr/share/texmf/fonts/opentype/public/tex-gyre-math/texgyretermes-math.otf")  # Debian's
+FONT = Path(
+    "/usr/share/texmf/fonts/opentype/public/tex-gyre-math/texgyretermes-math.otf"
+)  # Debian's
 LICENCE = "/usr/share/doc/fonts-texgyre-math/copyright"
 
 
@@ -28,7 +30,11 @@ def size_of_code(block: nodes.literal_block):
 
 def cards(table: nodes.table):
     rows = list(table.findall(nodes.row))
-    head = [list(row.findall(nodes.entry)) for thead in table.findall(nodes.thead) for row in thead.findall(nodes.row)]
+    head = [
+        list(row.findall(nodes.entry))
+        for thead in table.findall(nodes.thead)
+        for row in thead.findall(nodes.row)
+    ]
     if not head or len(head[-1]) < CARD:
         return
     table["classes"].append("cards")
@@ -62,9 +68,20 @@ def bring_font(app, exception):
     made = TTFont(FONT)
     keep = subset.Subsetter(options)
     # Latin, Greek, arrows, operators, brackets and their parts, and the slanted letters of formulas.
-    keep.populate(unicodes=[*range(0x20, 0x100), *range(0x391, 0x3D6), *range(0x2010, 0x2070), *range(0x2190, 0x2200),
-                            *range(0x2200, 0x22C8), *range(0x2308, 0x230C), *range(0x239B, 0x23B8), 0x210E,
-                            *range(0x1D434, 0x1D468), *range(0x1D6E2, 0x1D71C)])
+    keep.populate(
+        unicodes=[
+            *range(0x20, 0x100),
+            *range(0x391, 0x3D6),
+            *range(0x2010, 0x2070),
+            *range(0x2190, 0x2200),
+            *range(0x2200, 0x22C8),
+            *range(0x2308, 0x230C),
+            *range(0x239B, 0x23B8),
+            0x210E,
+            *range(0x1D434, 0x1D468),
+            *range(0x1D6E2, 0x1D71C),
+        ]
+    )
     keep.subset(made)
     subset.save_font(made, str(static / "math.woff2"), options)
     shutil.copy(LICENCE, static / "math-font-licence.txt")

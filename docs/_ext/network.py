@@ -18,11 +18,15 @@ UNIT = 104 / 227  # the photograph's 227 pixels are 104 wide
 MAPS = 16  # a card stands for so many
 SHIFT = 2.1  # of each card against the one before it
 STYLE = """
-text { font: 13px system-ui, "DejaVu Sans", sans-serif; fill: #1f2328; } .small { font-size: 12.6px; fill: #59636e; }
+text { font: 13px system-ui, "DejaVu Sans", sans-serif; fill: #1f2328; }
+.small { font-size: 12.6px; fill: #59636e; }
 .word { font-size: 21px; font-weight: 700; } .page { fill: #ffffff; }
-.card { stroke: #ffffff; stroke-width: 0.8; } .conv { fill: #1d6fb8; } .fc { fill: #c2410c; } .way { stroke: #8b949e; }
-@media (prefers-color-scheme: dark) { text { fill: #e6edf3; } .small { fill: #9198a1; } .page { fill: #0d1117; }
-.card { stroke: #0d1117; } .conv { fill: #6db5f5; } .fc { fill: #ff9d66; } }
+.card { stroke: #ffffff; stroke-width: 0.8; } .way { stroke: #8b949e; }
+.conv { fill: #1d6fb8; } .fc { fill: #c2410c; }
+@media (prefers-color-scheme: dark) {
+  text { fill: #e6edf3; } .small { fill: #9198a1; } .page { fill: #0d1117; }
+  .card { stroke: #0d1117; } .conv { fill: #6db5f5; } .fc { fill: #ff9d66; }
+}
 """
 
 
@@ -38,8 +42,11 @@ def cards(x: float, shape: list[int]) -> tuple[list[str], float]:
     """The maps of a layer as a stack of cards, to scale; and where it ends."""
     channels, side = shape[0], shape[1] * UNIT
     count = channels // MAPS
-    made = [f'<rect class="card conv" x="{x + i * SHIFT:.1f}" y="{MIDDLE - side / 2 + (count / 2 - i) * 0.9:.1f}" '
-            f'width="{side:.1f}" height="{side:.1f}"/>' for i in range(count)]
+    made = [
+        f'<rect class="card conv" x="{x + i * SHIFT:.1f}" y="{MIDDLE - side / 2 + (count / 2 - i) * 0.9:.1f}" '
+        f'width="{side:.1f}" height="{side:.1f}"/>'
+        for i in range(count)
+    ]
     return made, x + (count - 1) * SHIFT + side
 
 
@@ -53,9 +60,12 @@ def network() -> str:
     steps = {s["name"]: s for s in explain("alexnet")["steps"]}
     photo = base64.b64encode(PHOTO.read_bytes()).decode()
     side = 227 * UNIT
-    parts = [f'<image x="6" y="{MIDDLE - side / 2:.1f}" width="{side:.1f}" height="{side:.1f}" '
-             f'href="data:image/jpeg;base64,{photo}"/>',
-             text(6 + side / 2, 24, "a photograph"), *size(6 + side / 2, steps["conv1"]["in"][1:])]
+    parts = [
+        f'<image x="6" y="{MIDDLE - side / 2:.1f}" width="{side:.1f}" height="{side:.1f}" '
+        f'href="data:image/jpeg;base64,{photo}"/>',
+        text(6 + side / 2, 24, "a photograph"),
+        *size(6 + side / 2, steps["conv1"]["in"][1:]),
+    ]
     end, x = 6 + side, 6 + side + 15
     for name in ("conv1", "conv2", "conv3", "conv4", "conv5"):
         shape = steps[name]["out"][1:]
@@ -67,17 +77,33 @@ def network() -> str:
     for name in ("fc6", "fc7", "fc8"):
         count = steps[name]["out"][1]
         height = count * 104 / 4096
-        parts += [arrow(end + 3, x - 3),
-                  f'<rect class="card fc" x="{x:.1f}" y="{MIDDLE - height / 2:.1f}" width="7" height="{height:.1f}"/>',
-                  text(x + 3.5, 24, name), *size(x + 3.5, [count])]
+        parts += [
+            arrow(end + 3, x - 3),
+            f'<rect class="card fc" x="{x:.1f}" y="{MIDDLE - height / 2:.1f}" width="7" height="{height:.1f}"/>',
+            text(x + 3.5, 24, name),
+            *size(x + 3.5, [count]),
+        ]
         end, x = x + 7, x + 7 + 33
     x -= 17
-    parts += [arrow(end + 3, x - 3), text(x, MIDDLE + 7, WORD, "word", "start"),
-              text(6, HEIGHT - 9, f"AlexNet, to scale: a card is {MAPS} feature maps. Photograph: {AUTHOR}", "small", "start")]
+    parts += [
+        arrow(end + 3, x - 3),
+        text(x, MIDDLE + 7, WORD, "word", "start"),
+        text(
+            6,
+            HEIGHT - 9,
+            f"AlexNet, to scale: a card is {MAPS} feature maps. Photograph: {AUTHOR}",
+            "small",
+            "start",
+        ),
+    ]
     title = f"A photograph goes through five convolutions and three matrices, and comes out as a word: {WORD}"
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
-            f'role="img" aria-label="{html.escape(title)}">\n<style>{STYLE}</style>\n'
-            f'<rect class="page" width="{WIDTH}" height="{HEIGHT}"/>\n' + "\n".join(parts) + "\n</svg>\n")
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
+        f'role="img" aria-label="{html.escape(title)}">\n<style>{STYLE}</style>\n'
+        f'<rect class="page" width="{WIDTH}" height="{HEIGHT}"/>\n'
+        + "\n".join(parts)
+        + "\n</svg>\n"
+    )
 
 
 def differs() -> str:
