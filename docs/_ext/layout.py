@@ -65,6 +65,7 @@ def bring_font(app, exception):
         return
     static = Path(app.outdir) / "_static"
     options = subset.Options(flavor="woff2", layout_features=["*"], notdef_outline=True)
+    options.drop_tables += ["FFTM"]  # when the font was made
     made = TTFont(FONT)
     keep = subset.Subsetter(options)
     # Latin, Greek, arrows, operators, brackets and their parts, and the slanted letters of formulas.

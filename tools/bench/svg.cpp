@@ -23,7 +23,8 @@ std::string begin(const std::string& title, int width, int height) {
       "@media (prefers-color-scheme: dark) {{ svg {{ --ink: #e6edf3; --muted: #9198a1; --line: "
       "#3d444d; --bar: #58a6e0; --dot: #f0a050; }} }}\n"
       "text {{ fill: var(--ink); }} .muted {{ fill: var(--muted); }}\n"
-      ".line {{ stroke: var(--line); fill: none; }} .bar {{ fill: var(--bar); }}\n"
+      ".line {{ stroke: var(--line); fill: none; }} .leader {{ stroke: var(--muted); fill: none; "
+      "}} .bar {{ fill: var(--bar); }}\n"
       ".roof {{ stroke: var(--bar); fill: none; stroke-width: 2; }} .dot {{ fill: var(--dot); }}\n"
       "</style>\n"
       "<text x=\"12\" y=\"22\" font-weight=\"600\">{2}</text>\n",
@@ -69,8 +70,8 @@ class Labels {
     for (const Box& box : boxes_along(l)) keep_free(box);
   }
 
-  // A label for what is within `of`: above it, below, to its right or left, or further away with a line to it: the
-  // first place that is free within [left, right], and above where none is.
+  // A label for what is within `of`: above it, below, to its right or left, or further away with a line to it:
+  // the first place that is free within [left, right], and above where none is.
   std::string add(const std::string& words, const Box& of, double left, double right) {
     const double middle = (of.left + of.right) / 2, base = (of.top + of.bottom) / 2 + 4;
     std::vector<Place> places{{middle, of.top - 5, "middle"},
@@ -95,7 +96,7 @@ class Labels {
     const Line& l = place.leader;
     if (l.x1 == 0) return text(place.x, place.y, words, place.anchor);
     keep_free(l);
-    return line(l.x1, l.y1, l.x2, l.y2, "line") + text(place.x, place.y, words, place.anchor);
+    return line(l.x1, l.y1, l.x2, l.y2, "leader") + text(place.x, place.y, words, place.anchor);
   }
 
   // The room that words take: a letter is about 7.2 wide.
