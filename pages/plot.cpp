@@ -201,7 +201,7 @@ std::string legend_sample(const PlotSeries& s) {
   return sample;
 }
 
-constexpr const char* kStyle = R"(
+constexpr const char* kPlotStyle = R"(
 .plot{display:block;width:100%;height:auto;overflow:visible}
 .plot text{fill:var(--muted);font-size:13px;font-variant-numeric:tabular-nums}
 .plot .label{fill:var(--ink)}
@@ -224,7 +224,7 @@ constexpr const char* kStyle = R"(
 
 // A page scales its plots, so that a narrow one needs larger letters. In a file they stay as they are:
 // its legend has places for letters of one size.
-constexpr const char* kPageStyle =
+constexpr const char* kPlotPageStyle =
     R"(.legend{display:flex;flex-wrap:wrap;gap:.25rem 1.1rem;margin:0 0 .4rem;padding:0;list-style:none;
 font-size:.86rem;color:var(--muted)}
 .legend li{display:flex;align-items:center;gap:.45rem}
@@ -291,7 +291,7 @@ std::string plot_file(const LinePlot& plot) {
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" "
       "height=\"{1}\" font-family=\"system-ui, sans-serif\">\n<title>{2}</title>\n<style>{3}{4}"
       "</style>\n<rect class=\"paper\" width=\"{0}\" height=\"{1}\"/>\n",
-      kWidth, kHeight + legend, html::escape(plot.title), kFileColours, kStyle);
+      kWidth, kHeight + legend, html::escape(plot.title), kFileColours, kPlotStyle);
   out += "<g class=\"plot\">\n";
   double x = kLeft;
   const auto entry = [&](const std::string& sample, const std::string& name) {
@@ -309,6 +309,6 @@ std::string plot_file(const LinePlot& plot) {
   return out + "</g>\n" + curves.insert(5, place) + "</svg>\n";  // behind "<svg "
 }
 
-std::string plot_style() { return std::string(kStyle) + kPageStyle; }
+std::string plot_style() { return std::string(kPlotStyle) + kPlotPageStyle; }
 
 }  // namespace limulus

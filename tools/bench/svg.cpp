@@ -53,26 +53,26 @@ std::string short_number(double v) {
   return v >= 100 ? fmt::format("{:.0f}", v) : fmt::format("{:.3g}", v);
 }
 
-struct Box {
+struct LabelBox {
   double left, right, top, bottom;
 };
 
-struct Line {
+struct Segment {
   double x1, y1, x2, y2;
 };
 
 // Where labels of a picture may stand: not on another label, a point or a line.
 class Labels {
  public:
-  void keep_free(const Box& box) { taken_.push_back(box); }
+  void keep_free(const LabelBox& box) { taken_.push_back(box); }
 
-  void keep_free(const Line& l) {
-    for (const Box& box : boxes_along(l)) keep_free(box);
+  void keep_free(const Segment& l) {
+    for (const LabelBox& box : boxes_along(l)) keep_free(box);
   }
 
   // A label for what is within `of`: above it, below, to its right or left, or further away with a line to it:
   // the first place that is free within [left, right], and above where none is.
-  std::string add(const std::string& words, const Box& of, double left, double right) {
+  std::string add(const std::string& words, const LabelBox& of, double left, double right) {
     const double middle = (of.left + of.right) / 2, base = (of.top + of.bottom) / 2 + 4;
     std::vector<Place> places{{middle, of.top - 5, "middle"},
                               {middle, of.bottom + 15, "middle"},
@@ -88,19 +88,19 @@ class Labels {
       }
     }
     const auto found = std::find_if(places.begin(), places.end(), [&](const Place& p) {
-      const Box b = box_of(words, p.x, p.y, p.anchor);
+      const LabelBox b = box_of(words, p.x, p.y, p.anchor);
       return b.left >= left && b.right <= right && is_free(b) && is_free(p.leader);
     });
     const Place& place = found == places.end() ? places[0] : *found;
     keep_free(box_of(words, place.x, place.y, place.anchor));
-    const Line& l = place.leader;
+    const Segment& l = place.leader;
     if (l.x1 == 0) return text(place.x, place.y, words, place.anchor);
     keep_free(l);
     return line(l.x1, l.y1, l.x2, l.y2, "leader") + text(place.x, place.y, words, place.anchor);
   }
 
   // The room that words take: a letter is about 7.2 wide.
-  static Box box_of(const std::string& words, double x, double y, const std::string& anchor) {
+  static LabelBox box_of(const std::string& words, double x, double y, const std::string& anchor) {
     const double width = 7.2 * static_cast<double>(words.size());
     const double left = anchor == "middle" ? x - width / 2 : anchor == "end" ? x - width : x;
     return {left, left + width, y - 11, y + 3};
@@ -111,12 +111,12 @@ class Labels {
   struct Place {
     double x, y;
     const char* anchor;
-    Line leader{0, 0, 0, 0};
+    Segment leader{0, 0, 0, 0};
   };
 
   // Boxes as small as a point, along a line.
-  static std::vector<Box> boxes_along(const Line& l) {
-    std::vector<Box> boxes;
+  static std::vector<LabelBox> boxes_along(const Segment& l) {
+    std::vector<LabelBox> boxes;
     const int pieces = 1 + static_cast<int>(std::hypot(l.x2 - l.x1, l.y2 - l.y1) / 4);
     for (int i = 0; i <= pieces; ++i) {
       const double x = l.x1 + (l.x2 - l.x1) * i / pieces, y = l.y1 + (l.y2 - l.y1) * i / pieces;
@@ -125,18 +125,20 @@ class Labels {
     return boxes;
   }
 
-  bool is_free(const Line& l) const {
+  bool is_free(const Segment& l) const {
     if (l.x1 == 0) return true;
-    const std::vector<Box> boxes = boxes_along(l);  // but for its beginning, at what it comes from
-    return std::all_of(boxes.begin() + 1, boxes.end(), [&](const Box& b) { return is_free(b); });
+    const std::vector<LabelBox> boxes =
+        boxes_along(l);  // but for its beginning, at what it comes from
+    return std::all_of(boxes.begin() + 1, boxes.end(),
+                       [&](const LabelBox& b) { return is_free(b); });
   }
 
-  bool is_free(const Box& b) const {
-    return std::none_of(taken_.begin(), taken_.end(), [&](const Box& t) {
+  bool is_free(const LabelBox& b) const {
+    return std::none_of(taken_.begin(), taken_.end(), [&](const LabelBox& t) {
       return b.left < t.right && t.left < b.right && b.top < t.bottom && t.top < b.bottom;
     });
   }
-  std::vector<Box> taken_;
+  std::vector<LabelBox> taken_;
 };
 
 }  // namespace
@@ -201,8 +203,8 @@ std::string roofline_svg(const std::string& title, const Roof& roof,
   Labels labels;
   svg += line(x(start), y(start * roof.bytes), x(ridge), y(roof.flops), "roof");
   svg += line(x(ridge), y(roof.flops), right, y(roof.flops), "roof");
-  labels.keep_free(Line{x(start), y(start * roof.bytes), x(ridge), y(roof.flops)});
-  labels.keep_free(Line{x(ridge), y(roof.flops), right, y(roof.flops)});
+  labels.keep_free(Segment{x(start), y(start * roof.bytes), x(ridge), y(roof.flops)});
+  labels.keep_free(Segment{x(ridge), y(roof.flops), right, y(roof.flops)});
   const auto limit = [&](double at, double value, const char* unit) {
     const std::string words = fmt::format("{:.{}f} {}", value / 1e9, value < 1e11 ? 1 : 0, unit);
     svg += text(at, y(roof.flops) - 6, words, "end", "muted");
@@ -216,12 +218,12 @@ std::string roofline_svg(const std::string& title, const Roof& roof,
   for (const RoofPoint& p : sorted) {
     const double px = x(p.intensity), py = y(p.flops);
     svg += fmt::format("<circle class=\"dot\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\"/>\n", px, py);
-    labels.keep_free(Box{px - 4, px + 4, py - 4, py + 4});
+    labels.keep_free(LabelBox{px - 4, px + 4, py - 4, py + 4});
   }
   // Points that all but coincide share a label.
   for (std::size_t i = 0; i < sorted.size();) {
     const double at_x = x(sorted[i].intensity), at_y = y(sorted[i].flops);
-    Box of{at_x, at_x, at_y, at_y};
+    LabelBox of{at_x, at_x, at_y, at_y};
     std::string names;
     for (; i < sorted.size(); ++i) {
       const double px = x(sorted[i].intensity), py = y(sorted[i].flops);
