@@ -17,6 +17,7 @@ measured/NN_name.txt has its command and what it printed, and pictures/NN_name.s
 
 import itertools
 import re
+import textwrap
 from pathlib import Path
 
 from myst_parser.parsers.sphinx_ import MystParser
@@ -76,7 +77,7 @@ def with_formulas(lines: list[str]) -> list[str]:
     made: list[str] = []
     for indented, block in itertools.groupby(lines, lambda line: line.startswith("    ")):
         text = list(block)
-        shown = [line[4:] for line in text]
+        shown = textwrap.dedent("\n".join(text)).split("\n")
         made += formulas.markdown(shown) if indented and formulas.is_formula(shown) else text
     return made
 

@@ -71,8 +71,8 @@ class Labels {
   }
 
   // A label for what is within `of`: above it, below, to its right or left, or further away with a line to it:
-  // the first place that is free within [left, right], and above where none is.
-  std::string add(const std::string& words, const LabelBox& of, double left, double right) {
+  // the first place within `frame` that is free, and above where none is.
+  std::string add(const std::string& words, const LabelBox& of, const LabelBox& frame) {
     const double middle = (of.left + of.right) / 2, base = (of.top + of.bottom) / 2 + 4;
     std::vector<Place> places{{middle, of.top - 5, "middle"},
                               {middle, of.bottom + 15, "middle"},
@@ -89,7 +89,8 @@ class Labels {
     }
     const auto found = std::find_if(places.begin(), places.end(), [&](const Place& p) {
       const LabelBox b = box_of(words, p.x, p.y, p.anchor);
-      return b.left >= left && b.right <= right && is_free(b) && is_free(p.leader);
+      return b.left >= frame.left && b.right <= frame.right && b.top >= frame.top &&
+             b.bottom <= frame.bottom && is_free(b) && is_free(p.leader);
     });
     const Place& place = found == places.end() ? places[0] : *found;
     keep_free(box_of(words, place.x, place.y, place.anchor));
@@ -201,6 +202,7 @@ std::string roofline_svg(const std::string& title, const Roof& roof,
   const double ridge = roof.flops / roof.bytes;
   const double start = std::max(std::pow(10, x0), std::pow(10, y0) / roof.bytes);
   Labels labels;
+  labels.keep_free(Labels::box_of("GFLOP/s", left + 6, top + 14, "start"));
   svg += line(x(start), y(start * roof.bytes), x(ridge), y(roof.flops), "roof");
   svg += line(x(ridge), y(roof.flops), right, y(roof.flops), "roof");
   labels.keep_free(Segment{x(start), y(start * roof.bytes), x(ridge), y(roof.flops)});
@@ -233,7 +235,7 @@ std::string roofline_svg(const std::string& title, const Roof& roof,
       names += (names.empty() ? "" : ", ") + sorted[i].name;
     }
     of = {of.left - 4, of.right + 4, of.top - 4, of.bottom + 4};
-    svg += labels.add(names, of, left, right);
+    svg += labels.add(names, of, {left, right, top, bottom});
   }
   return svg + "</svg>\n";
 }
