@@ -207,13 +207,17 @@ std::string roofline_svg(const std::string& title, const Roof& roof,
   svg += line(x(ridge), y(roof.flops), right, y(roof.flops), "roof");
   labels.keep_free(Segment{x(start), y(start * roof.bytes), x(ridge), y(roof.flops)});
   labels.keep_free(Segment{x(ridge), y(roof.flops), right, y(roof.flops)});
-  const auto limit = [&](double at, double value, const char* unit) {
+  // The two limits stand on the roof, one above the other where the level part is short.
+  const auto limit = [&](double at, double base, double value, const char* unit) {
     const std::string words = fmt::format("{:.{}f} {}", value / 1e9, value < 1e11 ? 1 : 0, unit);
-    svg += text(at, y(roof.flops) - 6, words, "end", "muted");
-    labels.keep_free(Labels::box_of(words, at, y(roof.flops) - 6, "end"));
+    svg += text(at, base, words, "end", "muted");
+    const LabelBox box = Labels::box_of(words, at, base, "end");
+    labels.keep_free(box);
+    return box.left;
   };
-  limit(right, roof.flops, "GFLOP/s");
-  limit(x(ridge) - 10, roof.bytes, "GB/s");
+  const double roof_y = y(roof.flops) - 6;
+  const double free_to = limit(right, roof_y, roof.flops, "GFLOP/s");
+  limit(x(ridge) - 10, x(ridge) - 10 > free_to ? roof_y - 16 : roof_y, roof.bytes, "GB/s");
   std::vector<RoofPoint> sorted = points;
   std::sort(sorted.begin(), sorted.end(),
             [](const RoofPoint& l, const RoofPoint& r) { return l.intensity < r.intensity; });
