@@ -222,8 +222,8 @@ constexpr const char* kPlotStyle = R"(
 .plot .m4{fill:var(--series-4)}
 )";
 
-// A page scales its plots, so that a narrow one needs larger letters. In a file they stay as they are:
-// its legend has places for letters of one size.
+// A page scales its plots, so that a narrow one needs larger letters. In a file they stay as they
+// are: its legend has places for letters of one size.
 constexpr const char* kPlotPageStyle =
     R"(.legend{display:flex;flex-wrap:wrap;gap:.25rem 1.1rem;margin:0 0 .4rem;padding:0;list-style:none;
 font-size:.86rem;color:var(--muted)}

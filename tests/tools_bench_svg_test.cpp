@@ -1,4 +1,4 @@
-// The pictures of limulus bench: labels of a roofline stand beside each other, and not on its lines.
+// The pictures of limulus bench: labels of a roofline stand beside each other, not on its lines.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -47,8 +47,8 @@ std::string collisions(const std::string& svg) {
   return found;
 }
 
-// AlexNet's layers as they were measured once: five convolutions close together, and three layers right
-// under the roof.
+// AlexNet's layers as they were measured once: five convolutions close together, and three layers
+// right under the roof.
 std::vector<RoofPoint> alexnet() {
   return {{"conv1", 118, 1.02e12}, {"conv2", 421, 1.28e12}, {"conv3", 551, 1.12e12},
           {"conv4", 373, 1.06e12}, {"conv5", 307, 0.97e12}, {"fc6", 15.8, 4.36e11},

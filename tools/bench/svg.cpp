@@ -70,8 +70,8 @@ class Labels {
     for (const LabelBox& box : boxes_along(l)) keep_free(box);
   }
 
-  // A label for what is within `of`: above it, below, to its right or left, or further away with a line to it:
-  // the first place within `frame` that is free, and above where none is.
+  // A label for what is within `of`: above it, below, to its right or left, or further away with
+  // a line to it: the first place within `frame` that is free, and above where none is.
   std::string add(const std::string& words, const LabelBox& of, const LabelBox& frame) {
     const double middle = (of.left + of.right) / 2, base = (of.top + of.bottom) / 2 + 4;
     std::vector<Place> places{{middle, of.top - 5, "middle"},

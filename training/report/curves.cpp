@@ -45,8 +45,8 @@ PlotSeries step_series(const RunReport& run) {
   return s;
 }
 
-// Where the learning rate fell by a half or more from one epoch to the next. What falls below a thousandth
-// of the largest is the end of a cosine, not a step: the paper's three steps end at a thousandth.
+// Where the learning rate fell by a half or more from one epoch to the next. What falls below a
+// thousandth of the largest is a cosine's end, not a step: the paper's three end at a thousandth.
 std::vector<PlotMark> rate_marks(const RunReport& run) {
   std::vector<PlotMark> marks;
   double largest = 0;
