@@ -94,8 +94,7 @@ void QueuedBackend::synchronize() {
   if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
 }
 
-// ---- memory
-// ----------------------------------------------------------------------------------------
+// ---- memory ------------------------------------------------------------------------------------
 
 void* QueuedBackend::allocate(std::size_t bytes) {
   constexpr std::size_t line = 64;
@@ -132,8 +131,7 @@ void QueuedBackend::download(void* host, const void* src, std::size_t bytes) {
   inner_->download(host, src, bytes);
 }
 
-// ---- primitives
-// --------------------------------------------------------------------------------------
+// ---- primitives --------------------------------------------------------------------------------
 
 void QueuedBackend::gemm(DType dtype, const GemmShape& s, const void* a, const void* b, void* c) {
   later(&Backend::gemm, dtype, s, a, b, c);

@@ -7,18 +7,18 @@
   * every {layer}, {walk}, {parameters} and {drawing} is made, with the same checks;
   * every function that is shown by {excerpt} is where it is said to be;
   * every ```console block is run, in the repository's root, and what it prints is compared; "..."
-  in
-    the page stands for anything within a line, and a line of "..." for any lines. What `limulus
+    in the page stands for anything within a line, and a line of "..." for any lines. What `limulus
     bench` prints is an example: any number stands for any number, and any machine for any machine;
   * a number of three digits or more, or with a decimal point, that stands in the text without one
-  of
-    the roles is a finding: nobody would notice when it becomes wrong. A number that is given, such
-    as the 256 pixels of a prepared photograph, is written as mathematics, $256$;
+    of the roles is a finding: nobody would notice when it becomes wrong. A number that is given,
+    such as the 256 pixels of a prepared photograph, is written as mathematics, $256$;
+  * the front page's picture, alexnet.svg, is what _ext/network.py draws from the same numbers;
   * every program in examples/ fits its page, begins with its number and title, and is in the list
-  there.
+    there.
 
-With --update the output of console blocks that differ is put into the pages; look at the difference
-before you believe it. Prints what is wrong and ends with 1, or says how much was checked.
+With --update the picture is drawn again, and the output of console blocks that differ is put into
+the pages; look at the difference before you believe it. Prints what is wrong and ends with 1, or
+says how much was checked.
 """
 
 import functools
@@ -35,6 +35,7 @@ sys.path.insert(0, str(ROOT / "docs" / "_ext"))
 
 import drawings  # noqa: E402
 import excerpts  # noqa: E402
+import network  # noqa: E402
 import page_numbers  # noqa: E402
 import tables  # noqa: E402
 
@@ -231,7 +232,9 @@ def main() -> int:
     os.environ["LIMULUS"] = str(Path(sys.argv[1]).resolve())
     arguments = sys.argv[2:]
     update = "--update" in arguments
-    findings, checked = examples_findings(), 0
+    if update and network.differs():
+        network.update()
+    findings, checked = [*examples_findings(), *filter(None, [network.differs()])], 0
     paths = pages_of([a for a in arguments if a != "--update"])
     run_ahead(paths)
     for path in paths:

@@ -17,7 +17,7 @@ include_patterns = ["README.md", "CONTRIBUTING.md",
                     "examples/*.cpp", "examples/*/*.cpp"]
 exclude_patterns = ["build*", "runs", ".*", "**/.*"]
 
-extensions = ["myst_parser", "limulus_pages", "annotated"]
+extensions = ["myst_parser", "limulus_pages", "annotated", "layout"]
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 html_math_renderer = "mathml"
@@ -25,6 +25,7 @@ html_math_renderer = "mathml"
 html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["limulus.css"]
+html_js_files = ["copy.js"]
 html_copy_source = False
 html_show_sphinx = False
 html_show_copyright = False

@@ -2,7 +2,7 @@
 //
 // AlexNet's LRN divides each value by a measure of how loud its neighbours are:
 //
-//     y_i = x_i / (k + alpha * (the sum of x_j^2 around i))^beta
+//     y_i = x_i / (k + alpha * sum over j near i of x_j^2)^beta
 //
 // The paper has k = 2, alpha = 1e-4, beta = 3/4, and takes 5 neighbours across
 // channels: other kernels at the same place. Another kind takes 5 x 5 places

@@ -201,7 +201,39 @@ std::string legend_sample(const PlotSeries& s) {
   return sample;
 }
 
-// What plot_style() expects: a report's colours (pages/style.h).
+constexpr const char* kPlotStyle = R"(
+.plot{display:block;width:100%;height:auto;overflow:visible}
+.plot text{fill:var(--muted);font-size:13px;font-variant-numeric:tabular-nums}
+.plot .label{fill:var(--ink)}
+.plot .note{font-size:11.5px}
+.plot .grid{stroke:var(--line);stroke-width:1}
+.plot .axis{stroke:var(--muted);stroke-width:1}
+.plot .level{stroke:var(--muted);stroke-width:1.5;stroke-dasharray:6 4}
+.plot .mark{stroke:var(--muted);stroke-width:1;stroke-dasharray:1.5 3}
+.plot path{fill:none;stroke-linejoin:round;stroke-linecap:round}
+.plot .s0{stroke:var(--muted);stroke-width:.9;opacity:.55}
+.plot .s1{stroke:var(--series-1);stroke-width:2.2}
+.plot .s2{stroke:var(--series-2);stroke-width:2.2}
+.plot .s3{stroke:var(--series-3);stroke-width:2.2}
+.plot .s4{stroke:var(--series-4);stroke-width:2.2}
+.plot .m1{fill:var(--series-1)}
+.plot .m2{fill:var(--paper);stroke:var(--series-2);stroke-width:1.8}
+.plot .m3{fill:var(--paper);stroke:var(--series-3);stroke-width:1.8}
+.plot .m4{fill:var(--series-4)}
+)";
+
+// A page scales its plots, so that a narrow one needs larger letters. In a file they stay as they
+// are: its legend has places for letters of one size.
+constexpr const char* kPlotPageStyle =
+    R"(.legend{display:flex;flex-wrap:wrap;gap:.25rem 1.1rem;margin:0 0 .4rem;padding:0;
+  list-style:none;
+font-size:.86rem;color:var(--muted)}
+.legend li{display:flex;align-items:center;gap:.45rem}
+.legend .sample{width:28px;height:12px;flex:none}
+@media (max-width:560px){.plot text{font-size:16px}.plot .note{font-size:14px}}
+)";
+
+// What the style expects: a report's colours (pages/style.h).
 constexpr const char* kFileColours = R"(
 svg{--paper:#fdfcf9;--ink:#1d2025;--muted:#5c626c;--line:#e3e0d8;
 --series-1:#1d5fa6;--series-2:#bf5a12;--series-3:#2c7f55;--series-4:#84479c}
@@ -260,7 +292,7 @@ std::string plot_file(const LinePlot& plot) {
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" "
       "height=\"{1}\" font-family=\"system-ui, sans-serif\">\n<title>{2}</title>\n<style>{3}{4}"
       "</style>\n<rect class=\"paper\" width=\"{0}\" height=\"{1}\"/>\n",
-      kWidth, kHeight + legend, html::escape(plot.title), kFileColours, plot_style());
+      kWidth, kHeight + legend, html::escape(plot.title), kFileColours, kPlotStyle);
   out += "<g class=\"plot\">\n";
   double x = kLeft;
   const auto entry = [&](const std::string& sample, const std::string& name) {
@@ -278,32 +310,6 @@ std::string plot_file(const LinePlot& plot) {
   return out + "</g>\n" + curves.insert(5, place) + "</svg>\n";  // behind "<svg "
 }
 
-const char* plot_style() {
-  return R"(
-.plot{display:block;width:100%;height:auto;overflow:visible}
-.plot text{fill:var(--muted);font-size:13px;font-variant-numeric:tabular-nums}
-.plot .label{fill:var(--ink)}
-.plot .note{font-size:11.5px}
-.plot .grid{stroke:var(--line);stroke-width:1}
-.plot .axis{stroke:var(--muted);stroke-width:1}
-.plot .level{stroke:var(--muted);stroke-width:1.5;stroke-dasharray:6 4}
-.plot .mark{stroke:var(--muted);stroke-width:1;stroke-dasharray:1.5 3}
-.plot path{fill:none;stroke-linejoin:round;stroke-linecap:round}
-.plot .s0{stroke:var(--muted);stroke-width:.9;opacity:.55}
-.plot .s1{stroke:var(--series-1);stroke-width:2.2}
-.plot .s2{stroke:var(--series-2);stroke-width:2.2}
-.plot .s3{stroke:var(--series-3);stroke-width:2.2}
-.plot .s4{stroke:var(--series-4);stroke-width:2.2}
-.plot .m1{fill:var(--series-1)}
-.plot .m2{fill:var(--paper);stroke:var(--series-2);stroke-width:1.8}
-.plot .m3{fill:var(--paper);stroke:var(--series-3);stroke-width:1.8}
-.plot .m4{fill:var(--series-4)}
-.legend{display:flex;flex-wrap:wrap;gap:.25rem 1.1rem;margin:0 0 .4rem;padding:0;list-style:none;
-font-size:.86rem;color:var(--muted)}
-.legend li{display:flex;align-items:center;gap:.45rem}
-.legend .sample{width:28px;height:12px;flex:none}
-@media (max-width:560px){.plot text{font-size:16px}.plot .note{font-size:14px}}
-)";
-}
+std::string plot_style() { return std::string(kPlotStyle) + kPlotPageStyle; }
 
 }  // namespace limulus

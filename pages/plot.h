@@ -45,7 +45,7 @@ std::string plot_legend(const LinePlot& plot);
 // The picture and its legend as an .svg file of its own, with colours for light and dark readers.
 std::string plot_file(const LinePlot& plot);
 // CSS for plot_svg and plot_legend; expects --ink, --muted, --line, --paper and --series-1 .. 4.
-const char* plot_style();
+std::string plot_style();
 
 // Multiples of 1, 2 or 5 times a power of ten that lie in [low, high], about `wanted` of them.
 std::vector<double> round_ticks(double low, double high, int wanted);

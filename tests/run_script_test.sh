@@ -99,6 +99,12 @@ expect "the calculator's check without a browser: installs one" \
   called '^apt-get .*install .* chromium$'
 expect "the calculator's check without a browser: fails where it could not run" test "$status" = 1
 
+run_it 0 check site
+expect "the site's check without a browser: installs one" called '^apt-get .*install .* chromium$'
+expect "the site's check: fails where the site was not built" test "$status" = 1
+run_it 0 docs --pdf
+expect "docs: an option that it does not know" test "$status" = 1
+
 # Two fuzzers: one that ends as it should, one that does what it is told to.
 mkdir -p "$clone/tests/fuzz/corpus/npy" "$clone/tests/fuzz/corpus/idx" "$clone/tests/fuzz/crashes/idx"
 fuzzers() {

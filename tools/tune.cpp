@@ -122,8 +122,7 @@ double shortest(const Work& work, Backend& backend, double seconds) {
   return best;
 }
 
-// ---- what is varied
-// -------------------------------------------------------------------------------
+// ---- what is varied ----------------------------------------------------------------------------
 
 struct Knob {
   const char* name;
@@ -201,8 +200,7 @@ std::vector<Knob> knobs(bool processor) {
   return all;
 }
 
-// ---- what counts
-// ------------------------------------------------------------------------------------
+// ---- what counts -------------------------------------------------------------------------------
 
 // "" or the row of the table in which a result is further from the reference's than rounding
 // explains; the bound is ops_parity_test's.

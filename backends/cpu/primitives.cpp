@@ -60,8 +60,7 @@ void CpuBackend::linear_forward(DType dtype, const LinearShape& s, const void* x
   });
 }
 
-// ---- passes that do several primitives' work, and kernels of a derived class
-// ---------------------
+// ---- passes that do several primitives' work, and kernels of a derived class -------------------
 
 // Of a class that nobody has told us about, every kernel may be its own.
 CpuBackend::Own CpuBackend::own() const {

@@ -13,7 +13,8 @@ from table import best_other, in_words, measured
 
 STYLE = """
   text { font: 13px system-ui, "DejaVu Sans", sans-serif; fill: #1f2328; }
-  .small { font-size: 12px; fill: #59636e; } .title { font-size: 16px; font-weight: 600; }
+  .faint { opacity: 0.6; }
+  .small { font-size: 11px; fill: #59636e; } .title { font-size: 16px; font-weight: 600; }
   .head { font-weight: 600; } .end { text-anchor: end; } .middle { text-anchor: middle; }
   .page { fill: #ffffff; } .grid { stroke: #d1d9e0; stroke-width: 1; }
   .other { fill: #a8b3bf; } .ours, .ours-0 { fill: #0a6e5c; } .ours-1 { fill: #b35900; }
@@ -39,42 +40,48 @@ def svg(width, height, label, parts):
 
 
 def bars(document):
-    """Images a second of each work, a column for each number of threads, all on one scale."""
+    """Images a second of each work: a row for each framework, in it a bar for each number of
+    threads, all on one scale. Drawn narrow, so that its letters can still be read on a
+    telephone."""
     rows = [r for r in document["results"]
             if r["part"] in ("training", "inference") and measured(r)]
     if not rows:
         return None
     threads = sorted({r["threads"] for r in rows})
     works = list(dict.fromkeys(r["work"] for r in rows))
-    most = max(s["images_per_second"] for r in rows for s in measured(r).values())
-    column, names_width, line = 430, 150, 19
-    scale = (column - names_width - 75) / most
+    rate = lambda r, name: measured(r)[name]["images_per_second"] if name in measured(r) else 0
+    most = max(rate(r, name) for r in rows for name in measured(r))
+    width, names_width, bar = 480, 150, 11
+    line = bar * len(threads) + 8
+    scale = (width - names_width - 60) / most
     parts = [text(16, 28, "AlexNet: images a second", "title"),
              text(16, 48, document["provenance"]["processor"]
                   + ", single precision; longer is faster", "small")]
-    parts += [text(16 + i * column + names_width, 76, in_words(n), "head")
-              for i, n in enumerate(threads)]
-    y = 86
+    y = 70
+    if len(threads) > 1:
+        parts.append(text(16, y, "in each row: " + ", ".join(map(in_words, threads)), "small"))
+        y += 14
     for work in works:
-        y += 20
+        y += 16
         parts.append(text(16, y, work[0].upper() + work[1:], "head"))
-        deepest = y
-        for i, n in enumerate(threads):
-            row = next((r for r in rows if r["work"] == work and r["threads"] == n), None)
-            if row is None:
-                continue
-            at, x = y, 16 + i * column + names_width
-            for name, s in sorted(measured(row).items(), key=lambda v: -v[1]["images_per_second"]):
-                at += line
-                length = s["images_per_second"] * scale
-                parts += [text(x - 8, at, name, "end" + " head" * (name.startswith("limulus"))),
-                          f'<rect x="{x}" y="{at - 12}" width="{max(1, length):.1f}" height="14" '
-                          f'class="{"ours" if name.startswith("limulus") else "other"}"/>',
-                          text(x + length + 6, at, f"{s['images_per_second']:.0f}", "small")]
-            deepest = max(deepest, at)
-        y = deepest + 8
-    return svg(16 + len(threads) * column, y + 14, "Images a second of each work and framework",
-               parts)
+        y += 9
+        by_threads = {r["threads"]: r for r in rows if r["work"] == work}
+        names = {name for r in by_threads.values() for name in measured(r)}
+        for name in sorted(names, key=lambda n: -max(rate(r, n) for r in by_threads.values())):
+            ours = name.startswith("limulus")
+            parts.append(text(names_width + 8, y + line / 2 + 1, name, "end" + " head" * ours))
+            for i, n in enumerate(threads):
+                value = rate(by_threads[n], name) if n in by_threads else 0
+                if not value:
+                    continue
+                top, faint = y + i * bar, " faint" * (i < len(threads) - 1)
+                parts += [f'<rect x="{names_width + 16}" y="{top:.1f}" height="{bar - 1}" '
+                          f'width="{max(1, value * scale):.1f}" '
+                          f'class="{"ours" if ours else "other"}{faint}"/>',
+                          text(names_width + 22 + value * scale, top + 9.5, f"{value:.0f}",
+                               "small")]
+            y += line
+    return svg(width, y + 14, "Images a second of each work and framework", parts)
 
 
 def round_up(value):
@@ -84,8 +91,7 @@ def round_up(value):
 
 
 def curve(document):
-    """Inference as a function of the batch; a ring for the fastest of the others, where
-    measured."""
+    """Inference as a function of the batch; a ring for the fastest of the others, where known."""
     rows = [r for r in document["results"] if r["part"] == "scaling" and r["kind"] == "inference"
             and "limulus" in measured(r)]
     if len({r["batch"] for r in rows}) < 2:
@@ -93,14 +99,16 @@ def curve(document):
     others = [r for r in document["results"] if r["part"] == "inference" and best_other(r)]
     rate = lambda r, name: measured(r)[name]["images_per_second"]
     batches, threads = sorted({r["batch"] for r in rows}), sorted({r["threads"] for r in rows})
-    left, top, width, height = 64, 80, 620, 330
+    left, top, width, height = 48, 80, 400, 300
     most = round_up(max([rate(r, "limulus") for r in rows]
                         + [rate(r, best_other(r)) for r in others]))
     low, high = math.log2(batches[0]), math.log2(batches[-1])
     x = lambda batch: left + (math.log2(batch) - low) / (high - low) * width
     y = lambda value: top + height * (1 - value / most)
+    names = {best_other(r) for r in others}
+    rings = f"{names.pop()}, the fastest other" if len(names) == 1 else "the fastest of the others"
     parts = [text(16, 28, "AlexNet: inference by batch", "title"),
-             text(16, 48, "images a second; rings: the fastest of the other frameworks", "small")]
+             text(16, 48, f"images a second; rings: {rings}", "small")]
     for i in range(6):
         value = most * i / 5
         parts += [f'<line class="grid" x1="{left}" x2="{left + width}" y1="{y(value):.1f}" '
@@ -114,16 +122,19 @@ def curve(document):
         parts += [f'<circle class="ours-{i % 2}" cx="{x(b):.1f}" cy="{y(v):.1f}" r="4"/>'
                   for b, v in points]
         b, v = points[-1]
-        parts.append(text(x(b) + 10, y(v) + 4, f"Limulus, {in_words(n)}", f"head ours-{i % 2}"))
+        below = 22 if i == 0 else -12  # the line: the rings of more threads may lie above it
+        parts.append(text(x(b), y(v) + below, f"Limulus, {in_words(n)}", f"head end ours-{i % 2}"))
         for r in others:
             if r["threads"] == n and batches[0] <= r["batch"] <= batches[-1]:
                 name = best_other(r)
                 at, v = x(r["batch"]), rate(r, name)
-                side = "" if r["batch"] == batches[0] else "middle"  # beside the axis: to its right
-                parts += [f'<circle class="mark line-{i % 2}" '
-                          f'cx="{at:.1f}" cy="{y(v):.1f}" r="5"/>',
-                          text(at + (0 if side else 9), y(v) + 20, name, f"small {side}")]
-    return svg(left + width + 180, top + height + 60, "Images a second as a function of the batch",
+                parts.append(f'<circle class="mark line-{i % 2}" cx="{at:.1f}" '
+                             f'cy="{y(v):.1f}" r="5"/>')
+                if names:  # they differ
+                    # Beside the axis: to its right.
+                    side = "" if r["batch"] == batches[0] else "middle"
+                    parts.append(text(at + (0 if side else 9), y(v) + 20, name, f"small {side}"))
+    return svg(left + width + 32, top + height + 60, "Images a second as a function of the batch",
                parts)
 
 

@@ -65,8 +65,7 @@ def in_words(threads):
     return f"{threads} thread{'s' * (threads > 1)}"
 
 
-# ---- sections: (title, rows of text with the head first, lines of text below)
-# ---------------------------
+# ---- sections: (title, rows of text with the head first, lines of text below) -------------------
 
 def side_by_side(results, part, threads, names, title):
     """One row for each work: who is how fast, and Limulus against the best of the others."""
@@ -314,8 +313,7 @@ def failures(document):
                        f"{s['failure']}")
 
 
-# ---- two ways to write them
-# -----------------------------------------------------------------------------
+# ---- two ways to write them ---------------------------------------------------------------------
 
 def print_rows(rows):
     widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]

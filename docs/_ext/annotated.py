@@ -8,7 +8,8 @@ into the Markdown that `page` makes:
     // ...                             the introduction: the rest of the first comment
     // ---- A heading ----             begins a part
     // words, then code below          a comment on lines of its own; Markdown, but for:
-    //     y = x w                     what is indented by two and more is shown as it is
+    //     example_05 FOLDER           what is indented by two and more is shown as it is,
+    //     y = x w                     but for equations, which become formulas (formulas.py)
 
 Comments at the end of a line stay where they are. At the end comes the output out of
 expected/NN_name.txt, which a test compares with what the program prints. Where a run on real data
@@ -16,12 +17,16 @@ takes too long for a test, measured/NN_name.txt has its command and what it prin
 pictures/NN_name.svg what it drew.
 """
 
+import itertools
 import re
+import textwrap
 from pathlib import Path
 
 from myst_parser.parsers.sphinx_ import MystParser
 from sphinx.addnodes import download_reference, pending_xref
 from sphinx.transforms import SphinxTransform
+
+import formulas
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMENT = re.compile(r"^\s*//(?: (.*)|)$")
@@ -67,7 +72,17 @@ def markdown(comment: list[str]) -> str:
         if line and previous.startswith("    ") and not in_list:
             lines.append("")
         lines.append(PRODUCT.sub(lambda found: found[1] or r"\*", line))
-    return "\n".join(lines).strip("\n")
+    return "\n".join(with_formulas(lines)).strip("\n")
+
+
+def with_formulas(lines: list[str]) -> list[str]:
+    """Indented blocks that are equations, as formulas."""
+    made: list[str] = []
+    for indented, block in itertools.groupby(lines, lambda line: line.startswith("    ")):
+        text = list(block)
+        shown = textwrap.dedent("\n".join(text)).split("\n")
+        made += formulas.markdown(shown) if indented and formulas.is_formula(shown) else text
+    return made
 
 
 def step(comment: list[str], code: list[str]) -> list[str]:

@@ -18,12 +18,12 @@ import html
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
-from latex2mathml.converter import convert
 from sphinx.directives.other import TocTree
 from sphinx.util.matching import patfilter
 
 import drawings
 import excerpts
+import latex
 import mathml
 import page_numbers
 import tables
@@ -136,17 +136,13 @@ class Parts(TocTree):
         return super().run() if kept else []
 
 
-def mathml_of(node, block: bool) -> str:
-    return convert(node.astext(), display="block" if block else "inline")
-
-
 def inline_math(self, node):
-    self.body.append(mathml_of(node, block=False))
+    self.body.append(latex.of_latex(node.astext(), "inline"))
     raise nodes.SkipNode
 
 
 def block_math(self, node):
-    self.body.append(f'<div class="math">{mathml_of(node, block=True)}</div>')
+    self.body.append(f'<div class="math">{latex.of_latex(node.astext(), "block")}</div>')
     raise nodes.SkipNode
 
 

@@ -16,7 +16,10 @@ def of_number(number) -> str:
 
 
 def bracketed(inner: str, left: str = "(", right: str = ")") -> str:
-    return f'<mrow><mo fence="true">{left}</mo>{inner}<mo fence="true">{right}</mo></mrow>'
+    tall = any(tag in inner for tag in ("<mfrac", "<msup", "<msqrt"))
+    stretch = "" if tall else ' stretchy="false"'
+    return (f'<mrow><mo fence="true"{stretch}>{left}</mo>{inner}'
+            f'<mo fence="true"{stretch}>{right}</mo></mrow>')
 
 
 def precedence(node: ast.expr) -> int:

@@ -14,10 +14,14 @@ PAGES = {"fc6": "fully-connected", "fc7": "fully-connected", "fc8": "fully-conne
 
 
 def table(rows: list[list[str]], head: list[str]) -> str:
-    """Cells are markup already."""
+    """Cells are markup already. With three columns or more each row is a card on a phone (layout.py)."""
     lines = ["<tr>" + "".join(f"<th>{cell}</th>" for cell in head) + "</tr>"]
-    lines += ["<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows]
-    return ('<div class="table-wrapper"><table class="docutils align-default">'
+    labels = [f'<div class="label">{title}</div>' if i and title else "" for i, title in enumerate(head)]
+    cards = len(head) >= 3
+    for row in rows:
+        cells = zip(row, labels if cards else [""] * len(head))
+        lines.append("<tr>" + "".join(f"<td>{cell and label + cell}</td>" for cell, label in cells) + "</tr>")
+    return (f'<div class="table-wrapper"><table class="docutils align-default{" cards" if cards else ""}">'
             f"<thead>{lines[0]}</thead><tbody>{''.join(lines[1:])}</tbody></table></div>")
 
 

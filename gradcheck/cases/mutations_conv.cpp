@@ -105,8 +105,7 @@ WrongPrimitives weight_of_some(F kept) {
   return p;
 }
 
-// ---- the changes
-// ----------------------------------------------------------------------------------
+// ---- the changes -------------------------------------------------------------------------------
 
 bool last_image(const Conv2dShape& s, std::int64_t n, std::int64_t) { return n == s.n - 1; }
 bool not_last_row(const Conv2dShape& s, std::int64_t, std::int64_t row) {

@@ -59,8 +59,7 @@ RandomCase make(const char* layer, Json settings, std::vector<CaseInput> inputs,
   return {{layer, "", std::move(inputs), std::move(f)}, settings.dump()};
 }
 
-// ---- one function for each layer
-// ------------------------------------------------------------------
+// ---- one function for each layer ---------------------------------------------------------------
 
 // An axis so long that the last tap of the first window lies on it, and a bit.
 std::int64_t length(Draw& d, std::int64_t kernel, std::int64_t pad, std::int64_t dilation) {

@@ -18,8 +18,7 @@ void require(bool holds, const char* what) {
   std::abort();
 }
 
-// ---- the input as a file
-// ---------------------------------------------------------------------------
+// ---- the input as a file -----------------------------------------------------------------------
 
 MemoryFile::MemoryFile() : fd_(::memfd_create("fuzz", MFD_CLOEXEC)) {
   require(fd_ >= 0, "memory for a file can be had");
@@ -38,8 +37,7 @@ void MemoryFile::set(Bytes bytes) {
   require(::pwrite(fd_, bytes.data(), bytes.size(), 0) == size, "a file can be written");
 }
 
-// ---- memory
-// ----------------------------------------------------------------------------------------
+// ---- memory ------------------------------------------------------------------------------------
 
 namespace {
 

@@ -22,8 +22,7 @@ def seed(harness, name, data):
     (folder / name).write_bytes(data.encode() if isinstance(data, str) else data)
 
 
-# ---- pictures
-# --------------------------------------------------------------------------------------
+# ---- pictures -----------------------------------------------------------------------------------
 def chunk(kind, data):
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
@@ -85,8 +84,7 @@ seed("picture", "two_frames.jpg", whole[:frame] + whole[frame:frame + 19] + whol
 seed("picture", "claims_much.jpg", whole[:frame + 5] + b"\xff\xff\xff\xff" + whole[frame + 9:])
 
 
-# ---- arrays and tensors
-# ----------------------------------------------------------------------------
+# ---- arrays and tensors -------------------------------------------------------------------------
 def npy(header, data, version=1):
     header = header.encode() + b"\n"
     length = struct.pack("<H" if version == 1 else "<I", len(header))
@@ -146,8 +144,7 @@ seed("safetensors", "without_length", json.dumps(
 seed("safetensors", "long_header", struct.pack("<Q", 1 << 62) + b"{}")
 
 
-# ---- data sets
-# -------------------------------------------------------------------------------------
+# ---- data sets ----------------------------------------------------------------------------------
 def idx(sizes, data, kind=8):
     return (bytes([0, 0, kind, len(sizes)]) + b"".join(struct.pack(">I", s) for s in sizes) + data)
 
@@ -169,8 +166,7 @@ seed("cifar", "one", record)
 seed("cifar", "label_10", bytes([10]) + record[1:])
 seed("cifar", "cut", record[:-1])
 
-# ---- texts
-# -----------------------------------------------------------------------------------------
+# ---- texts --------------------------------------------------------------------------------------
 config = {
     "model": "lenet5", "recipe": "default", "data": "digits", "device": "reference", "epochs": 3,
     "batch": 8, "seed": 1, "lr": 0.01, "momentum": 0.9, "weight_decay": 0.0005, "divide_by": 10.0,

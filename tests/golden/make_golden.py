@@ -46,8 +46,7 @@ def case(op, options, inputs, function, extra=None):
                   "outputs": outputs})
 
 
-# ---- conv2d: [n, c, h, w], [k, c/groups, fh, fw]
-# --------------------------------------------------
+# ---- conv2d: [n, c, h, w], [k, c/groups, fh, fw] ------------------------------------------------
 for (n, c, h, w), (k, fh, fw), stride, pad, dilation, groups in [
         ((2, 3, 6, 5), (4, 3, 3), (1, 1), (0, 0), (1, 1), 1),
         ((1, 4, 7, 6), (6, 3, 2), (2, 1), (1, 2), (1, 1), 2),
@@ -67,8 +66,7 @@ for channels, size, alpha, beta, k in [(7, 5, 1e-4, 0.75, 2.0), (7, 5, 1.0, 0.75
          {"x": draw(2, channels, 3, 2, scale=2)},
          lambda x: F.local_response_norm(x, size, alpha, beta, k))
 
-# ---- pooling
-# --------------------------------------------------------------------------------------
+# ---- pooling ------------------------------------------------------------------------------------
 for hw, kernel, stride, pad, ceil in [((7, 7), (3, 3), (2, 2), (0, 0), False),
                                       ((6, 8), (3, 3), (2, 2), (0, 0), True),
                                       ((5, 6), (3, 2), (1, 2), (1, 1), False),
@@ -84,8 +82,7 @@ for hw, kernel, stride, pad, ceil, count in [((7, 7), (3, 3), (2, 2), (0, 0), Fa
                         "count_include_pad": count},
          {"x": draw(2, 2, *hw)}, lambda x: F.avg_pool2d(x, kernel, stride, pad, ceil, count))
 
-# ---- batch normalization
-# --------------------------------------------------------------------------
+# ---- batch normalization ------------------------------------------------------------------------
 for shape, training, momentum, eps in [((4, 3, 3, 2), True, 0.1, 1e-5),
                                        ((5, 4, 1, 1), True, 0.3, 1e-3),
                                        ((3, 3, 2, 3), False, 0.1, 1e-5)]:
@@ -97,8 +94,7 @@ for shape, training, momentum, eps in [((4, 3, 3, 2), True, 0.1, 1e-5),
          lambda x, w, b: F.batch_norm(x, after_mean, after_variance, w, b, training, momentum, eps),
          lambda: {"running_mean": after_mean, "running_var": after_variance})
 
-# ---- rows
-# -----------------------------------------------------------------------------------------
+# ---- rows ---------------------------------------------------------------------------------------
 case("linear", {}, {"x": draw(5, 7), "w": draw(3, 7), "b": draw(3)},
      lambda x, w, b: F.linear(x, w, b))
 case("softmax", {}, {"x": draw(4, 7, scale=3)}, lambda x: F.softmax(x, 1))

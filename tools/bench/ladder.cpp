@@ -113,13 +113,13 @@ struct Climb {
 void print(const Climb& c) {
   fmt::print("{}\n\n{:<34} {:>8} {:>10} {:>9} {:>9} {:>8} {:>8}\n", c.title, "", "threads", "ms",
              c.unit, "of limit", "faster", "error");
-  double below = 0;
+  double before = 0;
   for (const Climbed& r : c.rungs) {
     const double rate = c.work / r.seconds, limit = r.threads == 1 ? c.limit_one : c.limit_all;
     fmt::print("{:<34} {:>8} {:>10.2f} {:>9.1f} {:>7.0f} % {:>8} {:>8.0e}\n", r.name, r.threads,
                1e3 * r.seconds, rate / 1e9, 100 * rate / limit,
-               below == 0 ? "" : fmt::format("{:.1f} x", below / r.seconds), r.error);
-    below = r.seconds;
+               before == 0 ? "" : fmt::format("{:.1f} x", before / r.seconds), r.error);
+    before = r.seconds;
   }
   fmt::print("\n");
 }

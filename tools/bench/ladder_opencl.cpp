@@ -241,14 +241,14 @@ void print(const std::string& description, const std::vector<Step>& all, double 
       "{}\n\nC = A B, {} x {} matrices of floats; packing not counted but in the last rung\n\n",
       description, side, side);
   fmt::print("{:<38} {:>8} {:>9} {:>12} {:>18} {:>8}\n", "one work-item computes", "ms", "GFLOP/s",
-             "of the peak", "faster than below", "error");
-  double below = 0;
+             "of the peak", "faster than above", "error");
+  double before = 0;
   for (const Step& r : all) {
     const double rate = work / r.seconds;
     fmt::print("{:<38} {:>8.2f} {:>9.1f} {:>12} {:>18} {:>8.0e}\n", r.name, 1e3 * r.seconds,
                rate / 1e9, peak > 0 ? fmt::format("{:.1f} %", 100 * rate / peak) : "-",
-               below == 0 ? "" : fmt::format("{:.1f} x", below / r.seconds), r.error);
-    below = r.seconds;
+               before == 0 ? "" : fmt::format("{:.1f} x", before / r.seconds), r.error);
+    before = r.seconds;
   }
   if (peak > 0)
     fmt::print("\nThe peak: {:.0f} GFLOP/s, multiply-adds in registers on all compute units.",

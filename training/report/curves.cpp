@@ -45,14 +45,20 @@ PlotSeries step_series(const RunReport& run) {
   return s;
 }
 
-// Where the learning rate fell by a half or more from one epoch to the next.
+// Where the learning rate fell by a half or more from one epoch to the next. What falls below a
+// thousandth of the largest is a cosine's end, not a step: the paper's three end at a thousandth.
 std::vector<PlotMark> rate_marks(const RunReport& run) {
   std::vector<PlotMark> marks;
+  double largest = 0;
+  for (const auto& e : run.epochs) {
+    if (std::isfinite(e.lr)) largest = std::max(largest, e.lr);
+  }
   for (std::size_t i = 1; i < run.epochs.size(); ++i) {
     const double ratio = run.epochs[i - 1].lr / run.epochs[i].lr;
-    if (!std::isfinite(ratio) || ratio < 2) continue;
-    marks.push_back(
-        {fmt::format("\xC3\xB7{:.3g}", ratio), static_cast<double>(run.epochs[i - 1].epoch)});
+    if (!std::isfinite(ratio) || ratio < 2 || run.epochs[i].lr < 0.999e-3 * largest) continue;
+    const std::string times =
+        ratio < 10 ? fmt::format("{:.3g}", ratio) : fmt::format("{:.0f}", ratio);
+    marks.push_back({"\xC3\xB7" + times, static_cast<double>(run.epochs[i - 1].epoch)});
   }
   if (marks.size() > 4) marks.clear();  // a cosine's end, not steps
   return marks;

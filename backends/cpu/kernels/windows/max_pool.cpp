@@ -16,8 +16,7 @@ namespace limulus::cpu::LIMULUS_ISA {
 namespace {
 
 #ifdef __AVX512F__
-// ---- backward, 3 x 3 windows with a stride of 2
-// --------------------------------------------------
+// ---- backward, 3 x 3 windows with a stride of 2 ------------------------------------------------
 //
 // Instead of sending each dy to its element, each element asks the windows that hold it. In a row
 // of the image the even elements lie in two windows and the odd ones in one:

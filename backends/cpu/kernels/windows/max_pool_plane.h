@@ -166,8 +166,7 @@ inline void pool_any_plane(const Window2d& win, const T* x, const T* array_end, 
   }
 }
 
-// ---- windows of 3 x 3 with a stride of 2, all of them inside
-// ---------------------------------------
+// ---- windows of 3 x 3 with a stride of 2, all of them inside -----------------------------------
 //
 // The maximum over a window is the maximum over its three rows of the maximum over the three taps
 // of a row. A row's maxima serve two windows, the one that ends with the row and the one that
