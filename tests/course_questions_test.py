@@ -3,14 +3,12 @@ a wrong one shows, and its small examples computed again by their definition. Gr
 differences of the forward pass, in fractions: exact where it is linear."""
 
 import re
-import sys
 import unittest
 from fractions import Fraction
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "course" / "staff" / "questions.md"
-SKIPPED = 77
 
 
 def questions() -> dict[int, str]:
@@ -120,7 +118,4 @@ class Questions(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    if not PAGE.is_file():
-        print(f"skipped: {PAGE.relative_to(ROOT)} is not here: this is a student's repository")
-        sys.exit(SKIPPED)
     unittest.main()

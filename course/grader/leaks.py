@@ -11,7 +11,7 @@ from .starter import solution_lines
 COMMON = re.compile(
     r"for \((const )?(std::int64_t|std::size_t|int|auto) \w+ = [^;]*; [^;]*; [^)]*\)( \{)?"
     r"|(double|std::int64_t|std::size_t|int) \w+ = -?\w+;|if \([^=]*\) continue;"
-    r"|return \w+;|continue;|#include .*|//.*|\W*"
+    r"|return \w+;|continue;|template <class \w+>|#include .*|//.*|\W*"
 )
 SHORTEST = 18
 
