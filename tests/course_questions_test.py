@@ -1,5 +1,5 @@
-"""The staff's question bank (course/staff/questions.md): forty questions, each with an answer and what
-a wrong one shows, and its small examples computed again by their definition. Gradients are
+"""The staff's question bank (course/staff/questions.md): forty questions, each with an answer and
+what a wrong one shows, and its small examples computed again by their definition. Gradients are
 differences of the forward pass, in fractions: exact where it is linear."""
 
 import re

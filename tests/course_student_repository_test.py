@@ -1,6 +1,6 @@
-"""`grade student-repository`: nothing of the staff's and no solution is in what students get, nor in
-its history, and what would give one away is found wherever somebody may have put it. A clone of the
-course alone stands for the repository; the last test takes the whole of it."""
+"""`grade student-repository`: nothing of the staff's and no solution is in what students get, nor
+in its history, and what would give one away is found wherever somebody may have put it. A clone of
+the course alone stands for the repository; the last test takes the whole of it."""
 
 import os
 import re
@@ -123,7 +123,8 @@ class StudentRepository(unittest.TestCase):
         answer = max((self.clone / "course/staff/questions.md").read_text().splitlines(), key=len)
         marked = "// BEGIN SOLUTION 3.1\nint answer;\n// END SOLUTION\n"
         for path, planted, words in (
-            ("docs/page.md", f"so write\n\n    {line}\n", "a line of a3_convolution/src/forward.cpp"),
+            ("docs/page.md", f"so write\n\n    {line}\n",
+             "a line of a3_convolution/src/forward.cpp"),
             ("core/copy.cpp", text, f"core/copy.cpp is {SOLUTION.removeprefix('course/')}"),
             ("core/part.cpp", "\n".join(solution(self.clone / SOLUTION)), "core/part.cpp:"),
             ("course/a3_convolution/tests/old.cpp", marked, "a marker of a solution"),

@@ -1,10 +1,12 @@
 """Does a text give away a solution? Looked for in starters, in student repositories, and on the
 site."""
 
+import hashlib
 import re
+from pathlib import Path
 
-from .assignment import Assignment
-from .starter import solution_lines
+from .assignment import Assignment, course_folder
+from .starter import BEGIN, solution_lines
 
 # Lines that anybody would write: braces, counters from 0, the heads of loops and of conditions on
 # indices.
@@ -14,6 +16,7 @@ COMMON = re.compile(
     r"|return \w+;|continue;|template <class \w+>|#include .*|//.*|\W*"
 )
 SHORTEST = 18
+LONG = 60  # letters of a line by which a text of the staff would be known
 
 
 def telling_lines(a: Assignment) -> dict[str, str]:
@@ -44,3 +47,68 @@ def leaks(a: Assignment, files: dict[str, bytes | str]) -> list[str]:
         if secret is not None and re.search(rf"\b{secret}\b", text):
             found.append(f"{name} holds the secret of the hidden tests")
     return found
+
+
+class Secrets:
+    """What must not be found, and where it comes from."""
+
+    def __init__(self, assignments: list[Assignment]):
+        self.solutions: dict[str, set[str]] = {}  # a line, and the task files that have it
+        self.whole: dict[bytes, str] = {}  # digest of a file's text, and its name
+        self.lines: dict[str, str] = {}  # a long line of the staff's, and its file
+        self.numbers: dict[int, str] = {}
+        for a in assignments:
+            for line, file in telling_lines(a).items():
+                self.solutions.setdefault(line, set()).add(f"{a.folder.name}/{file}")
+            for task in a.tasks.values():
+                self.add(a.folder / task.file)
+            if (secret := a.secret()) is not None:
+                self.numbers[secret] = a.id
+        for folder in [course_folder() / "staff", *(a.staff for a in assignments)]:
+            for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+                self.add(path)
+                for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+                    if len(line.strip()) >= LONG:
+                        self.lines[line.strip()] = self.name(path)
+        numbers = "|".join(map(str, self.numbers))
+        self.number = re.compile(rf"(?<!\d)({numbers})(?!\d)") if numbers else None
+
+    @staticmethod
+    def name(path: Path) -> str:
+        return path.relative_to(course_folder()).as_posix()
+
+    def add(self, path: Path):
+        data = path.read_bytes()
+        if data.strip():
+            self.whole[hashlib.sha256(data.strip()).digest()] = self.name(path)
+
+    def within(self, name: str, data: bytes, library: bool) -> list[str]:
+        """What is told by a file, or by an object of git. `library`: it is the library's own
+        source, in which a single line may be as a solution has it; two lines of one task's may
+        not."""
+        if whole := self.whole.get(hashlib.sha256(data.strip()).digest()):
+            return [f"{name} is {whole}"]
+        if b"\0" in data:  # a picture
+            return []
+        found: list[str] = []
+        seen: dict[str, set[str]] = {}
+        text = data.decode(errors="replace")
+        for number, line in enumerate(text.splitlines(), 1):
+            line, here = line.strip(), f"{name}:{number}"
+            if line in self.solutions:
+                for file in self.solutions[line]:
+                    seen.setdefault(file, set()).add(line)
+                    if not library or len(seen[file]) > 1:
+                        found.append(f"{here}: a line of {file}'s solution: {line}")
+            if line in self.lines:
+                found.append(f"{here}: a line of {self.lines[line]}: {line[:LONG]}")
+            if BEGIN.match(line):
+                found.append(f"{here}: a marker of a solution")
+        if self.number and (number := self.number.search(text)):
+            id = self.numbers[int(number[1])]
+            found.append(f"{name} holds the secret of {id}'s hidden tests")
+        return found
+
+
+def is_library(path: str, course: str) -> bool:
+    return bool(path) and not path.startswith((course, "docs/")) and not path.endswith(".md")

@@ -1,22 +1,22 @@
 """A git repository for students: Limulus and the assignments, without solutions and without what is
 the staff's. It has a history of its own, which begins with one commit.
 
-It is made from the files that the clone's git knows. Left out are `staff/` folders, submissions that
-are hostile, the staff's part of the grader and its tests; of each task's file the starter's version
+It is made from the files that the clone's git knows. Left out are `staff/` folders, hostile
+submissions, the staff's part of the grader and its tests; of each task's file the starter's version
 is taken (starter.py). What was made is then proved, over every object of the new repository and not
 only over its last commit:
 
   * no file of the staff is among them, nor a line of one, nor the secret of the hidden tests;
   * no line by which a solution would be known (leaks.py) is, and no marker of a solution. The
     library has loops, too: of its source a single line may be alike, two of one task may not;
-  * the last commit holds the files that were meant and no others, each task with the starter's code.
+  * the last commit holds the files that were meant and no others, each task with the starter's
+    code.
 
 A folder that is such a repository gets another commit, if its own history passes the proof.
 """
 
 import hashlib
 import os
-import re
 import shutil
 import subprocess
 import tempfile
@@ -25,10 +25,9 @@ from pathlib import Path
 
 from . import GradeError
 from .assignment import Assignment, all_assignments, course_folder
-from .leaks import telling_lines
-from .starter import BEGIN, STAFF_ONLY, task_file
+from .leaks import Secrets, is_library
+from .starter import STAFF_ONLY, task_file
 
-LONG = 60  # letters of a line by which a text of the staff would be known
 STAFF_NAMES = {"staff", "hidden.toml", "mutants.toml"}
 NAMES_SHOWN = 12
 IDENTITY = {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER")
@@ -107,69 +106,6 @@ def student_files(root: Path, course: str, assignments: list[Assignment]) -> dic
             text = task_file(a, task.id, solved=False)
             files[path] = File(text.encode(), files[path].executable)
     return files
-
-
-class Secrets:
-    """What must not be found, and where it comes from."""
-
-    def __init__(self, assignments: list[Assignment]):
-        self.solutions: dict[str, set[str]] = {}  # a line, and the task files that have it
-        self.whole: dict[bytes, str] = {}  # digest of a file's text, and its name
-        self.lines: dict[str, str] = {}  # a long line of the staff's, and its file
-        self.numbers: dict[int, str] = {}
-        for a in assignments:
-            for line, file in telling_lines(a).items():
-                self.solutions.setdefault(line, set()).add(f"{a.folder.name}/{file}")
-            for task in a.tasks.values():
-                self.add(a.folder / task.file)
-            if (secret := a.secret()) is not None:
-                self.numbers[secret] = a.id
-        for folder in [course_folder() / "staff", *(a.staff for a in assignments)]:
-            for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-                self.add(path)
-                for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-                    if len(line.strip()) >= LONG:
-                        self.lines[line.strip()] = self.name(path)
-        numbers = "|".join(map(str, self.numbers))
-        self.number = re.compile(rf"(?<!\d)({numbers})(?!\d)") if numbers else None
-
-    @staticmethod
-    def name(path: Path) -> str:
-        return path.relative_to(course_folder()).as_posix()
-
-    def add(self, path: Path):
-        data = path.read_bytes()
-        if data.strip():
-            self.whole[hashlib.sha256(data.strip()).digest()] = self.name(path)
-
-    def within(self, name: str, data: bytes, library: bool) -> list[str]:
-        """What is told by a file, or by an object of git. `library`: it is the library's own source,
-        in which a single line may be as a solution has it; two lines of one task's may not."""
-        if whole := self.whole.get(hashlib.sha256(data.strip()).digest()):
-            return [f"{name} is {whole}"]
-        if b"\0" in data:  # a picture
-            return []
-        found: list[str] = []
-        seen: dict[str, set[str]] = {}
-        text = data.decode(errors="replace")
-        for number, line in enumerate(text.splitlines(), 1):
-            line, here = line.strip(), f"{name}:{number}"
-            if line in self.solutions:
-                for file in self.solutions[line]:
-                    seen.setdefault(file, set()).add(line)
-                    if not library or len(seen[file]) > 1:
-                        found.append(f"{here}: a line of {file}'s solution: {line}")
-            if line in self.lines:
-                found.append(f"{here}: a line of {self.lines[line]}: {line[:LONG]}")
-            if BEGIN.match(line):
-                found.append(f"{here}: a marker of a solution")
-        if self.number and (number := self.number.search(text)):
-            found.append(f"{name} holds the secret of {self.numbers[int(number[1])]}'s hidden tests")
-        return found
-
-
-def is_library(path: str, course: str) -> bool:
-    return bool(path) and not path.startswith((course, "docs/")) and not path.endswith(".md")
 
 
 def refuse(found: list[str], what: str):
@@ -278,8 +214,8 @@ def write(folder: Path) -> int:
     print(f"{folder}: {len(files)} files, {size / 1e6:.1f} MB; {tasks} tasks of {len(assignments)} "
           "assignments with the starter's code")
     print(f"Proved over all {count} objects of its history: none is a file or has a line of the "
-          f"staff's, and the {len(secrets.solutions)} lines by which a solution would be known are in "
-          "none of them\n(of the library's own source, a single line may be alike)")
+          f"staff's, and the {len(secrets.solutions)} lines by which a solution would be known are "
+          "in none of them\n(of the library's own source, a single line may be alike)")
     return 0
 
 
