@@ -199,8 +199,8 @@ def main() -> int:
         print(__doc__)
         return 2
     if not shutil.which(page_numbers.program()):
-        print(f"{page_numbers.program()} is not there: LIMULUS=build/limulus names the program that "
-              "numbers are asked of", file=sys.stderr)
+        print(f"{page_numbers.program()} is not there: LIMULUS=build/limulus names the program "
+              "that numbers are asked of", file=sys.stderr)
         return 1
     jobs = [tuple(args.page)] if args.page else [
         (p, args.folder / f"{p.stem}.html") for p in sorted((ROOT / "course/slides").glob("*.md"))]

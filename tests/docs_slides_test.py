@@ -1,5 +1,6 @@
-"""The lectures' slides (docs/make_slides.py): mistakes in a source are found; what is made needs no other
-file; in a browser each slide fits a projector, nothing is cut off on a phone, and the keys move.
+"""The lectures' slides (docs/make_slides.py): mistakes in a source are found; what is made needs no
+other file; in a browser each slide fits a projector, nothing is cut off on a phone, and the keys
+move.
 
     docs_slides_test.py PROGRAM
 
@@ -22,35 +23,48 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 SKIPPED = 77
 LECTURES = sorted((ROOT / "course" / "slides").glob("*.md"))
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
 
-# Runs beside the slides, in a page that shows them in a frame of a given size.
+# Runs beside the slides, in a page that shows them in frames of given sizes.
 MEASURE = """
-const frame = document.getElementById("frame"), d = frame.contentDocument, w = frame.contentWindow;
-const slides = [...d.querySelectorAll("section.slide")];
 const scrolls = "pre, .table-wrapper, .math, .calculations, figure.drawings > div, .picture";
-const box = e => e.getBoundingClientRect();
-const press = (key, shiftKey) => {
-  d.body.dispatchEvent(new w.KeyboardEvent("keydown", { key, shiftKey: !!shiftKey, bubbles: true, cancelable: true }));
-  return w.location.hash + (Math.abs(box(slides[+w.location.hash.slice(1) - 1] || slides[0]).top) < 2 ? "" : " is not shown");
+function measured(frame) {
+  const d = frame.contentDocument, w = frame.contentWindow;
+  const slides = [...d.querySelectorAll("section.slide")];
+  const box = e => e.getBoundingClientRect(), style = e => w.getComputedStyle(e);
+  const cut = e => box(e).right > w.innerWidth + 1 && !e.closest(scrolls);
+  const press = (key, shiftKey = false) => {
+    const options = { key, shiftKey, bubbles: true, cancelable: true };
+    d.body.dispatchEvent(new w.KeyboardEvent("keydown", options));
+    const shown = slides[+w.location.hash.slice(1) - 1];
+    return w.location.hash + (shown && Math.abs(box(shown).top) < 2 ? "" : " is not shown");
+  };
+  const notes = () => style(d.querySelector(".notes")).display;
+  const summary = d.querySelector("details > summary");
+  const result = {
+    high: slides.filter(s => box(s).height > w.innerHeight + 1).map(s => s.id),
+    wide: [...d.querySelectorAll("body *")].filter(cut)
+      .map(e => e.tagName + " of " + e.closest("section").id),
+    page: d.documentElement.scrollWidth - w.innerWidth,
+    small: [...d.querySelectorAll(".body *")].filter(e => e.matches("p, li, pre, td") &&
+      parseFloat(style(e).fontSize) < 9.9).length,
+    background: style(d.documentElement).backgroundColor,
+    keys: w.innerWidth < 500 ? [] : ["End", "Home", "ArrowRight", " ", "PageDown", "ArrowLeft",
+      "PageUp", "ArrowDown"].map(key => press(key)),
+    back: w.innerWidth < 500 ? "" : press(" ", true),
+    notes: [notes(), (press("n"), notes()), (press("n"), notes())],
+  };
+  summary.click();
+  return { ...result, opened: summary.parentElement.open };
+}
+onload = () => {
+  const all = [...document.querySelectorAll("iframe")].map(measured);
+  document.getElementById("result").textContent = JSON.stringify(all);
 };
-const notes = () => getComputedStyle(d.querySelector(".notes")).display;
-const result = {
-  high: slides.filter(s => box(s).height > w.innerHeight + 1).map(s => s.id),
-  wide: [...d.querySelectorAll("body *")].filter(e => box(e).right > w.innerWidth + 1 && !e.closest(scrolls))
-    .map(e => e.tagName + " of slide " + e.closest("section").id).slice(0, 9),
-  page: d.documentElement.scrollWidth - w.innerWidth,
-  small: [...d.querySelectorAll(".body p, .body li, .body pre, .body td")].filter(e => parseFloat(getComputedStyle(e).fontSize) < 9.9).length,
-  background: getComputedStyle(d.documentElement).backgroundColor,
-  keys: ["End", "Home", "ArrowRight", " ", "PageDown", "ArrowLeft", "PageUp", "ArrowDown"].map(k => press(k)),
-  back: press(" ", true),
-  notes: [notes(), (press("n"), notes()), (press("n"), notes())],
-};
-const [summary] = d.querySelectorAll("details > summary");
-if (summary) summary.click();
-result.opened = summary ? summary.parentElement.open : true;
-document.getElementById("result").textContent = JSON.stringify(result);
 """
+PROJECTORS = ((1280, 720), (1280, 800), (1920, 1080))
+PHONE = (390, 844)
 
 
 class Needs(HTMLParser):
@@ -73,14 +87,16 @@ class Needs(HTMLParser):
 
     def handle_data(self, data):
         if self.within in ("style", "script"):
-            self.found += re.findall(r"url\([^)]*\)|@import[^;]*|https?:[^\s'\")]*|\bfetch\(|\bimport\b", data)
+            self.found += re.findall(
+                r"url\([^)]*\)|@import[^;]*|https?:[^\s'\")]*|\bfetch\(|\bimport\b", data)
 
 
 def run_browser(*options: str) -> str:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [BROWSER, "--headless", "--disable-gpu", "--no-first-run", "--no-sandbox",
                    f"--user-data-dir={profile}", "--allow-file-access-from-files", *options]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=240).stdout
+        return subprocess.run(command, capture_output=True, text=True, check=True,
+                              timeout=240).stdout
 
 
 class Sources(unittest.TestCase):
@@ -90,14 +106,15 @@ class Sources(unittest.TestCase):
             return slides.lecture(Path(folder, "l.md"))
 
     def test_a_heading_begins_a_slide_but_not_in_a_block(self):
-        made = self.made("# One\n\n```console\n# a comment\n## another\n```\n\n## Two\n\n### within\n")
+        made = self.made("# One\n\n```console\n# a comment\n## another\n```\n\n"
+                         "## Two\n\n### within\n")
         self.assertEqual(re.findall(r'aria-label="(.*?)"', made), ["One", "Two"])
         self.assertIn("2 / 2", made)
 
     def test_roles_and_directives_are_computed(self):
         made = self.made("# T\n\n{num}`conv1.parameters` and {calc}`2*3 = 6`; {quoted}`253,440`\n\n"
-                         "```{layer} pool1\n```\n\n```{walk} alexnet\n```\n\n$x^2$\n\n:::{notes}\nhush\n:::\n\n"
-                         ":::{details} Why $x$?\nso\n:::\n")
+                         "```{layer} pool1\n```\n\n```{walk} alexnet\n```\n\n$x^2$\n\n"
+                         ":::{notes}\nhush\n:::\n\n:::{details} Why $x$?\nso\n:::\n")
         for words in ("34,944", "<mn>6</mn>", "253,440", "pool1", "60,965,224", "<msup>",
                       '<aside class="notes"><p>hush</p>', "<details><summary>Why <math"):
             self.assertIn(words, made)
@@ -115,7 +132,8 @@ class Sources(unittest.TestCase):
                             ("# T\n\n![x](nowhere.png)\n", "nowhere.png: No such file"),
                             ("# T\n\n```{drawing} window alexnet conv9\n```\n", "no such layer"),
                             ("# T\n\n```console\n$ limulus\n", "has no end"),
-                            ("text\n\n# T\n", "the first line is a heading"), ("", "there is no slide")):
+                            ("text\n\n# T\n", "the first line is a heading"),
+                            ("", "there is no slide")):
             with self.subTest(text=text), self.assertRaisesRegex(
                     (slides.SlidesError, slides.page_numbers.NumberError), words):
                 self.made(text)
@@ -152,42 +170,44 @@ class Lectures(unittest.TestCase):
             self.assertEqual(Needs(made).found, [], source)
             self.assertIn(f'href="slides/{source.stem}.html"', linked)
 
-    def measured(self, name: str, width: int, height: int, *options: str) -> dict:
-        page = self.folder / "frame.html"
-        page.write_text(f'<body style="margin:0"><iframe id="frame" src="{name}.html" style="border:0;'
-                        f'width:{width}px;height:{height}px"></iframe><pre id="result"></pre><script>'
-                        f'document.getElementById("frame").onload = () => {{{MEASURE}}};</script>')
-        printed = run_browser("--virtual-time-budget=6000", "--window-size=1500,1100", "--dump-dom",
+    def measured(self, shown: list[tuple[str, tuple[int, int]]], *options: str) -> list[dict]:
+        """Of each lecture, in a frame of a size, what MEASURE finds."""
+        page = self.folder / "frames.html"
+        frames = "".join(
+            f'<iframe src="{name}.html" style="border:0;width:{w}px;height:{h}px"></iframe>'
+            for name, (w, h) in shown)
+        page.write_text(f'<body>{frames}<pre id="result"></pre><script>{MEASURE}</script>')
+        printed = run_browser("--virtual-time-budget=8000", "--window-size=2000,1100", "--dump-dom",
                               *options, page.as_uri())
         found = re.search(r'<pre id="result">(.+?)</pre>', printed, re.DOTALL)
-        self.assertTrue(found, f"{name}: the script in the browser did not end")
+        self.assertTrue(found, "the script in the browser did not end")
         return json.loads(html.unescape(found[1]))
 
     @unittest.skipUnless(BROWSER, "there is no Chromium")
-    def test_on_a_projector(self):
-        for source in LECTURES:
-            for size in ((1280, 720), (1280, 800), (1920, 1080)):
-                with self.subTest(lecture=source.stem, size=size):
-                    m, last = self.measured(source.stem, *size), len(slides.slides_of(source.read_text()))
-                    self.assertEqual((m["high"], m["wide"], m["small"]), ([], [], 0))
-                    self.assertLessEqual(m["page"], 0)
-                    self.assertEqual(m["keys"], [f"#{last}", "#1", "#2", "#3", "#4", "#3", "#2", "#3"])
+    def test_on_a_projector_and_on_a_phone(self):
+        shown = [(source.stem, size) for source in LECTURES for size in (*PROJECTORS, PHONE)]
+        for (name, size), m in zip(shown, self.measured(shown), strict=True):
+            with self.subTest(lecture=name, size=size):
+                self.assertEqual((m["wide"], m["small"], m["opened"]), ([], 0, True))
+                self.assertLessEqual(m["page"], 0)
+                self.assertEqual(m["notes"], ["none", "block", "none"])
+                if size != PHONE:
+                    last = self.slides_in(name)
+                    self.assertEqual(m["high"], [])
+                    self.assertEqual(m["keys"],
+                                     [f"#{last}", "#1", "#2", "#3", "#4", "#3", "#2", "#3"])
                     self.assertEqual(m["back"], "#2")
-                    self.assertEqual(m["notes"], ["none", "block", "none"])
-                    self.assertTrue(m["opened"])
 
-    @unittest.skipUnless(BROWSER, "there is no Chromium")
-    def test_on_a_phone(self):
-        for source in LECTURES:
-            m = self.measured(source.stem, 390, 844)
-            self.assertEqual((m["wide"], m["small"]), ([], 0), source.stem)
-            self.assertLessEqual(m["page"], 0)
+    @staticmethod
+    def slides_in(name: str) -> int:
+        source = ROOT / "course" / "slides" / f"{name}.md"
+        return len(slides.slides_of(source.read_text(encoding="utf-8")))
 
     @unittest.skipUnless(BROWSER, "there is no Chromium")
     def test_light_and_dark(self):
-        name = LECTURES[0].stem
-        seen = [self.measured(name, 1280, 800, f"--blink-settings=preferredColorScheme={scheme}")
-                ["background"] for scheme in (1, 0)]
+        shown = [(LECTURES[0].stem, PHONE)]
+        seen = [self.measured(shown, f"--blink-settings=preferredColorScheme={n}")[0]["background"]
+                for n in (1, 0)]
         self.assertEqual(seen[0], "rgb(255, 255, 255)")
         self.assertLess(sum(map(int, re.findall(r"\d+", seen[1]))), 120, seen)
 
@@ -198,7 +218,7 @@ class Lectures(unittest.TestCase):
             run_browser("--no-pdf-header-footer", f"--print-to-pdf={out}",
                         (self.folder / f"{source.stem}.html").as_uri())
             pages = len(re.findall(rb"/Type\s*/Page\b(?!s)", out.read_bytes()))
-            self.assertEqual(pages, len(slides.slides_of(source.read_text(encoding="utf-8"))))
+            self.assertEqual(pages, self.slides_in(source.stem))
 
 
 def with_packages() -> bool:

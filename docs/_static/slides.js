@@ -1,5 +1,5 @@
-// Slides are sections one below the other; without this script one scrolls. Arrows, space and page keys go
-// from one to the next, n shows the lecturer's notes, f fills the screen.
+// Slides are sections one below the other; without this script one scrolls. Arrows, space and page
+// keys go from one to the next, n shows the lecturer's notes, f fills the screen.
 "use strict";
 const slides = [...document.querySelectorAll("section.slide")];
 
@@ -14,10 +14,12 @@ function current() {
 function show(number) {
   const i = Math.max(0, Math.min(slides.length - 1, number));
   slides[i].scrollIntoView();
-  history.replaceState(null, "", `#${i + 1}`); // so that a page that is loaded again stays where it was
+  history.replaceState(null, "", `#${i + 1}`); // a page that is loaded again stays where it was
 }
 
-const steps = { ArrowRight: 1, ArrowDown: 1, PageDown: 1, " ": 1, ArrowLeft: -1, ArrowUp: -1, PageUp: -1 };
+const steps = {
+  ArrowRight: 1, ArrowDown: 1, PageDown: 1, " ": 1, ArrowLeft: -1, ArrowUp: -1, PageUp: -1,
+};
 
 document.addEventListener("keydown", event => {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
