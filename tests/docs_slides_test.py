@@ -45,7 +45,7 @@ function measured(frame) {
   const result = {
     high: slides.filter(s => box(s).height > w.innerHeight + 1).map(s => s.id),
     wide: [...d.querySelectorAll("body *")].filter(cut)
-      .map(e => e.tagName + " of " + e.closest("section").id),
+      .map(e => e.tagName + " of " + (e.closest("section") || d.body).id),
     page: d.documentElement.scrollWidth - w.innerWidth,
     small: [...d.querySelectorAll(".body *")].filter(e => e.matches("p, li, pre, td") &&
       parseFloat(style(e).fontSize) < 9.9).length,
