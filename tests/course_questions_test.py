@@ -1,8 +1,10 @@
 """The staff's question bank (course/staff/questions.md): forty questions, each with an answer and
 what a wrong one shows, and its small examples computed again by their definition. Gradients are
-differences of the forward pass, in fractions: exact where it is linear."""
+differences of the forward pass, in fractions: exact where it is linear. And the syllabus: its hours
+and points are those of the assignments, and it promises none that is not there."""
 
 import re
+import tomllib
 import unittest
 from fractions import Fraction
 from pathlib import Path
@@ -115,6 +117,32 @@ class Questions(unittest.TestCase):
         first = gradient(lambda v: sum(lrn(v)), x)[0]
         self.assertAlmostEqual(float(first), -1 / 6, places=5)
         self.says(24, "1/6 - 1/3 ~ -0.167")
+
+
+class Syllabus(unittest.TestCase):
+    ROW = re.compile(r"^\| \[\d [\w ]+\]\(\.\./\.\./course/(\w+)/README\.md\) \| (\d+) \| (\d+) \|",
+                     re.MULTILINE)
+
+    def setUp(self):
+        self.text = (ROOT / "docs" / "course" / "syllabus.md").read_text(encoding="utf-8")
+
+    def test_hours_and_points_are_the_assignments(self):
+        rows = self.ROW.findall(self.text)
+        self.assertGreaterEqual(len(rows), 5)
+        for name, hours, points in rows:
+            path = ROOT / "course" / name / "assignment.toml"
+            a = tomllib.loads(path.read_text(encoding="utf-8"))
+            self.assertEqual((float(hours), float(points)), (a["hours"], 100), name)
+
+    def test_what_it_promises_is_there(self):
+        for name in re.findall(r"course/(a\d\w+)/", self.text):
+            self.assertTrue((ROOT / "course" / name / "assignment.toml").is_file(), name)
+        for number in re.findall(r"\b[Aa]ssignment (\d)(?! \(OpenCL)", self.text):
+            self.assertTrue(list(ROOT.glob(f"course/a{number}_*/assignment.toml")), number)
+
+    def test_there_are_twelve_weeks_with_goals(self):
+        goals = re.findall(r"^\*\*Week (\d+)\*\*\n\n1\. ", self.text, re.MULTILINE)
+        self.assertEqual(goals, [str(week) for week in range(1, 13)])
 
 
 if __name__ == "__main__":
