@@ -2,6 +2,7 @@
 in its history, and what would give one away is found wherever somebody may have put it. A clone of
 the course alone stands for the repository; the last test takes the whole of it."""
 
+import io
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import tomllib
 import unittest
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -74,10 +76,10 @@ class StudentRepository(unittest.TestCase):
             self.assertIn(word, printed)
         self.assertEqual(list(self.out.parent.glob(".students-*")), [])  # no half of one is left
 
-    def plant(self, path: str, text: str):
+    def plant(self, path: str, content: str | bytes):
         target = self.clone / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
+        target.write_bytes(content if isinstance(content, bytes) else content.encode())
         git(self.clone, "add", "--force", path)
 
     def test_each_task_has_the_starters_code(self):
@@ -128,6 +130,12 @@ class StudentRepository(unittest.TestCase):
             ("core/copy.cpp", text, f"core/copy.cpp is {SOLUTION.removeprefix('course/')}"),
             ("core/part.cpp", "\n".join(solution(self.clone / SOLUTION)), "core/part.cpp:"),
             ("course/a3_convolution/tests/old.cpp", marked, "a marker of a solution"),
+            ("docs/fix.md", f"+    // {line}\n", "a line of a3_convolution/src/forward.cpp"),
+            ("docs/wide.md", line.replace(" ", "   ") + "\r\n", "a line of a3_convolution"),
+            ("tools/copy16.txt", text.encode("utf-16"), "tools/copy16.txt:"),
+            ("data/old.zip", self.archive("w", text), "data/old.zip, w"),
+            ("data/old2.zip", self.archive("in.zip", self.archive("w", text)), "in.zip, w"),
+            ("data/torn.zip", self.archive("w", text)[:200], "cannot be looked into"),
             ("notes.txt", f"the number is {secret['secret']}\n", "the secret of a1's hidden tests"),
             ("exam.md", answer + "\n", "a line of staff/questions.md"),
         ):
@@ -136,6 +144,27 @@ class StudentRepository(unittest.TestCase):
                 self.refused("nothing was written", words)
                 self.assertFalse(self.out.exists())
                 git(self.clone, "rm", "-q", "--force", path)
+
+    @staticmethod
+    def archive(name: str, content: str | bytes) -> bytes:
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as file:
+            file.writestr(name, content)
+        return packed.getvalue()
+
+    def test_what_else_lies_in_the_course_stays_there(self):
+        left = ("course/marks.csv", "course/a3_convolution/src/forward_2025.cpp",
+                "course/a3_convolution/notes.md", "course/grader/private.txt", "exams/staff/x.md",
+                "tests/course_x.py")
+        for path in left:
+            self.plant(path, "Ada: 100\n")
+        self.make()
+        self.assertEqual([path for path in left if (self.out / path).exists()], [])
+        self.assertNotIn("Ada", everything(self.out))
+
+    def test_a_fuzzers_input_may_be_torn(self):
+        self.plant("tests/fuzz/corpus/idx/torn.gz", b"\x1f\x8b\x08 torn")
+        self.make()
 
     def test_a_single_line_of_the_library_may_be_alike(self):
         line = max(solution(self.clone / SOLUTION), key=len)

@@ -1,10 +1,10 @@
 """A git repository for students: Limulus and the assignments, without solutions and without what is
 the staff's. It has a history of its own, which begins with one commit.
 
-It is made from the files that the clone's git knows. Left out are `staff/` folders, hostile
-submissions, the staff's part of the grader and its tests; of each task's file the starter's version
-is taken (starter.py). What was made is then proved, over every object of the new repository and not
-only over its last commit:
+It is made from the files that the clone's git knows. Of the course's folder it has what starters
+have, of each task's file the starter's version (starter.py), and the pages; of all else everything
+but the grader's tests and what is called `staff`. What was made is then proved, over every object
+of the new repository and not only over its last commit:
 
   * no file of the staff is among them, nor a line of one, nor the secret of the hidden tests;
   * no line by which a solution would be known (leaks.py) is, and no marker of a solution. The
@@ -26,7 +26,7 @@ from pathlib import Path
 from . import GradeError
 from .assignment import Assignment, all_assignments, course_folder
 from .leaks import Secrets, is_library
-from .starter import STAFF_ONLY, task_file
+from .starter import files_of, task_file
 
 STAFF_NAMES = {"staff", "hidden.toml", "mutants.toml"}
 NAMES_SHOWN = 12
@@ -63,15 +63,25 @@ def clone_folder() -> Path:
                                     clean=False)).rstrip("\n"))
 
 
-def is_staffs(path: str, course: str) -> bool:
-    """Whether students get nothing of the file. `course`: the course's folder, "course/"."""
-    if path.startswith("tests/course_") or path.startswith(".github/workflows/"):
-        return True
-    if not path.startswith(course):
+def course_files(assignments: list[Assignment]) -> set[str]:
+    """What students get of the course's folder: what starters have (starter.files_of), and the
+    pages. Anything else that may lie there, an old solution say, they do not."""
+    given = {"README.md", "grade"}
+    for a in assignments:
+        for name in files_of(a):
+            shared = name == "grade" or name.startswith(("common/", "grader/"))
+            given.add(name if shared else f"{a.folder.name}/{name}")
+    return given
+
+
+def is_given(path: str, course: str, given: set[str]) -> bool:
+    """Whether students get the file. `course`: the course's folder, "course/"."""
+    if STAFF_NAMES & set(path.split("/")):
         return False
-    inner = path[len(course):].split("/")
-    return (bool(STAFF_NAMES & set(inner)) or inner[0] == "hostile"
-            or inner[0] == "grader" and inner[-1] in STAFF_ONLY)
+    if path.startswith(course):
+        inner = path[len(course):]
+        return inner in given or inner.startswith("slides/") and inner.endswith(".md")
+    return not path.startswith(("tests/course_", ".github/workflows/"))
 
 
 def files_of_clone(root: Path) -> dict[str, File]:
@@ -95,10 +105,12 @@ def files_of_clone(root: Path) -> dict[str, File]:
 
 def student_files(root: Path, course: str, assignments: list[Assignment]) -> dict[str, File]:
     """What students get, by path."""
-    files = {p: f for p, f in files_of_clone(root).items() if not is_staffs(p, course)}
     for a in assignments:
         if not a.staff.is_dir():
             raise GradeError(f"{a.folder} has no staff folder: this is a student's copy already")
+    given = course_files(assignments)
+    files = {p: f for p, f in files_of_clone(root).items() if is_given(p, course, given)}
+    for a in assignments:
         for task in a.tasks.values():
             path = f"{course}{a.folder.name}/{task.file}"
             if path not in files:
