@@ -176,11 +176,11 @@ class StudentRepository(unittest.TestCase):
         self.assertIn("nothing has changed", self.make())
         self.plant("course/a3_convolution/hints.md", "# Better hints\n")
         self.plant("new page.md", "A page.\n")
-        git(self.clone, "rm", "-q", "--force", "course/a1_shapes/hints.md")
+        git(self.clone, "rm", "-q", "--force", "course/slides/2_gradients.md")
         self.make()
         self.assertEqual(git(self.out, "rev-list", "--count", "HEAD").strip(), "2")
         self.assertEqual((self.out / "new page.md").read_text(), "A page.\n")
-        self.assertFalse((self.out / "course/a1_shapes/hints.md").exists())
+        self.assertFalse((self.out / "course/slides/2_gradients.md").exists())
         self.assertEqual(git(self.out, "status", "--porcelain"), "")
 
     def test_a_history_that_gives_something_away_is_not_added_to(self):
@@ -240,6 +240,9 @@ class StudentRepository(unittest.TestCase):
         self.plant("gone.md", "x")
         (self.clone / "gone.md").unlink()
         self.refused("gone.md: git knows it, but it cannot be read")
+        git(self.clone, "rm", "-q", "--cached", "gone.md")
+        git(self.clone, "rm", "-q", "course/a1_shapes/hints.md")
+        self.refused("a1 is not whole", "hints.md: No such file or directory")
 
     def test_no_hook_or_setting_takes_part(self):
         home = self.clone.parent / "home"

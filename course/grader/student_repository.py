@@ -68,7 +68,11 @@ def course_files(assignments: list[Assignment]) -> set[str]:
     pages. Anything else that may lie there, an old solution say, they do not."""
     given = {"README.md", "grade"}
     for a in assignments:
-        for name in files_of(a):
+        try:
+            names = list(files_of(a))
+        except OSError as error:
+            raise GradeError(f"{a.id} is not whole: {error.filename}: {error.strerror}") from None
+        for name in names:
             shared = name == "grade" or name.startswith(("common/", "grader/"))
             given.add(name if shared else f"{a.folder.name}/{name}")
     return given
