@@ -53,7 +53,8 @@ class Page:
     def __init__(self, path: Path):
         self.path, self.findings, self.checked = path, [], 0
         self.fresh: dict[int, tuple[int, str]] = {}  # outputs that differ: line -> (lines, text)
-        self.walk = path.parent.name == "walk"
+        # Where no number may stand unchecked: the walk, the lectures' slides, the staff's questions.
+        self.strict = path.parent.name in ("walk", "slides", "staff")
 
     def wrong(self, line: int, what: str):
         self.findings.append(f"{self.path.relative_to(ROOT)}:{line}: {what}")
@@ -103,7 +104,7 @@ class Page:
                     self.verify(number, MADE[kind], mark[3])
                 continue
             self.roles(number, line)
-            if self.walk and not in_math and not line.startswith("$$"):
+            if self.strict and not in_math and not line.startswith("$$"):
                 self.loose_numbers(number, line)
         if kind:
             self.wrong(start, f"the block {kind} has no end")
@@ -115,7 +116,7 @@ class Page:
                     self.verify(line + i, page_numbers.calculation, text)
         elif kind == "console":
             self.console(line, block)
-        elif self.walk and not kind.startswith("{"):
+        elif self.strict and not kind.startswith("{"):
             self.wrong(line, f"a block of {kind} that nobody checks; use excerpt or console")
 
     def console(self, line: int, block: list[str]):
@@ -200,7 +201,9 @@ def pages_of(arguments: list[str]) -> list[Path]:
         return [Path(a).resolve() for a in arguments]
     skipped = ("_ext", "_static")
     pages = [p for p in sorted((ROOT / "docs").rglob("*.md")) if p.parent.name not in skipped]
-    return pages + sorted((ROOT / "course").glob("*/README.md"))
+    course = ROOT / "course"  # a student's repository has no course/staff
+    return pages + [p for where in ("*/README.md", "slides/*.md", "staff/*.md")
+                    for p in sorted(course.glob(where))]
 
 
 def examples_findings() -> list[str]:

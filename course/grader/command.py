@@ -53,6 +53,8 @@ def parser(text: str) -> argparse.ArgumentParser:
     p.add_argument("out", nargs="?", type=Path)
     p = add("github", "assignment")
     p.add_argument("folder", type=Path)
+    p = add("student-repository")
+    p.add_argument("folder", type=Path)
     p = add("nbgrader-csv", "assignment")
     p.add_argument("graded", type=Path)
     p.add_argument("--out", type=Path, help="default: the terminal")
@@ -106,6 +108,8 @@ def run(args) -> int:
             return staff("gradescope").write(assignment.find(args.assignment), args.out)
         case "github":
             return staff("github").write(assignment.find(args.assignment), args.folder)
+        case "student-repository":
+            return staff("student_repository").write(args.folder)
         case "nbgrader-csv":
             return staff("submissions").nbgrader_csv(assignment.find(args.assignment), args.graded,
                                                      args.out)
