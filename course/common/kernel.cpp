@@ -59,7 +59,7 @@ int main(int argc, char** argv) {
   try {
     if (argc == 3) return build(argv[1], std::atoi(argv[2]));
     const OpenCl& cl = OpenCl::device();
-    std::cout << cl.text(CL_DEVICE_NAME) << ", " << cl.text(CL_DEVICE_VERSION) << "\n";
+    std::cout << cl.text(CL_DEVICE_NAME) << ", driver " << cl.text(CL_DRIVER_VERSION) << "\n";
     return 0;
   } catch (const std::exception& e) {
     std::cout << "error: " << e.what() << "\n";

@@ -19,6 +19,11 @@ PACKAGES = "pocl-opencl-icd ocl-icd-opencl-dev opencl-headers"
 
 OCLGRIND = ["oclgrind", "--data-races", "--inst-counts", "--num-threads", "1", "--max-errors", "8"]
 
+def more_packages(a) -> str:
+    """What is to be installed besides what all assignments need, with a space in front."""
+    return f" {PACKAGES} oclgrind" if a.has_kernels else ""
+
+
 devices: dict[str, str] = {}  # by kind of sandbox: what kernels are built for
 
 
@@ -26,7 +31,10 @@ def device(builder) -> str:
     """Name and driver of the device. GradeError, with what to install, where there is none."""
     kind = builder.sandbox.kind
     if kind not in devices:
-        program = builder.link([], complete=False, program="kernel")[0]
+        try:
+            program = builder.link([], complete=False, program="kernel")[0]
+        except GradeError as error:
+            raise GradeError(f"{error}\nInstall {PACKAGES}") from None
         with copied(builder, program, {}) as box:
             outcome = builder.sandbox.run(["./runner"], box, BUILD_LIMITS, writable=True)
         if outcome.code:
@@ -56,9 +64,10 @@ def copied(builder, program: Path, files: dict[str, bytes]):
 def build(builder, name: str, text: bytes) -> tuple[Path | None, str]:
     """The kernel as the device takes it, and the compiler's messages. Kept by the content of what
     it was made from, as other objects are."""
+    target = device(builder)
     headers = {file: (builder.a.folder / file).read_bytes() for file in builder.a.sources}
     program = builder.link([], complete=False, program="kernel")[0]
-    key = digest(name, text, *(part for item in headers.items() for part in item), device(builder),
+    key = digest(name, text, *(part for item in headers.items() for part in item), target,
                  (program / "runner").read_bytes())
     kept = cache_folder() / f"object-{key}"
     if not kept.exists():

@@ -111,8 +111,8 @@ def files_of(a: Assignment) -> dict[str, bytes]:
 
 # Modules of the grader that a student has no use for.
 STAFF_ONLY = {
-    "verify.py", "verify_hostile.py", "verify_elsewhere.py", "verify_speed.py", "gradescope.py",
-    "github.py", "submissions.py", "leaks.py", "history.py", "progress.py", "schema.py",
+    "verify.py", "verify_hostile.py", "verify_elsewhere.py", "verify_kernels.py",
+    "verify_speed.py", "gradescope.py", "github.py", "submissions.py", "leaks.py", "history.py", "progress.py", "schema.py",
     "results.schema.json"
 }
 

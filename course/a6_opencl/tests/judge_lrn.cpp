@@ -30,7 +30,7 @@ Tensor tensor(const Record& in, const char* name) {
   return Tensor::from(in.doubles(name), Shape(in.shape(name)), device("reference"));
 }
 
-// s = k + alpha * sum of x^2 over the window: what y is computed from with beta = -1, where x is 1.
+// s_i = k + alpha * sum of x_j^2 over the window of i, by its definition.
 Doubles scale_of(const Record& in) {
   const LrnOptions o = options_of(in);
   const Shape shape(in.shape("x"));
