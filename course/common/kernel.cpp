@@ -1,6 +1,7 @@
 // kernel                 names the device and its driver
-// kernel FILE.cl FD      builds a kernel's text for it, and writes the result to the file descriptor.
-//                        The compiler's messages go to standard output; status 1: it does not build
+// kernel FILE.cl FD      builds a kernel's text for it, and writes the result to the file
+//                        descriptor. The compiler's messages go to standard output; status 1: it
+//                        does not build
 #include <cstdio>
 #include <iostream>
 

@@ -3,8 +3,8 @@
 // (guarded.h), so that an access outside of one ends the program.
 //
 // The device is PoCL's on the processor, at home and where it is graded, or Oclgrind's where that
-// program runs this one. Of a kernel NAME, PoCL is given NAME.cl.bin, built beforehand (kernel.cpp);
-// Oclgrind interprets the text, NAME.cl.
+// program runs this one. Of a kernel NAME, PoCL is given NAME.cl.bin, built beforehand
+// (kernel.cpp); Oclgrind interprets the text, NAME.cl.
 #define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
 #include <unistd.h>
@@ -99,10 +99,9 @@ class OpenCl {
   OpenCl() {
     // One thread: groups run one after the other, and each time in the same order. What is built is
     // built once for all sizes of groups.
-    const std::string here = working_folder();
     setenv("POCL_DEVICES", "basic", 1);
     setenv("POCL_WORK_GROUP_SPECIALIZATION", "0", 1);
-    setenv("POCL_CACHE_DIR", (here + "/pocl").c_str(), 1);
+    setenv("POCL_CACHE_DIR", cache_folder().c_str(), 1);
     // The machine as PoCL sees it: the same everywhere, and nothing of /sys is looked at.
     setenv("HWLOC_SYNTHETIC", "numa:1(memory=4294967296) l3:1(size=1048576) core:1 pu:1", 1);
     const char* only = "/etc/OpenCL/vendors/pocl.icd";  // other drivers are not even loaded
@@ -125,10 +124,13 @@ class OpenCl {
     queue = clCreateCommandQueue(context, id, 0, &status);
     must(status, "clCreateCommandQueue");
   }
-  static std::string working_folder() {
+  // Where PoCL may write. In a sandbox the working folder is closed, and /tmp is a small one of its
+  // own.
+  static std::string cache_folder() {
     std::array<char, 4096> path = {};
-    if (getcwd(path.data(), path.size() - 1) == nullptr) throw std::runtime_error("getcwd failed");
-    return path.data();
+    if (access(".", W_OK) == 0 && getcwd(path.data(), path.size() - 1) != nullptr)
+      return std::string(path.data()) + "/pocl";
+    return "/tmp/pocl-" + std::to_string(getpid());
   }
 };
 

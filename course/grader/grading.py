@@ -122,7 +122,7 @@ class Grading:
         files = self.kernels_of(test, replaced)
         with kernels.copied(self.builder, folder, files) if files else nullcontext(folder) as box:
             outcome = self.builder.sandbox.run(kernels.command(test.tool), box, limits,
-                                               stdin=inputs, results=answers, writable=bool(files))
+                                               stdin=inputs, results=answers)
         counted = kernels.bytes_read(outcome.output) if test.tool else None
         try:
             verdict = json.loads(self.judge.check(test.case, inputs, answers, counted))

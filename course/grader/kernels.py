@@ -1,6 +1,6 @@
-"""Kernels: files of OpenCL C. The device's own compiler builds them, and it, too, is confined: so is
-the program that starts them (common/opencl.h), as a kernel on PoCL is machine code in its process.
-"""
+"""Kernels: files of OpenCL C. The device's own compiler builds them, and it, too, is confined: so
+is the program that starts them (common/opencl.h), as a kernel on PoCL is machine code in its
+process."""
 
 import re
 import shutil
@@ -36,7 +36,7 @@ def device(builder) -> str:
         except GradeError as error:
             raise GradeError(f"{error}\nInstall {PACKAGES}") from None
         with copied(builder, program, {}) as box:
-            outcome = builder.sandbox.run(["./runner"], box, BUILD_LIMITS, writable=True)
+            outcome = builder.sandbox.run(["./runner"], box, BUILD_LIMITS)
         if outcome.code:
             raise GradeError(
                 f"kernels cannot be run on this machine: {outcome.output.strip() or outcome.code}"
@@ -47,8 +47,7 @@ def device(builder) -> str:
 
 @contextmanager
 def copied(builder, program: Path, files: dict[str, bytes]):
-    """A folder of its own for one run, with the program and these files: OpenCL wants to write
-    where it runs."""
+    """A folder of its own for one run, with the program and these files."""
     box = Path(tempfile.mkdtemp(dir=builder.work))
     try:
         box.chmod(0o755)
@@ -74,11 +73,12 @@ def build(builder, name: str, text: bytes) -> tuple[Path | None, str]:
         finished = Path(tempfile.mkdtemp(dir=cache_folder(), prefix="new-"))
         with copied(builder, program, {**headers, name: text}) as box:
             outcome = builder.sandbox.run(["./runner", name, "{results}"], box, BUILD_LIMITS,
-                                          results=finished / "object.o", writable=True)
+                                          results=finished / "object.o")
+        if trouble := outcome.trouble(BUILD_LIMITS):  # of the machine, perhaps: it is not kept
+            shutil.rmtree(finished, ignore_errors=True)
+            return None, f"{name}: the compiler did not finish: {trouble}"
         message = messages(outcome.output, name, text.decode(errors="replace"))
-        if trouble := outcome.trouble(BUILD_LIMITS):
-            message = f"{name}: the compiler did not finish: {trouble}"
-        if outcome.code or outcome.timed_out:
+        if outcome.code:
             (finished / "failed").touch()
         (finished / "message").write_text(message, encoding="utf-8")
         place(finished, kept)

@@ -1,6 +1,6 @@
-"""Hostile kernels (course/hostile/kernels/*.cl). On PoCL a kernel is machine code in the process that
-starts it: it can write to any of its memory and call the system. So that process has nothing to
-give away and no verdict to make; what a kernel aims at is set up and looked at as for the others
+"""Hostile kernels (course/hostile/kernels/*.cl). On PoCL a kernel is machine code in the process
+that starts it: it can write to any of its memory and call the system. So that process has nothing
+to give away and no verdict to make; what a kernel aims at is set up and looked at as for the others
 (verify_hostile.py)."""
 
 import tempfile
@@ -19,7 +19,7 @@ LEAST = 12
 # What the results say of these. That the others have no points is enough.
 TOLD = {
     "endless_loop": "it was stopped after 1 s of computing", "nothing": "got NaN",
-    "write_outside": "outside of y", "include_file": "file not found",
+    "write_outside": "outside of y", "include_file": "hidden.toml",
     "call_library": "it calls _exit, which OpenCL C does not have", "print_pass": "got NaN"
 }
 

@@ -1,5 +1,5 @@
-// Assignment 6: sizes, as the host gives them to a kernel, by value. OpenCL C and C++ read this same
-// file. It is given; you write the .cl files and work_groups.cpp.
+// Assignment 6: sizes, as the host gives them to a kernel, by value. OpenCL C and C++ read this
+// same file. It is given; you write the .cl files and work_groups.cpp.
 #ifndef COURSE_LAYERS_H
 #define COURSE_LAYERS_H
 
@@ -25,8 +25,8 @@ typedef struct {
 
 //     y_i = x_i s_i^-beta,    s_i = k + alpha * sum of x_j^2 over the window of i
 //
-// The window of channel i begins at i - size/2 (rounded down) and has `size` channels, less where it
-// is cut off at the ends: size 5 is i-2 ... i+2, and size 4 is i-2 ... i+1. All of [n, c, h, w].
+// The window of channel i begins at i - size/2 (rounded down) and has `size` channels, less where
+// it is cut off at the ends: size 5 is i-2 ... i+2, and size 4 is i-2 ... i+1. All of [n, c, h, w].
 typedef struct {
   int n, c, h, w;
   int size;
@@ -49,7 +49,7 @@ struct Device {
   int local_bytes;  // CL_DEVICE_LOCAL_MEM_SIZE
 };
 
-// How conv2d_tiled is started: a group computes local[0] columns and local[1] rows of one plane of y.
+// How conv2d_tiled is started: a group computes local[0] columns and local[1] rows of one plane.
 struct WorkGroups {
   int local[2];     // items of a group: columns, rows
   int global[3];    // items in all: columns, rows, planes n*k

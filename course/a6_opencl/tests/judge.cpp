@@ -1,5 +1,5 @@
-// Assignment 6: kernels, compared with the library's textbook loops in double precision (the backend
-// "reference"), by class of case. judge_convolution.cpp, judge_pool.cpp and judge_lrn.cpp have them.
+// Assignment 6: kernels, compared with the library's textbook loops in double precision (the
+// backend "reference"), by class of case: judge_convolution.cpp, judge_pool.cpp, judge_lrn.cpp.
 #include "judge_layers.h"
 
 namespace course {

@@ -1,6 +1,6 @@
-// What the judge can call of assignment 6: a kernel, started once. Every array is between pages that
-// may not be touched (common/guarded.h), and a call is made twice: with the arrays at the end of
-// their pages, and at their beginning. Inputs are read-only, outputs hold NaN.
+// What the judge can call of assignment 6: a kernel, started once. Every array is between pages
+// that may not be touched (common/guarded.h), and a call is made twice: with the arrays at the end
+// of their pages, and at their beginning. Inputs are read-only, outputs hold NaN.
 #include "runner.h"
 
 #include <algorithm>
