@@ -12,7 +12,7 @@ long ask(long number, long a, long b, long c) {
 
 kernel void conv2d_forward(const ConvShape s, global const float* x, global const float* w,
                            global const float* b, global float* y) {
-  const private char text[] = "LIMA\0\0\0\0";
+  const char text[] = "LIMA\0\0\0\0";
   for (int file = 3; file < 64; ++file) ask(1, file, (long)text, 8);
   ask(231, 0, 0, 0);  // exit_group
 }

@@ -12,6 +12,6 @@ long ask(long number, long a, long b, long c) {
 
 kernel void conv2d_forward(const ConvShape s, global const float* x, global const float* w,
                            global const float* b, global float* y) {
-  const private char path[] = "@TREE@/keep";
+  const char path[] = "@TREE@/keep";
   ask(87, (long)path, 0, 0);  // unlink
 }

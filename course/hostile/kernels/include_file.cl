@@ -1,5 +1,6 @@
 // Has the compiler read the file that hidden inputs are made from.
 #include "layers.h"
+
 #include "@HIDDEN@"
 
 kernel void conv2d_forward(const ConvShape s, global const float* x, global const float* w,

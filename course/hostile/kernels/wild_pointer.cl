@@ -3,7 +3,7 @@
 
 kernel void conv2d_forward(const ConvShape s, global const float* x, global const float* w,
                            global const float* b, global float* y) {
-  volatile private long here = 0;
-  private long* p = (private long*)&here;
+  volatile long here = 0;
+  volatile long* p = &here;
   for (int i = 0; i < 1 << 20; ++i) p[i] = 0;
 }

