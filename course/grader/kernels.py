@@ -138,7 +138,9 @@ def finding(output: str) -> str:
             for more in lines[number:number + 14]:
                 if not more.startswith("\t"):
                     break
-                block.append(more.replace("input.cl", line.split()[1] + ".cl"))
+                if more.strip() and "!dbg" not in more:  # not the compiler's intermediate code
+                    more = more.replace("input.cl", line.split()[1] + ".cl")
+                    block.append(more.replace("\t", "    ", 1))
             return "\n".join(block).rstrip()
     return ""
 
