@@ -1,4 +1,4 @@
-// judge list | make CASE SEED FILE | check CASE INPUTS RESULTS | layout CASE
+// judge list | make CASE SEED FILE | check CASE INPUTS RESULTS [BYTES] | layout CASE
 // judge serve CASE SEED IN OUT MEMORY     the yardstick of a timed test (judge_serve.cpp)
 //
 // `check` prints a verdict as JSON: {"ok": false, "kind": "wrong", "message": "..."}. Its kinds:
@@ -36,7 +36,9 @@ int verdict(const std::string& kind, const std::string& message) {
   return 0;
 }
 
-int check(const Case& c, const std::string& inputs, const std::string& results) {
+// `counted`: how many bytes a kernel has read from global memory, where that was counted, or "".
+int check(const Case& c, const std::string& inputs, const std::string& results,
+          const std::string& counted) {
   std::ifstream in(inputs, std::ios::binary), out(results, std::ios::binary);
   if (!in || !out) throw std::runtime_error("judge: the files cannot be read");
   Record call, answer;
@@ -52,6 +54,7 @@ int check(const Case& c, const std::string& inputs, const std::string& results) 
       if (answer.has("not written")) return verdict("not written", answer.text("not written"));
       if (answer.has("error") && !call.has("may throw"))
         return verdict("error", where + answer.text("error"));
+      if (!counted.empty()) answer.put("bytes read", std::strtoll(counted.c_str(), nullptr, 10));
       c.check(call, answer);
     } catch (const Wrong& e) {
       return verdict("wrong", where + e.what());
@@ -73,7 +76,8 @@ int main(int argc, char** argv) {
     }
     if (a.size() == 4 && a[0] == "make")
       return make(find(a[1]), std::strtoull(a[2].c_str(), nullptr, 10), a[3]), 0;
-    if (a.size() == 4 && a[0] == "check") return check(find(a[1]), a[2], a[3]);
+    if ((a.size() == 4 || a.size() == 5) && a[0] == "check")
+      return check(find(a[1]), a[2], a[3], a.size() == 5 ? a[4] : "");
     if (a.size() == 2 && a[0] == "layout") {
       std::cout << layout(find(a[1])) << "\n";
       return 0;
@@ -85,7 +89,7 @@ int main(int argc, char** argv) {
     std::cerr << e.what() << "\n";
     return 1;
   }
-  std::cerr << "judge list | make CASE SEED FILE | check CASE INPUTS RESULTS | layout CASE | "
-               "serve CASE SEED IN OUT MEMORY\n";
+  std::cerr << "judge list | make CASE SEED FILE | check CASE INPUTS RESULTS [BYTES] | "
+               "layout CASE | serve CASE SEED IN OUT MEMORY\n";
   return 2;
 }

@@ -2,9 +2,9 @@
 
     id, title, hours, prerequisites, sources
     [limits]   seconds, memory_mib            of one test
-    [build]    flags, vector                  optional: how a fast program is compiled (build.py)
+    [build]    flags, vector, libraries       optional: how a program is compiled (build.py)
     [[tasks]]  id, title, file, needs         one file each, which the student hands in
-    [[tests]]  task, case, title, points, hidden
+    [[tests]]  task, case, title, points, hidden, tool      tool is optional (kernels.py)
     [[speed]]  task, case, title, curve       optional: what is timed (speed.py)
 
 A mistake in the file is a GradeError that names the file, the table and the key.
@@ -18,6 +18,7 @@ from pathlib import Path
 from . import GradeError
 
 PUBLIC_SEED = 2012  # of the public tests' inputs
+TOOLS = ("", "oclgrind")  # that a test may need
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,11 @@ class Task:
     title: str
     file: str
     needs: tuple[str, ...] = ()
+
+    @property
+    def is_kernel(self) -> bool:
+        """Whether its file is OpenCL C, and not C++."""
+        return self.file.endswith(".cl")
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,7 @@ class Test:
     hidden: bool
     # Of a timed test: from which share of the library's speed on there are how many points.
     curve: tuple[tuple[float, float], ...] = ()
+    tool: str = ""  # the program that runs the submission's; where it is missing, nothing is graded
 
     @property
     def name(self) -> str:
@@ -60,6 +67,7 @@ class Assignment:
     prerequisites: list[str] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)  # of the compiler; empty: the grader's usual
     vector: list[str] = field(default_factory=list)  # "avx2", "fma": where the processor has all
+    libraries: list[str] = field(default_factory=list)  # "OpenCL": of the runner, not of solutions
 
     @property
     def staff(self) -> Path:
@@ -73,6 +81,10 @@ class Assignment:
     def untimed(self) -> list[Test]:
         """The tests of what is right. Their result is the same on every machine."""
         return [test for test in self.tests if not test.curve]
+
+    @property
+    def has_kernels(self) -> bool:
+        return any(task.is_kernel for task in self.tasks.values())
 
     @property
     def timed(self) -> list[Test]:
@@ -194,6 +206,7 @@ def read(folder: Path) -> Assignment:
     limits.end()
     build = Table(top.values.pop("build", {}), f"{path}, [build]")
     a.flags, a.vector = build.take("flags", list, []), build.take("vector", list, [])
+    a.libraries = build.take("libraries", list, [])
     build.end()
     for table in top.tables("tasks", "task"):
         add_task(a, table)
@@ -237,11 +250,14 @@ def add_test(a: Assignment, table: Table):
     task, case = task_and_case(a, table)
     title = table.take("title", str)
     points, hidden = table.number("points", 0), table.number("hidden", 0)
+    tool = table.take("tool", str, "")
     table.end()
+    if tool not in TOOLS:
+        raise GradeError(f"{table.where}: no tool '{tool}' is known")
     number = f"{task}.{1 + sum(test.task == task and not test.hidden for test in a.tests)}"
-    a.tests.append(Test(number, task, case, title, points, hidden=False))
+    a.tests.append(Test(number, task, case, title, points, hidden=False, tool=tool))
     if hidden:
-        a.tests.append(Test(f"{number}h", task, case, title, hidden, hidden=True))
+        a.tests.append(Test(f"{number}h", task, case, title, hidden, hidden=True, tool=tool))
 
 
 def add_speed(a: Assignment, table: Table):

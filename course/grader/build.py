@@ -1,5 +1,5 @@
-"""Compiling: the student's files, one by one and confined; the runner; and the judge, once per
-machine."""
+"""Compiling: the student's files, one by one and confined (kernels: kernels.py), and the programs
+that call them."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from . import GradeError
+from . import GradeError, kernels
 from .assignment import Assignment, common_folder
 from .machine import lacks
 from .processes import run_trusted
@@ -91,6 +91,9 @@ class Builder:
         return found
 
     def compile(self, name: str, text: bytes) -> Compiled:
+        if name.endswith(".cl"):
+            made, message = kernels.build(self, name, text)
+            return Compiled(made, message, made is not None and bool(message))
         headers = self.headers()
         key = digest(name, text, *(part for item in headers.items() for part in item),
                      compiler_version(), " ".join(self.flags))
@@ -139,12 +142,14 @@ class Builder:
 
     def trusted(self, program: str) -> list[Path]:
         """The objects that come from us, of `program`: "runner" calls functions and returns what
-        they wrote, "timed" calls one again and again while its caller looks at the clock."""
+        they wrote, "timed" calls one again and again while its caller looks at the clock, and
+        "kernel" (of common/ alone) builds kernels."""
         sources = [
             common_folder() / f"{program}.cpp",
             common_folder() / "arrays.cpp",
             common_folder() / "missing.cpp", self.a.folder / "tests" / f"{program}.cpp"
         ]
+        sources = [source for source in sources if source.exists() or program != "kernel"]
         seen = b"".join(p.read_bytes() for p in sources) + b"".join(self.headers().values())
         kept = cache_folder() / (f"{program}-"
                                  f"{digest(seen, compiler_version(), ' '.join(self.flags))}")
@@ -168,9 +173,11 @@ class Builder:
         """The folder in which the program stands, under the name `runner`, and the first error.
         Where a file is missing (`complete` is false), its functions are put in that end the
         program; no test calls them."""
-        key = (*objects, complete, program)
+        key = (*objects, complete, program) if objects else (False, program)
         if key in self.links:
             return self.links[key], ""
+        if not objects:
+            return self.link_ours(program), ""
         box = Path(tempfile.mkdtemp(dir=self.work))
         box.chmod(0o755)
         names = []
@@ -180,8 +187,8 @@ class Builder:
         if not complete:
             names.append("missing.cpp")
             (box / names[-1]).write_text(stand_ins([box / name for name in names[:-1]]))
-        outcome = self.sandbox.run([COMPILER, *names, "-o", "runner"], box, COMPILE_LIMITS,
-                                   writable=True)
+        outcome = self.sandbox.run([COMPILER, *names, "-o", "runner", *self.libraries], box,
+                                   COMPILE_LIMITS, writable=True)
         if outcome.code or outcome.late or (box / "runner").is_symlink():
             return None, first_error(outcome.output)
         alone = Path(tempfile.mkdtemp(dir=self.work))
@@ -191,6 +198,31 @@ class Builder:
         shutil.rmtree(box, ignore_errors=True)
         self.links[key] = alone
         return alone, ""
+
+
+    @property
+    def libraries(self) -> list[str]:
+        return [f"-l{name}" for name in self.a.libraries]
+
+    def link_ours(self, program: str) -> Path:
+        """The program with no function of a submission: always the same, and kept."""
+        objects = self.trusted(program)
+        kept = cache_folder() / f"{objects[0].parent.name}-alone"
+        if not kept.exists():
+            finished = Path(tempfile.mkdtemp(dir=cache_folder(), prefix="new-"))
+            (finished / "missing.cpp").write_text(stand_ins(objects))
+            run_or_fail([
+                COMPILER, *map(str, objects),
+                str(finished / "missing.cpp"), "-o",
+                str(finished / "runner"), *self.libraries
+            ], f"the program '{program}'")
+            place(finished, kept)
+            shutil.rmtree(finished, ignore_errors=True)
+        self.links[(False, program)] = alone = Path(tempfile.mkdtemp(dir=self.work))
+        alone.chmod(0o755)  # submissions run here: the folder of what is kept is closed to them
+        shutil.copy2(kept / "runner", alone / "runner")
+        (alone / "runner").chmod(0o755)
+        return alone
 
 
 def stand_ins(objects: list[Path]) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from . import GradeError
 from .assignment import Assignment
+from .kernels import more_packages
 from .leaks import leaks
 from .starter import files_of, write_folder
 
@@ -28,7 +29,7 @@ jobs:
       - name: Packages
         run: >
           sudo apt-get update && sudo apt-get install -y --no-install-recommends g++ cmake
-          ninja-build libfmt-dev nlohmann-json3-dev libcli11-dev libstb-dev zlib1g-dev
+          ninja-build libfmt-dev nlohmann-json3-dev libcli11-dev libstb-dev zlib1g-dev @MORE@
       - name: Limulus, from the cache
         id: kept
         uses: actions/cache@v4
@@ -52,6 +53,10 @@ jobs:
       - name: The public tests
         run: LIMULUS_PREFIX=~/limulus ./grade test @ID@
 """
+
+
+def workflow(a: Assignment) -> str:
+    return WORKFLOW.replace("@ID@", a.id).replace(" @MORE@", more_packages(a))
 
 
 def commands(a: Assignment) -> list[tuple[str, str, float, int]]:
@@ -94,7 +99,7 @@ def write(a: Assignment, folder: Path) -> int:
     if student.exists() and any(student.iterdir()):
         raise GradeError(f"{student} is not empty")
     files = {
-        **files_of(a), ".github/workflows/tests.yml": WORKFLOW.replace("@ID@", a.id).encode(),
+        **files_of(a), ".github/workflows/tests.yml": workflow(a).encode(),
         ".gitignore": b"/.attempts.json\n/*-submission.zip\n__pycache__/\n"
     }
     if found := leaks(a, files):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from . import GradeError
 from .assignment import Assignment, course_folder
+from .kernels import more_packages
 
 SETUP = """#!/usr/bin/env bash
 # Runs once, when Gradescope makes the image. Debian 12, Ubuntu 24.04 or newer: Python 3.11, CMake
@@ -18,7 +19,7 @@ if command -v apt-get >/dev/null && [[ -z ${LIMULUS_PREFIX:-} ]]; then
   export DEBIAN_FRONTEND=noninteractive
   apt-get update
   apt-get install -y --no-install-recommends python3 g++ binutils cmake ninja-build bubblewrap \\
-    util-linux libfmt-dev nlohmann-json3-dev libcli11-dev libstb-dev zlib1g-dev
+    util-linux libfmt-dev nlohmann-json3-dev libcli11-dev libstb-dev zlib1g-dev @MORE@
 fi
 python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
   { echo "setup.sh: Python 3.11 or newer is needed: choose a newer base image" >&2; exit 1; }
@@ -58,7 +59,7 @@ ENDINGS = (".h", ".cpp", ".cl", ".cmake", ".txt", ".in", ".json", ".svg", ".hpp"
 
 def files_of(a: Assignment) -> dict[str, bytes]:
     files = {
-        "setup.sh": SETUP.replace("@ID@", a.id).encode(),
+        "setup.sh": SETUP.replace("@ID@", a.id).replace(" @MORE@", more_packages(a)).encode(),
         "run_autograder": RUN.replace("@ID@", a.id).encode()
     }
     root = course_folder()

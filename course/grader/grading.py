@@ -2,10 +2,11 @@
 What is timed is timing.py's."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import GradeError
+from . import GradeError, kernels
 from .assignment import Assignment, Test
 from .build import Builder, Compiled
 from .limulus import Judge
@@ -28,6 +29,7 @@ class Grading:
     replace: bool = True  # failed prerequisites by the staff's version, where there is one
     tests: list[Test] = field(default_factory=list)  # to be run; empty: all
     compiled: dict[str, Compiled] = field(default_factory=dict)
+    texts: dict[str, bytes] = field(default_factory=dict)  # what was compiled, of each task
     passed: dict[str,
                  bool] = field(default_factory=dict)  # of tasks: whether each test so far passed
 
@@ -39,10 +41,12 @@ class Grading:
         """All but what is timed: timing.py does that, when nothing else runs."""
         if not self.compiled:
             self.build()
-        limits = Limits(seconds=self.a.seconds, memory_mib=self.a.memory_mib)
+        limits = kernels.limits(self.a)
         timeouts: dict[str, int] = {}
         for test in [t for t in self.tests or self.a.tests if not t.curve]:
-            if timeouts.get(test.task, 0) >= MOST_TIMEOUTS:
+            if why := kernels.missing_tool(test.tool):
+                self.results.leave_ungraded(test, why)
+            elif timeouts.get(test.task, 0) >= MOST_TIMEOUTS:
                 self.fail(test,
                           f"not run: {MOST_TIMEOUTS} tests of task {test.task} ran out of time",
                           "time")
@@ -59,6 +63,7 @@ class Grading:
             if text is None:
                 messages.append(f"{task.file} was not handed in")
                 text = task_file(self.a, task.id, solved=False).encode()
+            self.texts[task.id] = text
             self.compiled[task.id] = made = self.builder.compile(task.file, text)
             failed = failed or made.object is None
             if made.message:
@@ -71,14 +76,24 @@ class Grading:
             failed = True
         self.results.set_build(not failed, "\n".join(messages) or CLEAN)
 
-    def program(self, replaced: frozenset[str]) -> tuple[Path | None, str]:
-        """The program, with the staff's version of the tasks in `replaced`."""
+    def version(self, task: str, replaced: frozenset[str]) -> tuple[bytes, Compiled]:
+        """A task's text and what became of it: the staff's, where it is in `replaced`."""
+        if task not in replaced:
+            return self.texts[task], self.compiled[task]
+        text = task_file(self.a, task, solved=True).encode()
+        return text, self.builder.compile(self.a.tasks[task].file, text)
+
+    def program(self, replaced: frozenset[str],
+                test: Test | None = None) -> tuple[Path | None, str]:
+        """The program, with the staff's version of the tasks in `replaced`. The one that starts a
+        kernel has nothing else of the submission in it."""
+        if test and self.a.tasks[test.task].is_kernel:
+            return self.builder.link([], complete=False)
         objects, complete = [], True
         for task in self.a.tasks.values():
-            made = self.compiled[task.id]
-            if task.id in replaced:
-                made = self.builder.compile(task.file,
-                                            task_file(self.a, task.id, solved=True).encode())
+            if task.is_kernel:
+                continue
+            _, made = self.version(task.id, replaced)
             if made.object is None:
                 complete = False
             else:
@@ -98,22 +113,46 @@ class Grading:
             return False
         failed = [task for task in self.a.before(test.task) if not self.passed.get(task, True)]
         replaced = frozenset(failed) if self.replace and self.a.staff.is_dir() else frozenset()
-        folder, trouble = self.program(replaced)
+        folder, trouble = self.program(replaced, test)
         if folder is None:
             self.fail(test, f"the program does not link: {trouble}", "build")
             return False
         inputs = self.judge.make(test.case, self.a.seed(test))
         answers = self.builder.work / "answers"
-        outcome = self.builder.sandbox.run(["./runner", "{results}"], folder, limits, stdin=inputs,
-                                           results=answers)
+        files = self.kernels_of(test, replaced)
+        with kernels.copied(self.builder, folder, files) if files else nullcontext(folder) as box:
+            outcome = self.builder.sandbox.run(kernels.command(test.tool), box, limits,
+                                               stdin=inputs, results=answers)
+        counted = kernels.bytes_read(outcome.output) if test.tool else None
         try:
-            verdict = json.loads(self.judge.check(test.case, inputs, answers))
+            verdict = json.loads(self.judge.check(test.case, inputs, answers, counted))
         finally:
             answers.unlink(missing_ok=True)
+        if test.tool and verdict["kind"] != "not written" and (
+                found := kernels.finding(outcome.output)):
+            verdict = {"ok": False, "kind": "wrong", "message": f"Oclgrind: {found}"}
         if verdict["kind"] == "damaged":
             verdict["message"] += "\nresults of functions are all that a program can return"
         self.note(test, verdict, outcome, limits, failed, replaced)
         return outcome.late
+
+    def kernels_of(self, test: Test, replaced: frozenset[str]) -> dict[str, bytes]:
+        """The files of the kernels that this test may start: the text, and as the device takes
+        it."""
+        files = {}
+        for id in [*self.a.before(test.task), test.task]:
+            task = self.a.tasks[id]
+            if task.is_kernel:
+                text, made = self.version(id, replaced)
+                if made.object is not None:
+                    name = Path(task.file).name
+                    files |= {name: text, f"{name}.bin": made.object.read_bytes()}
+        if files:
+            files |= {
+                Path(name).name: (self.a.folder / name).read_bytes()
+                for name in self.a.sources
+            }
+        return files
 
     def note(self, test: Test, verdict: dict, outcome: Outcome, limits: Limits, failed, replaced):
         kind, message = verdict["kind"], verdict["message"]
@@ -134,7 +173,7 @@ class Grading:
         elif failed and not passed and kind != "not written":
             lines.append(f"(it may call your {', '.join(failed)}, which fails: begin there)")
         if not passed and kind != "not written":
-            if outcome.output.strip() and not test.hidden:
+            if outcome.output.strip() and not test.hidden and not test.tool:
                 lines.append("it printed:\n" + indented(outcome.output))
             lines.append(self.repeat(test))
         self.results.set(test, passed, "\n".join(lines) or "right", kind)

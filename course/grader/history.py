@@ -4,7 +4,7 @@ submission_metadata.json, and what `grade submissions` notes beside a student's 
 import json
 from pathlib import Path
 
-from .results import Results, write_atomically
+from .results import NOT_GRADED, Results, write_atomically
 from .student import HINT_AFTER, levels_open, read_hints
 
 
@@ -67,8 +67,8 @@ def add_hints(results: Results, before: list[dict]):
     for test in results.a.tests:
         entry = results.tests[test.number]
         kind = entry.get("extra_data", {}).get("kind")
-        if (entry["status"] == "passed" or kind in ("not written", "build") or test.curve
-                or test.task in seen):
+        if (entry["status"] == "passed" or kind in ("not written", "build", NOT_GRADED)
+                or test.curve or test.task in seen):
             continue
         seen.add(test.task)
         failed = 1 + sum(

@@ -13,6 +13,8 @@ from .processes import run_trusted
 from .store import cache_folder, digest, place
 
 JUDGE_SECONDS = 60
+# Of common/, what a judge is made of.
+PARTS = ("CMakeLists.txt", "judge*.*", "arrays.*", "shared_arrays.h")
 
 
 def prefix() -> Path:
@@ -63,7 +65,10 @@ class Judge:
         self.a = a
         self.limulus = prefix()
         self.version = version(self.limulus)
-        sources = sorted([*common_folder().glob("*.*"), *(a.folder / "tests").glob("judge*.*")])
+        sources = sorted([
+            *(p for part in PARTS for p in common_folder().glob(part)),
+            *(a.folder / "tests").glob("judge*.*")
+        ])
         key = digest(*(p.read_bytes() for p in sources), str(self.limulus), self.version,
                      compiler_version())
         self.program = cache_folder() / f"judge-{a.id}-{key}" / "judge"
@@ -110,5 +115,7 @@ class Judge:
             Path(name).rename(path)
         return path
 
-    def check(self, case: str, inputs: Path, results: Path) -> str:
-        return self.run("check", case, str(inputs), str(results))
+    def check(self, case: str, inputs: Path, results: Path, counted: int | None = None) -> str:
+        """`counted`: bytes that kernels have read from global memory, where that is a matter."""
+        more = [] if counted is None else [str(counted)]
+        return self.run("check", case, str(inputs), str(results), *more)

@@ -10,11 +10,15 @@ from . import VERSION
 from .assignment import Assignment, Test
 
 
+NOT_GRADED = "not graded"  # the kind of a test that this machine cannot decide
+
+
 class Results:
     """The results of one submission. Every test is there from the beginning, as failed with 0
     points: a grader that is stopped leaves a file that is valid and gives nothing away."""
     def __init__(self, a: Assignment, path: Path | None, extra: dict):
         self.a, self.path = a, path
+        self.open_tests: dict[str, list[str]] = {}  # why which ones could not be graded
         self.data = {
             "score": 0, "execution_time": 0, "output": "", "output_format": "text",
             "test_output_format": "text", "test_name_format": "text", "visibility": "visible",
@@ -58,12 +62,17 @@ class Results:
         self.write()
 
     def leave_ungraded(self, test: Test, why: str):
-        """Of a timed test, where this machine cannot tell. It is not the student's fault: the
-        results say so, and a table of grades has no number there."""
+        """Of a test that this machine cannot decide. It is not the student's fault: the results
+        say so, and a table of grades has no number there."""
         self.tests[test.number].update(score=0, status="failed", output=why,
-                                       extra_data={"kind": "not graded"})
-        self.data["output"] = f"Speed was {why}"
+                                       extra_data={"kind": NOT_GRADED})
+        self.open_tests.setdefault(why, []).append("Speed" if test.curve else test.number)
+        self.data["output"] = "\n".join(f"{', '.join(dict.fromkeys(names))} was {reason}"
+                                        for reason, names in self.open_tests.items())
         self.write()
+
+    def is_ungraded(self, test: Test) -> bool:
+        return self.tests[test.number].get("extra_data", {}).get("kind") == NOT_GRADED
 
     def set_build(self, passed: bool, output: str):
         self.build.update(status="passed" if passed else "failed", output=output)

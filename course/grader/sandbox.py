@@ -241,7 +241,7 @@ def bubblewrap(folder: Path, writable: bool, told: int) -> list[str]:
             words += ["--symlink", os.readlink(path), str(path)]
         elif path.is_dir():
             words += ["--ro-bind", str(path), str(path)]
-    for name in ("/etc/alternatives", "/etc/ld.so.cache"):
+    for name in ("/etc/alternatives", "/etc/ld.so.cache", "/etc/OpenCL"):
         words += ["--ro-bind-try", name, name]
     return words + [
         "--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev", "--size",

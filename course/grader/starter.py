@@ -1,7 +1,7 @@
 """From the solution to what a student gets: markers, and the starter's archive.
 
     // BEGIN SOLUTION 3.2          in the starter: throw NotWritten("3.2");
-    ...
+    ...                            (of a kernel, NotWritten("6.1"); as OpenCL C throws nothing)
     // END SOLUTION
 
     // BEGIN SOLUTION 3.2 removed  in the starter: nothing (a helper function, an #include)
@@ -37,7 +37,8 @@ def strip(text: str, name: str, tasks: set[str], keep: set[str] = frozenset()) -
                     f"{here}: BEGIN SOLUTION of task '{task or ''}', which does not exist")
             opened = number
             if task not in keep and not removed:
-                out.append(f'{indent}throw NotWritten("{task}");')
+                throw = "" if name.endswith(".cl") else "throw "
+                out.append(f'{indent}{throw}NotWritten("{task}");')
         elif END.match(line):
             if not opened:
                 raise GradeError(f"{here}: END SOLUTION without a BEGIN SOLUTION above it")
@@ -110,9 +111,9 @@ def files_of(a: Assignment) -> dict[str, bytes]:
 
 # Modules of the grader that a student has no use for.
 STAFF_ONLY = {
-    "verify.py", "verify_hostile.py", "verify_elsewhere.py", "verify_speed.py", "gradescope.py",
-    "github.py", "student_repository.py", "submissions.py", "leaks.py", "history.py", "progress.py",
-    "schema.py", "results.schema.json"
+    "verify.py", "verify_hostile.py", "verify_elsewhere.py", "verify_kernels.py",
+    "verify_speed.py", "gradescope.py", "github.py", "student_repository.py", "submissions.py",
+    "leaks.py", "history.py", "progress.py", "schema.py", "results.schema.json"
 }
 
 

@@ -8,14 +8,14 @@ import zipfile
 from functools import partial
 from pathlib import Path
 
-from . import GradeError
+from . import GradeError, kernels
 from .assignment import Assignment, Test, all_assignments, find, find_task
 from .build import Builder
 from .collect import collect
 from .grading import CLEAN, Grading
 from .limulus import Judge
 from .machine import processor
-from .results import Results, write_atomically
+from .results import NOT_GRADED, Results, write_atomically
 from .sandbox import Sandbox, work_folder
 from .timing import machine, time_tests
 
@@ -85,6 +85,7 @@ def run_tests(what: str | None, case: str | None, seed: int | None, tries: int) 
             failed = [
                 t for t in tests
                 if not t.curve and results.tests[t.number]["status"] == "failed"
+                and not results.is_ungraded(t)
             ]
             if failed and tries > 1:
                 print(
@@ -123,9 +124,10 @@ def bench(what: str | None) -> int:
 
 def show(test: Test, entry: dict, a: Assignment, quiet: bool):
     passed = entry["status"] == "passed"
-    if quiet and passed:
+    skipped = entry.get("extra_data", {}).get("kind") == NOT_GRADED and not test.curve
+    if quiet and (passed or skipped):
         return
-    mark = "time" if test.curve else "ok  " if passed else "FAIL"
+    mark = "time" if test.curve else "ok  " if passed else "skip" if skipped else "FAIL"
     print(f"{mark}  {test.number:7} {a.tasks[test.task].title}: {test.title}")
     if not passed or test.curve:
         print("\n".join("              " + line for line in entry["output"].splitlines()),
@@ -142,12 +144,16 @@ def summary(a: Assignment, tests: list[Test], failed: list[Test], results: Resul
         return f"{reached:g} of {sum(t.points for t in chosen):g} points"
 
     timed = [t for t in tests if t.curve]
-    public = [t for t in tests if not t.curve]
+    skipped = [t for t in tests if not t.curve and results.is_ungraded(t)]
+    public = [t for t in tests if not t.curve and t not in skipped]
     if public:
         cases = {t.case for t in public}
         hidden = sum(t.points for t in a.tests if t.hidden and t.case in cases)
         print(f"\n{len(public) - len(failed)} of {len(public)} public tests pass: "
               f"{points(public)}; hidden inputs of the same kinds are worth another {hidden:g}")
+    if skipped:
+        print(f"{len(skipped)} skipped, worth {sum(t.points for t in skipped):g} points: "
+              f"{kernels.missing_tool(skipped[0].tool)}")
     if timed:
         print(f"speed, on this machine: {points(timed)}")
 
@@ -159,7 +165,7 @@ def count_attempts(a: Assignment, tests: list[Test], results: Results):
             results.tests[t.number].get("extra_data", {}).get("kind") for t in tests
             if t.task == task and not t.curve
         ]
-        if any(kind not in ("ok", "not written") for kind in kinds):
+        if any(kind not in ("ok", "not written", NOT_GRADED) for kind in kinds):
             counts[task] += 1
             print(f"task {task}: {levels_open(counts[task])} of {len(HINT_AFTER)} hints are open: "
                   f"./grade hint {task}")

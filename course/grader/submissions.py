@@ -17,10 +17,11 @@ from .build import Builder
 from .collect import ARCHIVES, collect, is_archive
 from .grading import Grading, check_cases
 from .history import add_hints, keep_best, previous_results, read_best, write_best
+from .kernels import missing_tool
 from .limulus import Judge
 from .machine import lacks
 from .progress import Bar
-from .results import Results, write_atomically
+from .results import NOT_GRADED, Results, write_atomically
 from .sandbox import Sandbox, choose, work_folder
 from .store import digest
 from .timing import machine, time_tests
@@ -127,7 +128,8 @@ def name_of(path: Path) -> str:
 
 def state_of(a: Assignment, judge: Judge) -> str:
     """What a grade depends on besides the submission."""
-    parts = [VERSION, judge.version, judge.program.parent.name, *lacks(a.vector)]
+    tools = sorted({test.tool for test in a.tests if missing_tool(test.tool)})
+    parts = [VERSION, judge.version, judge.program.parent.name, *lacks(a.vector), *tools]
     for path in [
             a.folder / "assignment.toml", a.staff / "hidden.toml",
             *(a.folder / t.file for t in a.tasks.values())
@@ -236,7 +238,7 @@ def class_table(a: Assignment, out: Path, names: list[str], failed: dict[str, st
         tests = {test["number"]: test for test in data["tests"]}
         notes = [tests["0"]["output"].splitlines()[0]] if tests["0"]["status"] == "failed" else []
         open_ones = {
-            n for n, t in tests.items() if t.get("extra_data", {}).get("kind") == "not graded"
+            n for n, t in tests.items() if t.get("extra_data", {}).get("kind") == NOT_GRADED
         }
         if open_ones:
             notes.append(data["output"])

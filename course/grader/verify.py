@@ -12,6 +12,7 @@
     7  the same submission has the same result twice
     8  what is timed: the solution is, and its points are shown (they are the machine's, and prove
        nothing); submissions that deceive the clock have none (verify_speed.py)
+    9  hostile kernels score 0 for what they did not do, and harm nothing (verify_kernels.py)
 
 And the way out of this folder and back (verify_elsewhere.py).
 """
@@ -25,11 +26,13 @@ import tomllib
 from dataclasses import dataclass
 
 from . import GradeError
-from .assignment import Assignment, all_assignments, course_folder, find
+from .assignment import Assignment, Test, all_assignments, course_folder, find
+from .build import Builder
 from .grading import check_cases
+from .kernels import device, missing_tool
 from .leaks import leaks
 from .limulus import Judge
-from .sandbox import Sandbox, choose
+from .sandbox import Sandbox, choose, work_folder
 from .schema import errors, load
 from .starter import files_of, task_file
 from .submissions import grade_files
@@ -101,14 +104,18 @@ def work(job: Job) -> tuple[Job, dict]:
     if job.assignment not in judges:
         judges[job.assignment] = Judge(find(job.assignment))
     judge = judges[job.assignment]
-    tests = [t for t in judge.a.untimed if not job.only or t.number in job.only]
+    tests = [t for t in gradable(judge.a) if not job.only or t.number in job.only]
     results = grade_files(judge, worker["sandbox"], submission(judge.a, job), None, {}, tests=tests)
     return job, results.data
 
 
 class Proof:
     def __init__(self):
-        self.failures = 0
+        self.failures = self.skipped = 0
+
+    def skip(self, where: str, why: str):
+        self.skipped += 1
+        print(f"skip  {where:4} {why}", flush=True)
 
     def say(self, where: str, what: str, wrong: list[str]):
         self.failures += bool(wrong)
@@ -125,25 +132,34 @@ def jobs_of(a: Assignment) -> list[Job]:
         Job(a.id, "starter", frozenset())
     ]
     ids, first = list(a.tasks), next(iter(a.tasks.values()))
-    jobs.append(Job(a.id, "broken", every, "namespace course {", "namespace course { ?",
-                    first.file))
-    jobs.append(
-        Job(a.id, "misnamed", every, "namespace course {", "namespace course::of_mine {",
-            first.file))
+    begin, broken, misnamed = (("kernel void ", "kernel void ? ", "kernel void of_mine_")
+                               if first.is_kernel else
+                               ("namespace course {", "namespace course { ?",
+                                "namespace course::of_mine {"))
+    jobs.append(Job(a.id, "broken", every, begin, broken, first.file))
+    jobs.append(Job(a.id, "misnamed", every, begin, misnamed, first.file))
     for k in range(1, len(ids)):
         jobs.append(Job(a.id, f"up to {ids[k - 1]}", frozenset(ids[:k])))
     for m in mutants(a):
-        task = next(t.id for t in a.tasks.values() if t.file == m.file)
-        jobs.append(
-            Job(a.id, f"mutant {m.name}", every, m.find, m.replace, m.file,
-                tuple(t.number for t in a.untimed if t.task == task)))
+        jobs.append(Job(a.id, f"mutant {m.name}", every, m.find, m.replace, m.file, m.fails))
     return jobs
+
+
+def gradable(a: Assignment) -> list[Test]:
+    """The tests of what is right that this machine can decide."""
+    return [t for t in a.untimed if not missing_tool(t.tool)]
 
 
 def run(names: list[str], jobs: int | None) -> int:
     began = time.monotonic()
     chosen = [find(name) for name in names] if names else all_assignments()
     sandbox, proof = choose(), Proof()
+    for a in [a for a in chosen if a.has_kernels]:
+        if why := lacks_device(a, sandbox):
+            proof.skip(a.id, f"nothing of it can be proved: {why}")
+            chosen.remove(a)
+    if not chosen:
+        return 2
     for a in chosen:
         check_cases(a, Judge(a))
     print(f"isolation: {sandbox.described()}; Limulus {Judge(chosen[0]).version}", flush=True)
@@ -161,17 +177,29 @@ def run(names: list[str], jobs: int | None) -> int:
         prove(a, {what: data for (id, what), data in done.items() if id == a.id}, proof)
     from .verify_elsewhere import prove_gradescope, prove_student
     from .verify_hostile import prove_hostile
+    from .verify_kernels import prove_kernels
     from .verify_speed import prove_speed
     for a in chosen:
         prove_speed(a, proof)
+        prove_kernels(a, proof)
     prove_student(chosen[0], proof)
     prove_gradescope(chosen[0], proof)
     prove_hostile(next((a for a in chosen if a.id == "a3"), chosen[0]), proof)
     print(
         f"{'The proof FAILED' if proof.failures else 'Proved'}: {len(todo)} submissions and the "
-        "hostile ones, "
+        f"hostile ones, {proof.skipped} skipped, "
         f"{time.monotonic() - began:.0f} s")
     return 1 if proof.failures else 0
+
+
+def lacks_device(a: Assignment, sandbox: Sandbox) -> str:
+    """Why kernels cannot be run on this machine, or "". """
+    try:
+        with work_folder() as work:
+            device(Builder(a, sandbox, work))
+    except GradeError as error:
+        return str(error)
+    return ""
 
 
 def output_of(data: dict, number: str) -> str:
@@ -187,14 +215,20 @@ def prove(a: Assignment, done: dict[str, dict], proof: Proof):
     invalid = [f"{what}: {e}" for what, data in done.items() for e in errors(data, schema)]
     proof.say(a.id, "every results.json fits the schema", invalid)
     solution = done["solution"]
-    wanted = sum(t.points for t in a.untimed)
+    wanted = sum(t.points for t in gradable(a))
+    speed = sum(t.points for t in a.timed)
+    for tool in dict.fromkeys(t.tool for t in a.untimed if missing_tool(t.tool)):
+        left = [t for t in a.untimed if t.tool == tool]
+        proof.skip(
+            a.id, f"{len(left)} tests, worth {sum(t.points for t in left):g} points, were "
+            f"{missing_tool(tool)}")
     proof.say(
         a.id,
-        f"1 the solution has {wanted:g} points" + (f", all but speed's {a.points - wanted:g}"
+        f"1 the solution has {wanted:g} points" + (f", all but speed's {speed:g}"
                                                    if a.timed else ""),
         [
             f"{t.number} {t.name}: {output_of(solution, t.number)}"
-            for t in a.untimed if states(solution)[t.number] != "passed"
+            for t in gradable(a) if states(solution)[t.number] != "passed"
         ] + ([] if solution["score"] == wanted and a.points == 100 else
              [f"{solution['score']} of {wanted}, {a.points} in all, not 100"]))
     proof.say(a.id, "2 the starter compiles, and each test says what is yet to be written",
@@ -216,11 +250,12 @@ def prove(a: Assignment, done: dict[str, dict], proof: Proof):
     proof.say(a.id,
               f"3 with tasks up to k solved, exactly their tests pass (k = 1 ... {len(ids) - 1})",
               wrong)
-    listed, wrong = mutants(a), []
+    listed, wrong, here = mutants(a), [], {t.number for t in gradable(a)}
     for m in listed:
         found = states(done[f"mutant {m.name}"])
         wrong += [
-            f"{m.name}: test {number} passes" for number in m.fails if found[number] != "failed"
+            f"{m.name}: test {number} passes" for number in m.fails
+            if number in here and found[number] != "failed"
         ]
         wrong += [
             f"{m.name}: {page} does not show what {m.fails[0]} prints: {line}" for page in m.shown
@@ -238,7 +273,7 @@ def prove(a: Assignment, done: dict[str, dict], proof: Proof):
 def unwritten(a: Assignment, data: dict) -> list[str]:
     wrong = [] if data["tests"][0]["status"] == "passed" else [data["tests"][0]["output"]]
     entries = {entry["number"]: entry for entry in data["tests"]}
-    for test in a.untimed:
+    for test in gradable(a):
         entry = entries[test.number]
         wanted = f"task {test.task} is yet to be written"
         if entry["status"] != "failed" or entry["output"].splitlines()[0] != wanted:
@@ -249,7 +284,7 @@ def unwritten(a: Assignment, data: dict) -> list[str]:
 def passes_up_to(a: Assignment, data: dict, solved: set[str]) -> list[str]:
     found = states(data)
     return [
-        f"{t.number} is {found[t.number]}: {output_of(data, t.number)}" for t in a.untimed
+        f"{t.number} is {found[t.number]}: {output_of(data, t.number)}" for t in gradable(a)
         if (found[t.number] == "passed") != (t.task in solved)
     ]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from . import gradescope, starter
 from .assignment import Assignment
+from .kernels import missing_tool
 from .limulus import prefix
 from .sandbox import work_folder
 from .schema import trouble
@@ -53,7 +54,7 @@ def prove_student(a: Assignment, proof):
         ]
         write_solution(a, home)
         printed, more = called(["./grade", "test", a.id], home, 0)
-        public = [t for t in a.untimed if not t.hidden]
+        public = [t for t in a.untimed if not t.hidden and not missing_tool(t.tool)]
         if f"{len(public)} of {len(public)} public tests pass" not in printed:
             wrong.append(f"not all tests pass: {printed[-500:]}")
         packed, hinted = home / f"{a.id}-submission.zip", next(iter(a.tasks))
@@ -72,7 +73,7 @@ def prove_student(a: Assignment, proof):
 def score(path: Path, a: Assignment) -> list[str]:
     """Whether it has all points. How many of them speed gives is the machine's matter."""
     found = json.loads(path.read_text(encoding="utf-8"))["score"]
-    least = sum(t.points for t in a.untimed)
+    least = sum(t.points for t in a.untimed if not missing_tool(t.tool))
     return [] if least <= found <= a.points else [
         f"{path.name} has {found} points, not {least:g}" +
         (f" to {a.points:g}" if a.timed else "")

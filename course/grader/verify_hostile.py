@@ -62,10 +62,10 @@ class Targets:
         return wrong
 
 
-def hostile_files() -> dict[str, str]:
+def hostile_files(pattern: str = "*.cpp") -> dict[str, str]:
     return {
         p.stem: p.read_text(encoding="utf-8")
-        for p in sorted((course_folder() / "hostile").glob("*.cpp"))
+        for p in sorted((course_folder() / "hostile").glob(pattern))
     }
 
 

@@ -1,0 +1,69 @@
+"""Hostile kernels (course/hostile/kernels/*.cl). On PoCL a kernel is machine code in the process
+that starts it: it can write to any of its memory and call the system. So that process has nothing
+to give away and no verdict to make; what a kernel aims at is set up and looked at as for the others
+(verify_hostile.py)."""
+
+import tempfile
+from pathlib import Path
+
+from .assignment import Assignment, Test
+from .kernels import missing_tool
+from .limulus import Judge
+from .processes import count_processes
+from .sandbox import KINDS, Sandbox, available
+from .submissions import grade_files
+from .verify_hostile import SECONDS, Targets, good, hostile_files
+
+VICTIM = "src/conv2d_forward.cl"
+LEAST = 12
+# What the results say of these. That the others have no points is enough.
+TOLD = {
+    "endless_loop": "it was stopped after", "nothing": "got NaN",
+    "write_outside": "outside of y", "include_file": "hidden.toml",
+    "call_library": "it calls _exit, which OpenCL C does not have", "print_pass": "got NaN"
+}
+
+
+def prove_kernels(a: Assignment, proof):
+    if not a.has_kernels or not any(t.file == VICTIM for t in a.tasks.values()):
+        return
+    a.seconds = SECONDS
+    for kind in KINDS:
+        # As nobody but oneself, a program can do what one can do: no protection is claimed.
+        if kind != "limits" and available(kind):
+            with tempfile.TemporaryDirectory() as scratch:
+                Path(scratch).chmod(0o711)
+                confined(a, kind, Targets(Path(scratch)), proof)
+
+
+def few_tests(a: Assignment, task: str) -> list[Test]:
+    """Of the task that is not done two tests, one of them hidden, and what Oclgrind says; of each
+    other task one, whose points are not to be lost."""
+    mine = [t for t in a.untimed if t.task == task and not missing_tool(t.tool)]
+    others = [next(t for t in a.untimed if t.task == id) for id in list(a.tasks)[1:3]]
+    return [*mine[:2], *(t for t in mine if t.tool), *others]
+
+
+def confined(a: Assignment, kind: str, targets: Targets, proof):
+    judge, sandbox = Judge(a), Sandbox(kind)
+    task = next(t.id for t in a.tasks.values() if t.file == VICTIM)
+    files, wrong = hostile_files("kernels/*.cl"), []
+    for name, text in files.items():
+        submitted = {**good(a), VICTIM: targets.put_into(text)}
+        results = grade_files(judge, sandbox, submitted, None, {}, tests=few_tests(a, task))
+        printed = str(results.data)
+        wrong += [f"{name}: {w}" for w in targets.harmed(printed)]
+        if TOLD.get(name, "") not in printed:
+            wrong.append(f"{name}: nothing says '{TOLD[name]}': {results.tests[f'{task}.1']}")
+        for test in few_tests(a, task):
+            entry = results.tests[test.number]
+            if entry["score"] != (0 if test.task == task else test.points):
+                wrong.append(f"{name}: {test.number} has {entry['score']} points: "
+                             f"{entry['output']}")
+        if sandbox.root and count_processes(sandbox.user):
+            wrong.append(f"{name}: processes were left behind")
+    if len(files) < LEAST:
+        wrong.append(f"there are {len(files)} hostile kernels, not {LEAST}")
+    proof.say(
+        a.id, f"9 {len(files)} hostile kernels by {kind}: 0 points for {task}, all for the rest, "
+        "nothing harmed", wrong)

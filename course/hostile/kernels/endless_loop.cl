@@ -1,0 +1,8 @@
+// Never ends.
+#include "layers.h"
+
+kernel void conv2d_forward(const ConvShape s, global const float* x, global const float* w,
+                           global const float* b, global float* y) {
+  volatile int forever = 1;
+  while (forever) y[0] = 0;
+}
