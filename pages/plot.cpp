@@ -278,6 +278,8 @@ std::string plot_file(const LinePlot& plot) {
   return out + "</g>\n" + curves.insert(5, place) + "</svg>\n";  // behind "<svg "
 }
 
+const char* svg_colours() { return kFileColours; }
+
 const char* plot_style() {
   return R"(
 .plot{display:block;width:100%;height:auto;overflow:visible}
