@@ -310,6 +310,8 @@ std::string plot_file(const LinePlot& plot) {
   return out + "</g>\n" + curves.insert(5, place) + "</svg>\n";  // behind "<svg "
 }
 
+const char* svg_colours() { return kFileColours; }
+
 std::string plot_style() { return std::string(kPlotStyle) + kPlotPageStyle; }
 
 }  // namespace limulus

@@ -44,6 +44,8 @@ std::string plot_svg(const LinePlot& plot);
 std::string plot_legend(const LinePlot& plot);
 // The picture and its legend as an .svg file of its own, with colours for light and dark readers.
 std::string plot_file(const LinePlot& plot);
+// CSS for a drawing that is a file of its own: the pages' colours, for light and dark readers.
+const char* svg_colours();
 // CSS for plot_svg and plot_legend; expects --ink, --muted, --line, --paper and --series-1 .. 4.
 std::string plot_style();
 

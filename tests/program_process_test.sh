@@ -23,7 +23,7 @@ checkpoint=whole/checkpoint.safetensors
 # ---- what was printed and did not arrive is no success ----------------------------------------------
 commands=(
   '--help' '--version' '--help-all' 'train --help' 'explain --help' 'evaluate --help'
-  'predict --help' 'look --help' 'gradcheck --help' 'bench --help' 'bench ladder --help' 'devices --help'
+  'predict --help' 'look --help' 'report --help' 'figure --help' 'figure 4 --help' 'gradcheck --help' 'bench --help' 'bench ladder --help' 'devices --help'
   'convert --help' 'explain --list' 'explain --list --json' 'explain lenet5'
   'explain lenet5 --json' 'explain lenet5 --markdown' 'explain conv2d --input 3x9x9'
   'explain lenet5 --layer conv1 --element 0,0,0' 'explain lenet5 --layer conv1 --element 0,0,0 --json'
@@ -272,6 +272,14 @@ lenet5 has no dropout|train --model lenet5 --data data --dropout 0.3
 --out excludes --png|look $checkpoint $picture --out a.html --png maps
 --class excludes --png|look $checkpoint $picture --class daisy --png maps
 --out excludes --json|look $checkpoint $picture --out a.html --json
+--png excludes --neighbours|look $checkpoint $picture --neighbours data --png maps
+--neighbours excludes --no-neighbours|look $checkpoint $picture --neighbours data --no-neighbours
+--no-neighbours excludes --layout|figure 4 $checkpoint --no-neighbours --layout classes
+--json excludes --compare|look $checkpoint $picture --compare $picture --json
+--png excludes --compare|look $checkpoint $picture --compare $picture --png maps
+--class excludes --compare|look $checkpoint $picture --compare $picture --class daisy
+--threads is for the device cpu|report $checkpoint --threads 1 --device reference
+--threads is for the device cpu|figure 3 $checkpoint --threads 1 --device reference
 before the word "ladder" has no --model|bench --model lenet5 ladder
 before the word "ladder" has no --json|bench --json ladder
 no --layer|gradcheck --mutations --layer conv2d
@@ -322,6 +330,9 @@ done << ROWS
 --out|look $checkpoint $picture --out
 --png|look $checkpoint $picture --png
 --class|look $checkpoint $picture --class
+--neighbours|look $checkpoint $picture --neighbours
+--out|report $checkpoint --out
+--out|figure 2 --out
 --svg|bench --model lenet5 --batch 1 --repeat 1 --svg
 --rungs|bench ladder --rungs
 --plugin|devices --plugin

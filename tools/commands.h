@@ -15,6 +15,8 @@ void add_train(CLI::App& app);
 void add_evaluate(CLI::App& app);
 void add_predict(CLI::App& app);
 void add_look(CLI::App& app);
+void add_report(CLI::App& app);
+void add_figure(CLI::App& app);
 void add_gradcheck(CLI::App& app);
 void add_compare(CLI::App& app);
 void add_bench(CLI::App& app);

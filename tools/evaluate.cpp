@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -18,6 +17,7 @@
 #include "tools/commands.h"
 #include "tools/data_output.h"
 #include "tools/plugin.h"
+#include "tools/run_pictures.h"
 #include "tools/terminal.h"
 #include "tools/usage.h"
 #include "training/data/class_names.h"
@@ -45,11 +45,6 @@ struct Chosen {
   std::string text;   // "the held-out ones"
   std::vector<std::string> notes;
 };
-
-bool same_path(const std::string& a, const std::string& b) {
-  std::error_code no_folder;
-  return a == b || std::filesystem::equivalent(a, b, no_folder);
-}
 
 // Of a set that comes with a test part, that part. Of one in one piece: all of it; unless it is the
 // set that the network was trained on, where four fifths would be known to it.
@@ -167,24 +162,6 @@ struct Agreement {
   }
 };
 
-Dataset open_data(const EvaluateArguments& a, const std::string& folder, const TrainedModel& t) {
-  const bool trained_on = same_path(folder, t.config.data);
-  DatasetOptions options;
-  options.strict = a.strict;
-  options.layout = parse_layout(a.layout     ? *a.layout
-                                : trained_on ? t.config.layout
-                                             : std::string("auto"));
-  options.test_folder = a.test_folder ? *a.test_folder
-                        : trained_on  ? t.config.test_folder
-                                      : std::string();
-  options.classes = t.classes;
-  Dataset data = open_dataset(folder, options);
-  if (!same_names(data.classes, t.classes))
-    throw FileError(fmt::format("{}: its classes ({}) are not those of {} ({})", folder,
-                                names_text(data.classes), a.checkpoint, names_text(t.classes)));
-  return data;
-}
-
 void print_numbers(const char* what, const Evaluation& e, const char* note = "") {
   fmt::print("  {}  top-1 {:.1f} %  top-5 {:.1f} %  loss {:.3f}{}\n", what, 100 * e.metrics.top1(),
              100 * e.metrics.top5(), e.loss, note);
@@ -195,7 +172,7 @@ void evaluate(const CLI::App& command, const EvaluateArguments& a) {
   TrainedModel t = load_trained(a.checkpoint, a.device);
   t.config.strict = a.strict;
   const std::string folder = a.data.empty() ? t.config.data : a.data;
-  const Dataset data = open_data(a, folder, t);
+  const Dataset data = open_pictures(a.checkpoint, t, folder, {a.layout, a.test_folder, a.strict});
   const Chosen chosen = choose(data, folder, a.split, t);
   if (!a.json) {
     fmt::print("Data    {}: {}, {}: {} ({})\n", printable(folder), classes_text(t.classes),

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
+#include <string_view>
 
 #include "backends/registry.h"
 #include "core/error.h"
@@ -18,8 +19,11 @@
 #include "tools/commands.h"
 #include "tools/picture.h"
 #include "tools/plugin.h"
+#include "tools/run_pictures.h"
 #include "tools/terminal.h"
 #include "tools/usage.h"
+#include "tools/writable.h"
+#include "training/report/look_compare.h"
 #include "training/report/look_page.h"
 #include "training/resume.h"
 
@@ -29,11 +33,12 @@ namespace {
 namespace fs = std::filesystem;
 
 struct LookArguments {
-  std::string checkpoint, out, device = "cpu", target, layer, png;
+  std::string checkpoint, out, device = "cpu", target, layer, png, other;
   std::vector<std::string> photographs;
   std::int64_t window = 0, stride = 0;
   int threads = 0;
   bool json = false;
+  NeighbourOptions neighbours;
 };
 
 std::optional<std::int64_t> target_of(const LookArguments& a, const TrainedModel& trained) {
@@ -93,13 +98,56 @@ void check_layer(const LookArguments& a, const Look& look) {
       fmt::format("look: this network has no layer '{}'{}", a.layer, known_names(a.layer, names)));
 }
 
+// Whether the file begins as a JPEG or PNG does: what --compare names is a photograph, or a
+// checkpoint.
+bool is_picture(const std::string& path) {
+  const MappedFile file(path);  // a checkpoint of AlexNet has 488 MB
+  const std::string_view bytes(reinterpret_cast<const char*>(file.bytes().data()),
+                               file.bytes().size());
+  return bytes.starts_with("\xFF\xD8") || bytes.starts_with("\x89PNG");
+}
+
+void compare(const LookArguments& a, const TrainedModel& trained, const std::string& command) {
+  if (a.photographs.size() != 1)
+    throw ValueError(fmt::format("look --compare: one photograph is compared, and {} are named",
+                                 a.photographs.size()));
+  const std::string& path = a.photographs[0];
+  const fs::path page = page_path(a, path);
+  check_writable(page);
+  const bool photographs = is_picture(a.other);
+  std::optional<TrainedModel> second;
+  if (!photographs) second = load_trained(a.other, a.device);
+  const TrainedModel& right = second ? *second : trained;
+  const auto seen_in = [&](const TrainedModel& t, const std::string& photograph) {
+    return look_at(t, decode_image(read_file(photograph), photograph),
+                   {.target = {}, .explain = false});
+  };
+  const Look a_look = seen_in(trained, path);
+  const Look b_look = seen_in(right, photographs ? a.other : path);
+  const auto file = [](const std::string& name) { return fs::path(name).filename().string(); };
+  std::string left_name = file(photographs ? path : a.checkpoint), right_name = file(a.other);
+  if (left_name ==
+      right_name) {  // runs/a/checkpoint.safetensors beside runs/b/checkpoint.safetensors
+    left_name = photographs ? path : a.checkpoint;
+    right_name = a.other;
+  }
+  const std::string html = compare_page({trained, a_look, left_name}, {right, b_look, right_name},
+                                        command + " --compare " + a.other);
+  write_file_atomically(page, html);
+  fmt::print("{} ({:.1f} MB)\n", printable(page.string()), static_cast<double>(html.size()) / 1e6);
+}
+
 void look(const CLI::App& app, const LookArguments& a, const std::string& command) {
   if (!a.layer.empty() && a.png.empty())
     throw ValueError("look: --layer chooses what --png writes; give --png DIR, too");
   if (!a.json) check_names(a.photographs);
   use_threads(app, a.threads, a.device);
   const TrainedModel trained = load_trained(a.checkpoint, a.device);
-  const LookOptions options = {target_of(a, trained), a.window, a.stride};
+  if (!a.other.empty()) return compare(a, trained, command);
+  const LookOptions options = {target_of(a, trained), a.window, a.stride, true};
+  if (!a.json && a.png.empty())  // what cannot be written is told before the work
+    for (const std::string& path : a.photographs) check_writable(page_path(a, path));
+  std::optional<TrainingPhotographs> training;
   std::vector<std::string> pages;
   for (const std::string& path : a.photographs) {
     const LookTitle title = {fs::path(path).filename().string(),
@@ -116,6 +164,10 @@ void look(const CLI::App& app, const LookArguments& a, const std::string& comman
       continue;
     }
     check_layer(a, seen);
+    if (a.png.empty()) {
+      if (!training) training.emplace(a.checkpoint, trained, a.neighbours);  // once for all
+      seen.neighbours = training->nearest_to(trained, photograph);
+    }
     if (a.json) {
       pages.push_back(look_json(trained, seen, title));
       continue;
@@ -142,8 +194,9 @@ void add_look(CLI::App& app) {
   CLI::App* c = app.add_subcommand("look", "See what a trained network sees in a photograph");
   c->footer(
       "One page for each photograph, which needs no server and no network: the likeliest classes, "
-      "every layer's maps,\nthe arithmetic of any number that is pointed at, and five pictures of "
-      "where the answer comes from.\n\n"
+      "every layer's maps,\nthe arithmetic of any number that is pointed at, five pictures of "
+      "where the answer comes from,\nand the six training photographs that the network finds most "
+      "like it.\n\n"
       "Example: limulus look runs/alexnet/checkpoint.safetensors photo.jpg --out look.html");
   c->add_option("checkpoint", a->checkpoint, "A checkpoint of limulus train")->required();
   c->add_option("photographs", a->photographs, "JPEGs or PNGs")->required();
@@ -158,13 +211,23 @@ void add_look(CLI::App& app) {
   CLI::Option* png =
       c->add_option("--png", a->png, "Write layers' maps as pictures into this folder instead");
   c->add_option("--layer", a->layer, "With --png: this layer alone")->needs(png);
+  add_neighbour_options(*c, a->neighbours);
   c->add_option("--device", a->device, "limulus devices lists them")->capture_default_str();
   add_plugin_option(*c, a->device);
   c->add_option("--threads", a->threads, "Threads of the cpu device")->check(CLI::Range(1, 1024));
   c->add_flag("--json", a->json, "Print classes, layers and places as JSON instead")->excludes(png);
-  for (const char* of_a_page : {"--out", "--class", "--occlusion-window", "--occlusion-stride"})
+  for (const char* of_a_page : {"--out", "--class", "--occlusion-window", "--occlusion-stride",
+                                "--neighbours", "--no-neighbours", "--layout", "--test-folder"})
     c->get_option(of_a_page)->excludes(png);  // it would be ignored
   c->get_option("--out")->excludes("--json");
+  CLI::Option* compared = c->add_option(
+      "--compare", a->other,
+      "A second photograph, or a second checkpoint of the same network: one page with "
+      "the maps of both beside each other");
+  for (const char* of_one :
+       {"--json", "--png", "--class", "--occlusion-window", "--occlusion-stride", "--neighbours",
+        "--no-neighbours", "--layout", "--test-folder"})
+    compared->excludes(of_one);
   c->callback([a, c] {
     std::string command = "limulus look " + a->checkpoint;
     for (const std::string& path : a->photographs) command += " " + path;

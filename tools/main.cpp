@@ -65,6 +65,8 @@ int run(int argc, char** argv) {
   add_evaluate(app);
   add_predict(app);
   add_look(app);
+  add_report(app);
+  add_figure(app);
   add_gradcheck(app);
   add_compare(app);
   add_bench(app);

@@ -4,12 +4,8 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
-#include <array>
 #include <charconv>
 #include <cmath>
-#include <cstring>
-#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "backends/registry.h"
@@ -17,6 +13,8 @@
 #include "training/checkpoint.h"
 #include "training/data/class_names.h"
 #include "training/json_value.h"
+#include "training/reading_checkpoint.h"
+#include "training/run_progress.h"
 #include "training/trainer.h"
 
 namespace limulus {
@@ -24,7 +22,7 @@ namespace limulus {
 using SortedJson = nlohmann::json;
 
 std::string Trainer::progress_json() const {
-  const Progress& p = progress_;
+  const RunProgress& p = progress_;
   SortedJson skipped_images =
       SortedJson::array();  // so that the next sitting knows them from the start
   for (const auto& [index, skip] : train_skipped_) skipped_images.push_back(index);
@@ -44,80 +42,9 @@ std::string Trainer::progress_json() const {
   return j.dump();
 }
 
-namespace {
-
-// An epoch's numbers, as a row of "history/epochs".
-constexpr std::int64_t epoch_columns = 10;
-using EpochRow = std::array<double, epoch_columns>;
-
-EpochRow row_of(const EpochRecord& e) {
-  return {static_cast<double>(e.epoch),
-          e.train_loss,
-          e.train_top1,
-          e.test_loss,
-          e.test_top1,
-          e.test_top5,
-          e.lr,
-          e.seconds,
-          e.images_per_second,
-          e.waiting};
-}
-
-EpochRecord record_of(const EpochRow& r) {
-  return {static_cast<std::int64_t>(r[0]), r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9]};
-}
-
-// A tensor of the history, element by element; empty where the file has none.
-template <class T>
-std::vector<T> history_of(const SafetensorsFile& file, const std::string& name, DType dtype) {
-  const SafetensorsEntry* entry = file.find(name);
-  if (entry == nullptr) return {};
-  if (file.dtype(*entry) != dtype)
-    throw ValueError(fmt::format("'{}' is {}, not {}", name, entry->dtype, name_of(dtype)));
-  std::vector<T> values(entry->bytes.size() / sizeof(T));
-  // Empty in a run that was stopped in its first epoch, and memcpy takes no null pointer.
-  if (!values.empty()) std::memcpy(values.data(), entry->bytes.data(), values.size() * sizeof(T));
-  return values;
-}
-
-}  // namespace
-
-// Losses are not required to be finite: they are shown, and nothing is computed from them.
-void Trainer::save_history(Checkpoint* to) const {
-  Backend& host = device("reference");
-  const auto steps = static_cast<std::int64_t>(progress_.step_losses.size());
-  const auto epochs = static_cast<std::int64_t>(progress_.epochs.size());
-  std::vector<double> rows;
-  for (const EpochRecord& e : progress_.epochs)
-    for (const double value : row_of(e)) rows.push_back(value);
-  to->extra.emplace_back("history/step_losses", Tensor::from(progress_.step_losses, {steps}, host));
-  to->extra.emplace_back("history/epochs", Tensor::from(rows, {epochs, epoch_columns}, host));
-}
-
 void Trainer::load_progress(const SafetensorsFile& file, const std::string& text) {
   const SortedJson j = SortedJson::parse(text);
-  const auto read = [&](const char* key, auto& value) { read_value(j.at(key), key, value); };
-  Progress p;
-  read("step", p.step);
-  read("epoch", p.epoch);
-  read("batch", p.batch);
-  read("epoch_loss", p.epoch_loss);
-  read("epoch_right", p.epoch_right);
-  read("epoch_images", p.epoch_images);
-  read("epoch_seconds", p.epoch_seconds);
-  read("epoch_waiting", p.epoch_waiting);
-  if (j.contains("step_losses"))  // of an early version, and its epochs below
-    read("step_losses", p.step_losses);
-  else
-    p.step_losses = history_of<float>(file, "history/step_losses", DType::f32);
-  const auto numbers = history_of<double>(file, "history/epochs", DType::f64);
-  for (std::size_t at = 0; at + epoch_columns <= numbers.size(); at += epoch_columns) {
-    EpochRow row;
-    std::copy_n(numbers.begin() + static_cast<std::ptrdiff_t>(at), epoch_columns, row.begin());
-    if (!(row[0] >= 0 && row[0] <= 1e9))
-      throw ValueError(fmt::format("the number of an epoch is {}", row[0]));
-    p.epochs.push_back(record_of(row));
-  }
+  RunProgress p = read_progress(file, text);
   if (p.step < 0 || p.epoch < 0 || p.epoch > config_.epochs || p.batch < 0 || p.batch > batches_ ||
       p.step > p.epoch * batches_ + p.batch)
     throw ValueError(fmt::format("step {}, epoch {} of {}, batch {} of {}", p.step, p.epoch,
@@ -127,29 +54,14 @@ void Trainer::load_progress(const SafetensorsFile& file, const std::string& text
   read_value(schedule.at(0), "the schedule's best error", state.best_error);
   read_value(schedule.at(1), "the schedule's waiting", state.epochs_without_better);
   read_value(schedule.at(2), "the schedule's divisions", state.divisions);
-  const auto number =
-      [](const SortedJson& value) {  // JSON has no NaN: the accuracy of nothing is null
-        return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
-      };
-  if (j.contains("epochs"))
-    for (const SortedJson& e : j.at("epochs")) {
-      std::int64_t epoch = 0;
-      read_value(e.at(0), "the number of an epoch", epoch);
-      p.epochs.push_back({epoch, number(e.at(1)), number(e.at(2)), number(e.at(3)), number(e.at(4)),
-                          number(e.at(5)), number(e.at(6)), number(e.at(7)), number(e.at(8)),
-                          number(e.at(9))});
+  for (const std::int64_t i : p.skipped) {
+    if (i < 0 || i >= data_.train.size())
+      throw ValueError(fmt::format("image {} of {} was skipped", i, data_.train.size()));
+    try {
+      train_images_->get(i);
+    } catch (const FileError&) {  // get() has noted it again
     }
-  if (j.contains("skipped"))
-    for (const SortedJson& index : j.at("skipped")) {
-      std::int64_t i = 0;
-      read_value(index, "the number of a skipped image", i);
-      if (i < 0 || i >= data_.train.size())
-        throw ValueError(fmt::format("image {} of {} was skipped", i, data_.train.size()));
-      try {
-        train_images_->get(i);
-      } catch (const FileError&) {  // get() has noted it again
-      }
-    }
+  }
   train_skipped_ = train_images_->skipped();
   schedule_->state = state;
   progress_ = std::move(p);
@@ -175,22 +87,13 @@ void Trainer::save() const {
   if (!n.mean_image.empty())
     rest.extra.emplace_back("data/mean",
                             Tensor::from(n.mean_image, {3, n.mean_side, n.mean_side}, host));
-  save_history(&rest);
+  save_history(progress_, &rest);
   save_checkpoint(checkpoint_path(), *model_, *optimizer_, rest);
   if (options_.on_message)
     options_.on_message(fmt::format("checkpoint: {}", checkpoint_path().string()));
 }
 
 namespace {
-
-const std::string& metadata_of(const SafetensorsFile& file, const std::string& key) {
-  const auto found = file.metadata().find(key);
-  if (found == file.metadata().end())
-    throw FileError(
-        fmt::format("{}: this is no checkpoint of a training: it has no \"{}\" in its metadata",
-                    file.path().string(), key));
-  return found->second;
-}
 
 Normalization read_normalization(const SafetensorsFile& file) {
   Normalization n;
@@ -231,37 +134,6 @@ std::vector<std::string> read_classes(const SafetensorsFile& file) {
   if (classes.size() < 2)
     throw ValueError(fmt::format("it names {} classes, and a classifier needs 2", classes.size()));
   return classes;
-}
-
-// The sentence that leads out of a damaged checkpoint, where there is one before it.
-std::string way_back(const std::filesystem::path& file) {
-  const std::string previous = file.string() + ".previous";
-  std::error_code unknown;
-  if (!std::filesystem::is_regular_file(previous, unknown)) return "";
-  return fmt::format(". The checkpoint before it is still there; to go on with that: mv '{}' '{}'",
-                     previous, file.string());
-}
-
-// Runs f, which reads a checkpoint; what is wrong with it becomes an error that names the file and
-// the way back.
-template <class F>
-auto reading(const std::filesystem::path& file, F f) {
-  const auto damaged = [&](const char* what) {
-    return FileError(
-        fmt::format("{}: its metadata is damaged: {}{}", file.string(), what, way_back(file)));
-  };
-  try {
-    return f();
-  } catch (const SortedJson::parse_error&) {
-    throw damaged("it is not valid JSON");
-  } catch (const SortedJson::exception& e) {
-    const char* reason = std::strchr(e.what(), ']');  // after the library's own name and number
-    throw damaged(reason != nullptr ? reason + 2 : e.what());
-  } catch (const ValueError& e) {
-    throw damaged(e.what());
-  } catch (const FileError& e) {
-    throw FileError(e.what() + way_back(file));
-  }
 }
 
 }  // namespace

@@ -132,7 +132,7 @@ bool Trainer::train_epochs() {
       const double loss = train_step(batch, &right);
       const double seconds = seconds_since(started);
 
-      Progress& p = progress_;
+      RunProgress& p = progress_;
       ++p.step;
       p.batch = batch.index + 1;
       p.epoch_loss += loss * static_cast<double>(batch.size);
@@ -181,7 +181,7 @@ bool Trainer::train_epochs() {
 bool Trainer::stopping() const { return options_.stop != nullptr && options_.stop->load(); }
 
 void Trainer::finish_epoch() {
-  Progress& p = progress_;
+  RunProgress& p = progress_;
   if (p.epoch_images == 0) {
     const auto skipped = loader_->skipped();
     throw FileError(fmt::format(
@@ -254,6 +254,7 @@ RunReport Trainer::report() const {
   r.step_losses = progress_.step_losses;
   r.epochs = progress_.epochs;
   r.finished = progress_.epoch >= config_.epochs;
+  r.epochs_done = progress_.epoch;
   for (const auto& [name, w] : model_->parameters())
     if (w.shape().rank() == 4) {
       r.filters = w.detach();

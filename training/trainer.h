@@ -22,13 +22,11 @@
 #include "training/data/loader.h"
 #include "training/data/statistics.h"
 #include "training/records.h"
+#include "training/run_progress.h"
 #include "training/schedule.h"
 #include "training/sgd.h"
 
 namespace limulus {
-
-struct Checkpoint;
-class SafetensorsFile;
 
 struct StepInfo {
   std::int64_t epoch = 0, epochs = 0;              // epoch counted from 1
@@ -89,15 +87,6 @@ class Trainer {
   void save() const;
 
  private:
-  struct Progress {  // what a checkpoint remembers besides tensors
-    std::int64_t step = 0;
-    std::int64_t epoch = 0, batch = 0;  // the next batch: epoch from 0, batch from 0
-    double epoch_loss = 0, epoch_right = 0;
-    std::int64_t epoch_images = 0;
-    double epoch_seconds = 0, epoch_waiting = 0;
-    std::vector<EpochRecord> epochs;
-    std::vector<float> step_losses;
-  };
   void prepare_folder() const;
   void check_space() const;
   void make_loader();
@@ -111,7 +100,6 @@ class Trainer {
   void check_classes() const;
   void note_skipped(const Evaluation& test);
   std::string progress_json() const;
-  void save_history(Checkpoint* to) const;
   void load_progress(const SafetensorsFile& file, const std::string& text);
 
   TrainConfig config_;
@@ -128,11 +116,14 @@ class Trainer {
   std::unique_ptr<Sgd> optimizer_;
   std::unique_ptr<Schedule> schedule_;
   std::int64_t batches_ = 0;  // per epoch
-  Progress progress_;
+  RunProgress progress_;
 };
 
 // The network that the configuration asks for; its weights are still to be set.
 std::shared_ptr<Module> build_model(const TrainConfig& config, std::int64_t classes,
                                     Backend& backend);
+// The same with the weights that its run begins with: they follow from the recipe and the seed.
+std::shared_ptr<Module> initial_model(const TrainConfig& config, std::int64_t classes,
+                                      Backend& backend);
 
 }  // namespace limulus

@@ -40,6 +40,13 @@ std::shared_ptr<Module> build_model(const TrainConfig& c, std::int64_t classes, 
   return make_model(c.model, classes, backend, DType::f32, options);
 }
 
+std::shared_ptr<Module> initial_model(const TrainConfig& c, std::int64_t classes,
+                                      Backend& backend) {
+  auto model = build_model(c, classes, backend);
+  initialize(*model, c.recipe == "paper" ? Recipe::paper : Recipe::he, c.seed);
+  return model;
+}
+
 Trainer::Trainer(TrainConfig config, TrainerOptions options)
     : config_(std::move(config)),
       options_(std::move(options)),
@@ -55,8 +62,7 @@ Trainer::Trainer(TrainConfig config, TrainerOptions options)
   const PixelStatistics pixels = try_images();
   normalization_ = make_normalization(pixels, config_.pixel_scale, config_.subtract_mean_image);
 
-  model_ = build_model(config_, static_cast<std::int64_t>(data_.classes.size()), backend_);
-  initialize(*model_, config_.recipe == "paper" ? Recipe::paper : Recipe::he, config_.seed);
+  model_ = initial_model(config_, static_cast<std::int64_t>(data_.classes.size()), backend_);
   model_->walk({config_.batch, config_.augment.channels, config_.augment.crop,
                 config_.augment.crop});  // a size that does not fit is an error here, not in step 1
   optimizer_ = std::make_unique<Sgd>(model_->parameters(), config_.sgd);

@@ -183,6 +183,10 @@ std::string epoch_table(const RunReport& run) {
 }  // namespace
 
 std::string curves(const RunReport& run) {
+  if (run.epochs.empty() && run.step_losses.empty() && run.epochs_done > 0) {
+    return html::paragraph(
+        "The losses of its steps and epochs were not kept, so there is no curve to draw.");
+  }
   if (run.epochs.empty() && run.step_losses.empty()) {
     return html::paragraph("Not one step was made, so there is no curve to draw.");
   }

@@ -14,6 +14,17 @@
 namespace limulus {
 namespace {
 
+std::int64_t target_of(const Look& look, const LookOptions& options) {
+  const auto classes = static_cast<std::int64_t>(look.probabilities.size());
+  if (!options.target) return top_k(look.probabilities.data(), classes, 1)[0];
+  if (*options.target < 0 || *options.target >= classes)
+    throw ValueError(fmt::format("look: class {} of a network with {} classes, 0 ... {}",
+                                 *options.target, classes, classes - 1));
+  return *options.target;
+}
+
+}  // namespace
+
 std::vector<SeenLayer> layers_of(Module& model) {
   std::vector<SeenLayer> layers;
   model.visit([&](const std::string& name, Module& m) {
@@ -26,17 +37,6 @@ std::vector<SeenLayer> layers_of(Module& model) {
   });
   return layers;
 }
-
-std::int64_t target_of(const Look& look, const LookOptions& options) {
-  const auto classes = static_cast<std::int64_t>(look.probabilities.size());
-  if (!options.target) return top_k(look.probabilities.data(), classes, 1)[0];
-  if (*options.target < 0 || *options.target >= classes)
-    throw ValueError(fmt::format("look: class {} of a network with {} classes, 0 ... {}",
-                                 *options.target, classes, classes - 1));
-  return *options.target;
-}
-
-}  // namespace
 
 std::vector<float> floats_of(const Tensor& t) {
   const std::vector<double> values = t.to_doubles();
@@ -92,7 +92,7 @@ Look look_at(const TrainedModel& trained, const Image& photograph, const LookOpt
   cross_entropy(logits, Tensor::from(std::vector{look.target}, {1}, backend)).backward();
   look.dinput = carry_back(look.layers, look.layers.size() - 1, logits.grad(), ReluRule::gradient,
                            /*keep=*/true);
-  look.why = explain_why(trained, look, options);
+  if (options.explain) look.why = explain_why(trained, look, options);
   return look;
 }
 

@@ -12,6 +12,7 @@
 
 #include "layers/module.h"
 #include "training/data/image.h"
+#include "training/report/neighbours.h"
 #include "training/resume.h"
 
 namespace limulus {
@@ -55,6 +56,7 @@ struct Why {
 struct LookOptions {
   std::optional<std::int64_t> target;  // the class that is asked about; else the likeliest
   std::int64_t occlusion_window = 0, occlusion_stride = 0;  // 0: a quarter and a 16th of the side
+  bool explain = true;  // false: without `why`, which costs most of the time
 };
 
 struct Look {
@@ -64,6 +66,7 @@ struct Look {
   Tensor input, dinput;           // [1, C, S, S] and the loss's gradient by it
   std::vector<SeenLayer> layers;  // in the order in which they run; the last gives the logits
   Why why;
+  Neighbours neighbours;  // of who looks at the training photographs, too (neighbours.h)
 };
 
 // Runs the network on the middle of the photograph, as evaluation does. The network's parameters
@@ -74,6 +77,10 @@ Look look_at(const TrainedModel& trained, const Image& photograph, const LookOpt
 
 // A tensor's values, of any type, as floats on the host.
 std::vector<float> floats_of(const Tensor& t);
+
+// The network's layers in the order in which they run, each still without values. ValueError for
+// alexnet-towers, whose layers do not follow one another.
+std::vector<SeenLayer> layers_of(Module& model);
 
 // ---- the parts, for tests and for programs of one's own -----------------------------------------
 

@@ -235,6 +235,10 @@ Json page_json(const TrainedModel& trained, const Look& look, const Image& photo
   Json classes = Json::array(), guesses = guesses_json(trained, look, 5);
   for (const std::string& name : trained.classes) classes.push_back(printable(name));
   for (Json& guess : guesses) guess["class"] = classes.at(guess["index"].get<std::size_t>());
+  Json neighbours = neighbours_json(trained, look.neighbours, true);
+  if (neighbours.contains("nearest"))
+    for (Json& n : neighbours["nearest"])
+      for (const char* text : {"name", "class"}) n[text] = printable(n[text].get<std::string>());
   Json page = {{"model", trained.config.model},
                {"photograph", printable(title.photograph)},
                {"checkpoint", printable(title.checkpoint)},
@@ -249,7 +253,8 @@ Json page_json(const TrainedModel& trained, const Look& look, const Image& photo
                {"input", numbers.add(look.input)},
                {"dinput", numbers.add(look.dinput)},
                {"layers", layers_of(look, numbers)},
-               {"why", why_json(look.why, numbers)}};
+               {"why", why_json(look.why, numbers)},
+               {"neighbours", neighbours}};
   page["numbers"] = numbers.count();
   return page;
 }

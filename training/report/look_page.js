@@ -439,6 +439,28 @@ const lookReady = (async () => {
     why.append(cards);
   }
 
+  // ---- the nearest training photographs ---------------------------------------------------------------
+  {
+    const near = page.neighbours, box = section("neighbours", "Which training photographs are like it?");
+    if (near.missing) {
+      box.append(el("p", {}, near.missing));
+    } else {
+      box.append(el("p", { class: "note" }, `The ${near.nearest.length} whose ${near.values.toLocaleString("en")} values behind ` +
+        `${near.layer} are nearest to those of this photograph (section 6.1 of the paper), of ` +
+        (near.searched < near.of ? `${near.searched.toLocaleString("en")} of the ` : "the ") +
+        `${near.of.toLocaleString("en")} photographs of the training. Two pictures can be near to each other here whose pixels are not.` +
+        (near.note ? ` ${near.note}` : "")),
+      el("p", { class: "formula" }, "d(a, b) = sqrt( sum over i of (a_i - b_i)\u00B2 )"));
+      const list = el("ol", { class: "mistakes" });
+      for (const n of near.nearest)
+        list.append(el("li", {}, n.picture ? el("img", { src: n.picture, class: page.side <= 64 ? "pixels" : "", alt: `A training photograph: ${n.class}` })
+          : el("div", { class: "missing" }, "no longer readable"),
+        el("p", {}, el("span", { class: "truth" }, n.class), el("span", {}, n.distance === 0 ? "distance 0: the same picture"
+          : `distance ${short(n.distance)}`), el("span", { class: "file", title: n.name }, n.name))));
+      box.append(list);
+    }
+  }
+
   const first = layers.findIndex((l) => l.kind === "Conv2d");
   choose(Math.max(0, first));
   return { page, units, choose, point };

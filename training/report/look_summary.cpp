@@ -7,11 +7,13 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <numeric>
 
 #include "core/error.h"
 #include "training/metrics.h"
 #include "training/report/look_page.h"
+#include "training/report/thumbnail.h"
 
 namespace limulus {
 namespace {
@@ -62,6 +64,25 @@ Json guesses_json(const TrainedModel& trained, const Look& look, int count) {
         {{"class", trained.classes.at(at)}, {"index", c}, {"probability", look.probabilities[at]}});
   }
   return guesses;
+}
+
+Json neighbours_json(const TrainedModel& trained, const Neighbours& found, bool pictures) {
+  if (!found.missing.empty()) return {{"missing", found.missing}};
+  Json nearest = Json::array();
+  for (const Neighbour& n : found.nearest) {
+    Json json = {{"name", std::filesystem::path(n.name).filename().string()},
+                 {"class", trained.classes.at(static_cast<std::size_t>(n.label))},
+                 {"distance", n.distance}};
+    if (pictures && !n.picture.rgb.empty()) json["picture"] = thumbnail_uri(n.picture);
+    nearest.push_back(std::move(json));
+  }
+  Json json = {{"layer", found.layer},
+               {"values", found.width},
+               {"searched", found.searched},
+               {"of", found.of},
+               {"nearest", nearest}};
+  if (!found.note.empty()) json["note"] = found.note;
+  return json;
 }
 
 Image map_sheet(const SeenLayer& layer) {
@@ -122,6 +143,7 @@ std::string look_json(const TrainedModel& trained, const Look& look, const LookT
               {"target", trained.classes.at(static_cast<std::size_t>(look.target))},
               {"top", guesses_json(trained, look, 5)},
               {"layers", layers},
+              {"neighbours", neighbours_json(trained, look.neighbours, false)},
               {"side", look.input.size(3)},
               {"peaks",
                {{"saliency", peak_of(why.saliency, 0.5, 1)},

@@ -5,30 +5,13 @@
 #include <filesystem>
 
 #include "pages/html.h"
-#include "training/data/resize.h"
 #include "training/report/sections.h"
+#include "training/report/thumbnail.h"
 
 namespace limulus::report {
 namespace {
 
 constexpr std::size_t kMost = 24;
-constexpr int kSide = 192;  // of the stored picture; shown smaller, so that it is sharp everywhere
-constexpr int kSmall = 64;  // up to here pixels are shown as they are
-
-// The middle square, which is what the network sees of it. Empty for an image that has no pixels.
-std::string thumbnail(const Image& image, const std::string& alt) {
-  const int side = std::min(image.width, image.height);
-  if (side < 1 || image.rgb.size() != std::size_t{3} * image.width * image.height) {
-    return "<div class=\"missing\">picture not kept</div>";
-  }
-  Image square = crop(image, (image.width - side) / 2, (image.height - side) / 2, side, side);
-  if (side > kSide) square = resize(square, kSide, kSide);
-  const html::Picture picture{square.width, square.height, 3, std::move(square.rgb)};
-  const bool small = side <= kSmall;
-  return fmt::format("<img{} width=\"{}\" height=\"{}\" alt=\"{}\" src=\"{}\">",
-                     small ? " class=\"pixels\"" : "", picture.width, picture.height, alt,
-                     small ? html::png_uri(picture) : html::jpeg_uri(picture));
-}
 
 }  // namespace
 

@@ -3,8 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <vector>
 
 #include "formats/atomic_file.h"
 #include "layers/walk.h"
@@ -57,7 +59,7 @@ std::string interval(double p, std::int64_t count) {
 }
 
 std::string result(const RunReport& run) {
-  const auto epochs = static_cast<std::int64_t>(run.epochs.size());
+  const auto epochs = std::max(run.epochs_done, static_cast<std::int64_t>(run.epochs.size()));
   const Metrics& m = detailed(run).metrics;
   std::string out;
   if (!run.finished) {
@@ -72,6 +74,7 @@ std::string result(const RunReport& run) {
                  "After {}, there is no accuracy to report: nothing was held out, as no class "
                  "has more than one image.",
                  html::count_of(epochs, "epoch", "epochs"));
+    if (run.epochs.empty()) return out + "The accuracies of its tests were not kept.";
     const EpochRecord& last = run.epochs.back();
     return out + (std::isfinite(last.test_top1)
                       ? fmt::format("The last test, after epoch {}, had <strong>{}</strong> of the "
@@ -147,15 +150,17 @@ struct Section {
 };
 
 std::string page(const RunReport& run) {
-  const Section sections[] = {{"curves", "How it learned", curves},
-                              {"filters", "What the first layer looks for", filters},
-                              {"confusion", "Who is taken for whom", confusion},
-                              {"mistakes", "The worst mistakes", mistakes},
-                              {"times", "Where the time goes", times},
-                              {"network", "The network, layer by layer", network},
-                              {"skipped", "What was left out", skipped},
-                              {"settings", "Settings", settings},
-                              {"provenance", "Made with", provenance}};
+  std::vector<Section> sections = {{"curves", "How it learned", curves},
+                                   {"filters", "What the first layer looks for", filters},
+                                   {"confusion", "Who is taken for whom", confusion},
+                                   {"mistakes", "The worst mistakes", mistakes},
+                                   {"times", "Where the time goes", times},
+                                   {"network", "The network, layer by layer", network},
+                                   {"skipped", "What was left out", skipped},
+                                   {"settings", "Settings", settings},
+                                   {"provenance", "Made with", provenance}};
+  if (!run.missing.empty())
+    sections.insert(sections.begin(), {"missing", "What this page cannot show", missing});
   const std::string title = title_of(run);
   std::string out = fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
@@ -181,8 +186,8 @@ std::string page(const RunReport& run) {
 }  // namespace
 }  // namespace report
 
-void write_report(const std::filesystem::path& path, const RunReport& run) {
-  write_file_atomically(path, report::page(run));
+void write_report(const std::filesystem::path& path, const RunReport& run, bool keep_previous) {
+  write_file_atomically(path, report::page(run), {.keep_previous = keep_previous});
 }
 
 }  // namespace limulus

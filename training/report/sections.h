@@ -17,6 +17,7 @@ std::string network(const RunReport& run);    // the walk
 std::string settings(const RunReport& run);
 std::string provenance(const RunReport& run);
 std::string skipped(const RunReport& run);
+std::string missing(const RunReport& run);  // of a page made after the run
 
 // The evaluation to look at in detail: of the centre crop if it was made.
 const Evaluation& detailed(const RunReport& run);

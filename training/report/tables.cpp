@@ -156,4 +156,13 @@ std::string skipped(const RunReport& run) {
   return out + "</ul>\n";
 }
 
+std::string missing(const RunReport& run) {
+  std::string out = html::paragraph(
+      "This page was made from the checkpoint, after the run, and not by the training at its end.");
+  out += "<ul class=\"skipped\">\n";
+  for (const std::string& sentence : run.missing)
+    out += fmt::format("<li>{}</li>\n", html::escape(sentence));
+  return out + "</ul>\n";
+}
+
 }  // namespace limulus::report

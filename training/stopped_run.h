@@ -1,0 +1,21 @@
+#pragma once
+// The report of a run that did not come to its end, from the checkpoint that it left.
+#include <filesystem>
+
+#include "training/data/dataset.h"
+#include "training/records.h"
+#include "training/resume.h"
+
+namespace limulus {
+
+// What the checkpoint alone knows: curves, kernels, the network's sizes, settings. `missing` says
+// what it does not. FileError where it is no checkpoint, or is damaged.
+RunReport report_from(const std::filesystem::path& checkpoint, const TrainedModel& trained);
+
+// Adds what needs the pictures: how the folder was read, which training images the run could not
+// use, and the accuracy on the held-out ones, by one crop and, where the network's crop is smaller
+// than the picture, by ten. `missing` says where the folder is not the one that the run began with.
+void add_evaluation(RunReport& report, const std::filesystem::path& checkpoint,
+                    const TrainedModel& trained, const Dataset& data, int workers);
+
+}  // namespace limulus
