@@ -79,7 +79,7 @@ std::string likeness(const TrainedModel& trained,
       first.nearest.size(), first.width, html::escape(first.layer),
       first.searched < first.of ? fmt::format("{} of the ", first.searched) : "all ", first.of);
   if (near > 0) lead += fmt::format(" {} of these {} are of the same class.", same, near);
-  if (!first.note.empty()) lead += " " + html::escape(first.note);
+  if (!first.note.empty()) lead += fmt::format(" {}", html::escape(first.note));
   return html::paragraph(lead) +
          html::scroll_box("Nearest training photographs",
                           "<table class=\"likeness\">\n<tbody>\n" + rows + "</tbody>\n</table>");
