@@ -117,8 +117,8 @@ int main() {
   //
   // First what you would see without a check, the loss. It falls for all four.
   // Two even end with a smaller loss than the right layer; for the other two
-  // you would suspect the learning rate. Then the check: which tensor is wrong, and what mistake
-  // explains all of its error, if a known one does.
+  // you would suspect the learning rate. Then the check: which tensor is wrong,
+  // and what mistake explains all of its error, if a known one does.
   std::printf("\n%14s  loss   after 200 steps  gradcheck\n", "");
   const char* names[] = {"right", "dw transposed", "db a mean", "dx transposed",
                          "dx missing"};

@@ -43,9 +43,8 @@ Tensor loss_of(Module& net, const Batch& b, Metrics* seen = nullptr) {
 
 // ---- Training, until 25 % error ----
 //
-// The training error of an epoch (one pass through the pictures) is the share
-// that was classified wrongly during it, while the weights were still changing.
-// As in the paper nothing regularizes.
+// The training error of an epoch (a pass through the pictures): the share that
+// was classified wrongly in it. As in the paper nothing regularizes.
 struct Curve : PlotSeries {
   double loss = 0;  // of the last epoch
 };
