@@ -121,9 +121,9 @@ class Assignments(unittest.TestCase):
                 self.assertRegex(handout,
                                  rf"### {re.escape(task.id)} .* \({columns[-1]:g} points\)")
             public, hidden, timed = self.points_by_kind(a.tests)
-            self.assertIn(
-                f"100: {public:g} with inputs that you have, {hidden:g} with other inputs", handout)
-            self.assertEqual(f", {timed:g} for speed" in handout, bool(a.timed))
+            self.assertIn(f"100: {public:g} from public tests, whose inputs you have; "
+                          f"{hidden:g} from hidden tests of the same kinds", handout)
+            self.assertEqual(f"; {timed:g} for speed" in handout, bool(a.timed))
             for test in a.timed:  # the curve is published
                 steps = "; ".join(f"{points:g} from {share:.2f} on" for share, points in test.curve)
                 self.assertIn(f"| {test.task} {test.title} | {steps} |", handout)

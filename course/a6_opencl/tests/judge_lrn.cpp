@@ -41,8 +41,8 @@ Doubles scale_of(const Record& in) {
     const std::int64_t i = at / plane % c, begin = i - o.size / 2;
     double squares = 0;
     for (std::int64_t j = std::max<std::int64_t>(begin, 0); j < std::min(begin + o.size, c); ++j) {
-      const double xj = x[static_cast<std::size_t>(at + (j - i) * plane)];
-      squares += xj * xj;
+      const double neighbour = x[static_cast<std::size_t>(at + (j - i) * plane)];
+      squares += neighbour * neighbour;
     }
     scale.push_back(o.k + o.alpha * squares);
   }
