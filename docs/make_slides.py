@@ -182,6 +182,8 @@ def reading(source: Path, answers: bool) -> str:
 def page(title: str, body: str, script: bool) -> str:
     folder = ROOT / "docs" / "_static"
     style = "".join((folder / n).read_text(encoding="utf-8") for n in ("limulus.css", "slides.css"))
+    # The site's font for formulas is a file beside it; one file takes the browser's.
+    style = re.sub(r"@font-face \{[^}]*\}\n", "", style)
     code = (folder / "slides.js").read_text(encoding="utf-8") if script else ""
     return ('<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
