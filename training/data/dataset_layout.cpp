@@ -6,9 +6,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <map>
 #include <optional>
 #include <string_view>
-#include <utility>
 
 #include "core/error.h"
 #include "training/data/class_names.h"
@@ -147,17 +147,26 @@ void check_parts_inside(const FolderTree& tree, const Roles& roles) {
       names_text((*found)->child_names(), 5), (*found)->child_names().front(), name));
 }
 
-// Two folders whose names differ in nothing but the role, as seg_train and seg_test, are meant as a
-// pair: they get their roles, and decide() looks at what is inside.
+// Folders whose names differ in nothing but the role, as seg_train and seg_test, are meant as a pair:
+// they get their roles, and decide() looks at what is inside.
 void take_pairs(Roles& roles) {
-  const auto others = roles.others;
-  for (const TopFolder* a : others)
-    for (const TopFolder* b : others) {
-      const auto train = role_word(a->name), test = role_word(b->name);
-      if (!train || !test || !train->train || test->train || train->rest != test->rest) continue;
-      for (const auto& [folder, part] : {std::pair{a, &roles.train}, {b, &roles.test}})
-        if (std::erase(roles.others, folder) > 0) part->push_back(folder);
+  std::map<std::string, Roles> by_rest;
+  for (const TopFolder* folder : roles.others)
+    if (const auto role = role_word(folder->name)) {
+      Roles& named = by_rest[role->rest];
+      (role->train ? named.train : named.test).push_back(folder);
     }
+  for (const auto& [rest, named] : by_rest) {
+    if (named.train.empty() || named.test.empty()) continue;
+    roles.train.insert(roles.train.end(), named.train.begin(), named.train.end());
+    roles.test.insert(roles.test.end(), named.test.begin(), named.test.end());
+  }
+  if (roles.train.empty()) return;
+  const auto has_role = [&](const TopFolder* folder) {
+    return std::find(roles.train.begin(), roles.train.end(), folder) != roles.train.end() ||
+           std::find(roles.test.begin(), roles.test.end(), folder) != roles.test.end();
+  };
+  std::erase_if(roles.others, has_role);
 }
 
 }  // namespace
