@@ -15,6 +15,7 @@ from .submissions import grade_files
 from .verify_hostile import SECONDS, Targets, good, hostile_files
 
 VICTIM = "src/conv2d_forward.cl"
+SYSTEM_CALL = "// @SYSTEM_CALL@\n"  # where a kernel has hostile/kernels/system_call.h
 LEAST = 12
 # What the results say of these. That the others have no points is enough.
 TOLD = {
@@ -48,7 +49,11 @@ def confined(a: Assignment, kind: str, targets: Targets, proof):
     judge, sandbox = Judge(a), Sandbox(kind)
     task = next(t.id for t in a.tasks.values() if t.file == VICTIM)
     files, wrong = hostile_files("kernels/*.cl"), []
+    system_call = hostile_files("kernels/*.h")["system_call"]
     for name, text in files.items():
+        text = text.replace(SYSTEM_CALL, system_call)
+        if "ask(" in text and "long ask(" not in text:
+            wrong.append(f"{name}: it has no system_call.h in the place of its mark")
         submitted = {**good(a), VICTIM: targets.put_into(text)}
         results = grade_files(judge, sandbox, submitted, None, {}, tests=few_tests(a, task))
         printed = str(results.data)

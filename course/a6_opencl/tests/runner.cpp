@@ -91,7 +91,8 @@ LrnShape lrn_of(const Record& in) {
 
 // ---- the kernels ------------------------------------------------------------------------------
 
-void give_convolution(Launch& launch, const ConvShape& s, const std::vector<const Array*>& arrays) {
+template <class Shape>
+void give(Launch& launch, const Shape& s, const std::vector<const Array*>& arrays) {
   launch.value(s);
   for (const Array* a : arrays) a->give(launch);
 }
@@ -101,7 +102,7 @@ void forward(const Started& call) {
   const Array x = call.input("x"), w = call.input("w"), b = call.input("b");
   const Array y = call.output("y", s.n * s.k * s.oh * s.ow);
   Launch launch("conv2d_forward");
-  give_convolution(launch, s, {&x, &w, &b, &y});
+  give(launch, s, {&x, &w, &b, &y});
   call.run(launch, {s.ow, s.oh, s.n * s.k});
   call.put("y", {s.n, s.k, s.oh, s.ow}, y);
 }
@@ -112,7 +113,7 @@ void start_tiled(const Started& call, const Integers& items, const Integers& gro
   const Array x = call.input("x"), w = call.input("w"), b = call.input("b");
   const Array y = call.output("y", s.n * s.k * s.oh * s.ow);
   Launch launch("conv2d_tiled");
-  give_convolution(launch, s, {&x, &w, &b, &y});
+  give(launch, s, {&x, &w, &b, &y});
   launch.local(patch_bytes);
   launch.run(items, group);
   call.put("y", {s.n, s.k, s.oh, s.ow}, y);
@@ -146,8 +147,7 @@ void pool(const Started& call) {
   const Array x = call.input("x"), y = call.output("y", s.n * s.c * s.oh * s.ow);
   const Array argmax = call.output("argmax", s.n * s.c * s.oh * s.ow);
   Launch launch("max_pool_forward");
-  launch.value(s);
-  for (const Array* a : {&x, &y, &argmax}) a->give(launch);
+  give(launch, s, {&x, &y, &argmax});
   call.run(launch, {s.ow, s.oh, s.n * s.c});
   call.put("y", {s.n, s.c, s.oh, s.ow}, y);
   call.out.put("argmax" + call.suffix, argmax.integers());
@@ -159,8 +159,7 @@ void pool_backward(const Started& call) {
   const Array argmax("argmax", call.in.integers("argmax"), call.place);
   const Array dx = call.output("dx", s.n * s.c * s.h * s.w);
   Launch launch("max_pool_backward");
-  launch.value(s);
-  for (const Array* a : {&dy, &argmax, &dx}) a->give(launch);
+  give(launch, s, {&dy, &argmax, &dx});
   call.run(launch, {s.w, s.h, s.n * s.c});
   call.put("dx", {s.n, s.c, s.h, s.w}, dx);
 }
@@ -170,8 +169,7 @@ void lrn(const Started& call) {
   const std::int64_t count = s.n * s.c * s.h * s.w;
   const Array x = call.input("x"), y = call.output("y", count), scale = call.output("scale", count);
   Launch launch("lrn_forward");
-  launch.value(s);
-  for (const Array* a : {&x, &y, &scale}) a->give(launch);
+  give(launch, s, {&x, &y, &scale});
   call.run(launch, {s.h * s.w, s.c, s.n});
   call.put("y", call.in.shape("x"), y);
   call.put("scale", call.in.shape("x"), scale);
@@ -182,8 +180,7 @@ void lrn_backward(const Started& call) {
   const Array x = call.input("x"), scale = call.input("scale"), dy = call.input("dy");
   const Array dx = call.output("dx", s.n * s.c * s.h * s.w);
   Launch launch("lrn_backward");
-  launch.value(s);
-  for (const Array* a : {&x, &scale, &dy, &dx}) a->give(launch);
+  give(launch, s, {&x, &scale, &dy, &dx});
   call.run(launch, {s.h * s.w, s.c, s.n});
   call.put("dx", call.in.shape("x"), dx);
 }

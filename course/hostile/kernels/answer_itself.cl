@@ -1,14 +1,7 @@
 // Writes to every file that the program holds, where one is for results.
 #include "layers.h"
 
-long ask(long number, long a, long b, long c) {
-  long answer;
-  __asm__ volatile("syscall"
-                   : "=a"(answer)
-                   : "a"(number), "D"(a), "S"(b), "d"(c)
-                   : "rcx", "r11", "memory");
-  return answer;
-}
+// @SYSTEM_CALL@
 
 kernel void conv2d_forward(const ConvShape s, global const float* x, global const float* w,
                            global const float* b, global float* y) {
