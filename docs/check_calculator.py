@@ -11,17 +11,16 @@ Ends with 77, "skipped", where there is no Chromium.
 
 import html
 import json
-import os
 import random
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import chromium
+
 SCRIPT = Path(__file__).resolve().parent / "_static" / "calculator.js"
-SKIPPED = 77
 NUMBERS = ("parameters", "connections", "multiply_adds", "memory_bytes")
 
 
@@ -80,9 +79,8 @@ def differs(o: dict, program: dict, calculator: dict) -> bool:
 
 class Browser:
     def __init__(self, path: str, folder: str):
-        self.command = [path, "--headless", "--disable-gpu", "--no-first-run", "--no-sandbox",
-                        f"--user-data-dir={folder}/profile", "--virtual-time-budget=5000",
-                        "--dump-dom"]
+        self.command = chromium.command(path, f"{folder}/profile",
+                                        "--virtual-time-budget=5000", "--dump-dom")
         self.folder = Path(folder)
 
     def show(self, body: str, address: str = "") -> str:
@@ -160,11 +158,10 @@ def main() -> int:
     if len(sys.argv) != 2:
         print(__doc__)
         return 2
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    path = chromium.find()
     if path is None:
         print("skipped: there is no Chromium here")
-        return SKIPPED
+        return chromium.SKIPPED
     settings = cases()
     with tempfile.TemporaryDirectory(prefix="limulus-calculator-") as folder:
         browser = Browser(path, folder)

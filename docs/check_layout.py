@@ -5,24 +5,26 @@
     docs/check_layout.py            a page with every fault: is each found?
 
 Every page is laid out 1280 and 390 pixels wide, a desktop's window and a phone. A fault is
-  * what is wider than its box, or than the column of text, and so is cut, or pushes the page aside. On a
-    phone code and formulas may scroll, in a box that shows it (limulus.css shades the side with more);
+  * what is wider than its box, or than the column of text, and so is cut, or pushes the page aside.
+    On a phone code and formulas may scroll, in a box that shows it (limulus.css shades the side
+    with more);
   * letters of a drawing that are too small to be read, or that its border cuts;
   * a cell of a table that is so narrow that its text stands one word a line.
-Prints page, element and pixels of each, and ends with 1; with 77, "skipped", where there is no Chromium.
+Prints page, element and pixels of each, and ends with 1; with 77, "skipped", where there is no
+Chromium.
 """
 
 import json
 import os
 import re
 import select
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-SKIPPED = 77
+import chromium
+
 WIDTHS = (1280, 390)
 SECONDS = 120  # for one answer of the browser, on a busy machine
 LEGIBLE = 7.5  # pixels a letter's font must have in a drawing
@@ -30,14 +32,14 @@ MEASURE = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 
 
 class Browser:
-    """Chromium, spoken to in its DevTools protocol: JSON, ended by a NUL, through descriptors 3 and 4."""
+    """Chromium, spoken to in its DevTools protocol: JSON, ended by a NUL, through descriptors 3 and
+    4."""
 
     def __init__(self, path: str, folder: str):
         theirs, self.to = os.pipe()
         self.of, ours = os.pipe()
-        command = [path, "--headless", "--disable-gpu", "--no-first-run", "--no-sandbox",
-                   "--hide-scrollbars", "--remote-debugging-pipe",
-                   f"--user-data-dir={folder}/profile", "about:blank"]
+        command = chromium.command(path, f"{folder}/profile", "--hide-scrollbars",
+                                   "--remote-debugging-pipe", "about:blank")
         self.process = subprocess.Popen(
             ["bash", "-c", f'exec "$@" 3<&{theirs} 4>&{ours}', "bash", *command],
             pass_fds=(theirs, ours),
@@ -110,7 +112,8 @@ class Browser:
 
 
 def small_letters(source: str, width: float) -> str:
-    """What is too small in an SVG that a page shows `width` pixels wide; the page's style does not reach in."""
+    """What is too small in an SVG that a page shows `width` pixels wide; the page's style does not
+    reach in."""
     path = Path(source.removeprefix("file://"))
     if path.suffix != ".svg" or not path.exists():
         return ""
@@ -162,9 +165,11 @@ FAULTY = """<!doctype html><meta charset="utf-8">
 <style>body { margin: 0; } article { margin: 20px; } .box { overflow: auto; }</style>
 <article><h1>Faults</h1>%s</article>"""
 LONG = "very_long_word_" * 12
-LETTERS = '<svg width="350" viewBox="0 0 %d 99"><text y="50" x="99" font-size="10">letters</text></svg>'
+LETTERS = ('<svg width="350" viewBox="0 0 %d 99"><text y="50" x="99" font-size="10">letters</text>'
+           '</svg>')
 FAULTS = {  # what is found: a page with it and nothing else
-    "1280 px: code is wider than its box by ": f'<pre style="overflow: auto; width: 300px">{LONG}</pre>',
+    "1280 px: code is wider than its box by ":
+        f'<pre style="overflow: auto; width: 300px">{LONG}</pre>',
     "390 px: code scrolls in a box that does not show it by ": f'<pre class="box">{LONG}</pre>',
     "390 px: code is cut by its box by ": f'<pre style="overflow: hidden">{LONG}</pre>',
     "390 px: text stands out of the column by ": f"<p>{LONG}</p>",
@@ -188,7 +193,8 @@ SMALL = ('<svg xmlns="http://www.w3.org/2000/svg" width="300" height="40" viewBo
          '<text y="20" font-size="10">a</text></svg>')
 RIGHT = """<p>Some words.</p><table><tr><td>two words<td>and more words</table>%s
 <details><summary>A</summary><p>b</p></details>
-<div class="box" style="background: linear-gradient(red, red) local"><math><mi>x</mi></math></div>"""
+<div class="box" style="background: linear-gradient(red, red) local">\
+<math><mi>x</mi></math></div>"""
 
 
 def own_faults(browser: Browser, folder: Path) -> list[str]:
@@ -210,22 +216,24 @@ def own_faults(browser: Browser, folder: Path) -> list[str]:
 
 def site_faults(browser: Browser, site: Path) -> tuple[list[str], int]:
     """The findings, and how many pages there are."""
-    pages = [p for p in sorted(site.rglob("*.html")) if "_static" not in p.parts and not redirects(p)]
+    pages = [p for p in sorted(site.rglob("*.html"))
+             if "_static" not in p.parts and not redirects(p)]
     if not pages:
         return [f"{site}: there are no pages"], 0
-    return [line for p in pages for line in findings_of(browser, p, str(p.relative_to(site)))], len(pages)
+    lines = [line for p in pages for line in findings_of(browser, p, str(p.relative_to(site)))]
+    return lines, len(pages)
 
 
 def main() -> int:
     if len(sys.argv) > 2 or sys.argv[1:] in (["-h"], ["--help"]):
         print(__doc__)
         return 2
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    path = chromium.find()
     if path is None:
         print("skipped: there is no Chromium here, so nothing shows what the pages cut off")
-        return SKIPPED
-    with tempfile.TemporaryDirectory(prefix="limulus-layout-", ignore_cleanup_errors=True) as folder:
+        return chromium.SKIPPED
+    with tempfile.TemporaryDirectory(prefix="limulus-layout-",
+                                     ignore_cleanup_errors=True) as folder:
         browser = None
         try:
             browser = Browser(path, folder)

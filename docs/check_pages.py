@@ -53,7 +53,7 @@ class Page:
     def __init__(self, path: Path):
         self.path, self.findings, self.checked = path, [], 0
         self.fresh: dict[int, tuple[int, str]] = {}  # outputs that differ: line -> (lines, text)
-        # Where no number may stand unchecked: the walk, the lectures' slides, the staff's questions.
+        # Where no number may stand unchecked: the walk, lectures' slides, the staff's questions.
         self.strict = path.parent.name in ("walk", "slides", "staff")
 
     def wrong(self, line: int, what: str):

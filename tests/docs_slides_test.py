@@ -12,7 +12,6 @@ import html
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,10 +20,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SKIPPED = 77
 LECTURES = sorted((ROOT / "course" / "slides").glob("*.md"))
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
+sys.path.insert(0, str(ROOT / "docs"))
+import chromium  # noqa: E402
+
+BROWSER = chromium.find()
 
 # Runs beside the slides, in a page that shows them in frames of given sizes.
 MEASURE = """
@@ -93,8 +93,7 @@ class Needs(HTMLParser):
 
 def run_browser(*options: str) -> str:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        command = [BROWSER, "--headless", "--disable-gpu", "--no-first-run", "--no-sandbox",
-                   f"--user-data-dir={profile}", "--allow-file-access-from-files", *options]
+        command = chromium.command(BROWSER, profile, "--allow-file-access-from-files", *options)
         return subprocess.run(command, capture_output=True, text=True, check=True,
                               timeout=240).stdout
 
@@ -123,7 +122,8 @@ class Sources(unittest.TestCase):
         self.assertNotIn("<b>", self.made("# T\n\n<b>bold</b>\n"))
 
     def test_mistakes_are_named(self):
-        for text, words in (("# T\n\n## Sum\n\n{calc}`2*3 = 7`\n", "slide 2, Sum: .*it should be 6"),
+        for text, words in (("# T\n\n## Sum\n\n{calc}`2*3 = 7`\n",
+                             "slide 2, Sum: .*it should be 6"),
                             ("# T\n\n{num}`conv9.parameters`\n", "there is no such number"),
                             ("# T\n\n```{calc}\n1 + 1 = 3\n```\n", "slide 1, T: 1 . 1 = 3"),
                             ("# T\n\n```{chart} x\n```\n", "the directives are"),
@@ -237,11 +237,10 @@ if __name__ == "__main__":
         venv = ROOT / "build" / "docs-venv" / "bin" / "python"
         if not venv.exists() or os.environ.get("LIMULUS_SLIDES_AGAIN"):
             print("skipped: the site's packages are not here; ./run docs installs them")
-            sys.exit(SKIPPED)
+            sys.exit(chromium.SKIPPED)
         os.environ["LIMULUS_SLIDES_AGAIN"] = "1"
         os.execv(venv, [str(venv), __file__, os.environ["LIMULUS"], *sys.argv[1:]])
     if not BROWSER:
         print("no Chromium: nobody looks at the slides")
-    sys.path.insert(0, str(ROOT / "docs"))
     import make_slides as slides
     unittest.main()

@@ -1,9 +1,10 @@
 """Formulas in LaTeX as MathML: latex2mathml's, with what a browser needs to set them well.
 
-* The prime of f' stands beside its letter. As a superscript it is made small twice, and floats away.
+* The prime of f' stands beside its letter. As a superscript it is made small twice, and floats
+  away.
 * There is a space between a function's name and what it is taken of: ln p, not lnp.
-* A browser does not break a formula. Within a line each side of a relation, and each term of a sum, is a
-  formula by itself, so that a narrow page can break before the sign."""
+* A browser does not break a formula. Within a line each side of a relation, and each term of a sum,
+  is a formula by itself, so that a narrow page can break before the sign."""
 
 import re
 import xml.etree.ElementTree as xml

@@ -1,10 +1,10 @@
-"""What makes pages fit their column, on a desktop and on a phone; _static/limulus.css has the other half, and
-check_layout.py sees what does not fit.
+"""What makes pages fit their column, on a desktop and on a phone; _static/limulus.css has the other
+half, and check_layout.py sees what does not fit.
 
-  * A block of code knows how many columns its longest line has (class columns-105, -120, -140 or -more), so
-    that long lines are set smaller, and wrapped only where that does not help.
-  * On a phone each row of a table of three or more columns is a card. Its cells carry their column's heading,
-    which is hidden elsewhere.
+  * A block of code knows how many columns its longest line has (class columns-105, -120, -140 or
+    -more), so that long lines are set smaller, and wrapped only where that does not help.
+  * On a phone each row of a table of three or more columns is a card. Its cells carry their
+    column's heading, which is hidden elsewhere.
   * Formulas are set in a font that is made for them, which the site brings along (FONT)."""
 
 import shutil
@@ -56,8 +56,8 @@ def fit(app, doctree, name):
 
 
 def bring_font(app, exception):
-    """The font for formulas, as WOFF2 and with its licence, into the site's _static; without it a browser takes
-    one of the reader's system."""
+    """The font for formulas, as WOFF2 and with its licence, into the site's _static; without it a
+    browser takes one of the reader's system."""
     if exception is not None or app.builder.format != "html":
         return
     if not FONT.exists():
@@ -68,7 +68,7 @@ def bring_font(app, exception):
     options.drop_tables += ["FFTM"]  # when the font was made
     made = TTFont(FONT)
     keep = subset.Subsetter(options)
-    # Latin, Greek, arrows, operators, brackets and their parts, and the slanted letters of formulas.
+    # Latin, Greek, arrows, operators, brackets and their parts, and slanted letters of formulas.
     keep.populate(
         unicodes=[
             *range(0x20, 0x100),

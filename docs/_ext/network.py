@@ -1,5 +1,6 @@
-"""A photograph becomes a word: the picture of the front page and of the README, docs/alexnet.svg. Sizes come from
-`limulus explain alexnet --json`; check_pages.py compares the file with what this draws, and --update writes it."""
+"""A photograph becomes a word: the picture of the front page and of the README, docs/alexnet.svg.
+Sizes come from `limulus explain alexnet --json`; check_pages.py compares the file with what this
+draws, and --update writes it."""
 
 import base64
 import html
@@ -31,7 +32,8 @@ text { font: 13px system-ui, "DejaVu Sans", sans-serif; fill: #1f2328; }
 
 
 def text(x: float, y: float, words: str, kind: str = "", anchor: str = "middle") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{kind}">{html.escape(words)}</text>'
+    return (f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{kind}">'
+            f'{html.escape(words)}</text>')
 
 
 def arrow(x0: float, x1: float) -> str:
@@ -43,7 +45,8 @@ def cards(x: float, shape: list[int]) -> tuple[list[str], float]:
     channels, side = shape[0], shape[1] * UNIT
     count = channels // MAPS
     made = [
-        f'<rect class="card conv" x="{x + i * SHIFT:.1f}" y="{MIDDLE - side / 2 + (count / 2 - i) * 0.9:.1f}" '
+        f'<rect class="card conv" x="{x + i * SHIFT:.1f}" '
+        f'y="{MIDDLE - side / 2 + (count / 2 - i) * 0.9:.1f}" '
         f'width="{side:.1f}" height="{side:.1f}"/>'
         for i in range(count)
     ]
@@ -79,7 +82,8 @@ def network() -> str:
         height = count * 104 / 4096
         parts += [
             arrow(end + 3, x - 3),
-            f'<rect class="card fc" x="{x:.1f}" y="{MIDDLE - height / 2:.1f}" width="7" height="{height:.1f}"/>',
+            f'<rect class="card fc" x="{x:.1f}" y="{MIDDLE - height / 2:.1f}" width="7" '
+            f'height="{height:.1f}"/>',
             text(x + 3.5, 24, name),
             *size(x + 3.5, [count]),
         ]
@@ -96,9 +100,11 @@ def network() -> str:
             "start",
         ),
     ]
-    title = f"A photograph goes through five convolutions and three matrices, and comes out as a word: {WORD}"
+    title = ("A photograph goes through five convolutions and three matrices, and comes out as a "
+             f"word: {WORD}")
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'width="{WIDTH}" height="{HEIGHT}" '
         f'role="img" aria-label="{html.escape(title)}">\n<style>{STYLE}</style>\n'
         f'<rect class="page" width="{WIDTH}" height="{HEIGHT}"/>\n'
         + "\n".join(parts)

@@ -14,14 +14,18 @@ PAGES = {"fc6": "fully-connected", "fc7": "fully-connected", "fc8": "fully-conne
 
 
 def table(rows: list[list[str]], head: list[str]) -> str:
-    """Cells are markup already. With three columns or more each row is a card on a phone (layout.py)."""
+    """Cells are markup already. With three columns or more each row is a card on a phone
+    (layout.py)."""
     lines = ["<tr>" + "".join(f"<th>{cell}</th>" for cell in head) + "</tr>"]
-    labels = [f'<div class="label">{title}</div>' if i and title else "" for i, title in enumerate(head)]
+    labels = [f'<div class="label">{title}</div>' if i and title else ""
+              for i, title in enumerate(head)]
     cards = len(head) >= 3
     for row in rows:
         cells = zip(row, labels if cards else [""] * len(head))
-        lines.append("<tr>" + "".join(f"<td>{cell and label + cell}</td>" for cell, label in cells) + "</tr>")
-    return (f'<div class="table-wrapper"><table class="docutils align-default{" cards" if cards else ""}">'
+        inside = "".join(f"<td>{cell and label + cell}</td>" for cell, label in cells)
+        lines.append(f"<tr>{inside}</tr>")
+    return ('<div class="table-wrapper">'
+            f'<table class="docutils align-default{" cards" if cards else ""}">'
             f"<thead>{lines[0]}</thead><tbody>{''.join(lines[1:])}</tbody></table></div>")
 
 
