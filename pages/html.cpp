@@ -69,6 +69,15 @@ std::string scroll_box(std::string_view label, std::string_view table) {
       label, table);
 }
 
+std::string table_of_pairs(std::string_view label, std::string_view rows) {
+  return scroll_box(label,
+                    fmt::format("<table class=\"pairs\">\n<tbody>\n{}</tbody>\n</table>", rows));
+}
+
+std::string pair_row(std::string_view key, std::string_view value) {
+  return fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td></tr>\n", escape(key), escape(value));
+}
+
 std::string base64(std::span<const std::uint8_t> bytes) {
   static constexpr char kDigits[] =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -22,6 +22,9 @@ std::string paragraph(std::string_view html);
 // A table that scrolls sideways in a box of its own where the page is narrower; `label` is for
 // screen readers.
 std::string scroll_box(std::string_view label, std::string_view table);
+// A table of names and values: its rows are pair_row()s, which escape both.
+std::string table_of_pairs(std::string_view label, std::string_view rows);
+std::string pair_row(std::string_view key, std::string_view value);
 
 // Pixels with 1 (grey), 3 (RGB) or 4 (RGBA) channels as a data URI.
 struct Picture {

@@ -8,8 +8,6 @@
 
 #include "backends/registry.h"
 #include "core/error.h"
-#include "core/printable.h"
-#include "formats/atomic_file.h"
 #include "formats/read_file.h"
 #include "models/models.h"
 #include "tools/commands.h"
@@ -37,13 +35,13 @@ struct FigureArguments {
   std::vector<std::string> photographs;
   NeighbourOptions neighbours;
   std::string data;
+  PictureChoice reading;
   RaceOptions race;
   int threads = 0;
 };
 
 void write_figure(const std::string& path, const std::string& text) {
-  write_file_atomically(path, text);
-  fmt::print("{} ({:.1f} MB)\n", printable(path), static_cast<double>(text.size()) / 1e6);
+  fmt::print("{}\n", written(path, text));
 }
 
 bool is_drawing(const std::string& path) { return fs::path(path).extension() == ".svg"; }
@@ -69,8 +67,8 @@ void add_checkpoint(CLI::App& c, FigureArguments& a) {
 void race(const FigureArguments& a) {
   check_writable(a.out);
   DatasetOptions reading;
-  reading.layout = parse_layout(a.neighbours.layout.value_or("auto"));
-  reading.test_folder = a.neighbours.test_folder.value_or("");
+  reading.layout = parse_layout(a.reading.layout.value_or("auto"));
+  reading.test_folder = a.reading.test_folder.value_or("");
   const Dataset data = open_dataset(a.data, reading);
   StatusLine line;
   RaceOptions options = a.race;
@@ -119,7 +117,7 @@ FigurePhotograph answered(const TrainedModel& trained, const TrainingPhotographs
   p.probabilities = classify(trained, photograph, false);
   const Image prepared = prepare(photograph, trained.config.prepare);
   const int side = trained.config.augment.crop;
-  p.picture = crop(prepared, (prepared.width - side) / 2, (prepared.height - side) / 2, side, side);
+  p.picture = crop_middle(prepared, side, side);
   p.neighbours = training.nearest_to(trained, photograph);
   return p;
 }
@@ -194,7 +192,7 @@ void add_figure(CLI::App& app) {
     c->get_option("--out")->description(kDrawingToo);
     c->add_option("data", a->data, "Pictures, as limulus train takes them (the paper's: CIFAR-10)")
         ->required();
-    add_layout_options(*c, a->neighbours.layout, a->neighbours.test_folder);
+    add_layout_options(*c, a->reading.layout, a->reading.test_folder);
     c->add_option("--epochs", a->race.epochs, "At most so many")
         ->check(CLI::Range(1, 10'000))
         ->capture_default_str();

@@ -126,15 +126,13 @@ void compare(const LookArguments& a, const TrainedModel& trained, const std::str
   const Look b_look = seen_in(right, photographs ? a.other : path);
   const auto file = [](const std::string& name) { return fs::path(name).filename().string(); };
   std::string left_name = file(photographs ? path : a.checkpoint), right_name = file(a.other);
-  if (left_name ==
-      right_name) {  // runs/a/checkpoint.safetensors beside runs/b/checkpoint.safetensors
+  if (left_name == right_name) {  // checkpoint.safetensors of two runs
     left_name = photographs ? path : a.checkpoint;
     right_name = a.other;
   }
   const std::string html = compare_page({trained, a_look, left_name}, {right, b_look, right_name},
                                         command + " --compare " + a.other);
-  write_file_atomically(page, html);
-  fmt::print("{} ({:.1f} MB)\n", printable(page.string()), static_cast<double>(html.size()) / 1e6);
+  fmt::print("{}\n", written(page, html));
 }
 
 void look(const CLI::App& app, const LookArguments& a, const std::string& command) {
@@ -178,11 +176,10 @@ void look(const CLI::App& app, const LookArguments& a, const std::string& comman
     }
     const fs::path page = page_path(a, path);
     const std::string html = look_page(trained, seen, photograph, title);
-    write_file_atomically(page, html);
+    const std::string done = written(page, html);
     const auto best = static_cast<std::size_t>(seen.target);
-    fmt::print("{}: {} {:.1f} %, {} ({:.1f} MB)\n", printable(path),
-               printable(trained.classes[best]), 100 * seen.probabilities[best],
-               printable(page.string()), static_cast<double>(html.size()) / 1e6);
+    fmt::print("{}: {} {:.1f} %, {}\n", printable(path), printable(trained.classes[best]),
+               100 * seen.probabilities[best], done);
   }
   if (a.json) fmt::print("[{}]\n", printable_json(fmt::format("{}", fmt::join(pages, ",\n"))));
 }

@@ -45,10 +45,8 @@ void report(const CLI::App& command, const ReportArguments& a) {
                    a.workers);
   } catch (const FileError& error) {
     if (!a.data.empty()) throw;  // what was asked for
-    run.missing.push_back(
-        fmt::format("The held-out images were not evaluated: {}; --data names "
-                    "another place.",
-                    error.what()));
+    run.missing.push_back(fmt::format(
+        "The held-out images were not evaluated: {}; --data names another place.", error.what()));
   }
   line.clear();
   // A page of the run's own end may be there, which knows more: it is kept.
@@ -67,8 +65,8 @@ void add_report(CLI::App& app) {
   CLI::App* c = app.add_subcommand("report", "The report of a run that was stopped");
   c->footer(
       "The page that limulus train writes at its end, from a checkpoint: curves, kernels, "
-      "settings, "
-      "and, where the pictures\nare there, accuracy, confusion and mistakes. It says what is "
+      "settings, and, where the pictures\nare there, accuracy, confusion and mistakes. It says "
+      "what is "
       "missing.\n\n"
       "Example: limulus report runs/alexnet/checkpoint.safetensors");
   c->add_option("checkpoint", a->checkpoint, "A checkpoint of limulus train")->required();

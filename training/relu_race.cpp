@@ -61,21 +61,14 @@ void check(const RaceOptions& o) {
   if (!right)
     throw ValueError(
         "race: images, epochs, batch and trial must be 1 or more, the goal between 0 and 1, and "
-        "one "
-        "rate or more be given");
+        "one rate or more be given");
 }
 
 }  // namespace
 
 Race run_race(const ImageSet& training, std::int64_t classes, const RaceOptions& o) {
   check(o);
-  ImageSet chosen = training;
-  if (training.size() > o.images) {
-    std::vector<std::int64_t> some;
-    for (std::int64_t i = 0; i < o.images; ++i)
-      some.push_back(evenly_spaced(i, o.images, training.size()));
-    chosen = training.subset(some);
-  }
+  const ImageSet chosen = evenly_spaced(training, o.images);
   const Prepare as_32x32 = {.short_side = 32};
   const auto images = std::make_shared<ImageCache>(chosen, as_32x32);
   const Normalization normal = make_normalization(measure_pixels(*images, 10000, 1), 1.0F / 58);

@@ -21,27 +21,6 @@ namespace limulus {
 
 using SortedJson = nlohmann::json;
 
-std::string Trainer::progress_json() const {
-  const RunProgress& p = progress_;
-  SortedJson skipped_images =
-      SortedJson::array();  // so that the next sitting knows them from the start
-  for (const auto& [index, skip] : train_skipped_) skipped_images.push_back(index);
-  SortedJson j = {{"step", p.step},
-                  {"epoch", p.epoch},
-                  {"batch", p.batch},
-                  {"epoch_loss", p.epoch_loss},
-                  {"epoch_right", p.epoch_right},
-                  {"epoch_images", p.epoch_images},
-                  {"epoch_seconds", p.epoch_seconds},
-                  {"epoch_waiting", p.epoch_waiting},
-                  {"images", data_.train.size()},
-                  {"skipped", skipped_images},
-                  {"schedule",
-                   {schedule_->state.best_error, schedule_->state.epochs_without_better,
-                    schedule_->state.divisions}}};
-  return j.dump();
-}
-
 void Trainer::load_progress(const SafetensorsFile& file, const std::string& text) {
   const SortedJson j = SortedJson::parse(text);
   RunProgress p = read_progress(file, text);
@@ -71,7 +50,10 @@ void Trainer::save() const {
   Checkpoint rest;
   rest.metadata["config"] = config_.to_json();
   rest.metadata["classes"] = SortedJson(data_.classes).dump();
-  rest.metadata["state"] = progress_json();
+  std::vector<std::int64_t> skipped_images;
+  for (const auto& [index, skip] : train_skipped_) skipped_images.push_back(index);
+  rest.metadata["state"] =
+      state_json(progress_, skipped_images, data_.train.size(), schedule_->state);
   rest.metadata["data"] = SortedJson{{"train", fmt::format("{:016x}", train_print_)},
                                      {"held_out", fmt::format("{:016x}", test_print_)}}
                               .dump();

@@ -19,6 +19,19 @@ namespace {
 
 using SortedJson = nlohmann::json;
 
+// One list serves reading and writing: f(key, value) for each.
+template <class Progress, class F>
+void each_field(Progress& p, F f) {
+  f("step", p.step);
+  f("epoch", p.epoch);
+  f("batch", p.batch);
+  f("epoch_loss", p.epoch_loss);
+  f("epoch_right", p.epoch_right);
+  f("epoch_images", p.epoch_images);
+  f("epoch_seconds", p.epoch_seconds);
+  f("epoch_waiting", p.epoch_waiting);
+}
+
 // An epoch's numbers, as a row of "history/epochs".
 constexpr std::int64_t epoch_columns = 10;
 using EpochRow = std::array<double, epoch_columns>;
@@ -55,6 +68,16 @@ std::vector<T> history_of(const SafetensorsFile& file, const std::string& name, 
 
 }  // namespace
 
+std::string state_json(const RunProgress& progress, const std::vector<std::int64_t>& skipped,
+                       std::int64_t images, const Schedule::State& schedule) {
+  SortedJson j;
+  each_field(progress, [&](const char* key, const auto& value) { j[key] = value; });
+  j["images"] = images;
+  j["skipped"] = skipped;  // so that the next sitting knows them from the start
+  j["schedule"] = {schedule.best_error, schedule.epochs_without_better, schedule.divisions};
+  return j.dump();
+}
+
 // Losses are not required to be finite: they are shown, and nothing is computed from them.
 void save_history(const RunProgress& progress, Checkpoint* to) {
   Backend& host = device("reference");
@@ -71,14 +94,7 @@ RunProgress read_progress(const SafetensorsFile& file, const std::string& state)
   const SortedJson j = SortedJson::parse(state);
   const auto read = [&](const char* key, auto& value) { read_value(j.at(key), key, value); };
   RunProgress p;
-  read("step", p.step);
-  read("epoch", p.epoch);
-  read("batch", p.batch);
-  read("epoch_loss", p.epoch_loss);
-  read("epoch_right", p.epoch_right);
-  read("epoch_images", p.epoch_images);
-  read("epoch_seconds", p.epoch_seconds);
-  read("epoch_waiting", p.epoch_waiting);
+  each_field(p, read);
   if (j.contains("step_losses"))  // of an early version, and its epochs below
     read("step_losses", p.step_losses);
   else
@@ -91,10 +107,10 @@ RunProgress read_progress(const SafetensorsFile& file, const std::string& state)
       throw ValueError(fmt::format("the number of an epoch is {}", row[0]));
     p.epochs.push_back(record_of(row));
   }
-  const auto number =
-      [](const SortedJson& value) {  // JSON has no NaN: the accuracy of nothing is null
-        return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
-      };
+  const auto number = [](const SortedJson& value) {
+    // JSON has no NaN: the accuracy of nothing is null.
+    return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+  };
   if (j.contains("epochs"))
     for (const SortedJson& e : j.at("epochs")) {
       std::int64_t epoch = 0;

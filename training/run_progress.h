@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "training/records.h"
+#include "training/schedule.h"
 
 namespace limulus {
 
@@ -22,6 +23,11 @@ struct RunProgress {
   std::vector<float> step_losses;
   std::vector<std::int64_t> skipped;  // training images that could not be used, by index
 };
+
+// The rest of it as a checkpoint's "state" (JSON). `skipped`: training images that could not be
+// used; `images`: how many the training part has.
+std::string state_json(const RunProgress& progress, const std::vector<std::int64_t>& skipped,
+                       std::int64_t images, const Schedule::State& schedule);
 
 // Adds the tensors "history/step_losses" and "history/epochs".
 void save_history(const RunProgress& progress, Checkpoint* to);

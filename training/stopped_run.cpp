@@ -9,9 +9,9 @@
 #include "formats/safetensors.h"
 #include "training/data/image_cache.h"
 #include "training/evaluate.h"
-#include "training/provenance.h"
 #include "training/reading_checkpoint.h"
 #include "training/run_progress.h"
+#include "training/trainer.h"
 
 namespace limulus {
 namespace {
@@ -43,25 +43,9 @@ std::vector<Skipped> unusable(const std::vector<std::int64_t>& indices, const Tr
 }  // namespace
 
 RunReport report_from(const std::filesystem::path& checkpoint, const TrainedModel& trained) {
-  RunReport r;
-  r.config = load_config(checkpoint);
-  r.classes = trained.classes;
-  const Augment& input = r.config.augment;
-  r.walk = trained.model->walk({r.config.batch, input.channels, input.crop, input.crop});
-  for (const auto& [name, w] : trained.model->parameters())
-    if (w.shape().rank() == 4) {
-      r.filters = w.detach();
-      break;
-    }
   const RunProgress p = progress_of(checkpoint);
-  r.step_losses = p.step_losses;
-  r.epochs = p.epochs;
-  r.epochs_done = p.epoch;
-  r.finished = p.epoch >= r.config.epochs;
-  r.provenance = build_provenance();
-  r.provenance.insert(r.provenance.begin(), {{"seed", std::to_string(r.config.seed)},
-                                             {"device", description_of(trained.config.device)}});
-
+  RunReport r =
+      report_of(load_config(checkpoint), trained.classes, *trained.model, p, trained.config.device);
   const auto known = static_cast<std::int64_t>(r.epochs.size());
   if (known < p.epoch)
     r.missing.push_back(fmt::format(
@@ -71,11 +55,10 @@ RunReport report_from(const std::filesystem::path& checkpoint, const TrainedMode
     r.missing.push_back(fmt::format("The checkpoint keeps the loss of {} of the {} steps.",
                                     r.step_losses.size(), p.step));
   if (p.batch > 0)
-    r.missing.push_back(
-        fmt::format("The run was stopped within epoch {}, after {} of its batches: the weights are "
-                    "those of that "
-                    "moment, and of an epoch that is not finished there is no accuracy.",
-                    p.epoch + 1, p.batch));
+    r.missing.push_back(fmt::format(
+        "The run was stopped within epoch {}, after {} of its batches: the weights are "
+        "those of that moment, and of an epoch that is not finished there is no accuracy.",
+        p.epoch + 1, p.batch));
   r.missing.emplace_back(
       "The time of each layer, the machine and the program that trained are not in a checkpoint; "
       "the last section tells what made this page.");

@@ -245,28 +245,34 @@ std::vector<LayerTime> Trainer::profile() {
 
 // ---- results --------------------------------------------------------------------------------
 
-RunReport Trainer::report() const {
+RunReport report_of(const TrainConfig& config, const std::vector<std::string>& classes,
+                    const Module& model, const RunProgress& progress, const std::string& device) {
   RunReport r;
-  r.config = config_;
-  r.classes = data_.classes;
-  r.walk = model_->walk(
-      {config_.batch, config_.augment.channels, config_.augment.crop, config_.augment.crop});
-  r.step_losses = progress_.step_losses;
-  r.epochs = progress_.epochs;
-  r.finished = progress_.epoch >= config_.epochs;
-  r.epochs_done = progress_.epoch;
-  for (const auto& [name, w] : model_->parameters())
+  r.config = config;
+  r.classes = classes;
+  const Augment& input = config.augment;
+  r.walk = model.walk({config.batch, input.channels, input.crop, input.crop});
+  r.step_losses = progress.step_losses;
+  r.epochs = progress.epochs;
+  r.finished = progress.epoch >= config.epochs;
+  r.epochs_done = progress.epoch;
+  for (const auto& [name, w] : model.parameters())
     if (w.shape().rank() == 4) {
       r.filters = w.detach();
       break;
     }
+  r.provenance = build_provenance();
+  r.provenance.insert(r.provenance.begin(),
+                      {{"seed", std::to_string(config.seed)}, {"device", description_of(device)}});
+  return r;
+}
+
+RunReport Trainer::report() const {
+  RunReport r = report_of(config_, data_.classes, *model_, progress_, config_.device);
   r.layout = data_.how_read();
   r.train_images = data_.train.size();
   r.held_out = data_.test.size();
   r.skipped = skipped();
-  r.provenance = build_provenance();
-  r.provenance.insert(r.provenance.begin(), {{"seed", std::to_string(config_.seed)},
-                                             {"device", description_of(config_.device)}});
   return r;
 }
 

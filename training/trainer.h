@@ -99,7 +99,6 @@ class Trainer {
   PixelStatistics try_images();
   void check_classes() const;
   void note_skipped(const Evaluation& test);
-  std::string progress_json() const;
   void load_progress(const SafetensorsFile& file, const std::string& text);
 
   TrainConfig config_;
@@ -118,6 +117,11 @@ class Trainer {
   std::int64_t batches_ = 0;  // per epoch
   RunProgress progress_;
 };
+
+// What settings, network and course of a run say of it; `device` by its name. What the pictures say
+// is for who has them.
+RunReport report_of(const TrainConfig& config, const std::vector<std::string>& classes,
+                    const Module& model, const RunProgress& progress, const std::string& device);
 
 // The network that the configuration asks for; its weights are still to be set.
 std::shared_ptr<Module> build_model(const TrainConfig& config, std::int64_t classes,

@@ -72,8 +72,7 @@ Image prepare(Image image, const Prepare& options) {
     // Of a strip only the middle is resized: 1 x 65535 pixels would become 256 x 16 million.
     const int longest = 8 * std::min(image.width, image.height);
     const int width = std::min(image.width, longest), height = std::min(image.height, longest);
-    if (width < image.width || height < image.height)
-      image = crop(image, (image.width - width) / 2, (image.height - height) / 2, width, height);
+    if (width < image.width || height < image.height) image = crop_middle(image, width, height);
   }
   if (options.short_side > 0 && std::min(image.width, image.height) != options.short_side) {
     const double scale =
@@ -85,7 +84,7 @@ Image prepare(Image image, const Prepare& options) {
   }
   if (options.square && image.width != image.height) {
     const int side = std::min(image.width, image.height);
-    image = crop(image, (image.width - side) / 2, (image.height - side) / 2, side, side);
+    image = crop_middle(image, side, side);
   }
   if (options.pad > 0) {
     Image padded{image.width + 2 * options.pad, image.height + 2 * options.pad, {}};

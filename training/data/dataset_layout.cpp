@@ -147,8 +147,8 @@ void check_parts_inside(const FolderTree& tree, const Roles& roles) {
       names_text((*found)->child_names(), 5), (*found)->child_names().front(), name));
 }
 
-// Folders whose names differ in nothing but the role, as seg_train and seg_test, are meant as a pair:
-// they get their roles, and decide() looks at what is inside.
+// Folders whose names differ in nothing but the role, as seg_train and seg_test, are meant as a
+// pair: they get their roles, and decide() looks at what is inside.
 void take_pairs(Roles& roles) {
   std::map<std::string, Roles> by_rest;
   for (const TopFolder* folder : roles.others)

@@ -95,4 +95,11 @@ std::size_t ImageCache::bytes() const {
   return bytes_;
 }
 
+ImageSet evenly_spaced(const ImageSet& set, std::int64_t most) {
+  if (set.size() <= most) return set;
+  std::vector<std::int64_t> chosen;
+  for (std::int64_t i = 0; i < most; ++i) chosen.push_back(evenly_spaced(i, most, set.size()));
+  return set.subset(chosen);
+}
+
 }  // namespace limulus

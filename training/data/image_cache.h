@@ -55,5 +55,7 @@ class ImageCache {
 inline std::int64_t evenly_spaced(std::int64_t i, std::int64_t count, std::int64_t size) {
   return i * size / count;  // fits in 64 bits for any real set
 }
+// The set, or of a larger one `most` images.
+ImageSet evenly_spaced(const ImageSet& set, std::int64_t most);
 
 }  // namespace limulus

@@ -124,4 +124,8 @@ Image crop(const Image& image, int left, int top, int width, int height) {
   return out;
 }
 
+Image crop_middle(const Image& image, int width, int height) {
+  return crop(image, (image.width - width) / 2, (image.height - height) / 2, width, height);
+}
+
 }  // namespace limulus

@@ -15,5 +15,6 @@ Image resize(const Image& image, int width, int height);
 Image resize(const Image& image, Box box, int width, int height);
 
 Image crop(const Image& image, int left, int top, int width, int height);
+Image crop_middle(const Image& image, int width, int height);
 
 }  // namespace limulus

@@ -5,7 +5,6 @@
 #include <filesystem>
 
 #include "pages/html.h"
-#include "training/metrics.h"
 #include "training/report/figures.h"
 #include "training/report/thumbnail.h"
 
@@ -24,26 +23,12 @@ std::string title_of(const TrainedModel& trained, const FigurePhotograph& p) {
   return p.truth ? class_of(trained, *p.truth) : file_of(p.name);
 }
 
-std::string bars(const TrainedModel& trained, const FigurePhotograph& p) {
-  std::string out = "<ol class=\"guesses\">\n";
-  for (const std::int64_t c :
-       top_k(p.probabilities.data(), static_cast<std::int64_t>(p.probabilities.size()), 5)) {
-    const double share = p.probabilities[static_cast<std::size_t>(c)];
-    out += fmt::format(
-        "<li{}><span class=\"name\">{}</span><span class=\"track\"><span style=\"width:{:.1f}%\">"
-        "</span></span><span class=\"value\">{}</span></li>\n",
-        p.truth == c ? " class=\"truth\"" : "", class_of(trained, c), 100 * share,
-        html::percent(share));
-  }
-  return out + "</ol>\n";
-}
-
 std::string answers(const TrainedModel& trained, const std::vector<FigurePhotograph>& photographs) {
   std::string out = "<ol class=\"answers\">\n";
   for (const FigurePhotograph& p : photographs)
     out += fmt::format("<li>{}<p><strong>{}</strong></p>\n{}</li>\n",
                        thumbnail(p.picture, title_of(trained, p)), title_of(trained, p),
-                       bars(trained, p));
+                       guesses(trained, p.probabilities, p.truth));
   return out + "</ol>\n";
 }
 

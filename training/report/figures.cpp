@@ -5,6 +5,7 @@
 #include "pages/html.h"
 #include "pages/plot.h"
 #include "pages/style.h"
+#include "training/metrics.h"
 #include "training/provenance.h"
 
 namespace limulus {
@@ -16,11 +17,8 @@ const char* figures_css();
 
 std::string figure_page(const std::string& title, const std::string& body,
                         const std::string& command, const std::string& kind) {
-  std::string rows =
-      fmt::format("<tr><th scope=\"row\">command</th><td>{}</td></tr>\n", html::escape(command));
-  for (const auto& [name, value] : build_provenance())
-    rows += fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td></tr>\n", html::escape(name),
-                        html::escape(value));
+  std::string rows = html::pair_row("command", command);
+  for (const auto& [name, value] : build_provenance()) rows += html::pair_row(name, value);
   return fmt::format(
       R"(<!DOCTYPE html>
 <html lang="en">
@@ -45,9 +43,22 @@ std::string figure_page(const std::string& title, const std::string& body,
 </html>
 )",
       title, html::style(), plot_style(), report::look_css(), report::figures_css(), body,
-      html::scroll_box("Provenance",
-                       "<table class=\"pairs\">\n<tbody>\n" + rows + "</tbody>\n</table>"),
-      html::escape(kind));
+      html::table_of_pairs("Provenance", rows), html::escape(kind));
+}
+
+std::string guesses(const TrainedModel& trained, const std::vector<float>& probabilities,
+                    std::optional<std::int64_t> truth) {
+  std::string out = "<ol class=\"guesses\">\n";
+  for (const std::int64_t c :
+       top_k(probabilities.data(), static_cast<std::int64_t>(probabilities.size()), 5)) {
+    const auto at = static_cast<std::size_t>(c);
+    out += fmt::format(
+        "<li{}><span class=\"name\">{}</span><span class=\"track\"><span style=\"width:{:.1f}%\">"
+        "</span></span><span class=\"value\">{}</span></li>\n",
+        truth == c ? " class=\"truth\"" : "", html::escape(trained.classes.at(at)),
+        100 * probabilities[at], html::percent(probabilities[at]));
+  }
+  return out + "</ol>\n";
 }
 
 }  // namespace limulus

@@ -22,6 +22,10 @@ std::string figure_page(const std::string& title, const std::string& body,
                         const std::string& command,
                         const std::string& kind = "a figure of the paper");
 
+// The five likeliest classes with their bars, a list; that of `truth` stands out.
+std::string guesses(const TrainedModel& trained, const std::vector<float>& probabilities,
+                    std::optional<std::int64_t> truth = {});
+
 // Figure 1, of an experiment that was made, and its plot alone. `data`: the set's name.
 LinePlot race_plot(const Race& race);
 std::string figure_race(const Race& race, const std::string& data, const std::string& command);
@@ -29,8 +33,8 @@ std::string figure_race(const Race& race, const std::string& data, const std::st
 // Figure 2. The layers of a walk (Module::walk of one image) as an SVG: maps to one scale, rows of
 // values to another one, in as many towers as the convolutions have groups.
 std::string architecture_svg(const std::vector<WalkStep>& walk);
-std::string architecture_file(
-    const std::vector<WalkStep>& walk);  // with its style: a file of its own
+// With its style: a file of its own.
+std::string architecture_file(const std::vector<WalkStep>& walk);
 std::string figure_architecture(const std::string& model, const std::vector<WalkStep>& walk,
                                 const std::string& command);
 

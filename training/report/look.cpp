@@ -71,8 +71,7 @@ Look look_at(const TrainedModel& trained, const Image& photograph, const LookOpt
   augment(prepared, {}, shown, trained.normalization, pixels.data());
 
   Look look;
-  look.picture = crop(prepared, static_cast<int>(prepared.width - side) / 2,
-                      static_cast<int>(prepared.height - side) / 2, shown.crop, shown.crop);
+  look.picture = crop_middle(prepared, shown.crop, shown.crop);
   for (auto& [name, parameter] : trained.model->parameters()) parameter.set_requires_grad(false);
   const Tensor any = trained.model->parameters().at(0).second;
   Backend& backend = any.backend();

@@ -8,7 +8,6 @@
 
 #include "core/error.h"
 #include "pages/html.h"
-#include "training/metrics.h"
 #include "training/report/figures.h"
 #include "training/report/thumbnail.h"
 
@@ -38,18 +37,9 @@ void check_layers(const ComparedLook& a, const ComparedLook& b) {
 }
 
 std::string answer(const ComparedLook& side) {
-  const auto& p = side.look.probabilities;
-  std::string out =
-      fmt::format("<div><h3>{0}</h3>{1}<ol class=\"guesses\">\n", html::escape(side.name),
-                  thumbnail(side.look.picture, html::escape(side.name)));
-  for (const std::int64_t c : top_k(p.data(), static_cast<std::int64_t>(p.size()), 5)) {
-    const auto at = static_cast<std::size_t>(c);
-    out += fmt::format(
-        "<li><span class=\"name\">{}</span><span class=\"track\"><span style=\"width:{:.1f}%\">"
-        "</span></span><span class=\"value\">{}</span></li>\n",
-        html::escape(side.trained.classes.at(at)), 100 * p[at], html::percent(p[at]));
-  }
-  return out + "</ol></div>\n";
+  const std::string name = html::escape(side.name);
+  return fmt::format("<div><h3>{}</h3>{}{}</div>\n", name, thumbnail(side.look.picture, name),
+                     guesses(side.trained, side.look.probabilities));
 }
 
 double zeros_of(const std::vector<float>& values) {

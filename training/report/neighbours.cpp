@@ -81,12 +81,7 @@ HiddenValues hidden_values(const TrainedModel& trained, const ImageSet& set, std
                            int workers) {
   const NoGrad only_looking;
   const Body body = body_of(trained);
-  ImageSet chosen = set;
-  if (set.size() > most) {
-    std::vector<std::int64_t> indices;
-    for (std::int64_t i = 0; i < most; ++i) indices.push_back(evenly_spaced(i, most, set.size()));
-    chosen = set.subset(indices);
-  }
+  const ImageSet chosen = evenly_spaced(set, most);
   HiddenValues found;
   found.layer = body.hidden;
   found.of = set.size();
@@ -131,8 +126,7 @@ Neighbours nearest(const HiddenValues& set, const std::vector<float>& values, in
     if (!std::isfinite(squares[n]))
       throw ValueError(
           fmt::format("look: {} gives values that are not numbers; the checkpoint is damaged, or "
-                      "from a training "
-                      "that diverged",
+                      "from a training that diverged",
                       set.layer.name));
   }
   std::vector<std::size_t> order(images);
@@ -154,9 +148,8 @@ Neighbours nearest(const HiddenValues& set, const std::vector<float>& values, in
     near.distance = std::sqrt(squares[n]);
     near.name = set.images->set().name(near.image);
     try {
-      const Image prepared = *set.images->get(near.image);
-      near.picture = crop(prepared, (prepared.width - set.side) / 2,
-                          (prepared.height - set.side) / 2, set.side, set.side);
+      const auto prepared = set.images->get(near.image);
+      near.picture = crop_middle(*prepared, set.side, set.side);
     } catch (const FileError&) {  // it was there a moment ago; the neighbour is listed all the same
     }
     found.nearest.push_back(std::move(near));

@@ -14,16 +14,6 @@ namespace {
 
 constexpr std::size_t kMostSkipped = 200;
 
-std::string table_of_pairs(std::string_view label, const std::string& rows) {
-  return html::scroll_box(label,
-                          "<table class=\"pairs\">\n<tbody>\n" + rows + "</tbody>\n</table>");
-}
-
-std::string pair_row(std::string_view key, std::string_view value) {
-  return fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td></tr>\n", html::escape(key),
-                     html::escape(value));
-}
-
 // "96x55x55" with the sign of multiplication.
 std::string times_sign(std::string_view text) {
   std::string out;
@@ -102,9 +92,9 @@ std::string settings(const RunReport& run) {
   std::string rows;
   const auto json = nlohmann::ordered_json::parse(run.config.to_json());
   for (const auto& [key, value] : json.items()) {
-    rows += pair_row(key, value.is_string() ? value.get<std::string>() : value.dump());
+    rows += html::pair_row(key, value.is_string() ? value.get<std::string>() : value.dump());
   }
-  return table_of_pairs("Settings", rows);
+  return html::table_of_pairs("Settings", rows);
 }
 
 std::string provenance(const RunReport& run) {
@@ -112,8 +102,8 @@ std::string provenance(const RunReport& run) {
     return html::paragraph("Nothing was recorded of the machine and the program.");
   }
   std::string rows;
-  for (const auto& [key, value] : run.provenance) rows += pair_row(key, value);
-  return table_of_pairs("Provenance", rows);
+  for (const auto& [key, value] : run.provenance) rows += html::pair_row(key, value);
+  return html::table_of_pairs("Provenance", rows);
 }
 
 std::string skipped(const RunReport& run) {

@@ -16,7 +16,7 @@ constexpr int kSmall = 64;  // up to here pixels are shown as they are
 
 Image square_of(const Image& image) {
   const int side = std::min(image.width, image.height);
-  const Image square = crop(image, (image.width - side) / 2, (image.height - side) / 2, side, side);
+  const Image square = crop_middle(image, side, side);
   return side > kSide ? resize(square, kSide, kSide) : square;
 }
 
