@@ -219,12 +219,11 @@ def write(folder: Path) -> int:
               for w in secrets.within(path, f.data, is_library(path, course))],
            "nothing was written, as it would give away")
     if (folder / ".git").exists():
-        update(folder, course, secrets, files)
+        count = update(folder, course, secrets, files)
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise GradeError(f"{folder} is neither empty nor a student's repository")
     else:
-        create(folder, course, secrets, files)
-    count, _ = prove_history(folder, course, secrets)
+        count = create(folder, course, secrets, files)
     tasks = sum(len(a.tasks) for a in assignments)
     size = sum(len(f.data) for f in files.values())
     print(f"{folder}: {len(files)} files, {size / 1e6:.1f} MB; {tasks} tasks of {len(assignments)} "
@@ -235,30 +234,35 @@ def write(folder: Path) -> int:
     return 0
 
 
-def create(folder: Path, course: str, secrets: Secrets, files: dict[str, File]):
+def create(folder: Path, course: str, secrets: Secrets, files: dict[str, File]) -> int:
+    """How many objects were proved."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
         begin(part)
         commit(part, files, "Limulus and its assignments")
-        refuse(prove_last_commit(part, files) + prove_history(part, course, secrets)[1],
+        count, found = prove_history(part, course, secrets)
+        refuse(prove_last_commit(part, files) + found,
                "nothing was written, as it would give away")
         part.chmod(0o755)
         if folder.exists():
             folder.rmdir()  # empty
         part.rename(folder)
+        return count
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def update(folder: Path, course: str, secrets: Secrets, files: dict[str, File]):
-    refuse(prove_history(folder, course, secrets)[1],
-           f"{folder} was not touched: its history is no student's, as it gives away")
+def update(folder: Path, course: str, secrets: Secrets, files: dict[str, File]) -> int:
+    """How many objects were proved."""
+    count, found = prove_history(folder, course, secrets)
+    refuse(found, f"{folder} was not touched: its history is no student's, as it gives away")
     if changed := run_git(folder, "status", "--porcelain").decode(errors="replace").splitlines():
         refuse(changed, f"{folder} was not touched: it has changes that are not committed")
     if not prove_last_commit(folder, files):
         print("nothing has changed")
-        return
+        return count
     commit(folder, files, "A new version of Limulus and its assignments")
-    refuse(prove_last_commit(folder, files) + prove_history(folder, course, secrets)[1],
-           f"do not publish {folder}: it gives away")
+    count, found = prove_history(folder, course, secrets)
+    refuse(prove_last_commit(folder, files) + found, f"do not publish {folder}: it gives away")
+    return count
