@@ -10,13 +10,10 @@
 #include "pages/html.h"
 #include "pages/plot.h"
 #include "training/report/figures.h"
+#include "training/report/page_texts.h"
 #include "training/report/sections.h"
 
 namespace limulus {
-
-namespace report {
-const char* figures_css();  // embedded
-}
 
 namespace {
 

@@ -7,13 +7,9 @@
 #include "pages/style.h"
 #include "training/metrics.h"
 #include "training/provenance.h"
+#include "training/report/page_texts.h"
 
 namespace limulus {
-
-namespace report {  // embedded files
-const char* look_css();
-const char* figures_css();
-}  // namespace report
 
 std::string figure_page(const std::string& title, const std::string& body,
                         const std::string& command, const std::string& kind) {

@@ -23,14 +23,9 @@
 #include "training/data/resize.h"
 #include "training/provenance.h"
 #include "training/report/look_summary.h"
+#include "training/report/page_texts.h"
 
 namespace limulus {
-
-namespace report {  // embedded files
-const char* look_css();
-const char* look_units_js();
-const char* look_page_js();
-}  // namespace report
 
 namespace {
 
