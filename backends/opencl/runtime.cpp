@@ -40,7 +40,7 @@ std::string Runtime::program_name(const char* family, DType dtype) {
                      FlushDenormals::active() ? " flushing" : "");
 }
 
-Runtime::Known& Runtime::find(const char* family, DType dtype, const char* kernel) {
+Runtime::LoadedKernel& Runtime::find(const char* family, DType dtype, const char* kernel) {
   const std::string program = program_name(family, dtype);
   const std::string kernel_name = fmt::format("{} {}", program, kernel);
   const auto found = kernels_.find(kernel_name);
@@ -50,7 +50,7 @@ Runtime::Known& Runtime::find(const char* family, DType dtype, const char* kerne
     built =
         programs_.emplace(program, build_program(name_, context_, device_, family, options(dtype)))
             .first;
-  Known known{cl::Kernel(built->second.program, kernel)};
+  LoadedKernel known{cl::Kernel(built->second.program, kernel)};
   return kernels_.emplace(kernel_name, std::move(known)).first->second;
 }
 
