@@ -315,8 +315,8 @@ void tune(const CLI::App& command, const TuneArguments& a) {
 
 void add_tune(CLI::App& app) {
   auto a = std::make_shared<TuneArguments>();
-  CLI::App* c =
-      app.add_subcommand("tune", "Measure which sizes suit an OpenCL device, and keep them");
+  CLI::App* c = app.add_subcommand(
+      "tune", "Measure which sizes are fastest on an OpenCL device, and keep them");
   c->footer(
       "Example: limulus tune --device opencl:0\n"
       "Takes some minutes, most of them to build kernels; the machine should do nothing else.");

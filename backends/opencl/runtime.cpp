@@ -69,7 +69,7 @@ void Runtime::check_process() const {
   if (fork_count() != forks_)
     throw DeviceError(fmt::format(
         "{}: this process is the child of a fork() that came after the device was opened, and a "
-        "driver's threads stay behind in the parent; fork before the first use of the device, or "
+        "driver's threads exist only in the parent; fork before the first use of the device, or "
         "start a program of its own (exec)",
         name_));
 }
