@@ -1,7 +1,7 @@
 #pragma once
-// What fork() must find in order. A child process has one thread, the one that called fork(): locks
-// that other threads held stay locked in it for ever, and their threads are gone. So whoever has
-// locks or threads says what is to be done before a fork, and after it on either side.
+// What to do around fork(). A child process has one thread, the one that called fork(): locks that
+// other threads held stay locked in it for ever, and those threads are gone. So a class that has
+// locks or threads registers what to do before a fork, and after it on either side.
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -10,7 +10,7 @@ namespace limulus {
 
 class AtFork {
  public:
-  // The order of what is done before: who waits for work comes before those whose locks it takes.
+  // The order before a fork: one that waits for work comes before those whose locks it takes.
   enum class Stage { work, memory, ranges };
   struct Steps {
     std::function<void()> before;  // in the parent: take locks, so that nobody is halfway

@@ -6,8 +6,8 @@
 // primitive's contract is written here, once: the formula, the shapes, what may alias.
 //
 // Rules that hold for all primitives
-//   * Arrays are dense, row-major (images are NCHW); sizes are std::int64_t and may be zero (but
-//     for groups, and a window's kernel, stride and dilation). A sum of nothing is 0: a convolution
+//   * Arrays are dense, row-major (images are NCHW); sizes are std::int64_t and may be zero (except
+//     groups, and a window's kernel, stride and dilation). A sum of nothing is 0: a convolution
 //     without input channels gives its bias, a gradient over no images 0. A maximum of nothing is
 //     -infinity, and a mean of nothing (a pooling window with padding alone) 0 / 0, NaN.
 //   * `dtype` is f32 or f64 and is the type of every array that is not said to be something else.
@@ -17,7 +17,7 @@
 //     sums have a fixed order.
 //   * Sizes were checked by the caller (core and layers); a primitive trusts them.
 //   * Values that the formula does not name have no influence, NaN and infinity included: pixels
-//     that no window reads, and memory between and behind the arrays. (Padding may be multiplied as
+//     that no window reads, and memory between and after the arrays. (Padding may be multiplied as
 //     the zeros that it is: with a weight or a dy of infinity or NaN, that is NaN.)
 //   * A sum of positive numbers, however many, is right to 64 units of the last place: long sums
 //     are formed in pieces. (By Winograd's method a convolution is right to 512, for pixels of
@@ -158,11 +158,11 @@ class Backend {
   virtual void gemm(DType dtype, const GemmShape& s, const void* a, const void* b, void* c);
 
   // y[n, out] = sum over in of x[n, in] w[out, in] + b[out]. b may be null. (core/backend.cpp does
-  // it in steps; a backend that overrides this adds b and cuts off below 0 in its last write.)
+  // it in steps; a backend that overrides this adds b and clamps at 0 in its last write.)
   virtual void linear_forward(DType dtype, const LinearShape& s, const void* x, const void* w,
                               const void* b, void* y);
-  // Whether linear_forward, and conv2d_forward below, obey `relu` of their shapes. Layers ask
-  // before they set it; where the answer is no, ReLU is a call of its own, and a kernel need not
+  // Whether linear_forward, and conv2d_forward below, support `relu` of their shapes. Layers ask
+  // before they set it; if the answer is no, they call ReLU separately, and a kernel need not
   // know of it.
   virtual bool linear_fuses_relu() const { return false; }
   virtual bool conv2d_fuses_relu() const { return false; }
@@ -202,7 +202,7 @@ class Backend {
   virtual void lrn_across_forward(DType dtype, const LrnShape& s, const void* x, void* y);
   virtual void lrn_across_backward(DType dtype, const LrnShape& s, const void* x, const void* dy,
                                    void* dx);
-  // max_pool2d_forward of lrn_across_forward, the normalized image being stored nowhere. (Where a
+  // lrn_across_forward, then max_pool2d_forward of its result, which is not stored. (Where a
   // backend does not override it, core/backend.cpp does it in two steps.)
   virtual void lrn_across_max_pool2d_forward(DType dtype, const LrnShape& s,
                                              const Pool2dShape& pool, const void* x, void* y,

@@ -4,7 +4,6 @@
 // inputs are downloaded, the reference runs on the copies, and the outputs are uploaded: slow, but
 // right, and so a new backend begins with an empty class and gains its kernels one by one.
 #include <atomic>
-#include <cstdlib>
 #include <initializer_list>
 #include <list>
 #include <string>
@@ -12,6 +11,7 @@
 #include "core/backend.h"
 #include "core/buffer_pool.h"
 #include "core/describe.h"
+#include "core/environment.h"
 #include "core/error.h"
 #include "core/shape.h"
 #include "core/trace.h"
@@ -21,13 +21,8 @@ namespace {
 
 std::atomic<Backend*> fallback_backend = nullptr;
 
-bool strict_in_environment() {
-  const char* value = std::getenv("LIMULUS_STRICT");
-  return value != nullptr && *value != '\0' && std::string(value) != "0";
-}
-
 std::atomic<bool>& strict_mode() {
-  static std::atomic<bool> value = strict_in_environment();
+  static std::atomic<bool> value = environment::is_on("LIMULUS_STRICT", false);
   return value;
 }
 

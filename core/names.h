@@ -1,6 +1,6 @@
 #pragma once
-// Names that people type, and mistype: of networks, layers, options, devices. Whoever chooses a
-// name from a list tells a wrong one the same way, with the name that was probably meant.
+// Names that people type, and mistype: of networks, layers, options, devices. All places that take
+// a name from a list report a wrong one in the same way, with the name that was probably meant.
 #include <string>
 #include <vector>
 

@@ -110,7 +110,7 @@ class Tensor {
     else
       return {};
   }
-  // The same to be written: an in-place change, for which backward looks. GraphError while the
+  // The same for writing: an in-place change, which backward checks for. GraphError while the
   // tensor is recorded for a gradient, as with fill_.
   template <class T>
   std::span<T> mutable_values() & {

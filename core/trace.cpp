@@ -5,12 +5,12 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <mutex>
 
 #include "core/at_fork.h"
 #include "core/backend.h"
+#include "core/environment.h"
 
 namespace limulus {
 namespace {
@@ -29,11 +29,9 @@ struct Listener {
   std::atomic<bool> active{false};
 
   Listener() {
-    const char* wanted = std::getenv("LIMULUS_TRACE");
-    if (wanted != nullptr && *wanted != '\0' && *wanted != '0') {
-      sink = print_event;
-      active = true;
-    }
+    if (!environment::is_on("LIMULUS_TRACE", false)) return;
+    sink = print_event;
+    active = true;
   }
 };
 

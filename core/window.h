@@ -7,8 +7,8 @@
 //     floor((N - (D (F - 1) + 1) + 2 P) / S) + 1        times.
 //
 // With D = 1 this is the [(N - F + 2P)/S] + 1 of the textbooks. In ceil mode (Caffe's pooling) a
-// last, ragged window is added where the division leaves a rest, unless it would begin in the
-// padding at the far end.
+// last, ragged window is added where the division leaves a remainder, unless it would begin in
+// the padding at the end.
 #include <cstdint>
 #include <string>
 

@@ -3,7 +3,7 @@
 // A wrong gradient does not crash, and often it even learns. So every layer
 // deserves a check, and one call makes it: `gradcheck` compares what `backward`
 // says with slopes that it measures on `forward`. Here is how that works, then
-// a right layer, then a layer with four mistakes to choose from.
+// a correct layer, then a layer with four mistakes to choose from.
 #include <cmath>
 #include <cstdio>
 
@@ -37,7 +37,7 @@ Tensor numbers(const Shape& shape, std::uint64_t stream) {
 //     dw [out, in] = dy' x
 //     db [out]     = sum over N of dy
 //
-// Little, but when in = out, a product the wrong way round fits, too.
+// But when in = out, a product with the wrong factor transposed fits, too.
 enum class Mistake { none, dw_transposed, db_mean, dx_transposed, dx_missing };
 
 struct LinearOp : Op {
@@ -118,7 +118,8 @@ int main() {
   // First what you would see without a check, the loss. It falls for all four.
   // Two even end with a smaller loss than the right layer; for the other two
   // you would suspect the learning rate. Then the check: which tensor is wrong,
-  // and what mistake explains all of its error, if a known one does.
+  // and what mistake explains all of its error, if a known one does. For "dx
+  // transposed" none does: dy w' is not the right dx with its axes exchanged.
   std::printf("\n%14s  loss   after 200 steps  gradcheck\n", "");
   const char* names[] = {"right", "dw transposed", "db a mean", "dx transposed",
                          "dx missing"};
@@ -136,8 +137,8 @@ int main() {
 
   // ---- The report ----
   //
-  // Of the transposed one in full. The map shows where in w the errors are: not
-  // on its diagonal, which a transposition leaves alone. Even without a
-  // diagnosis that is the clue.
+  // The whole report of the transposed dw. The map shows where in w the errors
+  // are: not on the diagonal, which stays the same when a matrix is transposed.
+  // Even without a diagnosis that is the clue.
   std::printf("\n%s", check(Mistake::dw_transposed).text().c_str());
 }

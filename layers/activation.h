@@ -5,9 +5,9 @@
 //   sigmoid  y = 1/(1 + exp(-x))     dx = dy y (1 - y)
 //   tanh     y = tanh(x)             dx = dy (1 - y^2)
 //
-// All three derivatives can be told from the result, so y is what is kept, and it costs nothing:
-// the next layer keeps the same y. That a ReLU does not flatten out on the right is what made
-// AlexNet train several times faster than a tanh network (the paper's section 3.1 and figure 1).
+// All three derivatives can be computed from the result, so only y is kept, which costs nothing:
+// the next layer keeps the same y. ReLU does not flatten out on the right, and that made AlexNet
+// train several times faster than a tanh network (the paper's section 3.1 and figure 1).
 #include "layers/module.h"
 
 namespace limulus {

@@ -6,8 +6,8 @@
 // M counts taps. With count_include_pad it is those inside the padded image: FH FW, or fewer for
 // the ragged last window of ceil mode, which ends beyond it. Without, only those inside the image.
 //
-// Backward: every x of a window had the same say, so each receives dy/M; windows add up. Nothing
-// must be remembered.
+// Backward: every x of a window has the same weight, so each receives dy/M; where windows overlap,
+// these add up. Nothing must be remembered.
 #include "layers/module.h"
 #include "layers/pool2d.h"
 

@@ -9,8 +9,8 @@
 //
 // In training the batch's own mean and (biased) variance are used, and a running average of both is
 // kept: running <- (1 - momentum) running + momentum batch, with the unbiased variance, as PyTorch
-// does. In eval mode the running values are used, so that an image's result does not depend on its
-// company.
+// does. In eval mode the running values are used, so that an image's result does not depend on the
+// other images.
 #include "layers/module.h"
 
 namespace limulus {

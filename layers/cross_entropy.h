@@ -5,7 +5,7 @@
 //
 // taken directly from the values before softmax ("logits"), so that no probability is rounded to
 // zero on the way. Its gradient is the simplest in the field: dx = softmax(x) - one-hot(label),
-// "what the network said, less what was right".
+// "what the network said, minus what was right".
 #include "core/tensor.h"
 
 namespace limulus {

@@ -11,7 +11,7 @@
 // Frameworks disagree on a: the paper uses alpha itself, while Caffe, PyTorch and ONNX divide it by
 // the number of values in the (unclipped) window. `convention` says which is meant.
 //
-// Backward: x_i acts on its own result, and on the divisor of every j whose window holds i:
+// Backward: x_i affects its own result, and the divisor of every j whose window contains i:
 //
 //   dx_i = dy_i s_i^-beta - 2 a beta x_i  sum over those j of  dy_j x_j s_j^(-beta - 1)
 //

@@ -3,11 +3,11 @@
 //
 //   y[n, c, oh, ow] = max over fh, fw of x[n, c, oh S + fh - P, ow S + fw - P]
 //
-// Padding never is the maximum. With S < F windows overlap, as in AlexNet (3 with stride 2).
+// Padding is never the maximum. With S < F windows overlap, as in AlexNet (3 with stride 2).
 //
-// Backward: only the maximum had a say, so it alone receives dy; of equal maxima the first in
+// Backward: y depends on the maximum only, so it alone receives dy; of equal maxima the first in
 // row-major order. Where windows overlap, one x may be the maximum of several, and their dy add up.
-// All that must be remembered is where the maximum stood (argmax): neither x nor y.
+// All that must be remembered is where the maximum was (argmax): neither x nor y.
 #include "layers/module.h"
 #include "layers/pool2d.h"
 

@@ -2,10 +2,10 @@
 
 #include <fmt/core.h>
 
-#include <cstdlib>
 #include <utility>
 
 #include "core/checked.h"
+#include "core/environment.h"
 #include "core/error.h"
 #include "core/trace.h"
 
@@ -14,13 +14,14 @@ namespace {
 
 thread_local std::function<void(const std::string&, const Tensor&)> layer_observer;
 
-bool fuse_in_environment() {
-  const char* value = std::getenv("LIMULUS_FUSE");
-  return value == nullptr || std::string(value) != "0";
-}
-
-thread_local bool fusing = fuse_in_environment();
+thread_local bool fusion_allowed = true;
 thread_local bool filling = true;
+
+// May neighbours run as one? An observer wants to see what every layer gives.
+bool fusing() {
+  static const bool in_environment = environment::is_on("LIMULUS_FUSE", true);
+  return in_environment && fusion_allowed && !layer_observer;
+}
 
 std::string dotted(const std::string& prefix, const std::string& name) {
   if (prefix.empty()) return name;
@@ -92,7 +93,7 @@ WalkStep make_step(const Module& m, const Shape& in, const Shape& out) {
   return step;
 }
 
-NoFusion::NoFusion() : Scoped(fusing, false) {}
+NoFusion::NoFusion() : Scoped(fusion_allowed, false) {}
 
 LayerObserver::LayerObserver(std::function<void(const std::string&, const Tensor&)> f)
     : Scoped(layer_observer, std::move(f)) {}
@@ -124,7 +125,7 @@ Tensor Sequential::forward(const Tensor& x) {
   for (std::size_t i = 0; i < children().size(); ++i) {
     const auto& [name, layer] = children()[i];
     const TraceScope scope(dotted(TraceScope::current(), name));
-    if (fusing && !layer_observer && i + 1 < children().size()) {
+    if (fusing() && i + 1 < children().size()) {
       const auto& [next_name, next] = children()[i + 1];
       const Tensor both = naming(fmt::format("{}+{}", name, next_name),
                                  [&, &l = layer, &n = next] { return l->forward_fused(y, *n); });

@@ -90,7 +90,7 @@ class Module {
 Tensor new_parameter(const Shape& shape, DType dtype, Backend& backend);
 
 // ... or, while one of these lives, memory that nothing was written to: for a network whose weights
-// are about to be loaded, to whom zeroing 244 MB would be the slowest part of its start.
+// are about to be loaded. Zeroing 244 MB first would be the slowest part of its start.
 class UnfilledParameters : Scoped<bool> {
  public:
   UnfilledParameters();
@@ -104,7 +104,7 @@ WalkStep make_step(const Module& m, const Shape& in, const Shape& out);
 template <class Layer, class... Args>
 constexpr bool check_layer();
 
-// Layer::Options; where a layer has none, a type that nothing becomes.
+// Layer::Options; if a layer has none, a type that nothing converts to.
 struct NoOptions {
   NoOptions() = delete;
 };

@@ -34,9 +34,9 @@ struct Machine {
   }
   ThreadCount count() const {
     ThreadSources sources;
-    sources.variable = [this](const char* name) -> const char* {
+    sources.variable = [this](const char* name) {
       const auto found = variables.find(name);
-      return found == variables.end() ? nullptr : found->second.c_str();
+      return found == variables.end() ? std::string() : found->second;
     };
     sources.machine = processors;
     sources.allowed = allowed;

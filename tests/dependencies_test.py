@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Does every #include follow the picture in docs/architecture.md ("Dependencies")?
+"""Does every #include follow the picture in docs/architecture.md ("Dependencies")? Is every file
+with a thread_local variable named there ("What a thread knows without being told")?
 
     tests/dependencies_test.py [ROOT]
 
@@ -18,12 +19,15 @@ SOURCES = (".h", ".cpp", ".h.in", ".cpp.in")
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"|<limulus/)([^">]+)[">]', re.MULTILINE)
 
 
+def section(heading):
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    return page.split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+
+
 def picture():
     """room -> the rooms that it may include"""
-    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    section = page.split("\n## Dependencies\n", 1)[1].split("\n## ", 1)[0]
     arrows = {}
-    for line in section.splitlines():
+    for line in section("Dependencies").splitlines():
         found = re.match(r"^    ([\w/]+) +-> *([\w/, ]*)$", line)
         if found:
             arrows[found[1]] = {room.strip() for room in found[2].split(",") if room.strip()}
@@ -42,6 +46,13 @@ def sources():
         top = inside.parts[0]
         if path.name.endswith(SOURCES) and not top.startswith(("build", ".", "runs")):
             yield inside.as_posix(), path.read_text(encoding="utf-8")
+
+
+def thread_locals():
+    """The files with such a variable; what a test or a template has is its own."""
+    code = re.compile(r"^[^/\"]*\bthread_local\b", re.MULTILINE)
+    return {path for path, text in sources()
+            if not path.startswith(("tests/", "tools/")) and code.search(text)}
 
 
 def circle(arrows):
@@ -79,6 +90,11 @@ def main():
                     wrong.append(f"{path} includes {name}: there is no arrow from {room} to {to}")
     wrong += [f"no file uses the arrow from {room} to {to}"
               for room in arrows for to in sorted(arrows[room]) if (room, to) not in used]
+    named = set(re.findall(r"`([\w/]+\.cpp)`", section("What a thread knows without being told")))
+    wrong += [f"{path} has a thread_local variable, and docs/architecture.md does not name it"
+              for path in sorted(thread_locals() - named)]
+    wrong += [f"docs/architecture.md names {path}, which has no thread_local variable"
+              for path in sorted(named - thread_locals())]
     if way := circle(arrows):
         wrong.append("the arrows run in a circle: " + " -> ".join(way))
     for line in wrong:

@@ -81,8 +81,14 @@ check 'bench --svg' 0 'The roofline as a picture' "$limulus" bench --model lenet
 check 'the roofline' 0 '</svg>' tail -1 roofline.svg
 # Whose method it was, and which layers ran as one, shows in what bench prints: the fast kernels' here
 # (without AVX2 textbook loops serve, which have one method).
-check 'LIMULUS_CONV=fast' 1 'LIMULUS_CONV is "fast", but the methods are direct and winograd' \
+# Every variable is read when the program begins, also where this run would not need it.
+check 'LIMULUS_CONV=fast' 1 'LIMULUS_CONV is "fast", but must be direct or winograd; unset it' \
   env LIMULUS_CONV=fast "$limulus" gradcheck --layer conv2d
+check 'LIMULUS_STRICT=yes' 1 'LIMULUS_STRICT is "yes", but must be 0 or 1' \
+  env LIMULUS_STRICT=yes "$limulus" explain lenet5
+check 'LIMULUS_CL_GUARD=2' 1 'LIMULUS_CL_GUARD is "2", but must be 0, 1 or exact' \
+  env LIMULUS_CL_GUARD=2 "$limulus" explain lenet5
+check 'LIMULUS_FUSE, empty' 0 'conv1' env LIMULUS_FUSE= "$limulus" explain lenet5
 if "$limulus" devices | grep -Eq '^cpu .*avx'; then
   check 'bench ladder' 0 "Winograd's method" "$limulus" bench ladder --seconds 0 --svg ladder.svg
   check 'the ladder' 0 '</svg>' tail -1 ladder.svg

@@ -193,7 +193,7 @@ TEST_CASE("figure 4: five bars each, and the neighbours or why there are none") 
   CHECK(has(page, "50.0%"));
   CHECK(has(page, "<strong>&lt;b&gt;.jpg</strong>"));
   CHECK(count(page, " src=\"data:image/png") == 16);  // both twice, and six neighbours each
-  CHECK(has(page, "whose 84 values behind fc4 are nearest"));
+  CHECK(has(page, "whose 84 values after fc4 are nearest"));
   photographs[0].neighbours.nearest.clear();
   photographs[0].neighbours.missing = "They are <gone>.";
   CHECK(has(figure_answers(t, photographs, "c"), "They are &lt;gone&gt;."));

@@ -98,7 +98,7 @@ TEST_CASE("JPEG: segments that contradict each other") {
   CHECK(has(error({q, dc, ac, frame(64, 64, {0x11, 0x11, 0x11}), scan({1, 2, 2}), data}), "twice"));
   CHECK(has(error({q, dc, ac, frame(0, 64), scan(), data}), "0 x 64"));
   CHECK(has(error({q, dc, ac, frame(65535, 20), scan(), data}), "at most 65500 a side"));
-  CHECK(has(error({q, dc, ac, f, scan(), data, q}), "comes again behind a scan"));
+  CHECK(has(error({q, dc, ac, f, scan(), data, q}), "comes again after a scan"));
   CHECK(has(error({q, dc, ac, f, segment(0xDD, {1}), scan(), data}), "restart interval"));
   CHECK(has(error({q, dc, ac, f, segment(0xDC, be16(63)), scan(), data}), "number of lines"));
   CHECK(has(error({q, huffman(0, 16), ac, f, scan(), data}), "more than 15 bits"));
@@ -126,7 +126,7 @@ TEST_CASE("JPEG: a part of the picture is missing") {
   // Zeros in place of the end: a code of zeros stands for something, so that the picture needs less
   // than there is. What is left over tells.
   CHECK(has(verdict(grey({}, Bytes(200, 0))),
-            "goes on for 184 bytes behind the last of its 64 parts"));
+            "goes on for 184 bytes after the last of its 64 parts"));
   for (const char* name : {"rgb.jpg", "grey.jpg", "cmyk.jpg", "progressive.jpg"}) {
     const Bytes whole = golden(name);
     int refused = 0, tried = 0;

@@ -279,7 +279,7 @@ void add_bench(CLI::App& app) {
   c->add_option("--batch", a->batch, "Images at a time")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
-  c->add_option("--classes", a->classes, "Instead of the network's own number of classes")
+  c->add_option("--classes", a->classes, "Number of classes (default: the network's own)")
       ->check(CLI::Range(1, 1 << 20));
   c->add_option("--layer", a->layer, "Show only this layer");
   c->add_flag("--inference", a->inference, "Forward only, without dropout");

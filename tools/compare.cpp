@@ -187,9 +187,9 @@ void add_compare(CLI::App& app) {
       ->capture_default_str();
   c->add_flag("--large", a->cases.large, "Also the table's large cases, which take a minute");
   c->add_option("--random", a->cases.random,
-                "So many random configurations instead of the table of cases")
+                "This many random configurations instead of the table of cases")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000000}));
-  c->add_option("--seed", a->cases.seed, "Of --random")->capture_default_str();
+  c->add_option("--seed", a->cases.seed, "Seed of --random")->capture_default_str();
   c->add_flag("--all", a->all, "Show the cases that are the same, too");
   CLI::Option* json =
       c->add_option("--json", a->json, "As JSON, to this file or, without one, to stdout")

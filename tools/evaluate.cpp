@@ -272,13 +272,13 @@ void add_evaluate(CLI::App& app) {
                 "The pictures (default: those held out of the set that it was trained on)");
   add_layout_options(*c, a->layout, a->test_folder);
   c->add_option("--split", a->split,
-                "Which of them: held-out, training or all. auto: the test part; all of a set that "
-                "has none, but of the set that it was trained on what was held out")
+                "Which of them: held-out, training or all. auto: the test part, or all if there is "
+                "none; for the set that it was trained on, what training held out")
       ->check(one_of({"auto", "held-out", "training", "all"}))
       ->capture_default_str();
   c->add_flag("--one-crop", a->one_crop, "Without the ten crops");
   c->add_option("--worst", a->worst,
-                "List so many of the worst mistakes (default: none; 20 with --json)")
+                "List this many of the worst mistakes (default: none; 20 with --json)")
       ->check(CLI::Range(0, 10000));
   c->add_option("--device", a->device, "limulus devices lists them")->capture_default_str();
   add_plugin_option(*c, a->device);

@@ -221,11 +221,12 @@ void add_single_options(CLI::App& c, ExplainArguments& a) {
       ->capture_default_str()
       ->group(group);
   number("--kernel", a.kernel, "Height and width of the window");
-  number("--stride", a.stride, "Steps of the window");
+  number("--stride", a.stride, "How far the window moves in one step");
   number("--padding", a.padding, "Zeros at each end");
-  number("--dilation", a.dilation, "Distance of the window's taps");
+  number("--dilation", a.dilation, "Distance between neighbouring taps of the window");
   number("--groups", a.groups, "Blocks of channels that do not see each other");
-  c.add_option("--channels", a.channels, "Kernels (default: as many as the input has channels)")
+  c.add_option("--channels", a.channels,
+               "Channels of the output (default: as many as the input has)")
       ->check(CLI::Range(std::int64_t{0}, most))
       ->group(group);
   c.add_flag("--ceil", a.ceil, "Round up: a last window may hang over the end (pools)")
@@ -236,7 +237,8 @@ void add_single_options(CLI::App& c, ExplainArguments& a) {
 void add_element_options(CLI::App& c, ElementArguments& e) {
   const char* group = "One element, number by number";
   c.add_option("--element", e.element, "Which one: channel,row,column, or a class")->group(group);
-  c.add_flag("--backward", e.backward, "Of the gradient instead, with the loss of --label")
+  c.add_flag("--backward", e.backward,
+             "An element of the gradient instead, of the loss with --label")
       ->group(group);
   c.add_option("--of", e.of, "The gradient of the layer's input, weight or bias")
       ->check(one_of({"input", "weight", "bias"}))
@@ -248,10 +250,10 @@ void add_element_options(CLI::App& c, ElementArguments& e) {
       ->group(group);
   c.add_option("--image", e.image, "JPEG or PNG (default: random numbers)")->group(group);
   c.add_option("--checkpoint", e.checkpoint,
-               "Weights (default: drawn with --seed). Without "
-               "--element: the walk through its network")
+               "Weights (default: random, from --seed). Without "
+               "--element: the sizes of its network")
       ->group(group);
-  c.add_option("--seed", e.seed, "Of the weights and the random input")
+  c.add_option("--seed", e.seed, "Seed of the random weights and the random input")
       ->capture_default_str()
       ->group(group);
   c.add_option("--terms", e.terms, "How many terms to show")

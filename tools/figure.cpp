@@ -177,7 +177,7 @@ void answers(const CLI::App& command, const FigureArguments& a) {
 
 void add_figure(CLI::App& app) {
   CLI::App* figure =
-      app.add_subcommand("figure", "Draw a figure of the paper, of a network of one's own");
+      app.add_subcommand("figure", "Draw a figure of the paper, for a network of your own");
   figure->require_subcommand(1);
   figure->footer(
       "Krizhevsky, Sutskever and Hinton 2012. Each figure is one page that needs no server and no "

@@ -180,10 +180,10 @@ void add_gradcheck(CLI::App& app) {
       ->capture_default_str();
   add_plugin_option(*c, a->backend);
   c->add_option("--seed", a->seed,
-                "Of the cotangent, of the entries that are compared, of --random")
+                "Seed of the cotangent, of the choice of entries, and of --random")
       ->capture_default_str();
   c->add_option("--random", a->random,
-                "So many random configurations instead of the table of cases")
+                "This many random configurations instead of the table of cases")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1000000}));
   c->add_flag("--all", a->all, "Show the tables of right gradients too");
   c->add_flag("--list", a->list, "List the cases");

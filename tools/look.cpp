@@ -199,11 +199,11 @@ void add_look(CLI::App& app) {
   c->add_option("photographs", a->photographs, "JPEGs or PNGs")->required();
   c->add_option("--out", a->out,
                 "The page; of several photographs, the folder for PHOTO.look.html (default: here)");
-  c->add_option("--class", a->target, "The class that is asked about (default: the likeliest)");
+  c->add_option("--class", a->target, "The class to explain (default: the likeliest)");
   c->add_option("--occlusion-window", a->window,
                 "Side of the covered square, in pixels of the crop")
       ->check(CLI::Range(1, 65535));
-  c->add_option("--occlusion-stride", a->stride, "Steps in which it is moved")
+  c->add_option("--occlusion-stride", a->stride, "How far it moves in one step")
       ->check(CLI::Range(1, 65535));
   CLI::Option* png =
       c->add_option("--png", a->png, "Write layers' maps as pictures into this folder instead");

@@ -14,6 +14,7 @@
 #include <new>
 #include <system_error>
 
+#include "core/environment.h"
 #include "core/error.h"
 #include "core/note.h"
 #include "formats/read_file.h"
@@ -54,6 +55,7 @@ void flush_stdout() {
 }
 
 int run(int argc, char** argv) {
+  environment::check();
   CLI::App app{
       "limulus: AlexNet from scratch, and what it takes to understand it.\n"
       "Each command has a page of its own with an example: limulus train --help"};

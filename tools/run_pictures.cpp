@@ -46,9 +46,11 @@ Dataset open_pictures(const std::string& checkpoint, const TrainedModel& trained
 void add_neighbour_options(CLI::App& command, NeighbourOptions& o) {
   CLI::Option* data =
       command.add_option("--neighbours", o.data,
-                         "The photographs among whose training part the nearest are looked for "
-                         "(default: those of the run, where they are still there)");
-  CLI::Option* none = command.add_flag("--no-neighbours", o.none, "Look for none")->excludes(data);
+                         "The set whose training part is searched for the nearest photographs "
+                         "(default: that of the run, if it is still there)");
+  CLI::Option* none =
+      command.add_flag("--no-neighbours", o.none, "Do not search for the nearest photographs")
+          ->excludes(data);
   add_layout_options(command, o.layout, o.test_folder);
   for (const char* of_data : {"--layout", "--test-folder"}) none->excludes(of_data);
 }

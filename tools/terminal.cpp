@@ -7,23 +7,18 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "core/environment.h"
 #include "core/printable.h"
 
 namespace limulus::tools {
 namespace {
 
-bool dumb() {
-  const char* term = std::getenv("TERM");
-  return term != nullptr && std::strcmp(term, "dumb") == 0;
-}
+bool dumb() { return environment::of_others("TERM") == "dumb"; }
 
 std::string painted(const char* code, const std::string& text, std::FILE* to) {
-  const char* forbidden = std::getenv("NO_COLOR");
-  const bool plain = (forbidden != nullptr && *forbidden != '\0') || dumb();
+  const bool plain = !environment::of_others("NO_COLOR").empty() || dumb();
   return plain || isatty(fileno(to)) == 0 ? text : fmt::format("\033[{}m{}\033[0m", code, text);
 }
 

@@ -166,12 +166,13 @@ void add_train_options(CLI::App& c, TrainArguments& a) {
   c.add_option("--dropout", a.dropout, "Probability of dropping a unit");
   c.add_option("--schedule", a.schedule, "constant, step, cosine or plateau");
   c.add_option("--rule", a.rule, "Update rule")->check(one_of({"paper", "pytorch"}));
-  c.add_option("--zoom", a.zoom, "Crops show parts enlarged up to this; 1: no zoom");
-  c.add_option("--colour-noise", a.colour_noise, "Deviation of the colour noise; the paper's: 0.1")
+  c.add_option("--zoom", a.zoom, "Crops are enlarged by up to this factor; 1: no zoom");
+  c.add_option("--colour-noise", a.colour_noise,
+               "Standard deviation of the colour noise; the paper's: 0.1")
       ->check(between(0.0, 1e3));
   c.add_flag("--vertical-flip", a.vertical_flip, "Exchange top and bottom of half of the images");
   c.add_flag("--batch-norm", a.batch_norm, "alexnet-keras: with batch normalization");
-  c.add_option("--seed", a.seed, "Weights, order, crops and dropout follow from it")
+  c.add_option("--seed", a.seed, "Decides weights, order, crops and dropout")
       ->check(CLI::Range(std::uint64_t{0}, UINT64_MAX >> 1));
   c.add_option(
        "--device", a.device,

@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <functional>
 #include <limits>
 #include <map>
@@ -19,6 +18,7 @@
 #include "backends/opencl/opencl_backend.h"
 #include "backends/opencl/tuning.h"
 #include "backends/registry.h"
+#include "core/environment.h"
 #include "core/error.h"
 #include "core/names.h"
 #include "core/printable.h"
@@ -288,7 +288,7 @@ void tune(const CLI::App& command, const TuneArguments& a) {
     throw usage_error(command, fmt::format("it measures an OpenCL device, as opencl:0, not {}; "
                                            "other devices have no such sizes",
                                            a.device));
-  if (std::getenv("LIMULUS_CL_TUNING") != nullptr && !a.dry_run)
+  if (!environment::value("LIMULUS_CL_TUNING").empty() && !a.dry_run)
     throw ValueError(
         "tune: LIMULUS_CL_TUNING forces other sizes than the device's own: unset it, or use "
         "--dry-run");
@@ -315,8 +315,8 @@ void tune(const CLI::App& command, const TuneArguments& a) {
 
 void add_tune(CLI::App& app) {
   auto a = std::make_shared<TuneArguments>();
-  CLI::App* c =
-      app.add_subcommand("tune", "Measure which sizes suit an OpenCL device, and keep them");
+  CLI::App* c = app.add_subcommand(
+      "tune", "Measure which sizes are fastest on an OpenCL device, and keep them");
   c->footer(
       "Example: limulus tune --device opencl:0\n"
       "Takes some minutes, most of them to build kernels; the machine should do nothing else.");

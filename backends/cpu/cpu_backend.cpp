@@ -4,13 +4,13 @@
 #include <cpuid.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <cstring>
 #include <utility>
 
 #include "backends/cpu/default_threads.h"
 #include "backends/cpu/kernels/kernels.h"
 #include "core/buffer_pool.h"
+#include "core/environment.h"
 #include "core/error.h"
 
 namespace limulus {
@@ -30,21 +30,13 @@ bool cpu_supports(const std::string& instruction_set) {
 }
 
 std::string cpu_instruction_set() {
-  const char* forced = std::getenv("LIMULUS_ISA");
-  if (forced != nullptr && *forced != '\0') {
-    std::string wanted = forced;
-    if (wanted != "avx2" && wanted != "avx512") {
-      throw DeviceError("cpu: LIMULUS_ISA is \"" + wanted +
-                        "\", but the instruction sets are avx2 and avx512; unset it to have the "
-                        "best of this processor");
-    }
-    if (!cpu_supports(wanted)) {
-      throw DeviceError("cpu: LIMULUS_ISA asks for " + wanted +
-                        ", which this processor does not have; unset it, or use the device "
-                        "\"reference\"");
-    }
-    return wanted;
+  std::string wanted = environment::value("LIMULUS_ISA");
+  if (!wanted.empty() && !cpu_supports(wanted)) {
+    throw DeviceError("cpu: LIMULUS_ISA asks for " + wanted +
+                      ", which this processor does not have; unset it, or use the device "
+                      "\"reference\"");
   }
+  if (!wanted.empty()) return wanted;
   if (cpu_supports("avx512")) return "avx512";
   if (cpu_supports("avx2")) return "avx2";
   return "";

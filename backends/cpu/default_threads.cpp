@@ -7,14 +7,13 @@
 #include <cerrno>
 #include <charconv>
 #include <cmath>
-#include <cstdlib>
 #include <fstream>
 #include <limits>
 #include <sstream>
 #include <string_view>
 #include <vector>
 
-#include "core/error.h"
+#include "core/environment.h"
 
 namespace limulus {
 namespace {
@@ -110,24 +109,19 @@ double cgroup_quota(const ThreadSources& sources) {
 
 ThreadSources system_thread_sources() {
   ThreadSources sources;
-  sources.variable = [](const char* name) -> const char* { return std::getenv(name); };
+  sources.variable = environment::of_others;
   sources.machine = static_cast<int>(std::clamp<long>(sysconf(_SC_NPROCESSORS_ONLN), 1, most));
   sources.allowed = processors_in_mask();
   return sources;
 }
 
 ThreadCount default_threads(const ThreadSources& sources) {
-  const auto variable = [&](const char* name) -> std::string {
-    const char* value = sources.variable ? sources.variable(name) : nullptr;
-    return value == nullptr ? "" : value;
+  const auto variable = [&](const char* name) {
+    return sources.variable ? sources.variable(name) : std::string();
   };
-  if (const std::string wanted = variable("LIMULUS_THREADS"); !wanted.empty()) {
-    const int threads = thread_number(wanted);
-    if (threads == 0)
-      throw ValueError("cpu: LIMULUS_THREADS is \"" + wanted +
-                       "\", but must be a number from 1 to " + std::to_string(most));
+  const std::string wanted = environment::checked("LIMULUS_THREADS", variable("LIMULUS_THREADS"));
+  if (const int threads = thread_number(wanted); threads != 0)
     return {threads, threads == sources.machine ? "" : "LIMULUS_THREADS"};
-  }
   const std::string openmp = variable("OMP_NUM_THREADS");
   const std::string_view first = std::string_view(openmp).substr(0, openmp.find(','));
   if (const int threads = thread_number(without_spaces(first)); threads != 0)

@@ -13,7 +13,7 @@ struct ThreadCount {
 
 // Where it is asked; a test has files and numbers of its own.
 struct ThreadSources {
-  std::function<const char*(const char*)> variable;  // of the environment
+  std::function<std::string(const char*)> variable;  // of the environment; "" is not set
   int machine = 1;                                   // processors that the machine has
   int allowed = 1;                                   // by the process's affinity mask
   std::filesystem::path own_cgroup = "/proc/self/cgroup";

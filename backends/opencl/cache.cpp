@@ -9,10 +9,10 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <system_error>
 
+#include "core/environment.h"
 #include "core/note.h"
 #include "formats/read_file.h"
 
@@ -49,11 +49,10 @@ std::string suspicion(const std::string& path, const struct stat& found, bool pa
 
 // The folder above ours, which is XDG_CACHE_HOME or ~/.cache.
 std::string cache_home() {
-  const char* cache = std::getenv("XDG_CACHE_HOME");
-  if (cache != nullptr && *cache == '/') return cache;
-  const char* home = std::getenv("HOME");
-  if (home != nullptr && *home == '/') return std::string(home) + "/.cache";
-  return "";
+  std::string cache = environment::of_others("XDG_CACHE_HOME");
+  if (cache.starts_with('/')) return cache;
+  const std::string home = environment::of_others("HOME");
+  return home.starts_with('/') ? home + "/.cache" : "";
 }
 
 struct Opened {

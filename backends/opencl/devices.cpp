@@ -4,12 +4,12 @@
 #include <fmt/ranges.h>
 
 #include <cstdint>
-#include <cstdlib>
 #include <mutex>
 
 #include "backends/device_name.h"
 #include "backends/opencl/cache.h"
 #include "backends/opencl/tuning_store.h"
+#include "core/environment.h"
 
 namespace limulus::opencl {
 namespace {
@@ -110,10 +110,10 @@ FoundDevices all_devices() {
     cl::Platform::get(&platforms);
   } catch (const cl::Error& error) {
     constexpr cl_int none = -1001;  // CL_PLATFORM_NOT_FOUND_KHR: the loader knows no driver
-    const char* only_there = std::getenv("OCL_ICD_VENDORS");
+    const std::string only_there = environment::of_others("OCL_ICD_VENDORS");
     if (error.err() != none)
       all.troubles.emplace_back(failure("OpenCL", "asking for its drivers", error).what());
-    else if (only_there != nullptr)
+    else if (!only_there.empty())
       all.troubles.push_back(fmt::format(
           "drivers are looked for where OCL_ICD_VENDORS says, \"{}\", and there is none",
           only_there));

@@ -4,12 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <optional>
 #include <regex>
 #include <sstream>
 
 #include "backends/opencl/cache.h"
+#include "core/environment.h"
 #include "formats/read_file.h"
 
 namespace limulus::opencl {
@@ -94,9 +94,9 @@ std::string identity_of(const cl::Device& device) {
 }
 
 std::string source_text(const std::string& name) {
-  const char* folder = std::getenv("LIMULUS_CL_DIR");
-  if (folder != nullptr && *folder != '\0') {
-    const std::string path = std::string(folder) + "/" + name + ".cl";
+  const std::string folder = environment::value("LIMULUS_CL_DIR");
+  if (!folder.empty()) {
+    const std::string path = folder + "/" + name + ".cl";
     try {
       const std::vector<std::uint8_t> bytes = read_file(path);
       return {bytes.begin(), bytes.end()};

@@ -40,7 +40,7 @@ std::string Runtime::program_name(const char* family, DType dtype) {
                      FlushDenormals::active() ? " flushing" : "");
 }
 
-Runtime::Known& Runtime::find(const char* family, DType dtype, const char* kernel) {
+Runtime::LoadedKernel& Runtime::find(const char* family, DType dtype, const char* kernel) {
   const std::string program = program_name(family, dtype);
   const std::string kernel_name = fmt::format("{} {}", program, kernel);
   const auto found = kernels_.find(kernel_name);
@@ -50,7 +50,7 @@ Runtime::Known& Runtime::find(const char* family, DType dtype, const char* kerne
     built =
         programs_.emplace(program, build_program(name_, context_, device_, family, options(dtype)))
             .first;
-  Known known{cl::Kernel(built->second.program, kernel)};
+  LoadedKernel known{cl::Kernel(built->second.program, kernel)};
   return kernels_.emplace(kernel_name, std::move(known)).first->second;
 }
 
@@ -69,7 +69,7 @@ void Runtime::check_process() const {
   if (fork_count() != forks_)
     throw DeviceError(fmt::format(
         "{}: this process is the child of a fork() that came after the device was opened, and a "
-        "driver's threads stay behind in the parent; fork before the first use of the device, or "
+        "driver's threads exist only in the parent; fork before the first use of the device, or "
         "start a program of its own (exec)",
         name_));
 }

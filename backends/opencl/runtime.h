@@ -91,7 +91,7 @@ class Runtime {
     for (bool again = true;; again = false) {
       bool ordered = false;
       try {
-        Known& known = find(family, dtype, kernel);
+        LoadedKernel& known = find(family, dtype, kernel);
         cl::Kernel& k = known.kernel;
         cl_uint index = 0;
         (set(k, dtype, index++, args), ...);
@@ -116,11 +116,11 @@ class Runtime {
     }
   }
 
-  struct Known {
+  struct LoadedKernel {
     cl::Kernel kernel;
     bool has_run = false;
   };
-  Known& find(const char* family, DType dtype, const char* kernel);
+  LoadedKernel& find(const char* family, DType dtype, const char* kernel);
   // Builds the program of a kernel that has never run from its text, where it had been taken from
   // the cache: what was kept may be another program, or one that the driver takes and cannot use.
   // False where there is nothing to do better.
@@ -169,7 +169,7 @@ class Runtime {
   Guard guard_;
   std::mutex mutex_;
   std::map<std::string, BuiltProgram> programs_;  // "gemm f32", "gemm f32 flushing"
-  std::map<std::string, Known> kernels_;          // "gemm f32 pack_a"
+  std::map<std::string, LoadedKernel> kernels_;   // "gemm f32 pack_a"
   std::uint64_t forks_ = fork_count();
   FinishAtExit finish_at_exit_{[this] {
     if (fork_count() == forks_) queue_.finish();

@@ -24,7 +24,7 @@ namespace limulus::opencl {
 std::string self_check(Backend& backend);
 
 // "" or what is wrong with `backend`, which computes on `device`: found now, or kept from before.
-// DeviceError where LIMULUS_CL_SELFCHECK is another word.
+// ValueError where LIMULUS_CL_SELFCHECK is another word.
 std::string self_check_result(Backend& backend, const cl::Device& device);
 
 // For tests: from now on as a new process.

@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <cstdlib>
 #include <optional>
-#include <string_view>
+#include <string>
 
 #include "backends/opencl/cache.h"
 #include "backends/opencl/program.h"
+#include "core/environment.h"
 #include "core/error.h"
 #include "core/note.h"
 
@@ -16,14 +16,7 @@ namespace {
 
 constexpr int version = 2;  // of the file: another meaning of a size is another version
 
-std::string_view forced_kind() {
-  const char* forced = std::getenv("LIMULUS_CL_TUNING");
-  const std::string_view kind = forced == nullptr ? "" : forced;
-  if (!kind.empty() && kind != "gpu" && kind != "cpu")
-    throw DeviceError(
-        fmt::format("opencl: LIMULUS_CL_TUNING is \"{}\", but must be cpu or gpu, or unset", kind));
-  return kind;
-}
+std::string forced_kind() { return environment::value("LIMULUS_CL_TUNING"); }
 
 std::string file_of(const cl::Device& device) {
   return "tuning-" + hash_of(identity_of(device)) + ".txt";
@@ -54,7 +47,7 @@ std::optional<Tuning> stored(const cl::Device& device) {
 }  // namespace
 
 Tuning default_tuning(const cl::Device& device) {
-  const std::string_view kind = forced_kind();
+  const std::string kind = forced_kind();
   const bool is_processor =
       kind.empty() ? (device.getInfo<CL_DEVICE_TYPE>() & CL_DEVICE_TYPE_CPU) != 0 : kind == "cpu";
   return is_processor

@@ -1,6 +1,6 @@
 #pragma once
-// Floats between two pages of memory that nobody may touch: who reads or writes outside of them
-// ends the program, and it says in which array that was and how far outside.
+// Floats between two protected pages of memory: if the program reads or writes outside of them, it
+// ends, and says in which array that was and how far outside.
 #include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -51,7 +51,7 @@ class Guarded {
   // From now on to be read only.
   void protect() { mprotect(begin_, static_cast<std::size_t>(room_), PROT_READ); }
 
-  // std::runtime_error where the rest of the array's own pages was written to.
+  // std::runtime_error where the remainder of the array's pages was written to.
   void check() const {
     const float* values = reinterpret_cast<const float*>(begin_);
     for (std::int64_t i = 0; i < room_ / kFloat; ++i) {
@@ -108,7 +108,7 @@ class Guarded {
     const char* begin = reinterpret_cast<const char*>(data_);
     const char* end = reinterpret_cast<const char*>(data_ + count_);
     return at < begin ? std::to_string(begin - at) + " bytes in front of its first value"
-                      : std::to_string(at - end) + " bytes behind its last value";
+                      : std::to_string(at - end) + " bytes after its last value";
   }
 
   const char* name_;

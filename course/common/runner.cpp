@@ -58,7 +58,7 @@ Doubles Output::values() const {
     if (storage_[i] != kGuardValue || storage_[kGuard + size_ + i] != kGuardValue)
       throw std::runtime_error(storage_[i] != kGuardValue
                                    ? "wrote in front of the beginning of an output"
-                                   : "wrote behind the end of an output");
+                                   : "wrote beyond the end of an output");
   return {storage_.begin() + kGuard,
           storage_.begin() + static_cast<std::ptrdiff_t>(kGuard + size_)};
 }

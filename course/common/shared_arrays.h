@@ -1,6 +1,6 @@
 #pragma once
-// Arrays of floats in memory that two processes share, one behind the other, each from the begin of
-// a page. Who made the memory (grader/timing.py) places them by the same rule.
+// Arrays of floats in memory that two processes share, one after the other, each at the beginning
+// of a page. The process that made the memory (grader/timing.py) places them by the same rule.
 #include <sys/mman.h>
 
 #include <cstdint>

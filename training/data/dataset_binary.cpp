@@ -28,25 +28,25 @@ std::int64_t big_endian(std::span<const std::uint8_t> b, std::size_t at) {
 
 // MNIST and Fashion-MNIST have the same names of files and folders of any name; their labels tell
 // them apart. The CRC-32 of the unpacked label files, as gzip has it:
-enum class Known { neither, digits, fashion };
+enum class KnownLabels { neither, digits, fashion };
 
-Known known_labels(const std::vector<std::uint8_t>& file) {
+KnownLabels known_labels(const std::vector<std::uint8_t>& file) {
   switch (::crc32(0, file.data(), static_cast<uInt>(file.size()))) {
     case 0xe0cb4ad2:  // train-labels, 60,008 bytes
     case 0x4ab9eff9:  // t10k-labels, 10,008 bytes
-      return Known::digits;
+      return KnownLabels::digits;
     case 0x741a4657:
     case 0x80142c1f:
-      return Known::fashion;
+      return KnownLabels::fashion;
     default:
-      return Known::neither;
+      return KnownLabels::neither;
   }
 }
 
 // IDX: 0 0, type (8 = bytes), rank, then each size in 4 bytes with the highest first, then the
 // data. The sizes are read, and checked, before the data is unpacked.
 std::vector<std::uint8_t> read_idx(const fs::path& path, int rank, std::vector<std::int64_t>* sizes,
-                                   Known* known = nullptr) {
+                                   KnownLabels* known = nullptr) {
   const std::size_t header = 4 + 4 * static_cast<std::size_t>(rank);
   std::int64_t expected = 1;
   std::string product;
@@ -120,7 +120,7 @@ fs::path find_idx(const fs::path& folder, const std::string& begin, const std::s
 
 struct MnistPart {
   ImageSet images;
-  Known known = Known::neither;
+  KnownLabels known = KnownLabels::neither;
   std::vector<fs::path> files;  // what was read
 };
 
@@ -129,7 +129,7 @@ MnistPart read_mnist_part(const fs::path& folder, const std::string& part) {
   const fs::path label_path = find_idx(folder, part + "-labels", "idx1");
   std::vector<std::int64_t> image_sizes, label_sizes;
   std::vector<std::uint8_t> pixels = read_idx(image_path, 3, &image_sizes);
-  Known known = Known::neither;
+  KnownLabels known = KnownLabels::neither;
   const std::vector<std::uint8_t> labels = read_idx(label_path, 1, &label_sizes, &known);
   if (image_sizes[0] != label_sizes[0]) {
     throw FileError(fmt::format("{}: {} labels for the {} images of {}", label_path.string(),
@@ -202,15 +202,15 @@ Dataset open_mnist(const fs::path& folder, const DatasetOptions& options) {
   Dataset data;
   data.kind = Layout::mnist;
   std::vector<fs::path> read;
-  Known known = Known::neither;
+  KnownLabels known = KnownLabels::neither;
   const auto take = [&](const char* name, ImageSet* to) {
     MnistPart part = read_mnist_part(folder, name);
     *to = std::move(part.images);
     read.insert(read.end(), part.files.begin(), part.files.end());
-    if (known != Known::neither && part.known != Known::neither && known != part.known)
+    if (known != KnownLabels::neither && part.known != KnownLabels::neither && known != part.known)
       throw FileError(fmt::format(
           "{}: one of the label files is MNIST's and the other Fashion-MNIST's", folder.string()));
-    if (part.known != Known::neither) known = part.known;
+    if (part.known != KnownLabels::neither) known = part.known;
   };
   take("t10k", &data.test);
   try {
@@ -222,16 +222,17 @@ Dataset open_mnist(const fs::path& folder, const DatasetOptions& options) {
                             fmt::format("without its training part: {}", error.what()),
                             SkipRule::unused});
   }
-  if (known == Known::fashion) {
+  if (known == KnownLabels::fashion) {
     data.classes = {"T-shirt/top", "trouser", "pullover", "dress", "coat",
                     "sandal",      "shirt",   "sneaker",  "bag",   "ankle boot"};
   } else {
     for (int digit = 0; digit < 10; ++digit) data.classes.push_back(std::to_string(digit));
   }
-  data.layout = known == Known::fashion  ? "Fashion-MNIST, by its labels"
-                : known == Known::digits ? "MNIST, by its labels"
-                                         : "IDX files whose labels are not known, so that classes "
-                                           "are numbers";
+  data.layout = known == KnownLabels::fashion ? "Fashion-MNIST, by its labels"
+                : known == KnownLabels::digits
+                    ? "MNIST, by its labels"
+                    : "IDX files whose labels are not known, so that classes "
+                      "are numbers";
   data.division = "the t10k files held out";
   skip_others(folder, read, &data);
   check_strict(data, options);

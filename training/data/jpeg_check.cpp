@@ -143,7 +143,7 @@ class JpegCheck {
       // A decoder may use the values as a scan is read, or when all scans have been.
       for (const Component& c : components_)
         if (c.quantization == number && (c.seen || c.lowest_bit[0] >= 0))
-          bad(fmt::format("quantization table {} comes again behind a scan that uses it", number));
+          bad(fmt::format("quantization table {} comes again after a scan that uses it", number));
       if (std::all_of(values.begin(), values.end(), [](std::uint8_t v) { return v == 0; }))
         bad(fmt::format("quantization table {} is all 0", number));
       quantization_[static_cast<std::size_t>(number)] = true;

@@ -251,7 +251,7 @@ ScanResult read_scan(Bytes bytes, std::size_t at, const Scan& scan) {
     }
     const std::size_t more = in.to_marker();
     if (more > kPadding)
-      return {fmt::format("the compressed data of a scan goes on for {} bytes behind the last of "
+      return {fmt::format("the compressed data of a scan goes on for {} bytes after the last of "
                           "its {} parts",
                           more, scan.mcus),
               0};

@@ -17,16 +17,16 @@ namespace {
 //   scale   = (end - begin) / out              source pixels per output pixel
 //   centre  = begin + (o + 1/2) * scale        pixel x covers [x, x + 1]
 //   weight  ~ max(0, 1 - |x + 1/2 - centre| / radius),  radius = max(scale, 1), summing to 1
-struct Axis {
+struct AxisFilter {
   std::vector<int> first, count;
   std::vector<float> weight;  // [out, taps]
   int taps = 0;
 };
 
-Axis make_axis(double begin, double end, int size, int out) {
+AxisFilter axis_filter(double begin, double end, int size, int out) {
   const double scale = (end - begin) / out;
   const double radius = std::max(scale, 1.0);
-  Axis axis;
+  AxisFilter axis;
   axis.taps = static_cast<int>(std::ceil(2 * radius)) + 1;
   axis.first.resize(out);
   axis.count.resize(out);
@@ -67,8 +67,8 @@ Image resize(const Image& image, Box box, int width, int height) {
                                  box.left, box.right, box.top, box.bottom, image.width,
                                  image.height, width, height));
   }
-  const Axis across = make_axis(box.left, box.right, image.width, width);
-  const Axis down = make_axis(box.top, box.bottom, image.height, height);
+  const AxisFilter across = axis_filter(box.left, box.right, image.width, width);
+  const AxisFilter down = axis_filter(box.top, box.bottom, image.height, height);
 
   // First every source row that is needed is brought to the new width, then rows are mixed.
   const int y0 = down.first.front();

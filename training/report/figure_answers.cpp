@@ -59,7 +59,7 @@ std::string likeness(const TrainedModel& trained,
     }
   }
   std::string lead = fmt::format(
-      "In each row a photograph, and the {} training photographs whose {} values behind {} are "
+      "In each row a photograph, and the {} training photographs whose {} values after {} are "
       "nearest to its own, by Euclidean distance (below each), of {}{}.",
       first.nearest.size(), first.width, html::escape(first.layer),
       first.searched < first.of ? fmt::format("{} of the ", first.searched) : "all ", first.of);

@@ -63,21 +63,21 @@ std::string maps_of(const SeenLayer& layer, const std::vector<float>& x,
                     const std::vector<float>& y) {
   const Shape shape = layer.y.shape();
   const std::int64_t maps = shape[1], h = shape[2], w = shape[3], plane = h * w;
-  struct Range {
+  struct MapRange {
     std::int64_t map;
     float low, high, a, b;
   };
-  std::vector<Range> ranges;
+  std::vector<MapRange> ranges;
   for (std::int64_t k = 0; k < maps; ++k) {
     const auto [a0, a1] = std::minmax_element(x.begin() + k * plane, x.begin() + (k + 1) * plane);
     const auto [b0, b1] = std::minmax_element(y.begin() + k * plane, y.begin() + (k + 1) * plane);
     ranges.push_back({k, std::min(*a0, *b0), std::max(*a1, *b1), *a1, *b1});
   }
   std::stable_sort(ranges.begin(), ranges.end(),
-                   [](const Range& a, const Range& b) { return a.high > b.high; });
+                   [](const MapRange& a, const MapRange& b) { return a.high > b.high; });
   if (ranges.size() > kMaps) ranges.resize(kMaps);
   std::string out = "<ul class=\"compared\">\n";
-  for (const Range& r : ranges)
+  for (const MapRange& r : ranges)
     out += fmt::format("<li>{}{}<p>map {}: {:.3g} | {:.3g}</p></li>\n",
                        picture_of(x.data() + r.map * plane, h, w, r.low, r.high,
                                   fmt::format("map {} on the left", r.map)),

@@ -37,7 +37,7 @@ void conv2d_backward_input(const ConvShape& s, In dy, In w, Out dx);
 //
 //     x [c, h, w]  ->  columns [c*fh*fw, oh*ow]
 //
-// Row (c*fh + i)*fw + j, column oh*s.ow + ow holds the value under tap (i, j) of the window at (oh,
+// Row (c*fh + u)*fw + v, column oh*s.ow + ow holds the value under tap (u, v) of the window at (oh,
 // ow) in channel c, and 0 where the tap is in the padding.
 void im2col(const ConvShape& s, In x, Out columns);
 // The transpose: each value of `columns` is added to the place it came from.

@@ -38,7 +38,7 @@ class Rows {
       for (std::int64_t j = cols_; j < stride_ && i + 1 < rows_ && cols_ > 0; ++j)
         if (!Guarded::is_poison(data()[i * stride_ + j]))
           throw std::runtime_error(std::string("wrote between the rows of ") + name_ +
-                                   ": behind row " + std::to_string(i));
+                                   ": after row " + std::to_string(i));
     }
     return found;
   }

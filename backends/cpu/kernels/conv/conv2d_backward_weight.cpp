@@ -14,17 +14,19 @@
 namespace limulus::cpu::LIMULUS_ISA {
 namespace {
 
-struct Plan {
+// How the work is cut into tasks: a task sums one chunk of images for some input channels of one
+// group, strip by strip.
+struct WeightGradientTasks {
   std::int64_t channels, parts;     // input channels of a task, and parts per group
   std::int64_t images, chunks;      // images of a chunk, and how many chunks
   std::int64_t strip_images, rows;  // of a strip
 };
 
 template <class T>
-Plan make_plan(const Conv2dShape& s) {
+WeightGradientTasks weight_gradient_tasks(const Conv2dShape& s) {
   const Window1d &h = s.window.h, &w = s.window.w;
   const std::int64_t group_c = s.c / s.groups, area = h.kernel * w.kernel;
-  Plan plan;
+  WeightGradientTasks plan;
   plan.channels = smaller(group_c, larger(1, ceil_div(512, area)));
   plan.channels = ceil_div(group_c, ceil_div(group_c, plan.channels));
   plan.parts = ceil_div(group_c, plan.channels);
@@ -78,7 +80,7 @@ void conv2d_backward_weight_direct(const Context& ctx, const Conv2dShape& s, con
     for (std::int64_t i = 0; i < weights; ++i) dw[i] = 0;
     return;
   }
-  const Plan plan = make_plan<T>(s);
+  const WeightGradientTasks plan = weight_gradient_tasks<T>(s);
   const StripLayout layout(s.window, plan.strip_images, plan.channels, plan.rows);
 
   const std::int64_t terms = plan.images * positions;  // of a chunk's sums

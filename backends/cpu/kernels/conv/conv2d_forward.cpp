@@ -12,7 +12,9 @@
 namespace limulus::cpu::LIMULUS_ISA {
 namespace {
 
-struct Plan {
+// How the work is cut into tasks: a task computes some output channels of one group for one strip,
+// which is some rows of some images.
+struct ForwardTasks {
   std::int64_t images, rows;         // of a strip
   std::int64_t strips_n, strips_oh;  // how many strips
   std::int64_t channels, parts;      // output channels of a task, and parts per group
@@ -20,11 +22,11 @@ struct Plan {
 };
 
 template <class T>
-Plan make_plan(const Conv2dShape& s) {
+ForwardTasks forward_tasks(const Conv2dShape& s) {
   constexpr std::int64_t target = 512;
   const Window1d &h = s.window.h, &w = s.window.w;
   const std::int64_t group_k = s.k / s.groups, positions = h.out * w.out;
-  Plan plan{1, h.out, s.n, 1, group_k, 1};
+  ForwardTasks plan{1, h.out, s.n, 1, group_k, 1};
   if (positions <= target) {
     plan.images = smaller(s.n, larger(1, target / positions));
     plan.strips_n = ceil_div(s.n, plan.images);
@@ -96,7 +98,7 @@ void conv2d_forward_direct(const Context& ctx, const Conv2dShape& s, const T* x,
   if (s.n * s.k * positions == 0) return;
   const std::int64_t group_c = s.c / s.groups, group_k = s.k / s.groups;
   const std::int64_t taps = group_c * wh.kernel * ww.kernel;
-  const Plan plan = make_plan<T>(s);
+  const ForwardTasks plan = forward_tasks<T>(s);
   const StripLayout layout(s.window, plan.images, group_c, plan.rows);
 
   const std::int64_t panel_bytes = Panels<T>::bytes(plan.channels, plan.columns() * ww.out, taps);

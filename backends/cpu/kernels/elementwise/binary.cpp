@@ -44,11 +44,11 @@ BroadcastShape merge_axes(const BroadcastShape& s) {
 }
 
 // The rows of a merged shape one after another, as an odometer counts.
-struct Rows {
+struct RowOdometer {
   const BroadcastShape& s;
   std::int64_t index[BroadcastShape::max_rank], a = 0, b = 0;
 
-  Rows(const BroadcastShape& shape, std::int64_t row) : s(shape) {
+  RowOdometer(const BroadcastShape& shape, std::int64_t row) : s(shape) {
     for (int i = s.rank - 2; i >= 0; --i) {
       index[i] = row % s.size[i];
       row /= s.size[i];
@@ -117,7 +117,7 @@ void for_pairs(const Context& ctx, const BroadcastShape& shape, const T* a, cons
     const std::int64_t first = task / pieces * group, last = smaller(rows, first + group);
     const std::int64_t begin = task % pieces * chunk_elements;
     const std::int64_t end = smaller(inner, begin + chunk_elements);
-    Rows row(s, first);
+    RowOdometer row(s, first);
     for (std::int64_t r = first; r < last; ++r, row.next()) {
       const T *ar = a + row.a, *br = b + row.b;
       T* yr = y + r * inner;

@@ -21,7 +21,7 @@ namespace limulus::cpu::LIMULUS_ISA {
 namespace {
 
 template <class T>
-struct Pass {
+struct RowBlocking {
   static constexpr int rows = sizeof(Vec<T>) == 64 ? 8 : 6;
   static constexpr int cols = Blocking<T>::cols;
   static constexpr std::int64_t depth = 1024 / sizeof(T);
@@ -46,7 +46,7 @@ template <class T, int Height, int Vectors>
 void in_place_tile(std::int64_t depth, const Rows<T>& w, const Ahead& ahead, const T* x, T* c,
                    bool add, T* lost) {
   using V = Vec<T>;
-  constexpr int cols = Pass<T>::cols;
+  constexpr int cols = RowBlocking<T>::cols;
   constexpr std::int64_t line = 64 / sizeof(T);
   V acc[Height][Vectors];
 #pragma GCC unroll 8
@@ -87,7 +87,7 @@ void in_place_tile(std::int64_t depth, const Rows<T>& w, const Ahead& ahead, con
     }
 }
 
-template <class T, int Height = Pass<T>::rows>
+template <class T, int Height = RowBlocking<T>::rows>
 LIMULUS_INLINE void in_place_tile(int height, int cols, std::int64_t depth, const Rows<T>& w,
                                   const Ahead& ahead, const T* x, T* c, bool add, T* lost) {
   if constexpr (Height > 0) {
@@ -103,7 +103,7 @@ LIMULUS_INLINE void in_place_tile(int height, int cols, std::int64_t depth, cons
 // Weights of 16 bits become floats in L1, a few rows at a time.
 Rows<float> widened_rows(int rows, std::int64_t depth, const Bf16* w, std::int64_t ldw,
                          float* wide) {
-  constexpr std::int64_t ld = Pass<float>::depth;
+  constexpr std::int64_t ld = RowBlocking<float>::depth;
   for (int r = 0; r < rows; ++r)
     for_lanes<float>(0, depth, [from = w + r * ldw, to = wide + r * ld](auto at) {
       at.store(to, at.load(from));
@@ -116,8 +116,8 @@ template <class T>
 void put_transposed(const RowProducts<T>& s, std::int64_t o, std::int64_t rows, std::int64_t q,
                     std::int64_t cols, const T* c, T* transposed) {
   using V = Vec<T>;
-  constexpr std::int64_t ldt = Pass<T>::block_rows;
-  transpose(rows, cols, c, Pass<T>::cols, transposed, ldt);
+  constexpr std::int64_t ldt = RowBlocking<T>::block_rows;
+  transpose(rows, cols, c, RowBlocking<T>::cols, transposed, ldt);
   for (std::int64_t j = 0; j < cols; ++j) {
     T* y = s.y + (q + j) * s.ldy + o;
     for_lanes<T>(0, rows, [=](auto at) {
@@ -133,7 +133,7 @@ void put_transposed(const RowProducts<T>& s, std::int64_t o, std::int64_t rows, 
 
 template <class T, class W>
 void rows_in_place(const Context& ctx, const RowProducts<T>& s, const W* w) {
-  using P = Pass<T>;
+  using P = RowBlocking<T>;
   constexpr bool same = sizeof(W) == sizeof(T);
   constexpr std::int64_t size = sizeof(T);
   const std::int64_t panels = ceil_div(s.n, P::cols), passes = ceil_div(s.in, P::depth);

@@ -28,11 +28,11 @@ namespace limulus::cpu::LIMULUS_ISA {
 namespace {
 
 // What the loops over one plane share.
-struct Box {
+struct BoxFilter {
   std::int64_t h, w, size, before, after;  // a and b above, exchanged for the mirrored box
 
   std::int64_t line() const { return w + size - 1; }  // its length
-  Box mirrored() const { return {h, w, size, after, before}; }
+  BoxFilter mirrored() const { return {h, w, size, after, before}; }
 };
 
 // p[0] + p[step] + ... over `taps` elements. Five (the paper's window) are written out: the loop's
@@ -48,7 +48,7 @@ LIMULUS_INLINE Vec<T> sum_of(At at, const T* p, std::int64_t taps, std::int64_t 
 
 // rows[h, w] = sum over the window along the row of f(z); `lines` is a workspace [h, line].
 template <class T, class F>
-LIMULUS_INLINE void sum_along_rows(const Box& box, const T* z, T* lines, T* rows, F f) {
+LIMULUS_INLINE void sum_along_rows(const BoxFilter& box, const T* z, T* lines, T* rows, F f) {
   const std::int64_t size = box.size, before = box.before, w = box.w, line = box.line();
   for (std::int64_t h = 0; h < box.h; ++h) {
     const T* from = z + h * w;
@@ -66,7 +66,7 @@ LIMULUS_INLINE void sum_along_rows(const Box& box, const T* z, T* lines, T* rows
 
 // use(at, sum) with the sum down the window's column, for every element of row h.
 template <class T, class F>
-LIMULUS_INLINE void sum_down_columns(const Box& box, const T* rows, std::int64_t h, F use) {
+LIMULUS_INLINE void sum_down_columns(const BoxFilter& box, const T* rows, std::int64_t h, F use) {
   const std::int64_t first = larger(0, h - box.before), last = smaller(box.h - 1, h + box.after);
   const T* top = rows + first * box.w;
   const std::int64_t taps = last - first + 1, w = box.w;
@@ -95,7 +95,7 @@ struct Parameters {
 // Where s leaves a float's range: a plane in double, by plain loops (lrn_wide.h).
 struct PlaneWindow {
   std::int64_t top, bottom, left, right;  // ends excluded
-  PlaneWindow(const Box& box, std::int64_t h, std::int64_t w)
+  PlaneWindow(const BoxFilter& box, std::int64_t h, std::int64_t w)
       : top(larger(0, h - box.before)),
         bottom(smaller(box.h, h + box.after + 1)),
         left(larger(0, w - box.before)),
@@ -103,7 +103,7 @@ struct PlaneWindow {
 };
 // The sum of f(index) over the window of (h, w).
 template <class F>
-double wide_sum(const Box& box, std::int64_t h, std::int64_t w, F f) {
+double wide_sum(const BoxFilter& box, std::int64_t h, std::int64_t w, F f) {
   const PlaneWindow window(box, h, w);
   double sum = 0;
   for (std::int64_t i = window.top; i < window.bottom; ++i)
@@ -111,20 +111,20 @@ double wide_sum(const Box& box, std::int64_t h, std::int64_t w, F f) {
   return sum;
 }
 template <class T>
-double wide_plane_scale(const LrnShape& s, const Box& box, const T* x, std::int64_t i) {
+double wide_plane_scale(const LrnShape& s, const BoxFilter& box, const T* x, std::int64_t i) {
   return s.k + s.alpha * wide_sum(box, i / box.w, i % box.w, [=](std::int64_t j) {
                  return static_cast<double>(x[j]) * static_cast<double>(x[j]);
                });
 }
 template <class T>
-void wide_plane_forward(const LrnShape& s, const Box& box, const T* x, T* y) {
+void wide_plane_forward(const LrnShape& s, const BoxFilter& box, const T* x, T* y) {
   for (std::int64_t i = 0; i < s.h * s.w; ++i)
     y[i] = static_cast<T>(static_cast<double>(x[i]) *
                           __builtin_pow(wide_plane_scale(s, box, x, i), -s.beta));
 }
 template <class T>
-void wide_plane_backward(const LrnShape& s, const Box& box, const T* x, const T* dy, double* r,
-                         T* dx) {
+void wide_plane_backward(const LrnShape& s, const BoxFilter& box, const T* x, const T* dy,
+                         double* r, T* dx) {
   for (std::int64_t i = 0; i < s.h * s.w; ++i)
     r[i] = static_cast<double>(dy[i]) * static_cast<double>(x[i]) *
            __builtin_pow(wide_plane_scale(s, box, x, i), -s.beta - 1);
@@ -137,7 +137,7 @@ void wide_plane_backward(const LrnShape& s, const Box& box, const T* x, const T*
   }
 }
 
-Box box_of(const LrnShape& s) {
+BoxFilter box_of(const LrnShape& s) {
   const std::int64_t before = s.size / 2;
   return {s.h, s.w, s.size, before, s.size - 1 - before};
 }
@@ -146,7 +146,7 @@ Box box_of(const LrnShape& s) {
 
 template <class T>
 void lrn_within_forward(const Context& ctx, const LrnShape& s, const T* x, T* y) {
-  const Box box = box_of(s);
+  const BoxFilter box = box_of(s);
   const Parameters<T> p(s);
   const std::int64_t plane = s.h * s.w, item = static_cast<std::int64_t>(sizeof(T));
   const std::int64_t per_thread = lines_apart<T>(box.h * box.line() + plane);
@@ -174,7 +174,7 @@ void lrn_within_forward(const Context& ctx, const LrnShape& s, const T* x, T* y)
 
 template <class T>
 void lrn_within_backward(const Context& ctx, const LrnShape& s, const T* x, const T* dy, T* dx) {
-  const Box box = box_of(s), mirrored = box.mirrored();
+  const BoxFilter box = box_of(s), mirrored = box.mirrored();
   const Parameters<T> p(s);
   const Vec<T> factor = Vec<T>::set(static_cast<T>(-2 * s.alpha * s.beta));
   const std::int64_t plane = s.h * s.w, item = static_cast<std::int64_t>(sizeof(T));

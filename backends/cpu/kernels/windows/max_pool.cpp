@@ -35,12 +35,12 @@ namespace {
 // dy and argmax of a register of neighbouring windows. Lanes may hold windows of the row before or
 // behind: their maxima are in columns where they are not asked for.
 template <class T>
-struct Windows {
+struct WindowGradients {
   Vec<T> dy, at;
 
   // The windows from index i on of all `count` windows of the array.
-  LIMULUS_INLINE Windows(const T* all_dy, const std::int32_t* argmax, std::int64_t i,
-                         std::int64_t count) {
+  LIMULUS_INLINE WindowGradients(const T* all_dy, const std::int32_t* argmax, std::int64_t i,
+                                 std::int64_t count) {
     constexpr int width = Vec<T>::width;
     if (i >= 0 && i + width <= count) {
       dy = Vec<T>::load(all_dy + i);
@@ -102,8 +102,8 @@ LIMULUS_INLINE void gather_strip(const Window2d& win, std::int64_t p, std::int64
   V even = V::zero(), odd = V::zero();  // what the row of windows above gave
   for (std::int64_t oh = 0; oh < win.h.out; ++oh) {
     const std::int64_t i = p * windows + oh * out + m;
-    const Windows<T> right(dy, argmax, i, planes * windows);
-    const Windows<T> left(dy, argmax, i - 1, planes * windows);
+    const WindowGradients<T> right(dy, argmax, i, planes * windows);
+    const WindowGradients<T> left(dy, argmax, i - 1, planes * windows);
     const auto even_of = [&](V at) { return left.gradient(at) + right.gradient(at); };
     store_row(even + even_of(position), odd + right.gradient(position + next));
     position = position + row;

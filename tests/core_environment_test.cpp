@@ -1,0 +1,162 @@
+// Environment variables: what each may hold, that the page lists them all, and that nothing else in
+// the sources reads the environment.
+#include "core/environment.h"
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/error.h"
+#include "messages.h"
+
+using namespace limulus;
+namespace fs = std::filesystem;
+
+namespace {
+
+const fs::path root = LIMULUS_SOURCE_DIR;
+
+std::string text_of(const fs::path& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// The library, the program and the examples; what tests and the course's judges do is their own.
+std::vector<fs::path> sources() {
+  std::vector<fs::path> all;
+  for (const char* folder : {"backends", "benchmarks", "core", "examples", "formats", "gradcheck",
+                             "layers", "models", "pages", "tools", "training"})
+    for (const auto& entry : fs::recursive_directory_iterator(root / folder))
+      if (const fs::path& path = entry.path();
+          path.extension() == ".h" || path.extension() == ".cpp")
+        all.push_back(path);
+  return all;
+}
+
+// The first group of each match.
+std::set<std::string> matches(const std::string& text, const std::string& pattern) {
+  const std::regex expression(pattern);
+  std::set<std::string> found;
+  for (std::sregex_iterator it(text.begin(), text.end(), expression), end; it != end; ++it)
+    found.insert((*it)[1]);
+  return found;
+}
+
+std::set<std::string> names() {
+  std::set<std::string> all;
+  for (const environment::Variable& v : environment::variables()) all.emplace(v.name);
+  return all;
+}
+
+// A variable's value for the length of a scope. Its tests are this program's only threads.
+struct Set {
+  const std::string name;
+  const std::string before;
+  Set(std::string_view variable, const std::string& value)
+      : name(variable), before(environment::of_others(name.c_str())) {
+    setenv(name.c_str(), value.c_str(), 1);
+  }
+  ~Set() { before.empty() ? unsetenv(name.c_str()) : setenv(name.c_str(), before.c_str(), 1); }
+  Set(const Set&) = delete;
+  Set& operator=(const Set&) = delete;
+};
+
+}  // namespace
+
+TEST_CASE("each variable: what is allowed is taken, what is not is an error that lists it") {
+  for (const environment::Variable& v : environment::variables()) {
+    CAPTURE(v.name);
+    for (const std::string_view word : v.words) {
+      const Set good(v.name, std::string(word));
+      CHECK(environment::value(v.name) == word);
+    }
+    {
+      const Set empty(v.name, "");
+      CHECK(environment::value(v.name).empty());
+    }
+    if (v.allowed() == "a folder") continue;  // whose files are looked for when they are needed
+    for (const char* wrong : {"yes", "2x", "-1", "DIRECT", " 1", "1 ", "00", "\x1b[31m"}) {
+      CAPTURE(wrong);
+      const Set bad(v.name, wrong);
+      const std::string said =
+          message<ValueError>([&] { static_cast<void>(environment::value(v.name)); });
+      CHECK(said.starts_with(std::string(v.name) + " is \""));
+      CHECK(has(said, "but must be " + v.allowed() + "; unset it"));
+      CHECK_FALSE(has(said, "\x1b"));
+      CHECK(message<ValueError>([] { environment::check(); }) == said);
+    }
+  }
+}
+
+TEST_CASE("what an error lists") {
+  const auto allowed = [](const environment::Variable& v) { return v.allowed(); };
+  CHECK(allowed({.name = "A", .words = {"a"}}) == "a");
+  CHECK(allowed({.name = "A", .words = {"a", "b"}}) == "a or b");
+  CHECK(allowed({.name = "A", .words = {"a", "b", "c"}}) == "a, b or c");
+  CHECK(allowed({.name = "A", .largest = 7}) == "a number from 1 to 7");
+  CHECK_THROWS_AS(environment::value("LIMULUS_FUSSE"), ValueError);
+}
+
+TEST_CASE("a switch") {
+  for (const bool otherwise : {false, true}) {
+    const Set empty("LIMULUS_TRACE", "");
+    CHECK(environment::is_on("LIMULUS_TRACE", otherwise) == otherwise);
+    const Set one("LIMULUS_TRACE", "1");
+    CHECK(environment::is_on("LIMULUS_TRACE", otherwise));
+    const Set zero("LIMULUS_TRACE", "0");
+    CHECK_FALSE(environment::is_on("LIMULUS_TRACE", otherwise));
+  }
+}
+
+TEST_CASE("docs/environment.md has a row for each variable, with its values") {
+  const std::string page = text_of(root / "docs/environment.md");
+  for (const environment::Variable& v : environment::variables()) {
+    std::string values;
+    for (const std::string_view word : v.words)
+      values += (values.empty() ? "`" : ", `") + std::string(word) + "`";
+    const std::string row =
+        "\n| `" + std::string(v.name) + "` | " + (values.empty() ? v.allowed() : values) + " | ";
+    CHECK_MESSAGE(has(page, row), "no row that begins with ", row.substr(1));
+  }
+  // Nor one for a variable that there is not.
+  const std::string first = page.substr(0, page.find("\nLimulus also follows"));
+  CHECK(matches(first, R"(\n\| `(\w+)` \|)") == names());
+}
+
+TEST_CASE("core/environment.cpp alone reads the environment") {
+  std::set<std::string> used;
+  std::string others;
+  for (const fs::path& path : sources()) {
+    if (path == root / "core/environment.cpp") continue;
+    const std::string text = text_of(path);
+    CAPTURE(path.string());
+    CHECK(matches(text, R"((getenv\s*\(|\benviron\b))").empty());
+    used.merge(matches(text, R"re((?:value|is_on|checked)\("(LIMULUS_\w+)")re"));
+    CHECK(matches(text, R"re(of_others\("(LIMULUS_\w+)")re").empty());
+    for (const std::string& name : matches(text, R"re(of_others\("(\w+)")re")) others += name + " ";
+  }
+  CHECK(used == names());
+  const std::string page = text_of(root / "docs/environment.md");
+  for (const std::string& name : matches(others, R"((\w+))"))
+    CHECK_MESSAGE(has(page, "`" + name + "`"), name, " is not on the page");
+}
+
+TEST_CASE("the scripts' own variables are on the page, too") {
+  const std::string page = text_of(root / "docs/environment.md");
+  std::set<std::string> read;
+  for (const char* folder : {"benchmarks", "course", "docs", "examples"})
+    for (const auto& entry : fs::recursive_directory_iterator(root / folder))
+      if (entry.path().extension() == ".py")
+        read.merge(matches(text_of(entry.path()), R"re(environ(?:\.get\(|\[)"(LIMULUS_\w+)")re"));
+  CHECK(read.contains("LIMULUS_PREFIX"));
+  for (const std::string& name : read)
+    CHECK_MESSAGE(has(page, "| `" + name + "` |"), name, " is not on the page");
+}
