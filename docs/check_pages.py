@@ -4,7 +4,7 @@
     docs/check_pages.py PROGRAM [--update] [PAGE ...]
 
   * every {num} and {calc}, in a line or as a block, is computed from `PROGRAM explain --json`;
-  * every {layer}, {walk}, {parameters} and {drawing} is made, with the same checks;
+  * every {layer}, {walk}, {parameters}, {drawing} and {picture} is made, with the same checks;
   * every function that is shown by {excerpt} is where it is said to be;
   * every ```console block is run, in the repository's root, and what it prints is compared; "..."
     in the page stands for anything within a line, and a line of "..." for any lines. What `limulus
@@ -37,10 +37,11 @@ import drawings  # noqa: E402
 import excerpts  # noqa: E402
 import network  # noqa: E402
 import page_numbers  # noqa: E402
+import pictures  # noqa: E402
 import tables  # noqa: E402
 
 MADE = {"{excerpt}": excerpts.excerpt, "{drawing}": drawings.drawing, "{layer}": tables.layer,
-        "{walk}": tables.walk, "{parameters}": lambda words: tables.parameters(words.split())}
+        "{picture}": pictures.picture, "{walk}": tables.walk, "{parameters}": lambda words: tables.parameters(words.split())}
 
 ROLE = re.compile(r"\{(num|calc|quoted)\}`([^`]*)`")
 FENCE = re.compile(r"^\s*(`{3,}|:{3,})(\{?[\w-]*\}?)\s*(.*)$")

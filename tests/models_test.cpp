@@ -173,6 +173,21 @@ TEST_CASE("initialize: the paper's recipe") {
   CHECK(std::abs(mean(w).item()) < 1e-4);
 }
 
+TEST_CASE("initialize: filters that begin small, and a gradient that is large") {
+  const auto he = make_model("alexnet", 5, cpu());
+  const auto filters = make_model("alexnet", 5, cpu());
+  initialize(*he, Recipe::he, 1);
+  initialize(*filters, Recipe::filters, 1);
+  for (const auto& [name, t] : filters->parameters()) {
+    CAPTURE(name);
+    const Tensor was = parameter(*he, name).detach();
+    const double factor = name == "conv1.weight"   ? 0.003 / std::sqrt(2.0 / 363)
+                          : name == "conv2.weight" ? 5
+                                                   : 1;
+    CHECK(amax(reshape(abs(t.detach() - was * factor), {t.numel()}), 0).item() < 1e-6);
+  }
+}
+
 TEST_CASE("initialize: numbers depend on seed and name alone") {
   const auto first = make_model("lenet5", 10, device("reference"));
   const auto other = make_model("lenet5", 7, device("reference"));  // another last layer

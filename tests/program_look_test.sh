@@ -87,6 +87,31 @@ check '--compare: nothing' 1 '^error: nowhere.jpg: ' "$limulus" look "$checkpoin
 check '--compare: of two photographs' 1 'one photograph is compared, and 2 are named' \
   "$limulus" look "$checkpoint" "$picture" "$trained_on" --compare "$picture" --out no.html
 
+# ---- the convolutions alone --------------------------------------------------------------------------
+check 'convert --convolutions' 0 '^[0-9]+ numbers of conv1, conv2, conv3 from run/checkpoint.safetensors to eye.safetensors, as bf16; left out: fc4$' \
+  "$limulus" convert "$checkpoint" eye.safetensors --convolutions
+check 'their type' 0 '^conv1.weight +BF16' "$limulus" convert eye.safetensors --list
+check 'to a folder' 1 'eye is to be a .safetensors file' "$limulus" convert "$checkpoint" eye --convolutions
+check 'of what is no checkpoint' 1 '^error: ' "$limulus" convert eye.safetensors again.safetensors --convolutions
+check 'look --png --maps' 0 'conv1.png: 9 of 32 maps of 32 x 32, the strongest first' \
+  "$limulus" look eye.safetensors "$picture" --png maps --maps 9
+check 'explain --element' 0 'weights of eye.safetensors \(fc4 drawn with seed 1\)' \
+  "$limulus" explain --layer conv1 --element 0,5,5 --checkpoint eye.safetensors --image "$picture"
+check 'figure 3' 0 '^eye.html \(' "$limulus" figure 3 eye.safetensors --out eye.html
+while read -r command; do
+  # shellcheck disable=SC2086
+  check "no answer from the convolutions alone: $command" 1 'it has the weights of the convolutions alone, and none of fc4' \
+    "$limulus" $command
+done << COMMANDS
+predict eye.safetensors $picture
+evaluate eye.safetensors --data data
+look eye.safetensors $picture --out no.html
+look eye.safetensors $picture --json
+look $checkpoint $picture --compare eye.safetensors --out no.html
+figure 4 eye.safetensors $picture --out no.html
+report eye.safetensors --out no.html
+COMMANDS
+
 # ---- figures ----------------------------------------------------------------------------------------
 check 'figure 1' 0 'relu: rate [0-9.]+, [0-9.]+ % training error after [0-9]+ epochs' \
   "$limulus" figure 1 data --epochs 2 --images 8

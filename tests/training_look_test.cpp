@@ -177,4 +177,10 @@ TEST_CASE("what does not fit is refused with the sizes") {
   const Image sheet = map_sheet(look.layers[0]);  // 6 maps of 28 x 28 in 3 columns, 1 pixel apart
   CHECK(sheet.width == 3 * 28 + 2);
   CHECK(sheet.height == 2 * 28 + 1);
+  const Image four = map_sheet(look.layers[0], 4);  // the same four that come first
+  CHECK(four.width == 2 * 28 + 1);
+  CHECK(four.height == 2 * 28 + 1);
+  CHECK(map_sheet(look.layers[0], 100).rgb == sheet.rgb);
+  for (int y = 0; y < 28; ++y)
+    for (int x = 0; x < 2 * 28 + 1; ++x) CHECK(*four.pixel(x, y) == *sheet.pixel(x, y));
 }

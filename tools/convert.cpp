@@ -1,5 +1,6 @@
 // limulus convert: weights between a checkpoint, plain safetensors and a folder of .npy files.
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cctype>
@@ -18,6 +19,7 @@
 #include "tools/commands.h"
 #include "tools/terminal.h"
 #include "training/checkpoint.h"
+#include "training/convolutions.h"
 #include "training/data/class_names.h"
 
 namespace limulus::tools {
@@ -27,7 +29,7 @@ namespace fs = std::filesystem;
 
 struct ConvertArguments {
   std::string from, to;
-  bool list = false, all = false;
+  bool list = false, all = false, convolutions = false;
 };
 
 std::string beginning_of(const std::string& text) {
@@ -220,12 +222,26 @@ void write_folder(const fs::path& folder, const std::vector<std::string>& names,
                          printable(folder.string())));
 }
 
+void convert_convolutions(const ConvertArguments& a) {
+  if (fs::path(a.to).extension() != ".safetensors")
+    throw ValueError(
+        fmt::format("convert --convolutions: {} is to be a .safetensors file", printable(a.to)));
+  const bool replaced = fs::exists(a.to);
+  const SavedConvolutions saved = save_convolutions(a.from, a.to);
+  if (replaced) say_note(fmt::format("{} was there before; it was replaced", printable(a.to)));
+  fmt::print("{} numbers of {} from {} to {}, as bf16; left out: {}\n", saved.numbers,
+             fmt::join(saved.layers, ", "), printable(a.from), printable(a.to),
+             fmt::join(saved.left_out, ", "));
+}
+
 void convert(const ConvertArguments& a) {
   std::error_code unknown;  // reading it says what is wrong
   const bool from_folder = fs::is_directory(a.from, unknown);
   if (a.list) return list(SafetensorsFile(a.from));
   if (a.to.empty())
     throw ValueError("convert: where to? Name a .safetensors file or a folder, or use --list");
+
+  if (a.convolutions) return convert_convolutions(a);
 
   std::vector<std::string> names;
   const std::vector<NpyArray> arrays =
@@ -253,6 +269,8 @@ void add_convert(CLI::App& app) {
       "Example: limulus convert runs/alexnet/checkpoint.safetensors weights.safetensors\n"
       "         limulus convert weights.safetensors weights_npy\n"
       "         limulus convert runs/alexnet/checkpoint.safetensors --list\n"
+      "         limulus convert runs/alexnet/checkpoint.safetensors eye.safetensors "
+      "--convolutions\n"
       "A tensor velocity/conv1.weight becomes velocity/conv1.weight.npy in the folder, and comes "
       "back\n"
       "under its name. A name that is no portable file name is an error.");
@@ -261,8 +279,12 @@ void add_convert(CLI::App& app) {
       ->check(CLI::ExistingPath);
   c->add_option("to", a->to, "A .safetensors file, or a folder for .npy files");
   c->add_flag("--all", a->all, "Velocities, the data's mean and the history too, not only weights");
+  c->add_flag("--convolutions", a->convolutions,
+              "Of a checkpoint: the convolutions alone, as bf16, with what explain, look --png and "
+              "figure 3 need")
+      ->excludes("--all");
   c->add_flag("--list", a->list, "List the tensors of a .safetensors file")
-      ->excludes("to", "--all");
+      ->excludes("to", "--all", "--convolutions");
   c->callback([a] { convert(*a); });
 }
 

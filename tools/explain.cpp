@@ -137,7 +137,7 @@ void explain_walk(const CLI::App& command, const ExplainArguments& a) {
     model = make_model(a.model, a.classes, device("reference"));
     in = {a.batch, spec.input[0], side, side};
   } else {
-    TrainedModel network = load_trained(a.element.checkpoint, "reference");
+    TrainedModel network = load_trained(a.element.checkpoint, "reference", Needs::convolutions);
     const Augment& input = network.config.augment;
     model = network.model;
     in = {a.batch, input.channels, input.crop, input.crop};

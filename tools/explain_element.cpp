@@ -4,6 +4,7 @@
 #include "tools/explain_element.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <charconv>
 #include <cmath>
@@ -116,7 +117,7 @@ Subject make_subject(const ElementArguments& a) {
     initialize(*s.model, Recipe::he, a.seed);
     s.origin = fmt::format("{}, weights drawn with seed {}", model, a.seed);
   } else {
-    const TrainedModel trained = load_trained(a.checkpoint, "cpu");
+    const TrainedModel trained = load_trained(a.checkpoint, "cpu", Needs::convolutions);
     config = trained.config;
     normalization = trained.normalization;
     model = config.model;
@@ -126,6 +127,9 @@ Subject make_subject(const ElementArguments& a) {
     copy_in_double(trained.model->parameters(), s.model->parameters());
     copy_in_double(trained.model->buffers(), s.model->buffers());
     s.origin = fmt::format("{}, weights of {}", model, a.checkpoint);
+    if (!trained.drawn.empty())
+      s.origin +=
+          fmt::format(" ({} drawn with seed {})", fmt::join(trained.drawn, ", "), config.seed);
   }
   s.model->eval();
   if (!a.image.empty()) {

@@ -48,7 +48,7 @@ Explanation convolution(const LayerRun& run, const Conv2d& layer, const Index& i
   e.formula = fmt::format("b[{}] + sum over c, fh, fw of  x[c, {}, {}] w[{}, c{}, fh, fw]", k,
                           tap(s.window.h, i[1], "fh"), tap(s.window.w, i[2], "fw"), k,
                           first > 0 ? fmt::format(" - {}", first) : "");
-  e.notes = {fmt::format("kernel {} is in group {} of {} and sees channels {} ... {}", k, group,
+  e.notes = {fmt::format("filter {} is in group {} of {} and sees channels {} ... {}", k, group,
                          s.groups, first, first + channels - 1),
              rows_and_columns(s.window, i[1], i[2])};
   if (!run.bias.data.empty()) e.terms.push_back({at("b", {k}), "", run.bias[{k}]});

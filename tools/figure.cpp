@@ -100,7 +100,7 @@ void architecture(const FigureArguments& a) {
 void kernels(const CLI::App& command, const FigureArguments& a) {
   use_threads(command, a.threads, a.device);
   check_writable(a.out);
-  const TrainedModel trained = load_trained(a.checkpoint, a.device);
+  const TrainedModel trained = load_trained(a.checkpoint, a.device, Needs::convolutions);
   TrainConfig config = load_config(a.checkpoint);
   config.device = "reference";  // the start depends on no device
   const auto start =

@@ -35,7 +35,7 @@ namespace fs = std::filesystem;
 struct LookArguments {
   std::string checkpoint, out, device = "cpu", target, layer, png, other;
   std::vector<std::string> photographs;
-  std::int64_t window = 0, stride = 0;
+  std::int64_t window = 0, stride = 0, maps = 0;
   int threads = 0;
   bool json = false;
   NeighbourOptions neighbours;
@@ -67,10 +67,12 @@ void write_maps(const LookArguments& a, const Look& look, const std::string& pho
     const fs::path path =
         fs::path(a.png) /
         fmt::format("{}.{}.png", fs::path(photograph).stem().string(), layer.name);
-    const std::vector<std::uint8_t> bytes = encode_png(map_sheet(layer));
+    const std::vector<std::uint8_t> bytes = encode_png(map_sheet(layer, a.maps));
     write_file_atomically(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    const std::int64_t all = layer.y.size(1), shown = a.maps > 0 ? std::min(a.maps, all) : all;
     fmt::print("{}: {} maps of {} x {}, the strongest first\n", printable(path.string()),
-               layer.y.size(1), layer.y.size(2), layer.y.size(3));
+               shown < all ? fmt::format("{} of {}", shown, all) : fmt::to_string(all),
+               layer.y.size(2), layer.y.size(3));
   }
 }
 
@@ -140,9 +142,10 @@ void look(const CLI::App& app, const LookArguments& a, const std::string& comman
     throw ValueError("look: --layer chooses what --png writes; give --png DIR, too");
   if (!a.json) check_names(a.photographs);
   use_threads(app, a.threads, a.device);
-  const TrainedModel trained = load_trained(a.checkpoint, a.device);
+  const Needs needs = a.png.empty() ? Needs::all_layers : Needs::convolutions;
+  const TrainedModel trained = load_trained(a.checkpoint, a.device, needs);
   if (!a.other.empty()) return compare(a, trained, command);
-  const LookOptions options = {target_of(a, trained), a.window, a.stride, true};
+  const LookOptions options = {target_of(a, trained), a.window, a.stride, a.png.empty()};
   if (!a.json && a.png.empty())  // what cannot be written is told before the work
     for (const std::string& path : a.photographs) check_writable(page_path(a, path));
   std::optional<TrainingPhotographs> training;
@@ -208,6 +211,9 @@ void add_look(CLI::App& app) {
   CLI::Option* png =
       c->add_option("--png", a->png, "Write layers' maps as pictures into this folder instead");
   c->add_option("--layer", a->layer, "With --png: this layer alone")->needs(png);
+  c->add_option("--maps", a->maps, "With --png: only so many of a layer's maps")
+      ->needs(png)
+      ->check(CLI::Range(1, 1'000'000));
   add_neighbour_options(*c, a->neighbours);
   c->add_option("--device", a->device, "limulus devices lists them")->capture_default_str();
   add_plugin_option(*c, a->device);

@@ -154,7 +154,8 @@ void add_train_options(CLI::App& c, TrainArguments& a) {
   c.add_option("--data", a.data, "Class folders, Flowers-17, MNIST/Fashion-MNIST or CIFAR-10")
       ->take_last();
   add_layout_options(c, a.layout, a.test_folder);
-  c.add_option("--recipe", a.recipe, "default, or paper: initialization and rates as in 2012")
+  c.add_option("--recipe", a.recipe,
+               "default, paper (as in 2012), or filters (conv1 shows what it learned)")
       ->capture_default_str();
   c.add_option("--out", a.out, "Folder of checkpoint and report (default: runs/MODEL)");
   c.add_flag("--resume", a.resume, "Go on with the checkpoint in --out");

@@ -169,8 +169,16 @@ void save_checkpoint(const std::filesystem::path& path, const Module& model, con
   write_safetensors(path, std::move(items), metadata, {.keep_previous = true});
 }
 
-void load_weights(const SafetensorsFile& file, Module& model, bool in_place) {
-  const std::vector<NamedTensor> targets = state_of(model);
+void load_weights(const SafetensorsFile& file, Module& model, bool in_place,
+                  const std::vector<std::string>& left_out) {
+  std::vector<NamedTensor> targets = state_of(model);
+  for (const std::string& layer : left_out)
+    if (std::erase_if(targets, [&](const NamedTensor& target) {
+          return target.first.substr(0, target.first.rfind('.')) == layer;
+        }) == 0)
+      throw FileError(fmt::format(
+          "{}: it leaves out the layer '{}', and the network has none of this name with weights",
+          file.path().string(), printable(layer)));
   std::vector<std::string> missing, unknown;
   for (const auto& [name, t] : targets)
     if (file.find(name) == nullptr) missing.push_back(name);

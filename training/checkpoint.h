@@ -40,9 +40,11 @@ bool belongs_to_model(const std::string& name);
 // Copies the file's values into the parameters and buffers of `model`. FileError, and nothing is
 // changed, when a name is missing or unknown, a shape or type differs, or a value is not finite.
 // A file that has no parameters under the network's names says what both sides have.
+// Layers in `left_out` ("fc6") keep what they have, and the file must have nothing of them.
 // With `in_place`, weights are used where the mapped file has them, if the device computes in host
 // memory: a program that looks at one picture and ends never copies 244 MB.
-void load_weights(const SafetensorsFile& file, Module& model, bool in_place = false);
+void load_weights(const SafetensorsFile& file, Module& model, bool in_place = false,
+                  const std::vector<std::string>& left_out = {});
 
 // The same for velocities; load_weights() first.
 void load_velocities(const SafetensorsFile& file, Sgd& optimizer);

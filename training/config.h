@@ -12,7 +12,7 @@ namespace limulus {
 
 struct TrainConfig {
   std::string model = "alexnet";
-  std::string recipe = "default";  // "default" or "paper": initialization, rate, schedule
+  std::string recipe = "default";  // or "paper", "filters": initialization, rate, schedule
   std::string data;                // a folder (training/data/dataset.h says which layouts)
   std::string layout = "auto";     // how it is read: name_of(Layout)
   std::string test_folder;         // DatasetOptions::test_folder

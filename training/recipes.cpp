@@ -1,5 +1,7 @@
 // Which settings go with which network: `default` learns on small sets within minutes, `paper` is
-// section 5 of Krizhevsky et al. 2012 to the letter, where the letter can be kept.
+// section 5 of Krizhevsky et al. 2012 to the letter, where the letter can be kept; `filters` is
+// `default` from weights with which conv1's filters show soon what they learn
+// (models/initialize.h).
 #include <fmt/core.h>
 
 #include "core/error.h"
@@ -57,9 +59,9 @@ void as_in_2012(TrainConfig& c) {
 TrainConfig default_config(const std::string& model, const std::string& recipe) {
   const ModelSpec& spec = model_spec(model);
   const bool paper = recipe == "paper";
-  if (!paper && recipe != "default")
+  if (!paper && recipe != "default" && recipe != "filters")
     throw ValueError(fmt::format("recipe: there is no '{}'{}", recipe,
-                                 known_names(recipe, {"default", "paper"})));
+                                 known_names(recipe, {"default", "filters", "paper"})));
 
   TrainConfig c;
   c.model = spec.name;

@@ -118,6 +118,18 @@ std::vector<std::string> read_classes(const SafetensorsFile& file) {
   return classes;
 }
 
+// The layers of which the file has no weights, if it is one of save_convolutions().
+std::vector<std::string> read_left_out(const SafetensorsFile& file, Needs needs) {
+  if (file.metadata().find("left_out") == file.metadata().end()) return {};
+  auto layers = SortedJson::parse(metadata_of(file, "left_out")).get<std::vector<std::string>>();
+  if (needs == Needs::all_layers && !layers.empty())
+    throw ValueError(fmt::format(
+        "it has the weights of the convolutions alone, and none of {}. `explain`, `look --png` and "
+        "`figure 3` can use it; everything else needs a checkpoint of limulus train",
+        names_text(layers)));
+  return layers;
+}
+
 }  // namespace
 
 void check_same_run(const std::filesystem::path& checkpoint, const TrainConfig& config) {
@@ -173,7 +185,8 @@ TrainConfig load_config(const std::filesystem::path& path) {
   });
 }
 
-TrainedModel load_trained(const std::filesystem::path& path, const std::string& device_name) {
+TrainedModel load_trained(const std::filesystem::path& path, const std::string& device_name,
+                          Needs needs) {
   Backend& backend = *devices(device_name).front();
   TrainedModel t;
   t.config = load_config(path);
@@ -188,9 +201,14 @@ TrainedModel load_trained(const std::filesystem::path& path, const std::string& 
       t.test_print = read_print(prints.at("held_out").get<std::string>());
     }
     const auto classes = static_cast<std::int64_t>(t.classes.size());
-    const UnfilledParameters about_to_be_loaded;
-    t.model = build_model(t.config, classes, backend);
-    load_weights(file, *t.model, /*in_place=*/true);
+    t.drawn = read_left_out(file, needs);
+    if (t.drawn.empty()) {
+      const UnfilledParameters about_to_be_loaded;
+      t.model = build_model(t.config, classes, backend);
+    } else {
+      t.model = initial_model(t.config, classes, backend);
+    }
+    load_weights(file, *t.model, /*in_place=*/true, t.drawn);
     const Augment& input = t.config.augment;
     try {
       t.model->walk({1, input.channels, input.crop, input.crop});

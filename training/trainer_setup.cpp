@@ -43,7 +43,7 @@ std::shared_ptr<Module> build_model(const TrainConfig& c, std::int64_t classes, 
 std::shared_ptr<Module> initial_model(const TrainConfig& c, std::int64_t classes,
                                       Backend& backend) {
   auto model = build_model(c, classes, backend);
-  initialize(*model, c.recipe == "paper" ? Recipe::paper : Recipe::he, c.seed);
+  initialize(*model, c.recipe == "default" ? Recipe::he : recipe_from(c.recipe), c.seed);
   return model;
 }
 

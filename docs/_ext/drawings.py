@@ -111,13 +111,14 @@ def window(model: str, layer: str) -> str:
     f, s, p = (step["window"][key][0] for key in ("kernel", "stride", "padding"))
     last = (out - 1) * s - p
     unused = n + p - (last + f)
-    words = (f"First: the {n} x {n} input and the {out} x {out} output, to one scale, with the "
-             "first, the second and the last window. "
+    words = (f"First: the {n} x {n} input and the {out} x {out} output, to one scale. Orange is "
+             "the first window, blue the second, green the last; the small squares in the output "
+             "are the values that these three make. "
              f"The last begins at {last} and ends at {last + f - 1}"
              + (f" (padding ends at {n + p - 1})" if p else "")
              + ("; nothing is left over. " if unused == 0 else f"; {unused} left over. ")
              + f"Second: the corner, magnified; neighbouring windows share {max(0, f - s)} of {f} "
-             "columns.")
+             "columns" + (", in the dashed frame." if f > s else "."))
     return figure([whole(step), corner(step)], words)
 
 
@@ -140,7 +141,7 @@ def crops() -> str:
 def channels(model: str, size: str) -> str:
     """LRN's windows over channels: one in the middle, and the clipped ones at both ends."""
     size, count = int(size), layers(model)["lrn1"]["in_channels"]
-    svg = Svg(620, 118, f"windows of {size} over {count} channels")
+    svg = Svg(620, 134, f"windows of {size} over {count} channels")
     unit = 600 / count
     for row, i in enumerate((0, count // 2, count - 1)):
         y = 8 + row * 28
@@ -149,9 +150,11 @@ def channels(model: str, size: str) -> str:
             kind = "d-first" if c == i else "d-second" if first <= c <= last else "d-cell"
             svg.rect(10 + c * unit, y, unit, 14, kind)
         side = "start" if i == 0 else "end" if i == count - 1 else "middle"
-        svg.text(10 + (i + 0.5) * unit, y + 25, f"{first} ... {last}", side)
-    return figure([svg.done()], f"The {count} channels at one place. The channel that is "
-                  f"normalized, and its window of {size}: clipped at both ends.")
+        svg.text(10 + (i + 0.5) * unit, y + 25, f"channels {first} ... {last}", side)
+    svg.text(310, 130, f"channel 0 at the left, {count - 1} at the right")
+    return figure([svg.done()], f"The {count} channels at one place, three times: the "
+                  f"channel that is normalized (orange), and the others of its window of {size} "
+                  "(blue). At both ends the window is clipped.")
 
 
 def areas(model: str) -> str:
@@ -234,7 +237,7 @@ def probabilities(*options: str) -> str:
 
 
 def towers() -> str:
-    """Each tower's half of the outputs, layer by layer, and where kernels see both halves."""
+    """Each tower's half of the outputs, layer by layer, and where filters see both halves."""
     steps = [s for s in explain("alexnet")["steps"] if s["parameters"]]
     halves = [[s["out"][1] // 2, *s["out"][2:]] for s in steps]
     unit = 64 / math.sqrt(math.prod(halves[0]))
@@ -255,7 +258,7 @@ def towers() -> str:
     svg.text(30, 16, "tower 0", "start")
     svg.text(30, 184, "tower 1", "start")
     return figure([svg.done()], "What each tower holds of a layer's outputs (areas to scale, sizes "
-                  "below), and what kernels see: their own tower, or both where lines cross.")
+                  "below), and what filters see: their own tower, or both where lines cross.")
 
 
 DRAWINGS = {"window": window, "crops": crops, "channels": channels, "areas": areas,

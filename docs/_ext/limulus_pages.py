@@ -6,6 +6,7 @@ Roles:       {num}`conv1.parameters`    a number from the program (page_numbers.
 Directives:  {calc}                     one calculation a line, set out
              {layer} conv1              a layer's sizes, parameters and costs, as a table
              {drawing} window alexnet conv1
+             {picture} seen conv1       what a trained network sees in a photograph (pictures.py)
              {parameters} MODEL ...     numbers of parameters of whole networks
              {walk} MODEL               a network in one table, with links to its layers' pages
              {excerpt} FILE FUNCTION    a function out of the source, or a part of it (excerpts.py)
@@ -26,6 +27,7 @@ import excerpts
 import latex
 import mathml
 import page_numbers
+import pictures
 import tables
 from page_numbers import NumberError
 
@@ -76,6 +78,11 @@ class Calculations(Checked):
 class Drawing(Checked):
     def markup(self):
         return drawings.drawing(self.arguments[0])
+
+
+class Picture(Checked):
+    def markup(self):
+        return pictures.picture(self.arguments[0])
 
 
 class Layer(Checked):
@@ -163,6 +170,7 @@ def setup(app):
     app.add_role("quoted", role(quoted))
     app.add_directive("calc", Calculations)
     app.add_directive("drawing", Drawing)
+    app.add_directive("picture", Picture)
     app.add_directive("layer", Layer)
     app.add_directive("parameters", Parameters)
     app.add_directive("walk", Walk)

@@ -85,8 +85,8 @@ def layer(name: str) -> str:
                     f"+ 1 = {name}.out_width")
     elif step["kind"] == "Linear":
         size = "one for each row of the weights"
-    else:  # a window of one value, moved by one
-        size = calc(f"floor(({n['in_width']} - 1 + 2*0)/1) + 1 = {name}.out_width")
+    else:
+        size = "as its input"
     rows.insert(0, ["output size", size])
     rows += learned(step, n) if step["parameters"] else fixed(step, n)
     sizes = "*".join(str(size) for size in step["out"][1:])

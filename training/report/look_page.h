@@ -26,7 +26,8 @@ std::string look_page(const TrainedModel& trained, const Look& look, const Image
 std::string look_json(const TrainedModel& trained, const Look& look, const LookTitle& title);
 
 // All maps of a layer as one grey picture, the strongest first: each between its least value
-// (black) and its largest (white). ValueError where the layer has none.
-Image map_sheet(const SeenLayer& layer);
+// (black) and its largest (white); of `most` maps, if that is not 0. ValueError where the layer has
+// none.
+Image map_sheet(const SeenLayer& layer, std::int64_t most = 0);
 
 }  // namespace limulus

@@ -85,12 +85,13 @@ Json neighbours_json(const TrainedModel& trained, const Neighbours& found, bool 
   return json;
 }
 
-Image map_sheet(const SeenLayer& layer) {
+Image map_sheet(const SeenLayer& layer, std::int64_t most) {
   const Shape shape = layer.y.shape();
   if (shape.rank() != 4)
     throw ValueError(fmt::format("look: {} has no maps: its output is a row of {} values",
                                  layer.name, layer.y.numel()));
-  const std::int64_t maps = shape[1], h = shape[2], w = shape[3], gap = 1;
+  const std::int64_t maps = most > 0 ? std::min(most, shape[1]) : shape[1];
+  const std::int64_t h = shape[2], w = shape[3], gap = 1;
   const auto columns = static_cast<std::int64_t>(std::ceil(std::sqrt(static_cast<double>(maps))));
   const std::int64_t rows = (maps + columns - 1) / columns;
   Image sheet;
@@ -99,7 +100,7 @@ Image map_sheet(const SeenLayer& layer) {
   sheet.rgb.assign(3 * static_cast<std::size_t>(sheet.width) * sheet.height, 128);
   const std::vector<float> y = floats_of(layer.y);
   const std::vector<MapSummary> order = strongest_maps(layer);
-  for (std::size_t i = 0; i < order.size(); ++i) {
+  for (std::size_t i = 0; i < static_cast<std::size_t>(maps); ++i) {
     const float* map = y.data() + order[i].channel * h * w;
     const auto [low, high] = std::minmax_element(map, map + h * w);
     const float range = *high > *low ? *high - *low : 1;
