@@ -41,7 +41,8 @@ import pictures  # noqa: E402
 import tables  # noqa: E402
 
 MADE = {"{excerpt}": excerpts.excerpt, "{drawing}": drawings.drawing, "{layer}": tables.layer,
-        "{picture}": pictures.picture, "{walk}": tables.walk, "{parameters}": lambda words: tables.parameters(words.split())}
+        "{picture}": pictures.picture, "{walk}": tables.walk,
+        "{parameters}": lambda words: tables.parameters(words.split())}
 
 ROLE = re.compile(r"\{(num|calc|quoted)\}`([^`]*)`")
 FENCE = re.compile(r"^\s*(`{3,}|:{3,})(\{?[\w-]*\}?)\s*(.*)$")

@@ -11,8 +11,8 @@ enum class Recipe {
   paper,    // weights N(0, 0.01); biases 1 in conv2, conv4, conv5 and the hidden fully connected
             // layers, so that their ReLUs begin with positive inputs, 0 elsewhere (section 5)
   he,       // He normal by fan_in, biases 0; last layer N(0, 0.01), so that no class is preferred
-  filters,  // as he, but conv1's weights are N(0, 0.003) and conv2's 5 times as large: conv1's start
-            // is so small, and its gradient so large, that its filters soon show what they learned
+  filters,  // as he, but conv1's weights are N(0, 0.003) and conv2's 5 times as large: conv1 starts
+            // so small, and its gradient is so large, that its filters soon show what they learned
   pytorch   // uniform in +-1/sqrt(fan_in), weights and biases
 };
 
