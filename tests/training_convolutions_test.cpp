@@ -74,6 +74,7 @@ TEST_CASE("the convolutions of a checkpoint: trained ones, and the rest as the r
 TEST_CASE("what needs all layers refuses a file of convolutions, and says what it is") {
   const Kept kept;
   const std::string message = message_of<FileError>([&] { load_trained(kept.file, "cpu"); });
+  CHECK(message.find("damaged") == std::string::npos);  // nothing is wrong with the file
   CHECK(message.find("it has the weights of the convolutions alone, and none of fc3, fc4, fc5") !=
         std::string::npos);
   // Nor is a part taken for the whole when it is saved again.
