@@ -23,6 +23,7 @@ if "$limulus" devices | grep -q '^opencl:0'; then
   check 'OpenCL: no fallback in training' 0 'Held-out accuracy' env LIMULUS_STRICT=1 \
     "$limulus" train --model lenet5 --data "$source_dir/data/flowers5" --epochs 1 --batch 250 \
     --device opencl:0 --out on_opencl
+  check 'OpenCL: --resume keeps the device' 0 'Device .*OpenCL [1-9]' "$limulus" train --out on_opencl --resume
   check 'OpenCL: bf16 is for the processor' 1 'cannot read weights stored as bf16' "$limulus" \
     bench --model lenet5 --batch 1 --repeat 1 --inference --weights bf16 --device opencl:0
 else
