@@ -88,7 +88,7 @@ class Needs(HTMLParser):
     def handle_data(self, data):
         if self.within in ("style", "script"):
             self.found += re.findall(
-                r"url\([^)]*\)|@import[^;]*|https?:[^\s'\")]*|\bfetch\(|\bimport\b", data)
+                r"url\((?!#)[^)]*\)|@import[^;]*|https?:[^\s'\")]*|\bfetch\(|\bimport\b", data)
 
 
 def run_browser(*options: str) -> str:
