@@ -7,9 +7,9 @@ void matmul(std::int64_t m, std::int64_t n, std::int64_t p, In a, In b, Out c) {
   // BEGIN SOLUTION 3.5
   for (std::int64_t i = 0; i < m; ++i)
     for (std::int64_t j = 0; j < n; ++j) {
-      double sum = 0;
-      for (std::int64_t l = 0; l < p; ++l) sum += a[i * p + l] * b[l * n + j];
-      c[i * n + j] = sum;
+      double product = 0;
+      for (std::int64_t l = 0; l < p; ++l) product += a[i * p + l] * b[l * n + j];
+      c[i * n + j] = product;
     }
   // END SOLUTION
 }
