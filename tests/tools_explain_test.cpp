@@ -2,6 +2,9 @@
 // kernel computed, forward and backward, for every kind of layer that a network has; kinds and
 // options that are in none of them by a call.
 #include <doctest/doctest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <cmath>
@@ -237,4 +240,19 @@ TEST_CASE("one convolution or pool of any size") {
   check_refused("conv2d --input 3x7x7 --ceil", "no --ceil");
   check_refused("max_pool2d --input 3x7x7 --dilation 2", "no --dilation");
   check_refused("conv2d --input 3x7x7 --stride 0", "stride 0 (height) must be from 1");
+}
+
+TEST_CASE("sizes are told without the memory of the weights") {
+  const pid_t child = fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    if (std::freopen("/dev/null", "w", stdout) == nullptr) _exit(3);
+    execl(LIMULUS_PROGRAM, "limulus", "explain", "alexnet", "--classes", "100000", nullptr);
+    _exit(2);
+  }
+  int status = 0;
+  rusage used{};
+  REQUIRE(wait4(child, &status, 0, &used) == child);
+  CHECK(status == 0);
+  CHECK(used.ru_maxrss < 1'000'000);  // KiB; fc8 alone has 4,096 * 100,000 weights of 4 bytes
 }

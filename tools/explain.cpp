@@ -14,6 +14,7 @@
 #include "layers/avg_pool2d.h"
 #include "layers/conv2d.h"
 #include "layers/max_pool2d.h"
+#include "layers/module.h"
 #include "layers/walk.h"
 #include "models/alexnet_towers.h"
 #include "models/models.h"
@@ -134,6 +135,7 @@ void explain_walk(const CLI::App& command, const ExplainArguments& a) {
   if (!trained) {
     const ModelSpec& spec = model_spec(a.model);
     const std::int64_t side = a.size > 0 ? a.size : spec.input[-1];
+    const UnfilledParameters only_its_sizes;  // fc8 of a million classes has 16 GB of weights
     model = make_model(a.model, a.classes, device("reference"));
     in = {a.batch, spec.input[0], side, side};
   } else {
