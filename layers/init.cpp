@@ -25,6 +25,7 @@ double xavier(const Shape& w) { return 2.0 / static_cast<double>(fan_in(w) + fan
 
 std::int64_t fan_in(const Shape& weight) { return taps(weight) * weight[1]; }
 std::int64_t fan_out(const Shape& weight) { return taps(weight) * weight[0]; }
+double he_deviation(const Shape& weight) { return deviation_of(he(weight)); }
 
 void constant(Tensor& t, double value) {
   const NoGrad setting_values;
@@ -35,7 +36,7 @@ void normal(Tensor& t, double mean, double deviation, Rng& rng) {
 }
 void uniform(Tensor& t, double low, double high, Rng& rng) { fill_uniform(t, low, high, rng); }
 
-void he_normal(Tensor& t, Rng& rng) { normal(t, 0, deviation_of(he(t.shape())), rng); }
+void he_normal(Tensor& t, Rng& rng) { normal(t, 0, he_deviation(t.shape()), rng); }
 void he_uniform(Tensor& t, Rng& rng) {
   const double limit = limit_of(he(t.shape()));
   uniform(t, -limit, limit, rng);

@@ -16,6 +16,8 @@ namespace limulus::init {
 // Of a Linear weight [out, in] or a Conv2d weight [K, C/groups, FH, FW]; ShapeError for others.
 std::int64_t fan_in(const Shape& weight);
 std::int64_t fan_out(const Shape& weight);
+// sqrt(2 / fan_in), the standard deviation that he_normal draws with.
+double he_deviation(const Shape& weight);
 
 // All overwrite t, recorded or not, with the same numbers on every backend.
 void constant(Tensor& t, double value);

@@ -3,7 +3,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/error.h"
 #include "core/names.h"
@@ -50,14 +49,13 @@ bool starts_positive(const Learner& l) {
   return l.conv ? l.number == 2 || l.number == 4 || l.number == 5 : !l.last;
 }
 
-// Recipe::filters: He's standard deviation, sqrt(2 / fan_in), but for conv1, conv2 and the last
-// layer. What comes before conv2's ReLU begins at 0.2 of its size with He's weights, and the
-// gradient of conv1's weights at 5 times.
-double deviation_for_filters(const Learner& l) {
-  if (l.conv && l.number == 1) return 0.003;
-  if (l.last) return 0.01;
-  const double he = std::sqrt(2 / static_cast<double>(init::fan_in(l.weight.shape())));
-  return l.conv && l.number == 2 ? 5 * he : he;
+// Of normal weights. With Recipe::filters what comes before conv2's ReLU begins at 0.2 of its size
+// with He's weights, and the gradient of conv1's weights at 5 times.
+double deviation_of(Recipe recipe, const Learner& l) {
+  if (recipe == Recipe::paper || l.last) return 0.01;
+  const double he = init::he_deviation(l.weight.shape());
+  if (recipe != Recipe::filters || !l.conv || l.number > 2) return he;
+  return l.number == 1 ? 0.003 : 5 * he;
 }
 
 }  // namespace
@@ -90,30 +88,15 @@ void initialize(Module& network, Recipe recipe, std::uint64_t seed) {
     };
     Rng weights = numbers_for(".weight"), biases = numbers_for(".bias");
     const std::int64_t fan_in = init::fan_in(l.weight.shape());
-    double bias = 0;
-    switch (recipe) {
-      case Recipe::paper:
-        init::normal(l.weight, 0, 0.01, weights);
-        bias = starts_positive(l) ? 1 : 0;
-        break;
-      case Recipe::he:
-        if (l.last)
-          init::normal(l.weight, 0, 0.01, weights);
-        else
-          init::he_normal(l.weight, weights);
-        break;
-      case Recipe::filters:
-        init::normal(l.weight, 0, deviation_for_filters(l), weights);
-        break;
-      case Recipe::pytorch:
-        init::pytorch_default(l.weight, fan_in, weights);
-        break;
-    }
+    if (recipe == Recipe::pytorch)
+      init::pytorch_default(l.weight, fan_in, weights);
+    else
+      init::normal(l.weight, 0, deviation_of(recipe, l), weights);
     if (!l.bias.defined()) continue;
     if (recipe == Recipe::pytorch)
       init::pytorch_default(l.bias, fan_in, biases);
     else
-      init::constant(l.bias, bias);
+      init::constant(l.bias, recipe == Recipe::paper && starts_positive(l) ? 1 : 0);
   }
 }
 

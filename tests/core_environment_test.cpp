@@ -4,10 +4,7 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <regex>
 #include <set>
 #include <string>
@@ -15,7 +12,8 @@
 #include <vector>
 
 #include "core/error.h"
-#include "messages.h"
+#include "scoped_environment.h"
+#include "temporary_folder.h"
 
 using namespace limulus;
 namespace fs = std::filesystem;
@@ -23,11 +21,6 @@ namespace fs = std::filesystem;
 namespace {
 
 const fs::path root = LIMULUS_SOURCE_DIR;
-
-std::string text_of(const fs::path& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 
 // The library, the program and the examples; what tests and the course's judges do is their own.
 std::vector<fs::path> sources() {
@@ -56,42 +49,29 @@ std::set<std::string> names() {
   return all;
 }
 
-// A variable's value for the length of a scope. Its tests are this program's only threads.
-struct Set {
-  const std::string name;
-  const std::string before;
-  Set(std::string_view variable, const std::string& value)
-      : name(variable), before(environment::of_others(name.c_str())) {
-    setenv(name.c_str(), value.c_str(), 1);
-  }
-  ~Set() { before.empty() ? unsetenv(name.c_str()) : setenv(name.c_str(), before.c_str(), 1); }
-  Set(const Set&) = delete;
-  Set& operator=(const Set&) = delete;
-};
-
 }  // namespace
 
 TEST_CASE("each variable: what is allowed is taken, what is not is an error that lists it") {
   for (const environment::Variable& v : environment::variables()) {
     CAPTURE(v.name);
     for (const std::string_view word : v.words) {
-      const Set good(v.name, std::string(word));
+      const Environment good(std::string(v.name), std::string(word));
       CHECK(environment::value(v.name) == word);
     }
     {
-      const Set empty(v.name, "");
+      const Environment empty(std::string(v.name), "");
       CHECK(environment::value(v.name).empty());
     }
     if (v.allowed() == "a folder") continue;  // whose files are looked for when they are needed
     for (const char* wrong : {"yes", "2x", "-1", "DIRECT", " 1", "1 ", "00", "\x1b[31m"}) {
       CAPTURE(wrong);
-      const Set bad(v.name, wrong);
+      const Environment bad(std::string(v.name), wrong);
       const std::string said =
-          message<ValueError>([&] { static_cast<void>(environment::value(v.name)); });
+          message_of<ValueError>([&] { static_cast<void>(environment::value(v.name)); });
       CHECK(said.starts_with(std::string(v.name) + " is \""));
       CHECK(has(said, "but must be " + v.allowed() + "; unset it"));
       CHECK_FALSE(has(said, "\x1b"));
-      CHECK(message<ValueError>([] { environment::check(); }) == said);
+      CHECK(message_of<ValueError>([] { environment::check(); }) == said);
     }
   }
 }
@@ -107,17 +87,17 @@ TEST_CASE("what an error lists") {
 
 TEST_CASE("a switch") {
   for (const bool otherwise : {false, true}) {
-    const Set empty("LIMULUS_TRACE", "");
+    const Environment empty("LIMULUS_TRACE", "");
     CHECK(environment::is_on("LIMULUS_TRACE", otherwise) == otherwise);
-    const Set one("LIMULUS_TRACE", "1");
+    const Environment one("LIMULUS_TRACE", "1");
     CHECK(environment::is_on("LIMULUS_TRACE", otherwise));
-    const Set zero("LIMULUS_TRACE", "0");
+    const Environment zero("LIMULUS_TRACE", "0");
     CHECK_FALSE(environment::is_on("LIMULUS_TRACE", otherwise));
   }
 }
 
 TEST_CASE("docs/environment.md has a row for each variable, with its values") {
-  const std::string page = text_of(root / "docs/environment.md");
+  const std::string page = get_bytes(root / "docs/environment.md");
   for (const environment::Variable& v : environment::variables()) {
     std::string values;
     for (const std::string_view word : v.words)
@@ -136,7 +116,7 @@ TEST_CASE("core/environment.cpp alone reads the environment") {
   std::string others;
   for (const fs::path& path : sources()) {
     if (path == root / "core/environment.cpp") continue;
-    const std::string text = text_of(path);
+    const std::string text = get_bytes(path);
     CAPTURE(path.string());
     CHECK(matches(text, R"((getenv\s*\(|\benviron\b))").empty());
     used.merge(matches(text, R"re((?:value|is_on|checked)\("(LIMULUS_\w+)")re"));
@@ -144,18 +124,18 @@ TEST_CASE("core/environment.cpp alone reads the environment") {
     for (const std::string& name : matches(text, R"re(of_others\("(\w+)")re")) others += name + " ";
   }
   CHECK(used == names());
-  const std::string page = text_of(root / "docs/environment.md");
+  const std::string page = get_bytes(root / "docs/environment.md");
   for (const std::string& name : matches(others, R"((\w+))"))
     CHECK_MESSAGE(has(page, "`" + name + "`"), name, " is not on the page");
 }
 
 TEST_CASE("the scripts' own variables are on the page, too") {
-  const std::string page = text_of(root / "docs/environment.md");
+  const std::string page = get_bytes(root / "docs/environment.md");
   std::set<std::string> read;
   for (const char* folder : {"benchmarks", "course", "docs", "examples"})
     for (const auto& entry : fs::recursive_directory_iterator(root / folder))
       if (entry.path().extension() == ".py")
-        read.merge(matches(text_of(entry.path()), R"re(environ(?:\.get\(|\[)"(LIMULUS_\w+)")re"));
+        read.merge(matches(get_bytes(entry.path()), R"re(environ(?:\.get\(|\[)"(LIMULUS_\w+)")re"));
   CHECK(read.contains("LIMULUS_PREFIX"));
   for (const std::string& name : read)
     CHECK_MESSAGE(has(page, "| `" + name + "` |"), name, " is not on the page");

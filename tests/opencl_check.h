@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -12,6 +11,7 @@
 #include "backends/registry.h"
 #include "core/buffer_pool.h"
 #include "gradcheck/cases/op_cases.h"
+#include "scoped_environment.h"
 #include "temporary_folder.h"
 
 namespace limulus {
@@ -22,22 +22,6 @@ inline bool have_device() {
               doctest::getContextOptions()->currentTest->m_name);
   return false;
 }
-
-// An environment variable for the length of a scope.
-struct Environment {
-  const char* name;
-  std::string before;
-  bool was_set;
-  Environment(const char* variable, const std::string& value) : name(variable) {
-    const char* old = std::getenv(name);
-    was_set = old != nullptr;
-    if (was_set) before = old;
-    setenv(name, value.c_str(), 1);
-  }
-  ~Environment() { was_set ? setenv(name, before.c_str(), 1) : unsetenv(name); }
-  Environment(const Environment&) = delete;
-  Environment& operator=(const Environment&) = delete;
-};
 
 // A copy of the kernels in which `from` in `file` has become `to`.
 inline void edit_kernels(const std::filesystem::path& folder, const std::string& file,

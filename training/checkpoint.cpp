@@ -142,6 +142,10 @@ void load_all(const SafetensorsFile& file, const std::vector<NamedTensor>& targe
 
 }  // namespace
 
+std::string layer_of(const std::string& parameter) {
+  return parameter.substr(0, parameter.rfind('.'));
+}
+
 bool belongs_to_model(const std::string& name) {
   return !name.starts_with(velocity_prefix) && !name.starts_with(data_prefix) &&
          !name.starts_with(history_prefix);
@@ -174,7 +178,7 @@ void load_weights(const SafetensorsFile& file, Module& model, bool in_place,
   std::vector<NamedTensor> targets = state_of(model);
   for (const std::string& layer : left_out)
     if (std::erase_if(targets, [&](const NamedTensor& target) {
-          return target.first.substr(0, target.first.rfind('.')) == layer;
+          return layer_of(target.first) == layer;
         }) == 0)
       throw FileError(fmt::format(
           "{}: it leaves out the layer '{}', and the network has none of this name with weights",

@@ -36,6 +36,8 @@ void save_checkpoint(const std::filesystem::path& path, const Module& model, con
 
 // Whether a tensor of this name is the network's: not a velocity, nor of the data or the history.
 bool belongs_to_model(const std::string& name);
+// "tower0.conv2" of "tower0.conv2.weight".
+std::string layer_of(const std::string& parameter);
 
 // Copies the file's values into the parameters and buffers of `model`. FileError, and nothing is
 // changed, when a name is missing or unknown, a shape or type differs, or a value is not finite.

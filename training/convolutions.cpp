@@ -17,10 +17,6 @@
 namespace limulus {
 namespace {
 
-std::string layer_of(const std::string& parameter) {
-  return parameter.substr(0, parameter.rfind('.'));
-}
-
 void add_once(std::vector<std::string>& names, const std::string& name) {
   if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
 }
