@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "core/buffer_pool.h"
+#include "core/denormals.h"
 #include "core/error.h"
+#include "core/primitive_call.h"
 #include "core/trace.h"
 
 namespace limulus {
@@ -52,6 +54,13 @@ QueuedBackend::~QueuedBackend() {
 }
 
 // ---- the queue ----------------------------------------------------------------------------------
+
+void QueuedBackend::later(std::function<void(Backend&)> command) {
+  push([this, command = std::move(command), flush = FlushDenormals::active()] {
+    const FlushDenormals as_the_caller(flush);
+    command(*inner_);
+  });
+}
 
 void QueuedBackend::push(std::function<void()> command) {
   if (tracing()) {  // a trace wants each primitive's own time, under the caller's layer
@@ -133,125 +142,24 @@ void QueuedBackend::download(void* host, const void* src, std::size_t bytes) {
 
 // ---- primitives --------------------------------------------------------------------------------
 
-void QueuedBackend::gemm(DType dtype, const GemmShape& s, const void* a, const void* b, void* c) {
-  later(&Backend::gemm, dtype, s, a, b, c);
+void QueuedBackend::run_elsewhere(const PrimitiveCall& call) {
+  later([call](Backend& inner) { call.run(inner); });
 }
+
 void QueuedBackend::linear_forward(DType dtype, const LinearShape& s, const void* x, const void* w,
                                    const void* b, void* y) {
-  later(&Backend::linear_forward, dtype, s, x, w, b, y);
+  later([=](Backend& inner) { inner.linear_forward(dtype, s, x, w, b, y); });
 }
 std::size_t QueuedBackend::conv2d_packed_bytes(DType dtype, const Conv2dShape& s) {
   return inner_->conv2d_packed_bytes(dtype, s);
 }
 void QueuedBackend::conv2d_pack(DType dtype, const Conv2dShape& s, const void* w, void* packed) {
-  later(&Backend::conv2d_pack, dtype, s, w, packed);
-}
-void QueuedBackend::conv2d_forward(DType dtype, const Conv2dShape& s, const void* x, const void* w,
-                                   const void* b, void* y) {
-  later(&Backend::conv2d_forward, dtype, s, x, w, b, y);
-}
-void QueuedBackend::conv2d_backward_input(DType dtype, const Conv2dShape& s, const void* dy,
-                                          const void* w, void* dx) {
-  later(&Backend::conv2d_backward_input, dtype, s, dy, w, dx);
-}
-void QueuedBackend::conv2d_backward_weight(DType dtype, const Conv2dShape& s, const void* x,
-                                           const void* dy, void* dw) {
-  later(&Backend::conv2d_backward_weight, dtype, s, x, dy, dw);
-}
-void QueuedBackend::conv2d_backward_bias(DType dtype, const Conv2dShape& s, const void* dy,
-                                         void* db) {
-  later(&Backend::conv2d_backward_bias, dtype, s, dy, db);
-}
-void QueuedBackend::max_pool2d_forward(DType dtype, const Pool2dShape& s, const void* x, void* y,
-                                       void* argmax) {
-  later(&Backend::max_pool2d_forward, dtype, s, x, y, argmax);
-}
-void QueuedBackend::max_pool2d_backward(DType dtype, const Pool2dShape& s, const void* dy,
-                                        const void* argmax, void* dx) {
-  later(&Backend::max_pool2d_backward, dtype, s, dy, argmax, dx);
-}
-void QueuedBackend::avg_pool2d_forward(DType dtype, const Pool2dShape& s, const void* x, void* y) {
-  later(&Backend::avg_pool2d_forward, dtype, s, x, y);
-}
-void QueuedBackend::avg_pool2d_backward(DType dtype, const Pool2dShape& s, const void* dy,
-                                        void* dx) {
-  later(&Backend::avg_pool2d_backward, dtype, s, dy, dx);
-}
-void QueuedBackend::lrn_across_forward(DType dtype, const LrnShape& s, const void* x, void* y) {
-  later(&Backend::lrn_across_forward, dtype, s, x, y);
-}
-void QueuedBackend::lrn_across_backward(DType dtype, const LrnShape& s, const void* x,
-                                        const void* dy, void* dx) {
-  later(&Backend::lrn_across_backward, dtype, s, x, dy, dx);
+  later([=](Backend& inner) { inner.conv2d_pack(dtype, s, w, packed); });
 }
 void QueuedBackend::lrn_across_max_pool2d_forward(DType dtype, const LrnShape& s,
                                                   const Pool2dShape& pool, const void* x, void* y,
                                                   void* argmax) {
-  later(&Backend::lrn_across_max_pool2d_forward, dtype, s, pool, x, y, argmax);
-}
-void QueuedBackend::lrn_within_forward(DType dtype, const LrnShape& s, const void* x, void* y) {
-  later(&Backend::lrn_within_forward, dtype, s, x, y);
-}
-void QueuedBackend::lrn_within_backward(DType dtype, const LrnShape& s, const void* x,
-                                        const void* dy, void* dx) {
-  later(&Backend::lrn_within_backward, dtype, s, x, dy, dx);
-}
-void QueuedBackend::unary(DType dtype, UnaryOp op, std::int64_t n, const void* x, void* y) {
-  later(&Backend::unary, dtype, op, n, x, y);
-}
-void QueuedBackend::unary_backward(DType dtype, UnaryOp op, std::int64_t n, const void* x,
-                                   const void* y, const void* dy, void* dx) {
-  later(&Backend::unary_backward, dtype, op, n, x, y, dy, dx);
-}
-void QueuedBackend::binary(DType dtype, BinaryOp op, const BroadcastShape& s, const void* a,
-                           const void* b, void* y) {
-  later(&Backend::binary, dtype, op, s, a, b, y);
-}
-void QueuedBackend::select_backward(DType dtype, BinaryOp op, const BroadcastShape& s, bool second,
-                                    const void* a, const void* b, const void* dy, void* dx) {
-  later(&Backend::select_backward, dtype, op, s, second, a, b, dy, dx);
-}
-void QueuedBackend::affine(DType dtype, std::int64_t n, double scale, double shift, const void* x,
-                           void* y) {
-  later(&Backend::affine, dtype, n, scale, shift, x, y);
-}
-void QueuedBackend::accumulate(DType dtype, std::int64_t n, const void* x, void* y) {
-  later(&Backend::accumulate, dtype, n, x, y);
-}
-void QueuedBackend::fill(DType dtype, std::int64_t n, double value, void* y) {
-  later(&Backend::fill, dtype, n, value, y);
-}
-void QueuedBackend::copy_block(DType dtype, const BlockShape& s, const void* src, void* dst) {
-  later(&Backend::copy_block, dtype, s, src, dst);
-}
-void QueuedBackend::dropout(DType dtype, std::int64_t n, double p, PhiloxKey key, const void* x,
-                            void* y) {
-  later(&Backend::dropout, dtype, n, p, key, x, y);
-}
-void QueuedBackend::reduce(DType dtype, ReduceOp op, std::int64_t outer, std::int64_t len,
-                           std::int64_t inner, const void* x, void* y) {
-  later(&Backend::reduce, dtype, op, outer, len, inner, x, y);
-}
-void QueuedBackend::softmax_forward(DType dtype, std::int64_t rows, std::int64_t cols,
-                                    const void* x, void* y) {
-  later(&Backend::softmax_forward, dtype, rows, cols, x, y);
-}
-void QueuedBackend::softmax_backward(DType dtype, std::int64_t rows, std::int64_t cols,
-                                     const void* y, const void* dy, void* dx) {
-  later(&Backend::softmax_backward, dtype, rows, cols, y, dy, dx);
-}
-void QueuedBackend::cross_entropy_forward(DType dtype, std::int64_t rows, std::int64_t cols,
-                                          const void* x, const void* labels, void* probability,
-                                          void* loss) {
-  later(&Backend::cross_entropy_forward, dtype, rows, cols, x, labels, probability, loss);
-}
-void QueuedBackend::cross_entropy_backward(DType dtype, std::int64_t rows, std::int64_t cols,
-                                           const void* probability, const void* labels,
-                                           const void* dloss, void* dx) {
-  later(&Backend::cross_entropy_backward, dtype, rows, cols, probability, labels, dloss, dx);
-}
-void QueuedBackend::sgd_step(DType dtype, const SgdShape& s, void* w, const void* g, void* v) {
-  later(&Backend::sgd_step, dtype, s, w, g, v);
+  later([=](Backend& inner) { inner.lrn_across_max_pool2d_forward(dtype, s, pool, x, y, argmax); });
 }
 
 }  // namespace limulus

@@ -41,6 +41,7 @@
 namespace limulus {
 
 class Pool;
+class PrimitiveCall;
 
 // ---- the shapes of primitives ---------------------------------------------------------------
 
@@ -260,6 +261,12 @@ class Backend {
 
   // -- learning ----------------------------------------------------------------------------------
   virtual void sgd_step(DType dtype, const SgdShape& s, void* w, const void* g, void* v);
+
+ protected:
+  // What happens with a primitive that the backend does not override: see the top of this file. A
+  // backend that does the same with every primitive (a queue, a counter) overrides this function
+  // alone (primitive_call.h).
+  virtual void run_elsewhere(const PrimitiveCall& call);
 
  private:
   std::unique_ptr<Pool> pool_;

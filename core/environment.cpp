@@ -1,11 +1,15 @@
 #include "core/environment.h"
 
+#include <unistd.h>  // environ
+
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <utility>
 
 #include "core/error.h"
+#include "core/names.h"
+#include "core/note.h"
 #include "core/printable.h"
 
 namespace limulus::environment {
@@ -19,16 +23,9 @@ const Variable& find(std::string_view name) {
   return *found;
 }
 
-bool is_number(std::string_view text, int largest) {
-  int number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const bool whole = error == std::errc() && end == text.data() + text.size();
-  return whole && number >= 1 && number <= largest;
-}
-
 bool may_hold(const Variable& v, std::string_view text) {
   if (text.empty()) return true;
-  if (v.largest > 0) return is_number(text, v.largest);
+  if (v.largest > 0) return number(text, v.largest) != 0;
   return v.words.empty() || std::find(v.words.begin(), v.words.end(), text) != v.words.end();
 }
 
@@ -40,7 +37,7 @@ const std::vector<Variable>& variables() {
       {.name = "LIMULUS_FUSE", .words = {"0", "1"}},
       {.name = "LIMULUS_ISA", .words = {"avx2", "avx512"}},
       {.name = "LIMULUS_STRICT", .words = {"0", "1"}},
-      {.name = "LIMULUS_THREADS", .largest = 1024},
+      {.name = "LIMULUS_THREADS", .largest = most_threads},
       {.name = "LIMULUS_TRACE", .words = {"0", "1"}},
       {.name = "LIMULUS_CL_DIR"},
       {.name = "LIMULUS_CL_GUARD", .words = {"0", "1", "exact"}},
@@ -77,8 +74,29 @@ bool is_on(std::string_view name, bool otherwise) {
   return text.empty() ? otherwise : text == "1";
 }
 
+int number(std::string_view text, int largest) {
+  int value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool whole = error == std::errc() && end == text.data() + text.size();
+  return whole && value >= 1 && value <= largest ? value : 0;
+}
+
 void check() {
-  for (const Variable& v : variables()) value(v.name);
+  std::vector<std::string> known = {"LIMULUS_DATA", "LIMULUS_PREFIX"};  // the scripts read these
+  for (const Variable& v : variables()) {
+    value(v.name);
+    known.emplace_back(v.name);
+  }
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    const std::string name(text.substr(0, text.find('=')));
+    if (!name.starts_with("LIMULUS_") || of_others(name.c_str()).empty()) continue;
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    const std::string meant = nearest_name(name, known);
+    note(printable(name) + " is set, but Limulus has no such variable" +
+         (meant.empty() ? "" : "; did you mean " + meant + "?") +
+         " (docs/environment.md lists them)");
+  }
 }
 
 std::string of_others(const char* name) {

@@ -9,6 +9,8 @@
 
 namespace limulus::environment {
 
+inline constexpr int most_threads = 1024;  // that LIMULUS_THREADS may ask for
+
 // One of Limulus's own variables, and what it may hold: one of the words; or a whole number from 1
 // to `largest`; or, where both are missing, the name of a folder.
 struct Variable {
@@ -30,8 +32,12 @@ bool is_on(std::string_view name, bool otherwise);
 // `text`, if the variable may hold it. ValueError as above.
 std::string checked(std::string_view name, std::string text);
 
+// The whole number from 1 to `largest` that all of `text` is; or 0.
+int number(std::string_view text, int largest);
+
 // Reads all of them. ValueError for the first that is wrong: a program calls this at its start, so
-// that a variable that is read late, or not at all in this run, is not wrong without a word.
+// that a variable that is read late, or not at all in this run, is not wrong without a word. A
+// LIMULUS_ variable that is set and that nobody reads is a note (core/note.h).
 void check();
 
 // A variable that belongs to others (HOME, TERM ...); "" where it is not set.

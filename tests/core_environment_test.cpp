@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <regex>
 #include <set>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "core/note.h"
 #include "scoped_environment.h"
 #include "temporary_folder.h"
 
@@ -83,6 +85,31 @@ TEST_CASE("what an error lists") {
   CHECK(allowed({.name = "A", .words = {"a", "b", "c"}}) == "a, b or c");
   CHECK(allowed({.name = "A", .largest = 7}) == "a number from 1 to 7");
   CHECK_THROWS_AS(environment::value("LIMULUS_FUSSE"), ValueError);
+}
+
+TEST_CASE("a misspelled variable is told of, with the one that was meant") {
+  std::vector<std::string> notes;
+  set_note_sink([&](const std::string& text) { notes.push_back(text); });
+  {
+    const Environment misspelled("LIMULUS_THREAD", "2"), other("LIMULUS_WHATEVER", "1");
+    const Environment known("LIMULUS_THREADS", "2"), scripts("LIMULUS_PREFIX", "/usr");
+    const Environment empty("LIMULUS_TREADS", ""), others("XLIMULUS_THREAD", "1");
+    environment::check();
+  }
+  set_note_sink({});
+  std::sort(notes.begin(), notes.end());
+  CHECK(notes == std::vector<std::string>{
+                     "LIMULUS_THREAD is set, but Limulus has no such variable; did you mean "
+                     "LIMULUS_THREADS? (docs/environment.md lists them)",
+                     "LIMULUS_WHATEVER is set, but Limulus has no such variable "
+                     "(docs/environment.md lists them)"});
+}
+
+TEST_CASE("a number") {
+  CHECK(environment::number("1", 8) == 1);
+  CHECK(environment::number("8", 8) == 8);
+  for (const char* none : {"", "0", "9", "-1", "+1", " 1", "1 ", "1x", "99999999999"})
+    CHECK_MESSAGE(environment::number(none, 8) == 0, none);
 }
 
 TEST_CASE("a switch") {

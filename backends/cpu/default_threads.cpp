@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cmath>
 #include <fstream>
 #include <limits>
@@ -18,15 +17,7 @@
 namespace limulus {
 namespace {
 
-constexpr int most = 1024;
-
-// The number that all of `text` is, from 1 to `most`; or 0.
-int thread_number(std::string_view text) {
-  int number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const bool whole = error == std::errc() && end == text.data() + text.size();
-  return whole && number >= 1 && number <= most ? number : 0;
-}
+constexpr int most = environment::most_threads;
 
 std::string_view without_spaces(std::string_view text) {
   const auto first = text.find_first_not_of(" \t"), last = text.find_last_not_of(" \t");
@@ -120,11 +111,11 @@ ThreadCount default_threads(const ThreadSources& sources) {
     return sources.variable ? sources.variable(name) : std::string();
   };
   const std::string wanted = environment::checked("LIMULUS_THREADS", variable("LIMULUS_THREADS"));
-  if (const int threads = thread_number(wanted); threads != 0)
+  if (const int threads = environment::number(wanted, most); threads != 0)
     return {threads, threads == sources.machine ? "" : "LIMULUS_THREADS"};
   const std::string openmp = variable("OMP_NUM_THREADS");
   const std::string_view first = std::string_view(openmp).substr(0, openmp.find(','));
-  if (const int threads = thread_number(without_spaces(first)); threads != 0)
+  if (const int threads = environment::number(without_spaces(first), most); threads != 0)
     return {threads, threads == sources.machine ? "" : "OMP_NUM_THREADS"};
 
   ThreadCount count{std::clamp(sources.machine, 1, most), ""};

@@ -3,6 +3,10 @@
 #include "backends/cpu/kernels/matrix_kernels.h"
 #include "backends/cpu/kernels/memory_kernels.h"
 
+// A kernel that is left out here would be a null pointer, found when it is called: it does not
+// compile.
+#pragma GCC diagnostic error "-Wmissing-field-initializers"
+
 namespace limulus::cpu::LIMULUS_ISA {
 
 template <class T>
