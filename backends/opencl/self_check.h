@@ -14,7 +14,7 @@
 #include "core/backend.h"
 
 namespace cl {
-class Device;  // of a header that is large (cl.h)
+class Device;  // from a large header (cl.h)
 }
 
 namespace limulus::opencl {
@@ -24,10 +24,10 @@ namespace limulus::opencl {
 std::string self_check(Backend& backend);
 
 // "" or what is wrong with `backend`, which computes on `device`: found now, or kept from before.
-// ValueError where LIMULUS_CL_SELFCHECK is another word.
+// ValueError if LIMULUS_CL_SELFCHECK is any other word.
 std::string self_check_result(Backend& backend, const cl::Device& device);
 
-// For tests: from now on as a new process.
+// For tests: forgets all results, as if the process were new.
 void forget_self_checks();
 
 }  // namespace limulus::opencl

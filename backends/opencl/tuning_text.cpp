@@ -1,5 +1,5 @@
-// Sizes as text, JSON with a number for each; what is wrong with sizes; and in what two sets of
-// them differ. Nothing here needs OpenCL.
+// Sizes as text (JSON with a number for each), what is wrong with sizes, and in what two sets of
+// sizes differ. Nothing here needs OpenCL.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -32,13 +32,13 @@ void for_each_size(T& t, F f) {
   f("group", t.group, 1, 1024);
 }
 
-// "" or why `value` is none of this size.
+// "" or why `value` is not allowed for this size.
 std::string outside(const char* name, std::int64_t value, std::int64_t low, std::int64_t high) {
   return value < low || value > high ? fmt::format("{} is {}, not {} to {}", name, value, low, high)
                                      : "";
 }
 
-// A number of the file, within the limits of its size: get<int>() alone would make 777 of 2^32 +
+// A number from the file, within the limits of its size. get<int>() alone would make 777 of 2^32 +
 // 777.
 template <class T>
 T size_from(const nlohmann::json& json, const char* name, std::int64_t low, std::int64_t high) {
