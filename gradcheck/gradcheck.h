@@ -55,7 +55,7 @@ struct GradcheckEntry {
   double analytic = 0, numeric = 0, uncertainty = 0;
   double step = 0;            // h
   double relative_error = 0;  // |analytic - numeric| / max(|analytic|, |numeric|)
-  double error = 0;           // the same, where a gradient below the typical size counts as that
+  double error = 0;           // the same, but relative to the typical size at least
   bool wrong = false;
 };
 

@@ -1,6 +1,6 @@
-// Which settings go with which network: `default` learns on small sets within minutes, `paper` is
-// section 5 of Krizhevsky et al. 2012 to the letter, where the letter can be kept; `filters` is
-// `default` from weights with which conv1's filters show soon what they learn
+// Which settings go with which network. `default` learns on small sets within minutes. `paper` is
+// section 5 of Krizhevsky et al. 2012 to the letter, where the letter can be kept. `filters` is
+// `default` with initial weights from which conv1's filters soon show what they learn
 // (models/initialize.h).
 #include <fmt/core.h>
 
@@ -33,7 +33,7 @@ void photographs(TrainConfig& c, int crop) {
   c.augment.zoom_min = 0.89;
   c.augment.zoom_max = 1.5;
   c.augment.colour_sigma = 0.1;
-  c.subtract_mean_image = false;  // a mean image cannot be zoomed along
+  c.subtract_mean_image = false;  // a mean image cannot be zoomed with the crop
   c.batch = 16;
   c.sgd.lr = 0.003;
   c.schedule = {.kind = ScheduleKind::cosine, .warmup = 0.04};

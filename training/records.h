@@ -42,7 +42,7 @@ struct Evaluation {
   Metrics metrics;                          // of the images that could be used
   double loss = 0;                          // their mean; NaN when there are none
   std::int64_t images = 0;                  // in the set, with those that could not be used
-  std::map<std::int64_t, Skipped> skipped;  // these, by index
+  std::map<std::int64_t, Skipped> skipped;  // those, by index
   std::vector<Mistake> worst;               // largest loss first
   std::vector<Guess> guesses;               // in the set's order
 };

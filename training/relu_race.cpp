@@ -80,7 +80,7 @@ Race run_race(const ImageSet& training, std::int64_t classes, const RaceOptions&
   for (const Nonlinearity f : {Nonlinearity::relu, Nonlinearity::tanh}) {
     RaceRun run;
     run.nonlinearity = f;
-    double smallest = INFINITY;  // a loss that is no number is never smaller
+    double smallest = INFINITY;  // a loss of NaN is never smaller
     for (const double rate : o.rates) {
       const double loss = train(f, classes, rate, o.trial, loader, o).loss;
       if (!(loss < smallest)) continue;

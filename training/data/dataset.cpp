@@ -70,8 +70,8 @@ bool is_cifar10(const std::string& name) {
   return name == "test_batch.bin" || (name.starts_with("data_batch_") && name.ends_with(".bin"));
 }
 
-// One file is enough: who reads the set says which others are missing. A pipe or a link to nothing
-// in the place of a file counts, and so does a folder, as some archives unpack each file into one.
+// One file is enough: the reader of the set says which others are missing. A pipe or a broken link
+// in a file's place counts, and so does a folder, as some archives unpack each file into one.
 template <class Match>
 bool any_entry(const Listing& top, Match matches) {
   return std::any_of(top.others.begin(), top.others.end(), matches) ||

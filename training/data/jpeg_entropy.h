@@ -54,8 +54,8 @@ struct Scan {
   int restart = 0;           // MCUs between two restart markers; 0: there are none
 };
 
-// Reads the scan that begins at `at`; where it ends: at the marker behind it. The text says what is
-// missing or damaged, and is "" when all is there.
+// Reads the scan that begins at `at`. The result says where it ends (at the marker behind it) and
+// what is missing or damaged, "" when all is there.
 struct ScanResult {
   std::string trouble;
   std::size_t end = 0;
