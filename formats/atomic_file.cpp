@@ -71,7 +71,7 @@ AtomicFile::AtomicFile(fs::path path, AtomicOptions options)
     throw FileError(fmt::format("{}: cannot write: it {}", path_.string(), kind_of(found.st_mode)));
   }
   if (path_.filename().empty()) {
-    throw FileError(fmt::format("{}: cannot write: this is no file's name", path_.string()));
+    throw FileError(fmt::format("{}: cannot write: this is not a file name", path_.string()));
   }
   remove_abandoned();
   open_temporary();

@@ -16,7 +16,7 @@ inline const std::string& metadata_of(const SafetensorsFile& file, const std::st
   const auto found = file.metadata().find(key);
   if (found == file.metadata().end())
     throw FileError(
-        fmt::format("{}: this is no checkpoint of a training: it has no \"{}\" in its metadata",
+        fmt::format("{}: this is not a training checkpoint: it has no \"{}\" in its metadata",
                     file.path().string(), key));
   return found->second;
 }

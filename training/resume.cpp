@@ -107,7 +107,7 @@ std::uint64_t read_print(const std::string& text) {  // 16 hexadecimal digits
   const char* end = text.data() + text.size();
   if (const auto read = std::from_chars(text.data(), end, print, 16);
       read.ec != std::errc() || read.ptr != end)
-    throw ValueError(fmt::format("the fingerprint \"{}\" of its images is no number", text));
+    throw ValueError(fmt::format("the fingerprint \"{}\" of its images is not a number", text));
   return print;
 }
 

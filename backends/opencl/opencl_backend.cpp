@@ -60,8 +60,8 @@ void OpenClBackend::start(const opencl::Tuning* tuning) {
   if (!wrong.empty()) {
     pool().trim();
     throw DeviceError(fmt::format(
-        "{}: refused, as it failed the self-check: {}. Its driver: {}. Another version or another "
-        "driver may be right; LIMULUS_CL_SELFCHECK=0 uses this one all the same",
+        "{}: refused, as it failed the self-check: {}. Its driver: {}. Another version, or "
+        "another driver, may compute correctly; LIMULUS_CL_SELFCHECK=0 uses this one anyway",
         name_, wrong, opencl::driver_of(found.device)));
   }
 }

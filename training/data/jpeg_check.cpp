@@ -212,7 +212,7 @@ class JpegCheck {
       if (most_h % c.h != 0 || most_v % c.v != 0)
         throw FileError(fmt::format(
             "{}: this kind of JPEG is not supported: component {} is sampled {} x {} where others "
-            "are sampled {} x {}, which is no whole number of times more",
+            "are sampled {} x {}, which is not a whole multiple",
             name_, c.id, c.h, c.v, most_h, most_v));
       c.columns = ceil_div(ceil_div(std::int64_t{width} * c.h, most_h), 8);
       c.rows = ceil_div(ceil_div(std::int64_t{height_} * c.v, most_v), 8);

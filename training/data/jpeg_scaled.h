@@ -3,9 +3,9 @@
 // found it (CMake's LIMULUS_JPEG).
 //
 // A JPEG is stored as 8 x 8 blocks of frequencies. Leaving out the upper ones gives the block with
-// 4 x 4, 2 x 2 or 1 pixel, well filtered, for a part of the work: to bring a photograph of 4096
-// x 3072 pixels to 256 x 256 takes 27 ms instead of 140 (EPYC, Zen 5), and a 48th of the memory.
-// The check that comes before either decoder (image_check.h) reads every code of it: 6 to 25 ms more,
+// 4 x 4, 2 x 2 or 1 pixel, well filtered, for a part of the work: to bring a photograph of 4096 x
+// 3072 pixels to 256 x 256 takes 27 ms instead of 140 (EPYC, Zen 5), and a 48th of the memory. The
+// check that comes before either decoder (image_check.h) reads every code of it: 6 to 25 ms more,
 // for a smooth picture of 0.7 MB and a noisy one of 3.3 MB.
 #include <cstdint>
 #include <span>
