@@ -19,9 +19,9 @@
 //
 // A check can pass without having checked anything. So memory is poisoned with NaN (a gradient that
 // is never written cannot look right by luck), everything runs twice (and must give the same bits),
-// and VACUOUS is the verdict when both sides are zero or too few entries could be compared. Of a
-// tensor with more entries than are compared one by one, all are compared together, too: along one
-// random direction.
+// and VACUOUS is the verdict when both sides are zero or too few entries could be compared. If a
+// tensor has more entries than are compared one by one, all of them are also compared together,
+// along one random direction.
 //
 // The inputs are nudged in place and put back, so that a module's own parameters can be checked:
 //   gradcheck([&](auto& in) { return conv.forward(in[0]); }, {{"x", x}, {"w", conv.weight}});

@@ -25,7 +25,7 @@ void small_pictures(TrainConfig& c, int side, int channels) {
   c.epochs = channels == 3 ? 20 : 6;
 }
 
-// Photographs: 256 x 256, of which the network sees a random square of 151 to 255 pixels a side,
+// Photographs: 256 x 256. The network sees a random square of them, 151 to 255 pixels a side,
 // resized to its input, mirrored half of the time, with the paper's colour noise.
 void photographs(TrainConfig& c, int crop) {
   c.prepare = {.short_side = 256, .square = true, .pad = 0};

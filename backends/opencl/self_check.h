@@ -4,7 +4,7 @@
 // computations are compared with textbook loops. The result is kept with the driver's version
 // (cache.h): the next program only reads it.
 //
-//   LIMULUS_CL_SELFCHECK=0   a device that fails is used all the same, and none is checked
+//   LIMULUS_CL_SELFCHECK=0   a device that fails is used anyway, and none is checked
 //   LIMULUS_CL_SELFCHECK=1   checked again, whatever was kept
 //
 // With LIMULUS_CL_DIR nothing is checked unless this asks for it: a kernel that is being edited may

@@ -39,7 +39,7 @@ class BitReader {
  public:
   BitReader(Bytes bytes, std::size_t at) : bytes_(bytes), at_(at) {}
 
-  // At least 32 bits, or all that there are.
+  // Loads at least 32 bits, or all that are left.
   void refill() {
     while (count_ <= 32) {
       if (bytes_.size() - at_ >= 4) {

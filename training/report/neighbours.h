@@ -25,7 +25,7 @@ struct HiddenLayer {
 };
 HiddenLayer last_hidden(const TrainedModel& trained);
 
-// Its values [width] for one photograph, of which the network is shown the middle, as in
+// Its values [width] for one photograph. The network is shown the middle of it, as in
 // evaluation.
 std::vector<float> hidden_values(const TrainedModel& trained, const Image& photograph);
 
