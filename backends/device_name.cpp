@@ -50,8 +50,9 @@ bool parse_opencl(std::string_view rest, DeviceName& name, std::string& why) {
   if (slash == std::string_view::npos || colon < slash) {
     const std::optional<int> device = number(rest.substr(0, colon));
     if (!device) {
-      why = rest.empty() ? "after the colon comes a number"
-                         : fmt::format("\"{}\" is no number from 0 to 9999", rest.substr(0, colon));
+      why = rest.empty()
+                ? "after the colon comes a number"
+                : fmt::format("\"{}\" is not a number from 0 to 9999", rest.substr(0, colon));
       return false;
     }
     name.device = *device;

@@ -23,7 +23,7 @@ Queues& queues() {
 
 void finish_all() {
   Queues& q = queues();
-  const std::lock_guard lock(q.mutex);  // a queue that is about to go waits
+  const std::lock_guard lock(q.mutex);  // a queue about to be destroyed waits
   for (const auto& finish : q.all) {
     try {
       finish();
@@ -34,8 +34,8 @@ void finish_all() {
 
 }  // namespace
 
-// Handlers, and destructors of static objects, run in the reverse order of their registration: so
-// each queue registers one of its own, as the first queue may have come before a driver was loaded.
+// Handlers and destructors of static objects run in the reverse order of their registration. So
+// each queue registers a handler of its own: the first queue may be older than a driver.
 FinishAtExit::FinishAtExit(std::function<void()> finish) {
   Queues& q = queues();
   const std::lock_guard lock(q.mutex);

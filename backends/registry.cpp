@@ -36,7 +36,7 @@ std::unique_ptr<Backend> make_cpu(const std::string& name, const DeviceName& par
     const int mine = all * (part + 1) / parts - all * part / parts;
     const int threads = !parsed.is_part ? 0
                         : mine > 0      ? mine
-                                        : 1;  // 0: all, and it says why so many
+                                        : 1;  // 0: all, and the description says why so many
     backend = std::make_unique<CpuBackend>(threads, name);
   }
   return parsed.is_part ? std::make_unique<QueuedBackend>(std::move(backend)) : std::move(backend);
@@ -62,7 +62,7 @@ constexpr Family families[] = {
 
 // ---- looking one up -----------------------------------------------------------------------------
 
-// For a message: what could have been meant.
+// For a message: the names that could have been meant.
 std::vector<std::string> existing_names(const std::vector<std::string>& added) {
   std::vector<std::string> names = {"cpu", "reference"};
 #ifdef LIMULUS_OPENCL
@@ -95,7 +95,7 @@ struct Registry {
   Registry() { set_fallback_backend(&fallback); }
 };
 
-// Never destroyed: a tensor with static storage may be, later than anything made here would be.
+// Never destroyed: a tensor with static storage may be destroyed later than anything made here.
 Registry& registry() {
   static Registry* instance = new Registry;
   return *instance;

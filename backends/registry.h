@@ -11,8 +11,8 @@
 
 namespace limulus {
 
-// The backend for `device`; made on first use and kept until the program ends. DeviceError, with
-// the list of what exists and what to install, when there is none.
+// The backend for `device`; made on first use and kept until the program ends. If there is none,
+// the DeviceError lists what exists and what to install.
 Backend& device(const std::string& name = "cpu");
 
 // Adds a backend from outside of the library (examples/12_backend.cpp): from now on its name() is
@@ -32,16 +32,16 @@ std::vector<std::string> added_devices();  // their names, in the order of add_d
 std::vector<Backend*> devices(const std::string& names);
 std::string description_of(const std::string& names);  // of all of them, for people
 
-// How many threads `cpu`, and devices derived from it, compute with from now on. ValueError below
-// 1. The results are the same. Not while another thread computes on one of them.
+// Sets how many threads `cpu`, and devices derived from it, compute with. ValueError below 1. The
+// results stay the same. Not to be called while another thread computes on one of them.
 void set_device_threads(int threads);
 
 struct DeviceInfo {
   std::string name, description;
   std::vector<std::pair<std::string, std::string>> facts = {};  // what it supports, for people
-  std::string refused;  // "" or why device() will not give it
+  std::string refused;                                          // "" or why device() refuses it
 };
-// Those that there are. With `checked` each OpenCL device is opened, which may take seconds the
+// The devices that exist. With `checked`, each OpenCL device is opened, which may take seconds the
 // first time (backends/opencl/self_check.h), and says whether it is refused.
 std::vector<DeviceInfo> list_devices(bool checked = false);
 // What OpenCL drivers say that list no device, or fail: one sentence each.

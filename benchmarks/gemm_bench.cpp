@@ -54,7 +54,7 @@ Product parse(const std::string& name, const std::string& text) {
     if (i > 0 && (p == end || *p++ != 'x')) throw wrong("has fewer than three sizes");
     const auto [rest, error] = std::from_chars(p, end, sizes[i]);
     if (error != std::errc() || sizes[i] < 1 || sizes[i] > 1 << 20)
-      throw wrong("has a size that is no number from 1 to 1048576");
+      throw wrong("has a size that is not a number from 1 to 1048576");
     p = rest;
   }
   if (p != end) throw wrong("has something after the third size");

@@ -71,15 +71,15 @@ AtomicFile::AtomicFile(fs::path path, AtomicOptions options)
     throw FileError(fmt::format("{}: cannot write: it {}", path_.string(), kind_of(found.st_mode)));
   }
   if (path_.filename().empty()) {
-    throw FileError(fmt::format("{}: cannot write: this is no file's name", path_.string()));
+    throw FileError(fmt::format("{}: cannot write: this is not a file name", path_.string()));
   }
   remove_abandoned();
   open_temporary();
 }
 
-// O_EXCL makes the file or fails: nothing that stands there already, a link least of all, is
-// written to. Between open and flock another writer may take the file for one that was left behind;
-// then it has lost its name (no links are left), and the next name is tried.
+// O_EXCL makes the file or fails: it never writes to something that exists already, least of all to
+// a link. Between open and flock another writer may take the file for an abandoned one. Then it has
+// lost its name (no links are left), and the next name is tried.
 void AtomicFile::open_temporary() {
   for (int tries = 0; tries < kTries; ++tries) {
     temporary_ = folder_of(path_) / temporary_name(path_);
@@ -97,7 +97,7 @@ void AtomicFile::open_temporary() {
 }
 
 // Removes temporary files of this path whose writer is gone: nobody holds their lock. A file system
-// that knows no locks answers with another error, and everything stays.
+// without locks answers with another error; then all files stay.
 void AtomicFile::remove_abandoned() const {
   std::error_code error;
   for (fs::directory_iterator it(folder_of(path_), error), end; !error && it != end;
@@ -145,7 +145,7 @@ void AtomicFile::write(const void* data, std::size_t size) {
 }
 
 // `path` must exist at every moment, so the old file gets a second name (a hard link) before the
-// rename takes its first one away. Where the file system knows no links, it is renamed instead.
+// rename takes its first one away. If the file system has no hard links, it is renamed instead.
 void AtomicFile::keep_previous() const {
   if (::access(path_.c_str(), F_OK) != 0) return;
   const auto previous = with_suffix(path_, ".previous");
@@ -164,7 +164,7 @@ void AtomicFile::keep_previous() const {
     ::unlink(link.c_str());
     if (kept) return;
     errno = error;
-    // ENOENT: another writer took the link, which nobody locks, for one that was left behind.
+    // ENOENT: another writer took the link, which nobody locks, for an abandoned file.
     if (error != ENOENT) fail("keep the previous file as", previous);
   }
 }
@@ -176,8 +176,8 @@ void AtomicFile::commit() {
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail("rename into place", temporary_);
   ::close(fd_);
   fd_ = -1;
-  // The new name is itself data of the folder. Some file systems cannot flush one; the rename has
-  // happened all the same, so that is no failure.
+  // The new name is data of the folder, so the folder is flushed, too. Some file systems cannot do
+  // that. The rename has happened anyway, so this is no failure.
   const int folder_fd = ::open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder_fd >= 0) {
     ::fsync(folder_fd);

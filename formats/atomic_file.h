@@ -10,7 +10,7 @@
 //
 // Where `path` is a symbolic link, the link stays and the file that it names is replaced. A folder,
 // a device or a named pipe is refused, /dev/stdout and /dev/null too: nothing can take their place.
-// Who may read the new file is as the umask says.
+// The umask decides who may read the new file.
 #include <cstddef>
 #include <filesystem>
 #include <string_view>
@@ -46,8 +46,8 @@ class AtomicFile {
   int fd_ = -1;
 };
 
-// Makes the folder, and those above it, where they are not there yet. FileError where something
-// else is there, or that cannot be.
+// Makes the folder, and those above it, if they do not exist. FileError if something else is in its
+// place, or if that fails.
 void make_folders(const std::filesystem::path& folder);
 
 // The whole of it in one call, for a report or a table.

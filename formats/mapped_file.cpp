@@ -19,7 +19,7 @@
 
 namespace limulus {
 
-// O_NONBLOCK: opening a named pipe without a writer returns at once; a file reads as ever.
+// O_NONBLOCK: opening a named pipe without a writer returns at once; a file is read as usual.
 // O_NOCTTY: a terminal does not become this process's own.
 OpenFile::OpenFile(const std::filesystem::path& path)
     : fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)) {
@@ -47,7 +47,7 @@ namespace {
 
 // A signal handler may neither lock nor allocate. So what it needs lies ready in a table: the ends
 // of the mapping and the line to write. A slot is in use while `begin` is not 0, and `begin` is
-// written last and cleared first. When all are in use, a mapping goes without.
+// written last and cleared first. When all slots are in use, a new mapping gets none.
 struct Slot {
   std::atomic<std::uintptr_t> begin{0};
   std::atomic<bool> claimed{false};
@@ -89,7 +89,7 @@ void on_bus_error(int number, siginfo_t* info, void*) {
     [[maybe_unused]] const auto written = ::write(2, slot.line, std::strlen(slot.line));
     ::_exit(1);
   }
-  std::signal(number, SIG_DFL);  // somebody else's fault: it happens again, and ends as ever
+  std::signal(number, SIG_DFL);  // not our fault: it happens again, and ends as usual
 }
 
 }  // namespace

@@ -18,17 +18,17 @@ namespace limulus {
 // FileError names the file and gives the system's reason.
 std::vector<std::uint8_t> read_file(const std::filesystem::path& path);
 
-// A file that may be packed by gzip, as its first two bytes tell. The first `header` bytes of its
-// contents are unpacked alone, and `size_of` says from them how many there must be in all (it may
-// throw). No more is unpacked than that and one byte, so that a small file cannot fill the memory;
-// whoever calls compares the sizes. FileError for damage.
+// A file that may be packed by gzip, as its first two bytes tell. First only the first `header`
+// bytes of its contents are unpacked, and from them `size_of` says how many there must be in all
+// (it may throw). Never more than that and one byte is unpacked, so that a small file cannot fill
+// the memory; the caller compares the sizes. FileError for damage.
 std::vector<std::uint8_t> read_unpacked(
     const std::filesystem::path& path, std::size_t header,
     const std::function<std::size_t(std::span<const std::uint8_t>)>& size_of);
 
-// The bytes of a file without a copy: pages are read when they are first touched. Whoever writes to
-// them gets a copy of the page for itself; the file stays as it is. The file must not be cut while
-// it is mapped (explain_lost_mappings); AtomicFile never does that, it puts a new file in the old
+// The bytes of a file without a copy: pages are read when they are first touched. Writing to a
+// page makes a private copy of it; the file stays as it is. The file must not be cut while it is
+// mapped (explain_lost_mappings). AtomicFile never cuts a file: it puts a new file in the old
 // one's place.
 class MappedFile {
  public:
@@ -48,14 +48,14 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
-// For programs: when somebody else cuts a file that is mapped here, the system sends SIGBUS at the
-// next touch of a page that is gone, and there is nothing to return to. From now on that ends the
-// process with a line on stderr that names the file, and status 1. (A library must not do this by
-// itself: signals belong to the program.)
+// For programs. If another program cuts a file that is mapped here, the system sends SIGBUS when a
+// missing page is touched, and this process cannot continue. After this call, it then ends with
+// status 1 and a line on stderr that names the file. (A library must not do this by itself: signals
+// belong to the program.)
 void explain_lost_mappings();
 
-// "is a folder, expected a file", "is a named pipe, not a file" ... of a file's mode that is not a
-// regular file's.
+// "is a folder, expected a file", "is a named pipe, not a file" ...: for the mode of a file that is
+// not a regular one.
 std::string kind_of(mode_t mode);
 
 // The system's words for errno, for any thread.

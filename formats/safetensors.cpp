@@ -223,8 +223,8 @@ DType SafetensorsFile::dtype(const SafetensorsEntry& entry) const {
     if (entry.dtype == spelled(type)) return type;
   }
   throw FileError(fmt::format(
-      "{}: tensor \"{}\": dtype {} has no counterpart here, which has F32, "
-      "F64, I64 and I32{}",
+      "{}: tensor \"{}\": dtype {} has no counterpart in Limulus, which "
+      "has F32, F64, I64 and I32{}",
       path_.string(), printable(entry.name), entry.dtype,
       entry.dtype == "F16" || entry.dtype == "BF16" ? "; it can be read as floats" : ""));
 }

@@ -47,7 +47,7 @@ class SafetensorsFile {
   const SafetensorsEntry* find(const std::string& name) const;  // null when there is none
   const SafetensorsEntry& at(const std::string& name) const;    // FileError when there is none
 
-  // The element type; FileError where Limulus has none (F16, U8 ...).
+  // The element type; FileError if Limulus has none (F16, U8 ...).
   DType dtype(const SafetensorsEntry& entry) const;
   // Every element as float: F32 as it is, F64 rounded, F16 and BF16 widened (exact). FileError for
   // integers.
@@ -68,10 +68,10 @@ struct SafetensorsItem {  // one tensor to write
   const void* data = nullptr;  // numel elements, in host memory
 };
 
-// One content gives one file, byte for byte: tensors go by element size (largest first, so each
-// begins at a multiple of its size), then by name; metadata goes by key. Written atomically.
-// ValueError, before anything is written, for what no reader would take: a name that is reserved,
-// twice there or not UTF-8, or a header of more than 100 MB.
+// The same content gives the same file, byte for byte: tensors are ordered by element size (largest
+// first, so each begins at a multiple of its size), then by name; metadata by key. Written
+// atomically. ValueError, before anything is written, for what no reader would accept: a name that
+// is reserved, appears twice or is not UTF-8, or a header of more than 100 MB.
 void write_safetensors(const std::filesystem::path& path, std::vector<SafetensorsItem> items,
                        const std::map<std::string, std::string>& metadata = {},
                        AtomicOptions options = {});

@@ -16,8 +16,8 @@ namespace {
 using Json = nlohmann::json;
 
 // The library's own parser would let a later duplicate silently win, and its parser with a callback
-// takes time that grows with the square of the number of tensors. So the value is put together
-// here, where each name is looked at.
+// takes time that grows with the square of the number of tensors. So this class builds the value,
+// and looks at each name.
 class HeaderParser : public nlohmann::json_sax<Json> {
  public:
   explicit HeaderParser(const std::string& file) : file_(file) {}

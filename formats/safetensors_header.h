@@ -6,8 +6,8 @@
 
 namespace limulus {
 
-// FileError, naming `file`, for what is no JSON object, is nested more than three deep (an array in
-// an object in the header's object) or has a name twice. In time proportional to the text.
+// FileError, naming `file`, for text that is not a JSON object, is nested more than three deep (an
+// array in an object in the header's object) or has a name twice. In time proportional to the text.
 nlohmann::json parse_safetensors_header(const std::string& file, const char* text,
                                         std::size_t size);
 

@@ -77,8 +77,8 @@ double typical_size(const std::vector<NumericSlope>& numeric) {
   return median(sizes);
 }
 
-// Rounding is much the same for all entries, but what shows of it is a matter of luck: an entry's
-// own estimate counts where it is above the median.
+// Rounding is about the same for all entries, but how much of it shows is a matter of luck. So an
+// entry's own estimate counts only if it is above the median.
 void share_rounding(std::vector<NumericSlope>& numeric) {
   Values rounding;  // of y
   for (const NumericSlope& n : numeric)
@@ -87,8 +87,8 @@ void share_rounding(std::vector<NumericSlope>& numeric) {
   for (NumericSlope& n : numeric) n.noise = std::max(n.noise, typical / n.step);
 }
 
-// Measures at smaller and smaller steps until the slope is one: a kink that is only near is left
-// outside of [x - h, x + h]. Returns whether there is a slope at all.
+// Measures with smaller and smaller steps until there is only one slope. A kink that is merely near
+// is then outside of [x - h, x + h]. Returns whether there is a slope at all.
 template <class Measure>
 bool settle(NumericSlope& n, double scale, double tolerance, Measure measure) {
   for (int attempt = 0; attempt < 3 && !n.smooth(tolerance, scale); ++attempt) {
@@ -100,7 +100,7 @@ bool settle(NumericSlope& n, double scale, double tolerance, Measure measure) {
 }
 
 bool is_wrong(double analytic, const NumericSlope& n, double scale, double tolerance) {
-  if (!std::isfinite(analytic)) return true;  // a part of what is infinite would allow for anything
+  if (!std::isfinite(analytic)) return true;  // a fraction of infinity would allow any error
   const double size = std::max({std::abs(analytic), std::abs(n.value), scale});
   return !(std::abs(analytic - n.value) <= n.uncertainty() + tolerance * size);
 }
@@ -139,7 +139,7 @@ void describe_errors(GradcheckTensor& t, const std::vector<GradcheckEntry>& entr
     for (const GradcheckEntry& e : entries) mark(map, t.shape, e.index, e.error, e.wrong);
 }
 
-// The V: for the worst entry where one is wrong, else for the one with the largest gradient.
+// The V: for the worst entry if one is wrong, else for the one with the largest gradient.
 void sweep_steps(GradcheckTensor& t, const std::vector<GradcheckEntry>& entries, const Tensor& x,
                  const Values& values, const FiniteDifferences& differences) {
   const GradcheckEntry* e = t.wrong > 0 ? &t.worst.front() : nullptr;

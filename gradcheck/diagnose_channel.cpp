@@ -119,7 +119,7 @@ GradcheckGuesses guess_channel(const GradcheckEvidence& e) {
     const Values x = e.at_own_place([](double xi, double, double) { return xi; });
     const Values y = e.at_own_place([](double, double yi, double) { return yi; });
     const Values v = e.at_own_place([](double, double, double vi) { return vi; });
-    // Where the numeric gradient is nearly dy times one factor itself, that says nothing.
+    // If the numeric gradient itself is nearly dy times one factor, this proves nothing.
     const Values also = fit_slices(e, 1, e.numeric, {v});
     const bool telling =
         !also.empty() && distance(e.numeric, also) > 0.1 * distance(e.analytic, e.numeric);

@@ -15,8 +15,8 @@ namespace {
 using Index = std::vector<std::int64_t>;
 constexpr double nothing = std::numeric_limits<double>::quiet_NaN();
 
-// predicted(i) = numeric(source(i)); nothing where source(i) is no element or was not compared, 0
-// where it is -1.
+// predicted(i) = numeric(source(i)). No prediction if source(i) is not an element or was not
+// compared; 0 if it is -1.
 template <class Source>
 GradcheckGuess moved(const GradcheckEvidence& e, std::string mistake, std::string text,
                      Source source) {
@@ -31,7 +31,7 @@ GradcheckGuess moved(const GradcheckEvidence& e, std::string mistake, std::strin
   return guess;
 }
 
-// The same element with the index of some axes replaced; none where an index leaves its axis.
+// The same element with the index of some axes replaced; nullopt if an index leaves its axis.
 std::optional<std::int64_t> flat_if_inside(const Index& index, const Shape& shape) {
   for (int axis = 0; axis < shape.rank(); ++axis)
     if (index[static_cast<std::size_t>(axis)] < 0 ||

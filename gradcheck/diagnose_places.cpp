@@ -14,12 +14,12 @@ namespace {
 
 using Index = std::vector<std::int64_t>;
 
-// The entries of which `holds` is true, and how many of them are wrong.
+// The entries for which `holds` is true, and how many of them are wrong.
 struct Place {
   std::size_t compared = 0, wrong = 0;
 
-  // All that is wrong is here, and of what is here (zeros aside, which may be right by chance)
-  // most.
+  // All wrong entries are here, and most entries here are wrong (not counting zeros, which may be
+  // right by chance).
   bool fits(const GradcheckEvidence& e) const {
     return wrong >= 2 && wrong == e.count_wrong() && 4 * wrong >= 3 * compared &&
            compared < e.size();
@@ -37,7 +37,7 @@ Place place(const GradcheckEvidence& e, Holds holds) {
   return p;
 }
 
-// ", where your gradient is 2 x the numeric one", where that is so of all wrong entries.
+// ", where your gradient is 2 x the numeric one", if that holds for all wrong entries.
 std::string ratio_there(const GradcheckEvidence& e) {
   std::optional<double> ratio;
   for (std::size_t i = 0; i < e.size(); ++i) {

@@ -151,7 +151,7 @@ Values flipped(const GradcheckEvidence& e, const Windows& w) {
   return out;
 }
 
-// The gradient of a choice goes to what was chosen. Gone elsewhere, the sum of a plane stays.
+// The gradient of a choice belongs to what was chosen. Elsewhere, it leaves the plane's sum right.
 bool plane_sums_agree(const GradcheckEvidence& e) {
   const std::int64_t plane = e.x_shape[-2] * e.x_shape[-1];
   double difference = 0, sum = 0, size = 0;

@@ -43,7 +43,7 @@ std::optional<double> dropout_scale(const GradcheckEvidence& e) {
   return zero && scale && *scale > 1 ? scale : std::nullopt;
 }
 
-// What the factor c is, where it is not a sign.
+// Names the factor c, if it is not a sign.
 GradcheckGuess name_factor(const GradcheckEvidence& e, double c) {
   const std::string begin =
       fmt::format("your gradient is {} x the numeric one everywhere", written(c));
@@ -83,8 +83,8 @@ GradcheckGuesses guess_factor(const GradcheckEvidence& e) {
   }
   if (seen < 2 || nn == 0) return {};
   const double c = an / nn;
-  // Where all slopes are the same, a factor and an offset are, too: the one that somebody would
-  // write.
+  // If all slopes are the same, the mistake may be a factor or an offset: take the one that
+  // somebody would write.
   const bool flat = std::all_of(e.numeric.begin(), e.numeric.end(),
                                 [&](double n) { return close(n, e.numeric[0]); });
   if (flat && !plain(c) && plain(1000 * (c - 1) * e.numeric[0])) return {};

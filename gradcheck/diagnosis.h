@@ -9,9 +9,9 @@
 //     |a - p| / |a - n|          (norms over the entries that the guess speaks about)
 //
 // and the first guess that leaves less than a thousandth of it is given as the diagnosis. Guesses
-// stand in the order from particular to general. A false name is worse than none, and with as many
-// free numbers as wrong entries anything can be fitted: a guess has to explain more of them, and of
-// a single one all but a millionth.
+// are ordered from particular to general. A false name is worse than none, and with as many free
+// numbers as wrong entries anything can be fitted. So a guess has to explain more wrong entries
+// than it has free numbers, and if only one is wrong, all of it but a millionth.
 #include <algorithm>
 #include <cstdint>
 #include <optional>
@@ -29,7 +29,7 @@ struct GradcheckEvidence {
   std::vector<std::int64_t> at;  // the entries that were compared, as flat indices, ascending
   std::vector<double> analytic, numeric;  // dL/dx at these entries
   std::vector<char> wrong;                // 1 or 0, for each of them
-  // Of each of these entries, dy_k/dx_i for all results k; empty where that is too much to compute.
+  // For each of these entries, dy_k/dx_i for all results k; empty if that is too much to compute.
   std::vector<std::vector<double>> jacobian;
 
   std::size_t size() const { return at.size(); }
@@ -40,8 +40,8 @@ struct GradcheckEvidence {
   bool same_shape() const { return x_shape == y_shape && !at.empty(); }
   // Whether it is known that y_i = f(x_i): no input acts on a result at another place.
   bool pointwise() const;
-  // f(x, y, v) for each entry, of the numbers at its own place, where input and result have the
-  // same shape.
+  // f(x, y, v) for each entry, of the numbers at its own place. Input and result must have the same
+  // shape.
   template <class F>
   std::vector<double> at_own_place(F f) const {
     std::vector<double> out;
@@ -58,7 +58,7 @@ struct GradcheckGuess {
   std::string text;                   // the same in a sentence
   std::vector<double> predicted;      // one for each entry; NaN where the guess says nothing
   std::size_t fitted = 0;             // numbers in it that were chosen to fit
-  std::optional<double> factor = {};  // where it is that one factor is wrong everywhere
+  std::optional<double> factor = {};  // if the mistake is one factor everywhere
 };
 
 using GradcheckGuesses = std::vector<GradcheckGuess>;

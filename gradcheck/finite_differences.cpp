@@ -91,9 +91,9 @@ NumericSlope FiniteDifferences::slope(Move move, double h) const {
   };
   const Values right = y(h), right2 = y(h / 2), left2 = y(-h / 2), left = y(-h);
 
-  // What y itself is off by: rounding inside of f may be larger than that of the result (log(1 + z)
-  // with a small z), and shows in the fourth difference, in which everything smooth cancels. At a
-  // kink that is large for another reason, so it is believed up to 64 roundings only.
+  // The error of y itself: rounding inside of f may be larger than that of the result (log(1 + z)
+  // with a small z). It shows in the fourth difference, in which everything smooth cancels. At a
+  // kink it is large for another reason, so it is trusted up to 64 roundings only.
   double inside = 0;
   for (std::size_t k = 0; k < v_.size(); ++k) {
     const double fourth = right[k] - 4 * right2[k] + 6 * y0_[k] - 4 * left2[k] + left[k];

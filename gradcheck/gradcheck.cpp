@@ -157,7 +157,7 @@ class Check {
   }
 
   // Backward writes the gradients of several inputs by several formulas. If all are off by one
-  // factor, that is in what they share: the result that forward gave, or dy.
+  // factor, the cause is something that they share: the result that forward gave, or dy.
   void find_common_factor() {
     std::vector<std::size_t> wrong;
     for (std::size_t i = 0; i < checked_.size(); ++i)
@@ -205,7 +205,7 @@ class Check {
                                      count_nan(gradient), gradient.size())};
   }
 
-  // Of all elements, where that is affordable and all have a slope; else of those compared so far.
+  // Uses all elements, if that is affordable and all have a slope; else those compared so far.
   GradcheckEvidence evidence(std::size_t i, const Values& gradient,
                              const std::vector<GradcheckEntry>& entries,
                              const FiniteDifferences& differences) {

@@ -19,9 +19,9 @@
 //
 // A check can pass without having checked anything. So memory is poisoned with NaN (a gradient that
 // is never written cannot look right by luck), everything runs twice (and must give the same bits),
-// and VACUOUS is the verdict when both sides are zero or too few entries could be compared. Of a
-// tensor with more entries than are compared one by one, all are compared together, too: along one
-// random direction.
+// and VACUOUS is the verdict when both sides are zero or too few entries could be compared. If a
+// tensor has more entries than are compared one by one, all of them are also compared together,
+// along one random direction.
 //
 // The inputs are nudged in place and put back, so that a module's own parameters can be checked:
 //   gradcheck([&](auto& in) { return conv.forward(in[0]); }, {{"x", x}, {"w", conv.weight}});
@@ -55,7 +55,7 @@ struct GradcheckEntry {
   double analytic = 0, numeric = 0, uncertainty = 0;
   double step = 0;            // h
   double relative_error = 0;  // |analytic - numeric| / max(|analytic|, |numeric|)
-  double error = 0;           // the same, where a gradient below the typical size counts as that
+  double error = 0;           // the same, but relative to the typical size at least
   bool wrong = false;
 };
 

@@ -5,8 +5,8 @@
 //   GradcheckReport report = gradcheck(layer, x);
 //   std::cout << report.text();
 //
-// The module runs in the mode it is in. Its random numbers are named before each pass, so that
-// dropout drops the same values every time.
+// The module runs in the mode it is in. Its random numbers get the same seed before each pass, so
+// that dropout drops the same values every time.
 #include "gradcheck/gradcheck.h"
 #include "layers/module.h"
 

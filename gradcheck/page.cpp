@@ -166,7 +166,7 @@ std::string facts(const CheckedRun& run, const Totals& all) {
 std::string gradcheck_page(const CheckedRun& run) {
   const Totals all = totals_of(run);
   std::string bad, good;
-  // Of the right cases of a layer, the one in which most was compared.
+  // Among the right cases of a layer, the one in which most was compared.
   std::map<std::string, const CheckedCase*> shown;
   std::vector<std::string> order;
   for (const CheckedCase& c : run.cases) {

@@ -22,16 +22,16 @@ TEST_CASE("sizes outside of what kernels can do are named") {
   CHECK(opencl::check_tuning(t) == "k_block is 0, not 16 to 4096");
   t = opencl::processor(8);
   t.vec_f32 = 6;
-  CHECK(opencl::check_tuning(t) == "a vector of 6 numbers is none that OpenCL has");
+  CHECK(opencl::check_tuning(t) == "OpenCL has no vectors of 6 numbers");
   t = opencl::processor(8);
   t.group = 4;
   CHECK(opencl::check_tuning(t) == "on a processor a group is one item");
   t = opencl::processor(8);
   t.taps_run = 33;
-  CHECK(opencl::check_tuning(t) == "taps_run 33 is no multiple of 6");
+  CHECK(opencl::check_tuning(t) == "taps_run 33 is not a multiple of 6");
   t = opencl::processor(16);
   t.k_block = t.k_pass = 20;
-  CHECK(opencl::check_tuning(t) == "k_block 20 is no multiple of a vector's 16");
+  CHECK(opencl::check_tuning(t) == "k_block 20 is not a multiple of a vector's 16");
   t = opencl::gpu();
   t.slice = 64;
   t.vec_f32 = 2;
@@ -39,7 +39,7 @@ TEST_CASE("sizes outside of what kernels can do are named") {
   CHECK(opencl::check_tuning(t) == "slice 64 is too long for panels of 2 x 2 x 1 columns");
   t = opencl::gpu();
   t.k_pass = t.k_block + 1;
-  CHECK(has(opencl::check_tuning(t), "no multiple"));
+  CHECK(has(opencl::check_tuning(t), "not a multiple"));
 }
 
 TEST_CASE("measured sizes are kept per device, and a damaged file is ignored") {

@@ -105,15 +105,15 @@ TEST_CASE("wrong names are told what is wrong, how devices are named, and which 
       {"reference:0/2", "the reference has no parts."},
       {"reference:", "the reference has no parts."},
       {"opencl:", "after the colon comes a number."},
-      {"opencl:x", "\"x\" is no number from 0 to 9999."},
-      {"opencl:-1", "\"-1\" is no number from 0 to 9999."},
-      {"opencl:00", "\"00\" is no number from 0 to 9999."},
-      {"opencl:99999999999999999999", "\"99999999999999999999\" is no number from 0 to 9999."},
+      {"opencl:x", "\"x\" is not a number from 0 to 9999."},
+      {"opencl:-1", "\"-1\" is not a number from 0 to 9999."},
+      {"opencl:00", "\"00\" is not a number from 0 to 9999."},
+      {"opencl:99999999999999999999", "\"99999999999999999999\" is not a number from 0 to 9999."},
       {"opencl:0/", "a part is two numbers, as 0/2."},
       {"opencl:0/0", "there are 1 to 64 parts, not 0."},
       {"opencl:3/2", "of 2 parts the first is 0/2 and the last is 1/2."},
       {"opencl:0:0", "a part is two numbers, as 0/2."},
-      {"opencl:x:0/2", "\"x\" is no number from 0 to 9999."}};
+      {"opencl:x:0/2", "\"x\" is not a number from 0 to 9999."}};
   for (const auto& [name, why] : wrong) {
     CAPTURE(name);
     const std::string message = refusal(name);

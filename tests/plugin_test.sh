@@ -40,9 +40,9 @@ if "$limulus" devices | grep -Eq '^cpu .*avx'; then
     "$limulus" $command "${loud[@]}" > out.txt 2>&1
     unseen "$command: what a plugin says"
   done
-  check 'a kernel that throws a number' 1 'something was thrown that is no std::exception' \
+  check 'a kernel that throws a number' 1 'an exception was thrown that is not a std::exception' \
     "$limulus" gradcheck --layer avg_pool2d "${loud[@]}"
-  check 'the same in compare, which goes on' 1 'failed: something was thrown that is no std::exception' \
+  check 'the same in compare, which goes on' 1 'failed: an exception was thrown that is not a std::exception' \
     "$limulus" compare --layer avg_pool2d "${loud[@]}"
   also 'and counts' '^0 of [0-9]+ are the same'
 else
@@ -67,7 +67,7 @@ check 'a name without a folder' 1 'plugin text.so: it cannot be loaded: .*/text.
 check 'it throws' 1 'limulus_plugin\(\) failed: my device is not plugged in' \
   "$limulus" gradcheck --plugin "$plugins/plugin_throws.so"
 check 'it adds nothing' 1 'added no device' "$limulus" devices --plugin "$plugins/plugin_adds_nothing.so"
-check 'no entry' 1 'defines no void limulus_plugin\(\)' \
+check 'no entry' 1 'does not define void limulus_plugin\(\)' \
   "$limulus" devices --plugin "$plugins/plugin_no_entry.so"
 check 'no plugin' 1 'does not include <limulus/backends/plugin.h>' \
   "$limulus" devices --plugin "$plugins/plugin_no_plugin.so"

@@ -138,14 +138,14 @@ tensor_file hostile.safetensors a a.npy/b
 check 'convert: a file and a folder' 1 "'a' would be the folder of 'a.npy/b'" "$limulus" convert hostile.safetensors tools
 printf 'not an array' > tools/w.npy
 tensor_file good.safetensors w v
-check 'convert: somebody else'"'"'s file' 1 'tools/w.npy: is there and is no .npy file' "$limulus" convert good.safetensors tools
+check 'convert: somebody else'"'"'s file' 1 'tools/w.npy: exists and is not an .npy file' "$limulus" convert good.safetensors tools
 rm tools/w.npy
 ln -s ../secret tools/w.npy
-check 'convert: a link' 1 'tools/w.npy: is there and is no .npy file' "$limulus" convert good.safetensors tools
+check 'convert: a link' 1 'tools/w.npy: exists and is not an .npy file' "$limulus" convert good.safetensors tools
 rm tools/w.npy
 ln -s /tmp tools/v
 tensor_file good.safetensors v/w
-check 'convert: a link to a folder' 1 'tools/v: is there and is no folder' "$limulus" convert good.safetensors tools
+check 'convert: a link to a folder' 1 'tools/v: exists and is not a folder' "$limulus" convert good.safetensors tools
 rm tools/v
 check 'nothing else was written' 0 '^victim.sh$' ls -A tools
 check 'nor changed' 0 '^#!/bin/sh$' cat tools/victim.sh

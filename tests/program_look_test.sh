@@ -84,14 +84,14 @@ check '--compare: another network' 1 'error: look --compare: layer 1 is conv1 \[
   "$limulus" look "$checkpoint" "$picture" --compare small/checkpoint.safetensors --out no.html
 check '--compare: what is neither' 1 '^error: stopped.txt: ' "$limulus" look "$checkpoint" "$picture" --compare stopped.txt --out no.html
 check '--compare: nothing' 1 '^error: nowhere.jpg: ' "$limulus" look "$checkpoint" "$picture" --compare nowhere.jpg --out no.html
-check '--compare: of two photographs' 1 'one photograph is compared, and 2 are named' \
+check '--compare: of two photographs' 1 'it compares one photograph, but 2 are named' \
   "$limulus" look "$checkpoint" "$picture" "$trained_on" --compare "$picture" --out no.html
 
 # ---- the convolutions alone --------------------------------------------------------------------------
 check 'convert --convolutions' 0 '^[0-9]+ numbers of conv1, conv2, conv3 from run/checkpoint.safetensors to eye.safetensors, as bf16; left out: fc4$' \
   "$limulus" convert "$checkpoint" eye.safetensors --convolutions
 check 'their type' 0 '^conv1.weight +BF16' "$limulus" convert eye.safetensors --list
-check 'to a folder' 1 'eye is to be a .safetensors file' "$limulus" convert "$checkpoint" eye --convolutions
+check 'to a folder' 1 'eye must be a .safetensors file' "$limulus" convert "$checkpoint" eye --convolutions
 check 'of what is no checkpoint' 1 '^error: ' "$limulus" convert eye.safetensors again.safetensors --convolutions
 check 'look --png --maps' 0 'conv1.png: 9 of 32 maps of 32 x 32, the strongest first' \
   "$limulus" look eye.safetensors "$picture" --png maps --maps 9

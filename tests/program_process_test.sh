@@ -173,7 +173,7 @@ check 'its device is kept' 0 'Device  .*1 thread$|cores' env LIMULUS_THREADS=2 "
 LC_ALL=C sed 's/\\"cpu:0\/2\\"/\\"cpu:9\/2\\"/' half/checkpoint.safetensors > moved.safetensors
 mkdir -p moved && mv moved.safetensors moved/checkpoint.safetensors
 check 'a device that is not here' 1 \
-  'this run computed on cpu:9/2, which is not to be had here: .*--device cpu goes on with it' \
+  'this run computed on cpu:9/2, which is not available here: .*--device cpu continues it' \
   "$limulus" train --out moved --resume
 check 'another one may be given' 0 'Held-out accuracy' "$limulus" train --out moved --resume --device cpu
 
@@ -258,10 +258,10 @@ has no --seed|compare --layer relu --seed 3
 has no --layer|compare --layer relu --random 2
 has no --large|compare --random 2 --large
 measures an OpenCL device, as opencl:0, not cpu|tune --device cpu
-nan is no number from 0.001 to 60|tune --seconds nan
-nan is no number from 0 to 3600|bench ladder --seconds nan
-nan is no number from 0.0001 to 10000|train --data data --checkpoint-minutes nan
-inf is no number from 0 to 1000|train --data data --colour-noise inf
+nan is not a number from 0.001 to 60|tune --seconds nan
+nan is not a number from 0 to 3600|bench ladder --seconds nan
+nan is not a number from 0.0001 to 10000|train --data data --checkpoint-minutes nan
+inf is not a number from 0 to 1000|train --data data --colour-noise inf
 lenet5 has no batch normalization|train --model lenet5 --data data --batch-norm
 lenet5 has no dropout|train --model lenet5 --data data --dropout 0.3
 --threads is for the device cpu|train --model lenet5 --data data --threads 1 --device reference

@@ -195,7 +195,7 @@ TEST_CASE("batch normalization is refused, and not taken for another layer") {
   BatchNorm2d norm(3, device("cpu"), DType::f64);
   const tools::LayerRun run = run_through(norm, {1, 3, 4, 4});
   CHECK_THROWS_WITH_AS(tools::explain_forward(run, {0, 0, 0}),
-                       "explain: it is a BatchNorm2d, of which there is no explanation",
+                       "explain: it is a BatchNorm2d, for which there is no explanation",
                        ValueError);
   for (const char* of : {"input", "weight"})
     CHECK_THROWS_WITH_AS(tools::explain_backward(run, of, of[0] == 'i' ? Index{0, 0, 0} : Index{0}),

@@ -183,7 +183,7 @@ TEST_CASE("a file without the trainer's metadata is no checkpoint") {
   const float one = 1;
   write_safetensors(path, {{"w", DType::f32, {1}, &one}});
   CHECK_THROWS_WITH_AS(load_trained(path, "cpu"),
-                       doctest::Contains("this is no checkpoint of a training"), FileError);
+                       doctest::Contains("this is not a training checkpoint"), FileError);
   write_safetensors(path, {{"w", DType::f32, {1}, &one}}, {{"config", "{\"model\": 5}"}});
   CHECK_THROWS_WITH_AS(load_trained(path, "cpu"), doctest::Contains("its metadata is damaged"),
                        FileError);

@@ -91,7 +91,7 @@ TEST_CASE("JPEG: segments that contradict each other") {
   CHECK(has(error({q, dc, ac, f, scan({1}, 1, 63), data}), "has no place here"));
   CHECK(has(error({q, dc, ac, frame(64, 64, {0x11, 0x11}), scan({1, 2}), data}), "2 components"));
   CHECK(has(error({q, dc, ac, frame(64, 64, {0x31, 0x21, 0x11}), scan({1, 2, 3}), data}),
-            "no whole number of times"));
+            "not a whole multiple"));
   CHECK(has(error({q, dc, ac, frame(64, 64, {0x44, 0x11, 0x11}), scan({1, 2, 3}), data}),
             "18 blocks at a time"));
   CHECK(has(error({q, dc, ac, frame(64, 64, {0x10}), scan(), data}), "sampling 1 x 0"));

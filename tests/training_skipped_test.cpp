@@ -184,7 +184,7 @@ TEST_CASE("a folder where a file is to be written is an error before step 1") {
     fs::create_directories(folder / "out" / name);
     CHECK(has(
         message_of<FileError>([&] { Trainer(config_of(folder / "data"), quiet(folder / "out")); }),
-        std::string(name) + ": is a folder, where a file is to be written"));
+        std::string(name) + ": is a folder, but a file must be written there"));
     fs::remove(folder / "out" / name);
   }
 }

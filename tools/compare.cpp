@@ -109,7 +109,7 @@ Compared compare(const OpCase& c, DType dtype, Backend& backend, const CaseResul
   } catch (const std::exception& e) {  // of a kernel that somebody is writing: the rows go on
     result.error = e.what();
   } catch (...) {
-    result.error = "something was thrown that is no std::exception, and says nothing";
+    result.error = "an exception was thrown that is not a std::exception and has no text";
   }
   return result;
 }

@@ -141,16 +141,16 @@ std::vector<fs::path> npy_paths(const std::vector<std::string>& names) {
     const auto [other, is_new] = file_of.try_emplace(path, name);
     if (!is_new)
       throw FileError(fmt::format(
-          "convert: tensors '{}' and '{}' would be one file on a disk that knows no capitals, or "
-          "takes joined letters for single ones",
+          "convert: tensors '{}' and '{}' would be one file on a disk that does not distinguish "
+          "capital letters from small ones, or joined letters from single ones",
           other->second, name));
     for (std::size_t at = name.find('/'); at != std::string::npos; at = name.find('/', at + 1)) {
       const std::string above = name.substr(0, at + 1);
       const auto [first, is_first] = folder_of.try_emplace(without_case(name.substr(0, at)), name);
       if (!is_first && !first->second.starts_with(above))
         throw FileError(fmt::format(
-            "convert: the folders of tensors '{}' and '{}' would be one on a disk that knows no "
-            "capitals",
+            "convert: the folders of tensors '{}' and '{}' would be one on a disk that does not "
+            "distinguish capital letters from small ones",
             first->second, name));
     }
     paths.emplace_back(name + ".npy");
@@ -170,7 +170,7 @@ bool is_replaced(const fs::path& folder, const fs::path& file) {
     above /= part;
     const fs::file_status found = fs::symlink_status(above);
     if (fs::exists(found) && !fs::is_directory(found))
-      throw FileError(fmt::format("{}: is there and is no folder", above.string()));
+      throw FileError(fmt::format("{}: exists and is not a folder", above.string()));
   }
   const fs::path path = folder / file;
   const fs::file_status status = fs::symlink_status(path);
@@ -182,9 +182,9 @@ bool is_replaced(const fs::path& folder, const fs::path& file) {
     std::ifstream(path, std::ios::binary).read(begin.data(), std::ssize(begin));
   }
   if (begin != magic)
-    throw FileError(
-        fmt::format("{}: is there and is no .npy file; it was not touched, and nothing was written",
-                    path.string()));
+    throw FileError(fmt::format(
+        "{}: exists and is not an .npy file; it was not touched, and nothing was written",
+        path.string()));
   return true;
 }
 
@@ -225,7 +225,7 @@ void write_folder(const fs::path& folder, const std::vector<std::string>& names,
 void convert_convolutions(const ConvertArguments& a) {
   if (fs::path(a.to).extension() != ".safetensors")
     throw ValueError(
-        fmt::format("convert --convolutions: {} is to be a .safetensors file", printable(a.to)));
+        fmt::format("convert --convolutions: {} must be a .safetensors file", printable(a.to)));
   const bool replaced = fs::exists(a.to);
   const SavedConvolutions saved = save_convolutions(a.from, a.to);
   if (replaced) say_note(fmt::format("{} was there before; it was replaced", printable(a.to)));

@@ -206,7 +206,7 @@ Explanation explain_forward(const LayerRun& run, const Index& index) {
     throw ValueError(fmt::format(
         "explain: {} is a {}, {}", run.name, run.layer->kind(),
         copies(*run.layer) ? "whose elements are copies of its input's: there is nothing to add up"
-                           : "of which there is no explanation"));
+                           : "for which there is no explanation"));
   e.element = at("y", index);
   e.tensor = run.y[index];
   return e;

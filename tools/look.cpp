@@ -45,7 +45,7 @@ std::optional<std::int64_t> target_of(const LookArguments& a, const TrainedModel
   if (a.target.empty()) return std::nullopt;
   const auto found = std::find(trained.classes.begin(), trained.classes.end(), a.target);
   if (found == trained.classes.end())
-    throw ValueError(fmt::format("look: the checkpoint knows no class '{}'{}", a.target,
+    throw ValueError(fmt::format("look: the checkpoint has no class '{}'{}", a.target,
                                  known_names(a.target, trained.classes)));
   return found - trained.classes.begin();
 }
@@ -111,7 +111,7 @@ bool is_picture(const std::string& path) {
 
 void compare(const LookArguments& a, const TrainedModel& trained, const std::string& command) {
   if (a.photographs.size() != 1)
-    throw ValueError(fmt::format("look --compare: one photograph is compared, and {} are named",
+    throw ValueError(fmt::format("look --compare: it compares one photograph, but {} are named",
                                  a.photographs.size()));
   const std::string& path = a.photographs[0];
   const fs::path page = page_path(a, path);

@@ -140,6 +140,6 @@ int main(int argc, char** argv) {
   } catch (const std::exception& e) {
     return fail(e.what());
   } catch (...) {  // of a plugin
-    return fail("something was thrown that is no std::exception, and says nothing");
+    return fail("an exception was thrown that is not a std::exception and has no text");
   }
 }

@@ -49,7 +49,7 @@ std::vector<std::string> load_plugin(const fs::path& file) {
   if (plugin == nullptr) fail("it cannot be loaded: " + readable(dlerror()));
   const auto* stamp = static_cast<const char* const*>(dlsym(plugin, "limulus_plugin_stamp"));
   if (stamp == nullptr)
-    fail("this is no plugin, as it does not include <limulus/backends/plugin.h>");
+    fail("this is not a plugin: it does not include <limulus/backends/plugin.h>");
   if (const std::string theirs = *stamp; theirs != plugin_stamp)
     fail(fmt::format(
         "it was compiled with the headers of {}, but this program is {}; build it again "
@@ -58,7 +58,7 @@ std::vector<std::string> load_plugin(const fs::path& file) {
   const auto entry = reinterpret_cast<void (*)()>(dlsym(plugin, "limulus_plugin"));
   if (entry == nullptr)
     fail(
-        "it defines no void limulus_plugin(), which adds its devices "
+        "it does not define void limulus_plugin(), which adds its devices "
         "(<limulus/backends/plugin.h>)");
   const std::size_t before = added_devices().size();
   try {
@@ -66,7 +66,7 @@ std::vector<std::string> load_plugin(const fs::path& file) {
   } catch (const std::exception& e) {
     fail(fmt::format("limulus_plugin() failed: {}", e.what()));
   } catch (...) {
-    fail("limulus_plugin() failed with something that is no std::exception");
+    fail("limulus_plugin() failed with an exception that is not a std::exception");
   }
   const std::vector<std::string> all = added_devices();
   if (all.size() == before)

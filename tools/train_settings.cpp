@@ -105,9 +105,9 @@ void check_device(const TrainConfig& c, const std::filesystem::path& checkpoint)
     devices(c.device);
   } catch (const DeviceError& error) {
     throw DeviceError(
-        fmt::format("{}: this run computed on {}, which is not to be had here: {}. --device cpu "
-                    "goes on with it on the processor (limulus devices lists others); it is then "
-                    "no longer bit for bit what one long run would have given",
+        fmt::format("{}: this run computed on {}, which is not available here: {}. --device cpu "
+                    "continues it on the processor (limulus devices lists others); its result is "
+                    "then no longer bit for bit that of one long run",
                     checkpoint.string(), c.device, error.what()));
   }
 }

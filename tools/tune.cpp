@@ -293,7 +293,7 @@ void tune(const CLI::App& command, const TuneArguments& a) {
         "tune: LIMULUS_CL_TUNING forces other sizes than the device's own: unset it, or use "
         "--dry-run");
   if (const std::string why = opencl::cache_trouble(); !a.dry_run && !why.empty())
-    throw FileError("tune: what is found could not be kept: the cache is not used: " + why +
+    throw FileError("tune: the results could not be kept, as the cache is not used: " + why +
                     "; --dry-run only measures");
   OpenClBackend backend(a.device);
   check_names(a.only, knobs(backend.tuning().processor));

@@ -57,7 +57,7 @@ CLI::Validator between(double least, double most) {
         double value = NAN;
         if (CLI::detail::lexical_cast(word, value) && value >= least && value <= most)
           return std::string();
-        return fmt::format("{} is no number from {} to {}", word, least, most);
+        return fmt::format("{} is not a number from {} to {}", word, least, most);
       },
       fmt::format("FLOAT in [{} - {}]", least, most));
 }

@@ -34,9 +34,9 @@ std::string some(const std::vector<std::string>& names) {
                      names.size() > shown ? fmt::format(" and {} more", names.size() - shown) : "");
 }
 
-// The first value that is infinite or no number, or n, by all threads: weights of AlexNet are 244
-// MB. Runs of values are looked at without asking which one it was, so that the compiler can
-// compare a vector of them at once.
+// The index of the first value that is infinite or NaN, or n. All threads search, since AlexNet's
+// weights are 244 MB. A run of values is first tested as a whole, so that the compiler can compare
+// a vector of them at once.
 template <class T>
 std::int64_t first_not_finite(const T* values, std::int64_t n) {
   constexpr std::int64_t run = 1 << 16;
@@ -79,7 +79,7 @@ void check_finite(const SafetensorsFile& file, const SafetensorsEntry& entry, co
                     file.path().string(), bad, entry.name, values[bad]));
 }
 
-// The entry where the file has it, as a tensor of floats; undefined where that cannot be.
+// The entry as a tensor of floats that lies in the mapped file; undefined if that is impossible.
 Tensor in_place(const SafetensorsFile& file, const SafetensorsEntry& entry, Backend& backend) {
   auto* there = const_cast<std::byte*>(entry.bytes.data());  // of a private mapping
   const bool aligned = reinterpret_cast<std::uintptr_t>(there) % alignof(float) == 0;

@@ -9,8 +9,8 @@
 //     history/epochs                a row per epoch [epochs, 10]
 //     __metadata__                  "limulus" = the format's version; "config", "state" ... as JSON
 //
-// The history grows with the run, and a header may not: readers take 100 MB of it at most. So it is
-// tensors. (In checkpoints of earlier versions it is in "state", and is read from there.)
+// The history grows with the run, but a header must not: readers accept 100 MB at most. So it is
+// stored as tensors. (In checkpoints of earlier versions it is in "state", and is read from there.)
 //
 // The random state is (seed, step): Philox needs no more. Files are written beside the old one,
 // synced and renamed; the one before is kept as `.previous`.
@@ -40,15 +40,15 @@ bool belongs_to_model(const std::string& name);
 std::string layer_of(const std::string& parameter);
 
 // Copies the file's values into the parameters and buffers of `model`. FileError, and nothing is
-// changed, when a name is missing or unknown, a shape or type differs, or a value is not finite.
-// A file that has no parameters under the network's names says what both sides have.
-// Layers in `left_out` ("fc6") keep what they have, and the file must have nothing of them.
-// With `in_place`, weights are used where the mapped file has them, if the device computes in host
-// memory: a program that looks at one picture and ends never copies 244 MB.
+// changed, when a name is missing or unknown, a shape or type differs, or a value is not finite. If
+// the file has no parameters under the network's names, the error says what both sides have. Layers
+// in `left_out` ("fc6") keep their values, and the file must have nothing of them. With `in_place`,
+// weights are used where they lie in the mapped file, if the device computes in host memory: a
+// program that looks at one picture and ends never copies 244 MB.
 void load_weights(const SafetensorsFile& file, Module& model, bool in_place = false,
                   const std::vector<std::string>& left_out = {});
 
-// The same for velocities; load_weights() first.
+// The same for velocities; call load_weights() first.
 void load_velocities(const SafetensorsFile& file, Sgd& optimizer);
 
 // One tensor that is neither, f32 or f64, in host order; undefined when the file has none.

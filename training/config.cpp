@@ -48,7 +48,7 @@ void each_field(Config& c, F f) {
   f("strict", c.strict);
 }
 
-// Settings that checkpoints of an early version lack: there they have their default.
+// Settings that checkpoints of an early version lack: these get their default.
 template <class Config, class F>
 void each_later_field(Config& c, F f) {
   f("layout", c.layout);

@@ -25,7 +25,7 @@ struct TrainConfig {
   Prepare prepare;
   Augment augment;
   bool subtract_mean_image = true;  // else the mean colour
-  float pixel_scale = 1;            // what is left of a pixel after the mean is multiplied by this
+  float pixel_scale = 1;            // a pixel less its mean is multiplied by this
   double dropout = 0.5;
   bool batch_norm = false;  // alexnet-keras
   bool strict = false;      // an image that cannot be used is an error, not skipped and counted

@@ -22,7 +22,7 @@ struct SavedConvolutions {
   std::int64_t numbers = 0;
 };
 
-// FileError where `checkpoint` is none; ValueError where its network has no convolution.
+// FileError if `checkpoint` is no checkpoint; ValueError if its network has no convolution.
 SavedConvolutions save_convolutions(const std::filesystem::path& checkpoint,
                                     const std::filesystem::path& to);
 

@@ -99,7 +99,7 @@ Evaluation evaluate_set(Module& model, Backend& backend, const TrainConfig& conf
     miss.mistake.name = images->set().name(miss.source);
     try {
       miss.mistake.image = *images->get(miss.source);
-    } catch (const FileError&) {  // it was there a moment ago; the mistake is listed all the same
+    } catch (const FileError&) {  // it was there a moment ago; the mistake is still listed
     }
     result.worst.push_back(std::move(miss.mistake));
   }

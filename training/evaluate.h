@@ -1,5 +1,5 @@
 #pragma once
-// Images through a network that is done: one, or a set; one crop, or ten.
+// Images through a trained network: one image, or a set; with one crop, or with ten.
 #include <atomic>
 #include <memory>
 #include <vector>
@@ -14,12 +14,12 @@ namespace limulus {
 // Probabilities [classes] of one image: softmax of the logits, averaged over ten crops if asked.
 std::vector<float> classify(const TrainedModel& trained, const Image& image, bool ten_crop);
 
-struct Stopped : Error {  // an evaluation was left, as TrainerOptions::stop was set
+struct Stopped : Error {  // an evaluation was broken off, as TrainerOptions::stop was set
   using Error::Error;
 };
 
 // Runs a set through a network, and counts and lists the images that cannot be used; with
-// config.strict the first of them is a FileError. `worst` is how many mistakes to keep.
+// config.strict the first of them is a FileError. `worst` is how many mistakes to keep. Throws
 // Stopped, after the batch in work, when `stop` is set.
 Evaluation evaluate_set(Module& model, Backend& backend, const TrainConfig& config,
                         const Normalization& normalization,

@@ -14,8 +14,8 @@
 
 namespace limulus {
 
-// A bool, a number, a text, or a list of numbers. ValueError, beginning with `what`, where the JSON
-// is none: "the setting "batch" is 2.5, expected a whole number".
+// A bool, a number, a text, or a list of numbers. ValueError, beginning with `what`, if the JSON is
+// something else: "the setting "batch" is 2.5, expected a whole number".
 template <class Json, class T>
 void read_value(const Json& json, const std::string& what, T& value) {
   const auto bad = [&](const char* expected) {

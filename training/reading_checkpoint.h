@@ -1,5 +1,5 @@
 #pragma once
-// What is wrong with a checkpoint becomes an error that names the file and the way back.
+// An error in a checkpoint names the file, and says how to go on.
 #include <fmt/format.h>
 
 #include <cstring>
@@ -16,12 +16,12 @@ inline const std::string& metadata_of(const SafetensorsFile& file, const std::st
   const auto found = file.metadata().find(key);
   if (found == file.metadata().end())
     throw FileError(
-        fmt::format("{}: this is no checkpoint of a training: it has no \"{}\" in its metadata",
+        fmt::format("{}: this is not a training checkpoint: it has no \"{}\" in its metadata",
                     file.path().string(), key));
   return found->second;
 }
 
-// The sentence that leads out of a damaged checkpoint, where there is one before it.
+// How to go on after a damaged checkpoint, if there is one before it.
 inline std::string way_back(const std::filesystem::path& file) {
   const std::string previous = file.string() + ".previous";
   std::error_code unknown;

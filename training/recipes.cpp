@@ -1,6 +1,6 @@
-// Which settings go with which network: `default` learns on small sets within minutes, `paper` is
-// section 5 of Krizhevsky et al. 2012 to the letter, where the letter can be kept; `filters` is
-// `default` from weights with which conv1's filters show soon what they learn
+// Which settings go with which network. `default` learns on small sets within minutes. `paper` is
+// section 5 of Krizhevsky et al. 2012 to the letter, where the letter can be kept. `filters` is
+// `default` with initial weights from which conv1's filters soon show what they learn
 // (models/initialize.h).
 #include <fmt/core.h>
 
@@ -25,7 +25,7 @@ void small_pictures(TrainConfig& c, int side, int channels) {
   c.epochs = channels == 3 ? 20 : 6;
 }
 
-// Photographs: 256 x 256, of which the network sees a random square of 151 to 255 pixels a side,
+// Photographs: 256 x 256. The network sees a random square of them, 151 to 255 pixels a side,
 // resized to its input, mirrored half of the time, with the paper's colour noise.
 void photographs(TrainConfig& c, int crop) {
   c.prepare = {.short_side = 256, .square = true, .pad = 0};
@@ -33,7 +33,7 @@ void photographs(TrainConfig& c, int crop) {
   c.augment.zoom_min = 0.89;
   c.augment.zoom_max = 1.5;
   c.augment.colour_sigma = 0.1;
-  c.subtract_mean_image = false;  // a mean image cannot be zoomed along
+  c.subtract_mean_image = false;  // a mean image cannot be zoomed with the crop
   c.batch = 16;
   c.sgd.lr = 0.003;
   c.schedule = {.kind = ScheduleKind::cosine, .warmup = 0.04};

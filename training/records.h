@@ -42,7 +42,7 @@ struct Evaluation {
   Metrics metrics;                          // of the images that could be used
   double loss = 0;                          // their mean; NaN when there are none
   std::int64_t images = 0;                  // in the set, with those that could not be used
-  std::map<std::int64_t, Skipped> skipped;  // these, by index
+  std::map<std::int64_t, Skipped> skipped;  // those, by index
   std::vector<Mistake> worst;               // largest loss first
   std::vector<Guess> guesses;               // in the set's order
 };
@@ -61,7 +61,7 @@ struct RunReport {
   std::vector<Skipped> skipped;                 // what takes no part, training and held out
   bool finished = true;                         // false: stopped early
   std::int64_t epochs_done = 0;                 // also where `epochs` does not have them
-  // Of a page that is made after the run: what it cannot show and why, a sentence each.
+  // For a page that is made after the run: what it cannot show and why, a sentence each.
   std::vector<std::string> missing;
   // Shown as they are: processor, instruction set, threads, commit, compiler and flags, date ...
   std::vector<std::pair<std::string, std::string>> provenance;

@@ -60,8 +60,8 @@ void check(const RaceOptions& o) {
                      !o.rates.empty() && o.goal > 0 && o.goal < 1;
   if (!right)
     throw ValueError(
-        "race: images, epochs, batch and trial must be 1 or more, the goal between 0 and 1, and "
-        "one rate or more be given");
+        "race: images, epochs, batch and trial must be 1 or more, the goal must be between 0 and "
+        "1, and at least one rate must be given");
 }
 
 }  // namespace
@@ -80,7 +80,7 @@ Race run_race(const ImageSet& training, std::int64_t classes, const RaceOptions&
   for (const Nonlinearity f : {Nonlinearity::relu, Nonlinearity::tanh}) {
     RaceRun run;
     run.nonlinearity = f;
-    double smallest = INFINITY;  // a loss that is no number is never smaller
+    double smallest = INFINITY;  // a loss of NaN is never smaller
     for (const double rate : o.rates) {
       const double loss = train(f, classes, rate, o.trial, loader, o).loss;
       if (!(loss < smallest)) continue;
@@ -88,7 +88,8 @@ Race run_race(const ImageSet& training, std::int64_t classes, const RaceOptions&
       run.rate = rate;
     }
     if (run.rate == 0)
-      throw Error(fmt::format("race: with {} the loss became no number at every rate", name_of(f)));
+      throw Error(
+          fmt::format("race: with {} the loss stopped being a number at every rate", name_of(f)));
     run.errors = train(f, classes, run.rate, o.epochs, loader, o).errors;
     run.reached = run.errors.back() <= o.goal;
     race.runs.push_back(std::move(run));

@@ -15,7 +15,7 @@ namespace limulus {
 
 struct RaceOptions {
   std::int64_t images = 10'000;  // of a larger set so many are taken, evenly spaced
-  std::int64_t epochs = 60;      // at most; a run ends before, where it comes to the goal
+  std::int64_t epochs = 60;      // at most; a run ends earlier if it reaches the goal
   std::int64_t batch = 64;
   double goal = 0.25;  // training error, as in the paper
   std::uint64_t seed = 1;
@@ -29,10 +29,9 @@ struct RaceOptions {
 
 struct RaceRun {
   Nonlinearity nonlinearity = Nonlinearity::relu;
-  double rate = 0;  // that was chosen
-  std::vector<double>
-      errors;            // of each epoch: the part of its images that was taken for something else
-  bool reached = false;  // the goal
+  double rate = 0;             // the one that was chosen
+  std::vector<double> errors;  // of each epoch: the share of its images that was misclassified
+  bool reached = false;        // the goal
 };
 
 struct Race {

@@ -107,7 +107,7 @@ std::uint64_t read_print(const std::string& text) {  // 16 hexadecimal digits
   const char* end = text.data() + text.size();
   if (const auto read = std::from_chars(text.data(), end, print, 16);
       read.ec != std::errc() || read.ptr != end)
-    throw ValueError(fmt::format("the fingerprint \"{}\" of its images is no number", text));
+    throw ValueError(fmt::format("the fingerprint \"{}\" of its images is not a number", text));
   return print;
 }
 
@@ -118,7 +118,7 @@ std::vector<std::string> read_classes(const SafetensorsFile& file) {
   return classes;
 }
 
-// The layers of which the file has no weights, if it is one of save_convolutions().
+// The layers whose weights the file does not have, if it is one of save_convolutions().
 std::vector<std::string> read_left_out(const SafetensorsFile& file, Needs needs) {
   if (file.metadata().find("left_out") == file.metadata().end()) return {};
   auto layers = SortedJson::parse(metadata_of(file, "left_out")).get<std::vector<std::string>>();
@@ -158,7 +158,7 @@ void Trainer::resume(const std::filesystem::path& path) {
     if (state.contains("images")) read_value(state.at("images"), "images", began_with);
     return began_with;
   });
-  // Other images are another order, another mean, and other weights than those of one long run.
+  // With other images, order, mean and weights would not be those of one long run.
   if (images != data_.train.size())
     throw FileError(fmt::format(
         "{}: this run began with {} training images, and {} now has {}: give it the same images, "
@@ -169,7 +169,7 @@ void Trainer::resume(const std::filesystem::path& path) {
     load_progress(file, metadata_of(file, "state"));
     load_weights(file, *model_);
     load_velocities(file, *optimizer_);
-    // That of the run, not measured anew: another decoder may find another mean by a rounding.
+    // The run's own, not measured anew: with another decoder the mean may differ by a rounding.
     normalization_ = std::move(began_with);
   });
   make_loader();

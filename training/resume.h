@@ -19,16 +19,16 @@ struct TrainedModel {
   std::shared_ptr<Module> model;  // in evaluation mode
   // fingerprint() of the images that it was trained on, and of those held out; 0: not known.
   std::uint64_t train_print = 0, test_print = 0;
-  // Layers of which the file has no weights: they have those that the run began with. Empty but for
-  // files of save_convolutions() that were asked for.
+  // Layers whose weights the file does not have: they have those that the run began with. Empty,
+  // except for files of save_convolutions() that were asked for.
   std::vector<std::string> drawn;
 };
 TrainConfig load_config(const std::filesystem::path& path);
-// FileError, with each difference, where these are not the settings that the checkpoint's run has;
-// what may differ is where data lies and the device.
+// FileError, with each difference, unless these are the settings of the checkpoint's run. Only the
+// place of the data and the device may differ.
 void check_same_run(const std::filesystem::path& checkpoint, const TrainConfig& config);
-// What is done with the network: its answers are worth something if all of it was trained; its maps
-// and filters, if the convolutions were.
+// What the network is used for. Its answers are worth something only if all of it was trained; its
+// maps and filters, if the convolutions were.
 enum class Needs { all_layers, convolutions };
 // FileError where the file has less than is needed.
 TrainedModel load_trained(const std::filesystem::path& path, const std::string& device_name,

@@ -32,8 +32,8 @@ std::string state_json(const RunProgress& progress, const std::vector<std::int64
 // Adds the tensors "history/step_losses" and "history/epochs".
 void save_history(const RunProgress& progress, Checkpoint* to);
 
-// From a checkpoint's "state" (JSON) and its history. ValueError or a JSON exception where
-// something is no number; whether the numbers fit together is for who goes on from there.
+// From a checkpoint's "state" (JSON) and its history. ValueError or a JSON exception if something
+// is not a number; the caller checks whether the numbers fit together.
 RunProgress read_progress(const SafetensorsFile& file, const std::string& state);
 
 }  // namespace limulus

@@ -9,12 +9,12 @@
 namespace limulus {
 
 // What the checkpoint alone knows: curves, kernels, the network's sizes, settings. `missing` says
-// what it does not. FileError where it is no checkpoint, or is damaged.
+// what it does not know. FileError if it is not a checkpoint, or is damaged.
 RunReport report_from(const std::filesystem::path& checkpoint, const TrainedModel& trained);
 
 // Adds what needs the pictures: how the folder was read, which training images the run could not
-// use, and the accuracy on the held-out ones, by one crop and, where the network's crop is smaller
-// than the picture, by ten. `missing` says where the folder is not the one that the run began with.
+// use, and the accuracy on the held-out ones, by one crop and, if the network's crop is smaller
+// than the picture, by ten. If the folder is not that of the run, `missing` says so.
 void add_evaluation(RunReport& report, const std::filesystem::path& checkpoint,
                     const TrainedModel& trained, const Dataset& data, int workers);
 

@@ -224,7 +224,7 @@ std::vector<LayerTime> Trainer::profile() {
   Batch batch;
   loader_->start(0, 0);
   if (!loader_->next(batch)) return {};
-  // To time a training step must not change the network: such a pass moves BatchNorm's statistics.
+  // Timing must not change the network, but a training pass moves BatchNorm's statistics.
   std::vector<std::pair<Tensor, Tensor>> before;
   for (const auto& [name, buffer] : model_->buffers()) before.emplace_back(buffer, buffer.clone());
   const bool training = model_->training();

@@ -56,8 +56,8 @@ class Trainer {
   Trainer(TrainConfig config, TrainerOptions options);
   ~Trainer();
 
-  // Goes on where the file stopped. FileError when it is no checkpoint of this configuration; what
-  // may differ is where data lies and the device.
+  // Goes on where the file stopped. FileError when it is no checkpoint of this configuration; only
+  // the place of the data and the device may differ.
   void resume(const std::filesystem::path& path);
 
   // Trains to the last epoch; false when stopped before. Error when the loss stops being a number:
@@ -70,14 +70,14 @@ class Trainer {
   // Forward and backward on one batch, timed layer by layer; the weights stay as they are.
   std::vector<LayerTime> profile();
 
-  // What a report needs and the trainer knows; evaluations are the caller's.
+  // What a report needs, as far as the trainer knows it; the caller adds the evaluations.
   RunReport report() const;
 
   Module& model() { return *model_; }
   const Dataset& dataset() const { return data_; }
   // All that takes no part, as far as it is known: what the folder holds besides the set, then the
   // training and held-out images that could not be used. Before the first step up to 10,000 images
-  // of each were tried; the others are when an epoch comes to them.
+  // of each were tried; the others are tried when an epoch comes to them.
   std::vector<Skipped> skipped() const;
   std::int64_t usable_train() const;  // of dataset().train, as far as it is known
   std::int64_t usable_test() const;
@@ -118,8 +118,8 @@ class Trainer {
   RunProgress progress_;
 };
 
-// What settings, network and course of a run say of it; `device` by its name. What the pictures say
-// is for who has them.
+// The part of a report that follows from settings, network and course of a run; `device` is a name.
+// The caller adds what needs the pictures.
 RunReport report_of(const TrainConfig& config, const std::vector<std::string>& classes,
                     const Module& model, const RunProgress& progress, const std::string& device);
 

@@ -12,7 +12,7 @@
 namespace limulus {
 namespace {
 
-// So many images are decoded before the first step, where nothing else runs yet: on all cores.
+// So many images are decoded before the first step, on all cores, since nothing else runs yet.
 constexpr std::int64_t kTried = 10000;
 
 int decoding_threads(const TrainerOptions& options) {
@@ -21,8 +21,8 @@ int decoding_threads(const TrainerOptions& options) {
 
 }  // namespace
 
-// What cannot be used is known before the first step, and what can is decoded by then. The training
-// images give their mean at the same time.
+// Before the first step, this finds the images that cannot be used, and decodes the others. The
+// training images give their mean at the same time.
 PixelStatistics Trainer::try_images() {
   PixelStatistics pixels;
   try {
@@ -51,7 +51,7 @@ PixelStatistics Trainer::try_images() {
   return pixels;
 }
 
-// A class of which no image can be used cannot be learned.
+// A class without a usable image cannot be learned.
 void Trainer::check_classes() const {
   struct Class {
     std::int64_t images = 0, skipped = 0;

@@ -112,9 +112,9 @@ void Trainer::prepare_folder() const {
     const auto status = std::filesystem::status(options_.out / name, error);
     if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status))
       throw FileError(fmt::format(
-          "{}: is {}, where a file is to be written; move it away or choose another --out",
+          "{}: is {}, but a file must be written there; move it away or choose another --out",
           (options_.out / name).string(),
-          std::filesystem::is_directory(status) ? "a folder" : "no regular file"));
+          std::filesystem::is_directory(status) ? "a folder" : "not a regular file"));
   }
   const AtomicFile writable(checkpoint_path());  // never committed: it leaves nothing behind
   for (const std::string& name : data_.classes)

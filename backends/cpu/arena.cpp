@@ -21,8 +21,8 @@ Arena::Arena(std::size_t range) : at_fork_(AtFork::Stage::ranges, mutex_) {
   void* there = mmap(nullptr, range + huge_page, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (there == MAP_FAILED) return;
-  // Pages of 2 MiB, where the system has them: a sweep over weights then misses the processor's
-  // table of addresses 512 times less. They must lie at multiples of their size.
+  // Pages of 2 MiB, if the system has them: a sweep over weights then has 512 times fewer misses in
+  // the processor's table of addresses (TLB). They must begin at multiples of their size.
   char* first = static_cast<char*>(there);
   const std::size_t skip =
       (huge_page - reinterpret_cast<std::size_t>(first) % huge_page) % huge_page;
@@ -30,7 +30,7 @@ Arena::Arena(std::size_t range) : at_fork_(AtFork::Stage::ranges, mutex_) {
   if (skip != huge_page) munmap(first + skip + range, huge_page - skip);
   begin_ = first + skip;
   range_ = range;
-  madvise(begin_, range_, MADV_HUGEPAGE);  // a wish: may be refused
+  madvise(begin_, range_, MADV_HUGEPAGE);  // a hint, which the system may refuse
 }
 
 Arena::~Arena() {
@@ -50,7 +50,7 @@ void* Arena::take(std::size_t bytes) {
     if (length > size) holes_.emplace(offset + size, length - size);
     return begin_ + offset;
   }
-  // At the end; a hole that reaches it is the beginning of what is taken.
+  // No hole fits, so take from the end. A hole that reaches the end is used first, and extended.
   std::size_t offset = end_;
   if (!holes_.empty()) {
     const auto last = std::prev(holes_.end());
@@ -83,7 +83,7 @@ void Arena::give(void* buffer, std::size_t bytes) noexcept {
         holes_.erase(hole);
       }
     }
-  } catch (...) {  // no memory to note a hole with: these addresses are lost
+  } catch (...) {  // no memory to record the hole: these addresses are lost
   }
 }
 

@@ -1,15 +1,15 @@
 #pragma once
 // Where large buffers come from: one range of addresses, cut where a hole fits.
 //
-// A training step takes and gives back buffers of some forty different sizes. A free list per size
-// (core/buffer_pool.h) never lets the memory of an activation that is gone serve a gradient of
-// another size, so the process ends up holding the largest set of each size, though they never
-// lived at one time. Here a freed buffer becomes a hole, neighbouring holes become one, and a
-// request takes the smallest hole that holds it. Only what no hole can hold moves the end of the
-// range: so the range is hardly longer than all that ever lived at one time.
+// A training step takes and gives back buffers of some forty sizes. With a free list per size
+// (core/buffer_pool.h), the memory of a freed activation never serves a gradient of another size.
+// So the process ends up holding the largest set of each size, though these sets never existed at
+// one time. Here a freed buffer becomes a hole, neighbouring holes become one, and a request takes
+// the smallest hole that fits. Only a request that fits no hole moves the end of the range, so the
+// range is hardly longer than all buffers that ever existed at one time.
 //
-// The range is as long as the machine's memory, but only addresses: the system gives it a page when
-// one is first written to.
+// The range is as long as the machine's memory, but at first it is only addresses: the system
+// provides a page when one is first written to.
 #include <cstddef>
 #include <map>
 #include <mutex>
@@ -20,19 +20,19 @@ namespace limulus::cpu {
 
 class Arena {
  public:
-  // Below this, waste is small: the pool's classes.
+  // Smaller buffers come from the pool's size classes, whose waste is small.
   static constexpr std::size_t smallest = 1 << 20;
   static constexpr std::size_t page = 4096;  // every buffer begins at a multiple of this
 
-  explicit Arena(std::size_t range);  // bytes; where the system refuses, nothing can be taken
+  explicit Arena(std::size_t range);  // bytes; if the system refuses, take() returns null
   ~Arena();
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 
-  void* take(std::size_t bytes);                        // null where there is no room
+  void* take(std::size_t bytes);                        // null if there is no room
   void give(void* buffer, std::size_t bytes) noexcept;  // `bytes` as in take
   bool owns(const void* buffer) const { return buffer >= begin_ && buffer < begin_ + range_; }
-  std::size_t used() const { return end_; }  // up to here it was ever taken
+  std::size_t used() const { return end_; }  // the furthest end of any buffer so far
 
  private:
   std::mutex mutex_;

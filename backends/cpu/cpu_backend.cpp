@@ -44,7 +44,7 @@ std::string cpu_instruction_set() {
 
 namespace {
 
-// The processor's name as it tells it itself: three cpuid leaves of 16 characters.
+// The processor's name as it reports it: three cpuid leaves of 16 characters.
 std::string processor() {
   unsigned words[12] = {};
   for (unsigned i = 0; i < 3; ++i) {
@@ -85,7 +85,7 @@ std::size_t machine_memory() {
          static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES));
 }
 
-// A sanitizer watches what lies between blocks of malloc, not between those of an arena.
+// A sanitizer guards the gaps between blocks of malloc, not those between blocks of an arena.
 #if defined(__SANITIZE_ADDRESS__)
 constexpr bool use_arena = false;
 #else

@@ -2,7 +2,7 @@
 // The CPU backend: AVX2 or AVX-512 kernels (backends/cpu/kernels), chosen when it is made, and
 // threads. README.md in this folder says in which order to read them.
 //
-// One kernel of your own, and the fast ones for all else, is a class with one function:
+// To replace one kernel and keep the fast ones for all else, write a class with one function:
 //
 //   class MyPool : public CpuBackend {
 //    public:
@@ -12,7 +12,7 @@
 //   };
 //   Backend& mine = add_device(std::make_unique<MyPool>());    // backends/registry.h
 //
-// What it does not override is called as before, and costs what it did. docs/kernel.md goes on.
+// Every other primitive runs as before and costs the same. docs/kernel.md has more.
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -37,25 +37,25 @@ struct Kernels;
 std::string cpu_instruction_set();
 bool cpu_supports(const std::string& instruction_set);
 
-// Threads of a CpuBackend that is not told otherwise: LIMULUS_THREADS or OMP_NUM_THREADS, or else
-// as many as the process may use (default_threads.h). ValueError when LIMULUS_THREADS is not a
-// number from 1 to 1024.
+// The number of threads of a CpuBackend that is not told otherwise: LIMULUS_THREADS or
+// OMP_NUM_THREADS, or else as many as the process may use (default_threads.h). ValueError when
+// LIMULUS_THREADS is not a number from 1 to 1024.
 int cpu_default_threads();
 
 class CpuBackend : public Backend {
  public:
-  // threads 0: cpu_default_threads(); instruction_set "": cpu_instruction_set(). DeviceError where
-  // the processor has no such instruction set. A part of the processor ("cpu:0/2") is a backend
-  // with fewer threads and that name.
+  // threads 0: cpu_default_threads(); instruction_set "": cpu_instruction_set(). DeviceError if the
+  // processor lacks that instruction set. A part of the processor ("cpu:0/2") is a backend with
+  // fewer threads and that name.
   explicit CpuBackend(int threads = 0, std::string name = "cpu", std::string instruction_set = "");
   ~CpuBackend() override;
 
   std::string name() const override { return name_; }
-  // "AMD EPYC, avx512, 2 threads"; "1 thread (affinity mask)" where that is why it is one
+  // "AMD EPYC, avx512, 2 threads"; "1 thread (affinity mask)" if that mask is the reason
   std::string description() const override;
   const std::string& instruction_set() const { return instruction_set_; }
   int threads() const;
-  // For who calls kernels without a primitive, as benchmarks do.
+  // For callers that run kernels without a primitive, such as benchmarks.
   const cpu::Context& context() const { return *context_; }
   std::uint64_t shared_regions() const { return team_.regions(); }  // see threads.h
   void set_threads(int threads);  // 0: cpu_default_threads(); results do not depend on it
@@ -63,17 +63,17 @@ class CpuBackend : public Backend {
   void* allocate(std::size_t bytes) override;
   void deallocate(void* buffer, std::size_t bytes) noexcept override;
   bool reuses(std::size_t bytes) const override;
-  // The most that large buffers together with the holes between them ever took (arena.h).
+  // The most memory that large buffers and the holes between them ever took (arena.h).
   std::size_t arena_used() const { return arena_.used(); }
   bool host_memory() const override { return true; }
   void upload(void* dst, const void* host, std::size_t bytes) override;
   void download(void* host, const void* src, std::size_t bytes) override;
 
   // Some kernels do the work of several primitives in one pass over memory: convolution or product
-  // with ReLU, normalization with pooling. Such a pass would go by a kernel that a derived class
-  // has put in the place of one of them, so it is done in steps there. Which primitives `Mine` has
-  // of its own is found out here; add_device calls it. Without it, all passes of a derived class
-  // are done in steps: right as well, but slower.
+  // with ReLU, normalization with pooling. Such a pass would bypass a kernel that a derived class
+  // overrides, so it is then done in separate steps. This function finds out which primitives
+  // `Mine` overrides; add_device calls it. Without it, all passes of a derived class are done in
+  // steps: correct as well, but slower.
   template <class Mine>
   void find_own_primitives();
 
@@ -134,12 +134,12 @@ class CpuBackend : public Backend {
   void sgd_step(DType dtype, const SgdShape& s, void* w, const void* g, void* v) override;
 
  private:
-  // All primitives pass through here: reports to the trace, and calls
-  // kernel(table, context) with the table of float or of double kernels.
+  // All primitives pass through here. It reports to the trace, and calls kernel(table, context)
+  // with the table of float or of double kernels.
   template <class S, class F>
   void run(DType dtype, const char* primitive, const S& shape, F kernel);
 
-  // The primitives that have a part in a pass of several, and whether a derived class has its own.
+  // The primitives that take part in a combined pass, and whether a derived class overrides them.
   struct Own {
     bool gemm = true, unary = true, linear = true, conv2d = true, lrn = true, max_pool = true;
   };
@@ -153,12 +153,12 @@ class CpuBackend : public Backend {
   std::unique_ptr<cpu::Context> context_;
   const cpu::Kernels<float>* f32_ = nullptr;
   const cpu::Kernels<double>* f64_ = nullptr;
-  const std::type_info* own_of_ = nullptr;  // the class that own_ was found out for
+  const std::type_info* own_of_ = nullptr;  // the class that own_ describes
   Own own_;
 };
 
 // &Mine::gemm is a pointer to a member of CpuBackend unless Mine, or a class between the two, has a
-// gemm; where it may not be named (private, overloaded), there is one.
+// gemm of its own. If it cannot be named (private, overloaded), there is one, too.
 template <class Mine>
 void CpuBackend::find_own_primitives() {
   static_assert(std::is_base_of_v<CpuBackend, Mine>);

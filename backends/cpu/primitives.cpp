@@ -1,5 +1,5 @@
 // The primitives of the CPU backend: each finds its kernel in the table of float or of double.
-// The kernels themselves, and all that there is to read about them, are in kernels/.
+// The kernels themselves, and the comments that explain them, are in kernels/.
 #include <algorithm>
 #include <cstring>
 
@@ -53,7 +53,7 @@ void CpuBackend::linear_forward(DType dtype, const LinearShape& s, const void* x
   if (s.weights == DType::bf16 && dtype != DType::f32)
     throw DTypeError(std::string("linear: weights stored as bf16 multiply inputs in f32, not in ") +
                      name_of(dtype));
-  if (own().gemm && s.weights != DType::bf16)  // which no product can read but the kernel's below
+  if (own().gemm && s.weights != DType::bf16)  // only the kernel below can read bf16
     return Backend::linear_forward(dtype, s, x, w, b, y);
   run(dtype, "linear_forward", s, [&]<class T>(const cpu::Kernels<T>& k, const cpu::Context& ctx) {
     k.linear_forward(ctx, s, in<T>(x), w, in<T>(b), out<T>(y));
@@ -62,7 +62,7 @@ void CpuBackend::linear_forward(DType dtype, const LinearShape& s, const void* x
 
 // ---- passes that do several primitives' work, and kernels of a derived class -------------------
 
-// Of a class that nobody has told us about, every kernel may be its own.
+// A class that was never registered is treated as if it overrode every kernel.
 CpuBackend::Own CpuBackend::own() const {
   const std::type_info& type = typeid(*this);
   if (type == typeid(CpuBackend)) return {false, false, false, false, false, false};
@@ -79,7 +79,7 @@ bool CpuBackend::conv2d_fuses_relu() const {
   return !o.conv2d && !o.unary;
 }
 
-// Weights in the order of our kernel are nothing that another could read.
+// A kernel that overrides ours could not read weights in our kernel's order.
 std::size_t CpuBackend::conv2d_packed_bytes(DType dtype, const Conv2dShape& s) {
   if (own().conv2d) return 0;
   return dtype == DType::f32 ? f32_->conv2d_packed_bytes(s) : f64_->conv2d_packed_bytes(s);

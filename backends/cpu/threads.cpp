@@ -25,13 +25,13 @@ using std::chrono::microseconds;
 // training step of LeNet-5 has some fifteen regions, a few microseconds apart; a sleeping thread is
 // running again 5 to 50 us after it was woken.
 constexpr microseconds next_region{50}, last_task{100};
-// A round of pauses takes a microsecond. One that took this long had no core meanwhile ...
+// A round of pauses takes a microsecond. If it took this long, the thread had no core meanwhile ...
 constexpr microseconds lost_core{100};
-// ... and for this long nobody spins, as somebody else has a use for the cores.
+// ... and for this long nobody spins, since another program has a use for the cores.
 constexpr microseconds busy_time{200'000};
 std::atomic<Clock::rep> busy_until{0};  // on the clock
 
-// Looks at ready() until it is true, for at most `limit`; whether it was. The core is kept.
+// Polls ready() until it is true, for at most `limit`, and keeps the core. Returns the last answer.
 template <class Ready>
 bool spin(microseconds limit, Ready ready) {
   if (ready()) return true;
@@ -54,16 +54,16 @@ bool spin(microseconds limit, Ready ready) {
 
 // ---- a region ----------------------------------------------------------------------------------
 
-// What is written by different threads lies in cache lines of its own; processors fetch pairs.
+// What different threads write lies in different cache lines; processors fetch pairs of lines.
 constexpr std::size_t apart = 128;
 
 // Who may work on a region, in one number that is changed at once: whether it is open, whether its
-// caller sleeps until it is deserted, how many helpers have ever entered, how many are inside.
+// caller sleeps until all have left, how many helpers have ever entered, how many are inside.
 class Gate {
  public:
   void open() { word_.store(is_open, std::memory_order_release); }
 
-  // The thread number of a helper that enters; 0 where the region is closed or has all it wants.
+  // The thread number of a helper that enters; 0 if the region is closed or has enough helpers.
   int enter(int helpers) {
     std::uint32_t w = word_.load(std::memory_order_acquire);
     do {
@@ -71,7 +71,7 @@ class Gate {
     } while (!word_.compare_exchange_weak(w, w + one_entered + 1, std::memory_order_acq_rel));
     return entered(w) + 1;
   }
-  // Whether the caller must be woken.
+  // Returns whether the caller must be woken.
   bool leave() {
     const std::uint32_t w = word_.fetch_sub(1, std::memory_order_acq_rel) - 1;
     return (w & is_open) == 0 && (w & caller_sleeps) != 0 && inside(w) == 0;
@@ -89,7 +89,7 @@ class Gate {
 };
 
 struct alignas(apart) Region {
-  // Written by the caller before the gate opens, and read by those who have entered.
+  // Written by the caller before the gate opens, and read by the helpers that have entered.
   Task run = nullptr;
   const void* body = nullptr;
   std::int64_t tasks = 0;
@@ -120,7 +120,7 @@ struct Team::State {
   std::atomic<int> started{0}, spinning{0}, sleeping{0};
   std::atomic<std::uint64_t> shared{0};
 
-  std::mutex mutex;  // for going to sleep and waking up, starting and stopping: not in each region
+  std::mutex mutex;  // for sleeping and waking, starting and stopping; not needed in each region
   std::condition_variable wanted, deserted;
   bool leaving = false;
   std::vector<std::thread> helpers;
@@ -183,7 +183,7 @@ struct Team::State {
     }
   }
 
-  // Those that are missing; where the system refuses a thread, the others do its work.
+  // Starts the missing helpers. If the system refuses a thread, the others do its work.
   void start(int count) {
     const std::lock_guard lock(mutex);
     try {
@@ -194,9 +194,9 @@ struct Team::State {
     started.store(count);
   }
 
-  // A helper that no longer counts as spinning, and does not yet sleep, looks at the board once
-  // more before it does: it needs no waking. (All that is read and written here has one order for
-  // all threads.)
+  // A helper that no longer counts as spinning and does not sleep yet looks at the board once more
+  // before it sleeps, so it need not be woken. (All threads see all reads and writes here in the
+  // same order.)
   void invite(int count) {
     const int sleepers = std::min(count - spinning.load(), sleeping.load());
     if (sleepers <= 0) return;
@@ -265,7 +265,7 @@ void Team::share(std::int64_t tasks, int threads, Task run, const void* body) {
   s.work(*r, 0);
 
   s.board.fetch_sub(s.bit_of(*r));
-  r->gate.close();  // who comes now has come too late
+  r->gate.close();  // a helper that comes now is too late
   s.wait_for_helpers(*r);
   const std::exception_ptr error = std::exchange(r->error, nullptr);
   r->taken.store(false, std::memory_order_release);

@@ -1,17 +1,17 @@
 #pragma once
 // The threads of a CPU backend: one function that shares the tasks of a kernel among them.
 //
-// A kernel's loop whose tasks are shared is a *region*. The thread that calls takes tasks like
-// every other; the others, its helpers, are started when they are first wanted, and wait for
+// A *region* is a loop of a kernel whose tasks are shared. The calling thread takes tasks like
+// every other thread. The others, its helpers, are started when they are first needed, and wait for
 // regions. How they wait, and who waits for them, decides how fast a network is on a machine that
 // other programs use too (docs/performance/busy.md):
 //
 //   * A region ends when every task that somebody has taken is done. A helper that got no core
 //     until then finds nothing left to do, and nobody has waited for it.
 //   * Tasks are taken one at a time, so a helper that loses its core holds up one task.
-//   * Who must wait spins for a short time, since the next region mostly comes soon, and to wake a
-//     sleeping thread costs as much as a small region; then it sleeps, since a spinning thread
-//     takes its core from somebody who computes. Where other programs want the cores it sleeps at
+//   * A thread that must wait spins for a short time, since the next region usually comes soon, and
+//     waking a sleeping thread costs as much as a small region. Then it sleeps, since a spinning
+//     thread takes its core from one that computes. If other programs want the cores, it sleeps at
 //     once.
 #include <cstdint>
 #include <memory>
@@ -42,7 +42,7 @@ class Team {
   // program leaves main or calls exit(); from then on the caller works alone.
   void share(std::int64_t tasks, int threads, Task run, const void* body);
 
-  std::uint64_t regions() const;  // in how many of them helpers were invited
+  std::uint64_t regions() const;  // how many regions invited helpers
 
  private:
   struct State;

@@ -19,7 +19,7 @@
 namespace limulus::opencl {
 namespace {
 
-// A number that the system gave, closed at the end of the block.
+// A file descriptor, closed at the end of the block.
 struct Descriptor {
   int number = -1;
   Descriptor() = default;
@@ -36,8 +36,8 @@ struct Descriptor {
 
 constexpr mode_t for_others = S_IWGRP | S_IWOTH;
 
-// "" or why what lies there is not to be trusted. In a folder with the sticky bit (/tmp) others may
-// make files, but not take away ours.
+// "" or why the file or folder found there cannot be trusted. In a folder with the sticky bit
+// (/tmp) others may make files, but not remove ours.
 std::string suspicion(const std::string& path, const struct stat& found, bool parent) {
   const bool own = found.st_uid == ::geteuid() || (parent && found.st_uid == 0);
   const bool sticky = parent && (found.st_mode & S_ISVTX) != 0;
@@ -57,10 +57,10 @@ std::string cache_home() {
 
 struct Opened {
   Descriptor folder;
-  std::string why;  // it cannot be used
+  std::string why;  // why it cannot be used; else ""
 };
 
-// With `make`, what is missing is made, for this user alone.
+// With `make`, folders that are missing are made, for this user alone.
 Opened open_folder(bool make) {
   const std::string home = cache_home(), path = cache_folder();
   if (home.empty()) return {{}, "neither XDG_CACHE_HOME nor HOME names a folder"};
@@ -86,7 +86,7 @@ Opened open_folder(bool make) {
   return opened;
 }
 
-// A folder that is merely not there yet is nothing to tell.
+// A folder that does not exist yet is no problem to report.
 bool missing() {
   struct stat found;
   return ::lstat(cache_folder().c_str(), &found) != 0 && errno == ENOENT;
@@ -189,9 +189,9 @@ std::string cache_write(const std::string& name, const std::string& key,
       return opened.why;
     }
     const int folder = opened.folder.number;
-    static std::atomic<int> count = 0;  // unique among threads, as the number is among processes
+    static std::atomic<int> count = 0;  // unique among threads, as getpid() is among processes
     const std::string part = fmt::format("{}.{}.{}.part", name, ::getpid(), count++);
-    ::unlinkat(folder, part.c_str(), 0);  // of a process that had this number and was killed
+    ::unlinkat(folder, part.c_str(), 0);  // left by a killed process with this number
     const Descriptor file(
         ::openat(folder, part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (file.number < 0) return cache_folder() + ": " + system_message(errno);

@@ -150,7 +150,7 @@ std::string driver_of(const cl::Device& device) {
                      trimmed(device.getInfo<CL_DRIVER_VERSION>()));
 }
 
-// Limulus itself uses OpenCL 1.2 alone: what is newer is listed for people.
+// Limulus itself uses OpenCL 1.2 alone: newer features are only listed, for people.
 std::vector<std::pair<std::string, std::string>> facts_of(const cl::Device& device) {
   const cl::Platform platform(device.getInfo<CL_DEVICE_PLATFORM>());
   const auto type = device.getInfo<CL_DEVICE_TYPE>();

@@ -11,7 +11,7 @@
 
 namespace limulus::opencl {
 
-// All of them, and why there are no more: which drivers there are that list none, or fail.
+// All devices, and why there are no more: the drivers that list none, or fail.
 struct FoundDevices {
   std::vector<cl::Device> devices;
   std::vector<std::string> troubles;  // "the driver Clover failed: CL_OUT_OF_HOST_MEMORY from ..."
@@ -23,9 +23,9 @@ std::string describe_device(const cl::Device& device);
 std::string driver_of(const cl::Device& device);  // platform, device and version, for messages
 std::vector<std::pair<std::string, std::string>> facts_of(const cl::Device& device);
 
-// The device, or the part of one, of that name. A device that cannot be cut stands for each of its
-// parts, and `note` says so: parts are then queues beside each other. DeviceError that says how
-// devices are named and which there are, what to install, or what a driver said when it failed.
+// The device, or the part of a device, with that name. If a device cannot be divided, each part is
+// the whole device with a queue of its own, and `note` says so. The DeviceError says how devices
+// are named and which exist, what to install, or what a driver said when it failed.
 struct FoundDevice {
   cl::Device device;
   std::string note;

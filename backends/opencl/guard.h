@@ -1,9 +1,9 @@
 #pragma once
 // LIMULUS_CL_GUARD=1: every buffer lies between two strips of bytes that nothing may write, and
-// after each kernel the strips of its arguments are looked at. A kernel that writes outside of an
-// array is an error that names it, the argument and the place. The strips, like every new buffer,
-// are filled with ones: read as a number that is NaN, so that reading outside of an array shows in
-// the result. For tests: each kernel is waited for.
+// after each kernel the strips around its arguments are checked. If a kernel wrote outside of an
+// array, an error names the kernel, the argument and the place. The strips, like every new buffer,
+// are filled with one bits, which read as a number are NaN, so that reading outside of an array
+// shows in the result. For tests: the host waits for each kernel.
 //
 // LIMULUS_CL_GUARD=exact only makes buffers as small as they were asked for, where the pool would
 // round sizes up: for Oclgrind, which itself sees what is outside of a buffer.

@@ -49,7 +49,7 @@ void multiply(Runtime& r, DType dtype, const Product& s, const void* a, const vo
   if (along) std::swap(groups[0], groups[1]);
   const std::int64_t b_panel = s.b_step == 0 ? width * s.k : width;
   const std::int64_t b_step = s.b_step == 0 ? width : s.b_step;
-  // So many passes add to C that what is rounded away counts.
+  // With this many passes, what the additions to C round away counts.
   const bool many = s.k / 64 > r.tuning().k_pass;
   const Workspace lost(pool, bytes_of(dtype, many ? s.batch * s.m * s.n : 0));
   void* const kept = many ? lost.data() : nullptr;
@@ -107,7 +107,7 @@ void OpenClBackend::gemm(DType dtype, const GemmShape& s, const void* a, const v
 
 void OpenClBackend::linear_forward(DType dtype, const LinearShape& s, const void* x, const void* w,
                                    const void* b, void* y) {
-  if (s.n > opencl::few || s.weights == DType::bf16)  // which kernels here cannot read: it says so
+  if (s.n > opencl::few || s.weights == DType::bf16)  // kernels here read no bf16; Backend says so
     return Backend::linear_forward(dtype, s, x, w, b, y);
   run(dtype, "linear_forward", s, [&](opencl::Runtime& r) {
     if (s.n * s.out == 0) return;

@@ -6,7 +6,7 @@
 
 namespace limulus::opencl {
 
-// Element (line, p) of an operand, a line being a row of A or a column of B, at
+// A line is a row of A or a column of B. Element (line, p) of an operand stands at
 //     offset + batch * batch_step + line * line_step + p / piece * piece_step + p % piece * step.
 struct Operand {
   const void* data;
@@ -23,8 +23,8 @@ std::int64_t packed_b(const Runtime& r, DType dtype, std::int64_t lines, std::in
 void pack_a(Runtime& r, DType dtype, const Operand& from, void* packed);
 void pack_b(Runtime& r, DType dtype, const Operand& from, void* packed);
 
-// C[i, j] at batch * c_batch + i ldc + j. A and B are packed; or b_step is not 0, and step p of B
-// is a row at p * b_step, n being a multiple of panel_b().
+// C[i, j] at batch * c_batch + i ldc + j. A and B are packed. Or b_step is not 0: then step p of B
+// is a row at p * b_step, and n is a multiple of panel_b().
 struct Product {
   std::int64_t m, n, k, ldc;
   bool add = false;

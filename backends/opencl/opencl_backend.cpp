@@ -55,13 +55,13 @@ void OpenClBackend::start(const opencl::Tuning* tuning) {
   } catch (const cl::Error& error) {
     throw opencl::failure(name_, "starting the device", error);
   }
-  if (tuning != nullptr) return;  // these sizes are being tried: whoever does so looks at results
+  if (tuning != nullptr) return;  // the caller is trying these sizes, and checks the results
   const std::string wrong = opencl::self_check_result(*this, found.device);
   if (!wrong.empty()) {
     pool().trim();
     throw DeviceError(fmt::format(
-        "{}: refused, as it failed the self-check: {}. Its driver: {}. Another version or another "
-        "driver may be right; LIMULUS_CL_SELFCHECK=0 uses this one all the same",
+        "{}: refused, as it failed the self-check: {}. Its driver: {}. Another version, or "
+        "another driver, may compute correctly; LIMULUS_CL_SELFCHECK=0 uses this one anyway",
         name_, wrong, opencl::driver_of(found.device)));
   }
 }
@@ -103,7 +103,7 @@ void* OpenClBackend::allocate(std::size_t bytes) {
   }
 }
 
-// The pool rounds sizes up; a guard stands right behind the last byte that was asked for.
+// The pool rounds sizes up; a guard must stand right behind the last byte that was asked for.
 bool OpenClBackend::reuses(std::size_t) const { return runtime_->guard() != opencl::Guard::none; }
 
 // Kernels that still use the memory keep it until they have run.
@@ -111,7 +111,7 @@ void OpenClBackend::deallocate(void* buffer, std::size_t) noexcept {
   delete static_cast<Buffer*>(buffer);
 }
 
-// Both wait for their own end, as the caller's array may be gone afterwards.
+// Both wait until they are done, since the caller's array may be gone afterwards.
 void OpenClBackend::upload(void* dst, const void* host, std::size_t bytes) {
   if (bytes == 0) return;  // either may be null when there is nothing
   try {

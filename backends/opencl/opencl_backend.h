@@ -30,8 +30,8 @@ OpenClDevices opencl_devices(bool checked = false);
 
 class OpenClBackend final : public Backend {
  public:
-  // "opencl:0", or a part of it, "opencl:0/2" (devices.h). DeviceError where there is none of that
-  // name, saying what there is or what to install, and where it computes wrong numbers
+  // "opencl:0", or a part of it, "opencl:0/2" (devices.h). DeviceError if there is no device of
+  // that name (it says what exists, or what to install), and if the device computes wrong numbers
   // (self_check.h).
   explicit OpenClBackend(std::string name);
   // With these sizes in place of the device's own, and no self-check: to measure them (tuning.h).
@@ -41,18 +41,18 @@ class OpenClBackend final : public Backend {
   std::string name() const override { return name_; }
   std::string description() const override;
   bool has_double() const override;
-  void pretend_no_double();  // for tests: as a device without double precision
+  void pretend_no_double();  // for tests: acts like a device without double precision
   const opencl::Tuning& tuning() const;
-  // Kernels which never ran, of a file that was used, "gemm f32 pack_a" ..., and files of which
-  // none did, "winograd". For tests.
+  // For tests: kernels that never ran although their file was used, "gemm f32 pack_a" ..., and
+  // files none of whose kernels ran, "winograd".
   std::vector<std::string> kernels_not_run();
-  // For this device and driver, from the next start on (tuning_store.h). Returns the file.
+  // Keeps sizes for this device and driver; used from the next start on. Returns the file.
   std::string store_tuning(const opencl::Tuning& tuning) const;
 
   // Handles point to an opencl::Buffer (runtime.h).
   void* allocate(std::size_t bytes) override;
   void deallocate(void* buffer, std::size_t bytes) noexcept override;
-  bool reuses(std::size_t bytes) const override;  // with guards (guard.h): no pool between
+  bool reuses(std::size_t bytes) const override;  // with guards (guard.h), no pool is used
   bool host_memory() const override { return false; }
   void upload(void* dst, const void* host, std::size_t bytes) override;
   void download(void* host, const void* src, std::size_t bytes) override;

@@ -36,7 +36,7 @@ std::string with_includes(const std::string& name, const std::string& outer = ""
 }
 
 std::string whole_text(const std::string& family) {
-  const std::string common = with_includes("common");  // first: it is the one to be missed
+  const std::string common = with_includes("common");  // first: an error names what is missing
   return common + with_includes(family);
 }
 
@@ -68,7 +68,7 @@ std::string excerpt(const std::string& log, const std::string& family) {
   return text;
 }
 
-// An empty handle where the driver does not take the binary back.
+// An empty handle if the driver rejects the binary.
 cl::Program from_binary(const cl::Context& context, const cl::Device& device,
                         const std::vector<unsigned char>& binary, const std::string& options) {
   try {

@@ -19,18 +19,18 @@ std::string source_text(const std::string& name);
 
 struct BuiltProgram {
   cl::Program program;
-  bool from_cache = false;  // taken from what was kept (cache.h), and not yet tried
+  bool from_cache = false;  // taken from the cache (cache.h), and not yet tried
 };
 
-// common.cl and <family>.cl, built for the device. From the cache if it has been built before and
-// the driver takes that back; with `fresh` from the text in any case, and kept in place of what
-// was. DeviceError with the compiler's log and the lines around the first error if it does not
-// build.
+// common.cl and <family>.cl, built for the device: from the cache if it was built before and the
+// driver accepts that binary. With `fresh` it is built from the text in any case, and replaces what
+// was kept. If it does not build, the DeviceError has the compiler's log and the lines around the
+// first error.
 BuiltProgram build_program(const std::string& device_name, const cl::Context& context,
                            const cl::Device& device, const std::string& family,
                            const std::string& options, bool fresh = false);
 
-// The device and its driver, by all that tells them from others: lines of names and versions.
+// Identifies the device and its driver: lines of names and versions.
 std::string identity_of(const cl::Device& device);
 
 }  // namespace limulus::opencl

@@ -21,7 +21,7 @@ Runtime::Runtime(std::string name, const cl::Device& device, const Tuning& tunin
   }
 }
 
-// -w: PoCL's compiler would otherwise tell, on stderr, of each loop that it could not turn into
+// -w: otherwise PoCL's compiler writes a line to stderr for each loop that it could not turn into
 // vectors.
 std::string Runtime::options(DType dtype) const {
   const bool wide = dtype == DType::f64;
@@ -34,7 +34,7 @@ std::string Runtime::options(DType dtype) const {
       FlushDenormals::active() ? " -cl-denorms-are-zero" : "");
 }
 
-// In a scope that flushes denormal numbers programs are others, of other options.
+// A scope that flushes denormal numbers has programs of its own, built with other options.
 std::string Runtime::program_name(const char* family, DType dtype) {
   return fmt::format("{} {}{}", family, name_of(dtype),
                      FlushDenormals::active() ? " flushing" : "");

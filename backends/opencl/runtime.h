@@ -1,9 +1,9 @@
 #pragma once
 // One device at work: its context, its queue, its kernels.
 //
-// The queue runs commands in the order in which they were given, so only an upload and a download
-// wait (for all that came before them, and their own end): a buffer may go back to the free list
-// while kernels that use it are still to run, because whoever gets it next comes later in the same
+// The queue runs commands in the order in which they were given. So only an upload and a download
+// wait (for all that came before them, and for their own end). A buffer may go back to the free
+// list while kernels that use it are still to run: whoever gets it next comes later in the same
 // queue.
 #include <array>
 #include <cstdint>
@@ -86,7 +86,7 @@ class Runtime {
                std::int64_t group, const Args&... args) {
     if (groups[0] <= 0 || groups[1] <= 0 || groups[2] <= 0) return;
     check_process();
-    const std::lock_guard lock(mutex_);  // arguments belong to the kernel: one caller at a time
+    const std::lock_guard lock(mutex_);  // a kernel keeps its arguments, so one caller at a time
     const Launch launch = {family, kernel, groups, group};
     for (bool again = true;; again = false) {
       bool ordered = false;
@@ -101,7 +101,7 @@ class Runtime {
             cl::NDRange(size(groups[0] * group), size(groups[1]), size(groups[2])),
             cl::NDRange(size(group), 1, 1));
         ordered = true;
-        if (!known.has_run) {  // its compiler has worked, and made static objects of its own
+        if (!known.has_run) {  // its compiler ran, and made static objects of its own
           queue_.finish();
           finish_at_exit_.renew();
           known.has_run = true;
@@ -121,9 +121,9 @@ class Runtime {
     bool has_run = false;
   };
   LoadedKernel& find(const char* family, DType dtype, const char* kernel);
-  // Builds the program of a kernel that has never run from its text, where it had been taken from
-  // the cache: what was kept may be another program, or one that the driver takes and cannot use.
-  // False where there is nothing to do better.
+  // Builds the program of a kernel from its text, if the kernel has never run and the program came
+  // from the cache: the cached one may be another program, or one that the driver accepts but
+  // cannot use. Returns false if nothing better can be done.
   bool rebuild(const char* family, DType dtype, const char* kernel);
   static std::string program_name(const char* family, DType dtype);  // "gemm f32"
   std::string options(DType dtype) const;

@@ -26,8 +26,8 @@ namespace {
 
 using Values = std::vector<float>;
 
-// Whole numbers from -reach to reach, in no simple order. Sums of products of some are exact in
-// float in any order, so that they can be compared with no tolerance.
+// Whole numbers from -reach to reach, in no simple order. Sums of their products stay exact in
+// float, in any order, so they can be compared without a tolerance.
 Values whole_numbers(std::int64_t n, int reach) {
   Values v(static_cast<std::size_t>(n));
   std::uint32_t state = 2012;
@@ -54,7 +54,7 @@ class Trial {
       backend_.upload(arrays.back()->data(), values.data(), bytes(values));
       handles.push_back(arrays.back()->data());
     }
-    Values y(static_cast<std::size_t>(n), std::nanf(""));  // so that a forgotten one shows
+    Values y(static_cast<std::size_t>(n), std::nanf(""));  // so that a number left out shows
     const Workspace results(backend_.pool(), bytes(y));
     backend_.upload(results.data(), y.data(), bytes(y));
     run(backend_, handles, results.data());
@@ -113,7 +113,7 @@ std::string normalization(Backend& backend) {
 
 bool own_kernels() { return !environment::value("LIMULUS_CL_DIR").empty(); }
 
-// What this process has checked, or read.
+// What this process has checked, or read from the cache.
 struct Known {
   std::mutex mutex;
   std::map<std::string, std::string> results;
@@ -160,7 +160,7 @@ std::string self_check_result(Backend& backend, const cl::Device& device) {
   try {
     wrong = self_check(backend);
     backend.pool().trim();
-  } catch (const DeviceError& error) {  // a full disk, lost memory: another time it may go well
+  } catch (const DeviceError& error) {  // a full disk, no memory: it may work next time
     return error.what();
   }
   if (edited) return wrong;

@@ -4,7 +4,7 @@
 // computations are compared with textbook loops. The result is kept with the driver's version
 // (cache.h): the next program only reads it.
 //
-//   LIMULUS_CL_SELFCHECK=0   a device that fails is used all the same, and none is checked
+//   LIMULUS_CL_SELFCHECK=0   a device that fails is used anyway, and none is checked
 //   LIMULUS_CL_SELFCHECK=1   checked again, whatever was kept
 //
 // With LIMULUS_CL_DIR nothing is checked unless this asks for it: a kernel that is being edited may
@@ -14,7 +14,7 @@
 #include "core/backend.h"
 
 namespace cl {
-class Device;  // of a header that is large (cl.h)
+class Device;  // from a large header (cl.h)
 }
 
 namespace limulus::opencl {
@@ -24,10 +24,10 @@ namespace limulus::opencl {
 std::string self_check(Backend& backend);
 
 // "" or what is wrong with `backend`, which computes on `device`: found now, or kept from before.
-// ValueError where LIMULUS_CL_SELFCHECK is another word.
+// ValueError if LIMULUS_CL_SELFCHECK is any other word.
 std::string self_check_result(Backend& backend, const cl::Device& device);
 
-// For tests: from now on as a new process.
+// For tests: forgets all results, as if the process were new.
 void forget_self_checks();
 
 }  // namespace limulus::opencl

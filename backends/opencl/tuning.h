@@ -1,6 +1,6 @@
 #pragma once
-// Sizes that make a kernel fast on one kind of device, and that no kernel's text fixes: they reach
-// it as -D options.
+// The sizes that make a kernel fast on one kind of device. They are not written in a kernel's text:
+// they reach it as -D options.
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -37,14 +37,14 @@ constexpr Tuning processor(int native_f32) {
 // A GPU: many items with little work each; neighbouring items touch neighbouring elements.
 constexpr Tuning gpu() { return {false, 4, 2, 4, 16, 16, 16, 1024, 1 << 30, 1, 1, 1, 1 << 30, 64}; }
 
-// ---- tuning_text.cpp
-// ------------------------------------------------------------------------------ "" or what is
-// wrong with these sizes: "k_block is 0, not 16 to 4096".
+// ---- tuning_text.cpp ----------------------------------------------------------------------------
+
+// "" or what is wrong with these sizes: "k_block is 0, not 16 to 4096".
 std::string check_tuning(const Tuning& t);
-// "" or what is other in b: "vec_f32 8, tile_rows 6".
+// "" or what differs in b: "vec_f32 8, tile_rows 6".
 std::string difference(const Tuning& a, const Tuning& b);
 
-// Sizes as JSON, {"vec_f32": 8, ...}, and back: all that is no size stays as it is in `t`.
+// Sizes as JSON, {"vec_f32": 8, ...}, and back: fields of `t` that are not sizes stay as they are.
 // ValueError says why they cannot be used: "it is damaged", "k_block is 0, not 16 to 4096".
 std::string tuning_json(const Tuning& t);
 Tuning tuning_from_json(std::string_view text, Tuning t);

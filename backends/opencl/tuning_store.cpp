@@ -14,7 +14,7 @@
 namespace limulus::opencl {
 namespace {
 
-constexpr int version = 2;  // of the file: another meaning of a size is another version
+constexpr int version = 2;  // of the file: a size with a new meaning needs a new version
 
 std::string forced_kind() { return environment::value("LIMULUS_CL_TUNING"); }
 
@@ -30,7 +30,7 @@ void ignored(const cl::Device& device, const std::string& why) {
                    why));
 }
 
-// nullopt where nothing is stored, or nothing that can be used.
+// nullopt if nothing is stored, or nothing that can be used.
 std::optional<Tuning> stored(const cl::Device& device) {
   bool unusable = false;
   const std::optional<std::string> text = cache_read(file_of(device), key_of(device), &unusable);

@@ -11,7 +11,7 @@
 namespace limulus::opencl {
 
 // The sizes for its kind of device. LIMULUS_CL_TUNING=gpu or cpu takes those of that kind on any
-// device, stored ones or not: a kernel can be tried as a GPU would run it where there is none.
+// device, stored ones or not: so a kernel can be tried as on a GPU where there is none.
 Tuning default_tuning(const cl::Device& device);
 
 // The stored sizes, or else the default ones.
@@ -20,7 +20,7 @@ std::string tuning_note(const cl::Device& device);  // which of them, and where 
 
 // Where the device's sizes are, or would be, stored; empty where there is no folder (cache_folder).
 std::filesystem::path tuning_path(const cl::Device& device);
-// FileError where that cannot be.
+// FileError if they cannot be stored.
 void store_tuning(const cl::Device& device, const Tuning& t);
 
 }  // namespace limulus::opencl

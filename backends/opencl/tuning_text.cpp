@@ -1,5 +1,5 @@
-// Sizes as text, JSON with a number for each; what is wrong with sizes; and in what two sets of
-// them differ. Nothing here needs OpenCL.
+// Sizes as text (JSON with a number for each), what is wrong with sizes, and in what two sets of
+// sizes differ. Nothing here needs OpenCL.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -32,13 +32,13 @@ void for_each_size(T& t, F f) {
   f("group", t.group, 1, 1024);
 }
 
-// "" or why `value` is none of this size.
+// "" or why `value` is not allowed for this size.
 std::string outside(const char* name, std::int64_t value, std::int64_t low, std::int64_t high) {
   return value < low || value > high ? fmt::format("{} is {}, not {} to {}", name, value, low, high)
                                      : "";
 }
 
-// A number of the file, within the limits of its size: get<int>() alone would make 777 of 2^32 +
+// A number from the file, within the limits of its size. get<int>() alone would make 777 of 2^32 +
 // 777.
 template <class T>
 T size_from(const nlohmann::json& json, const char* name, std::int64_t low, std::int64_t high) {
@@ -80,19 +80,19 @@ std::string check_tuning(const Tuning& t) {
   });
   for (const int vec : {t.vec_f32, t.vec_f64})
     if (wrong.empty() && (vec & (vec - 1)) != 0)
-      wrong = fmt::format("a vector of {} numbers is none that OpenCL has", vec);
+      wrong = fmt::format("OpenCL has no vectors of {} numbers", vec);
   const int widest = std::max(t.vec_f32, t.vec_f64);
   if (wrong.empty() && t.k_block % widest != 0)  // winograd.cl stores whole vectors of a block
-    wrong = fmt::format("k_block {} is no multiple of a vector's {}", t.k_block, widest);
+    wrong = fmt::format("k_block {} is not a multiple of a vector's {}", t.k_block, widest);
   // conv2d.cl: conv_weight reads whole vectors and slices, past the end by less than a panel of B.
   for (const int vec : {t.vec_f32, t.vec_f64})
     if (wrong.empty() && !t.processor && t.slice + vec - 2 > 2 * vec * t.group_b)
       wrong = fmt::format("slice {} is too long for panels of 2 x {} x {} columns", t.slice, vec,
                           t.group_b);
   if (wrong.empty() && t.k_pass % t.k_block != 0)
-    wrong = fmt::format("k_pass {} is no multiple of k_block {}", t.k_pass, t.k_block);
+    wrong = fmt::format("k_pass {} is not a multiple of k_block {}", t.k_pass, t.k_block);
   if (wrong.empty() && t.processor && t.taps_run % 6 != 0)  // conv2d.cl: WT
-    wrong = fmt::format("taps_run {} is no multiple of 6", t.taps_run);
+    wrong = fmt::format("taps_run {} is not a multiple of 6", t.taps_run);
   if (wrong.empty() && t.processor && (t.group_a != 1 || t.group_b != 1 || t.group != 1))
     wrong = "on a processor a group is one item";
   return wrong;

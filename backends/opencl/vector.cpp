@@ -35,7 +35,7 @@ std::uint64_t bits_of(DType dtype, double value) {
 }  // namespace
 }  // namespace opencl
 
-// Both move bytes of any type, and so are built once, whatever the type: for floats.
+// Both move bytes of any type. So each is built only once, as for floats.
 void OpenClBackend::fill(DType dtype, std::int64_t n, double value, void* y) {
   using namespace opencl;
   run(DType::f32, "fill", Shape{n}, [&](Runtime& r) {

@@ -11,10 +11,10 @@
 
 namespace limulus::reference {
 
-// Every sum in this folder is formed in double, also over floats. The reference is the judge of
-// other backends: its own rounding should be far below theirs, so that what remains of a
-// difference is theirs. (The product of two floats is exact in double; a sum of n of them is off
-// by n times 2^-53 at most, relative to the sum of their magnitudes.)
+// Every sum in this folder is formed in double, even over floats. The reference is the judge of
+// other backends: its own rounding should be far below theirs, so that what remains of a difference
+// is theirs. (The product of two floats is exact in double; a sum of n of them is off by n times
+// 2^-53 at most, relative to the sum of their magnitudes.)
 using Sum = double;
 
 template <class F>

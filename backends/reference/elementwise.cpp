@@ -39,10 +39,10 @@ double value_of(UnaryOp op, double x) {
   return x;  // not reached
 }
 
-// dy f'(x), with y = f(x); only the one of x and y that the table above names is looked at. Where f
-// is flat, relu and abs block dy altogether: a product would let 0 * inf = NaN through. Where x is
-// NaN, dx is NaN, by the products of the others and by these two alike: what is broken must not
-// look flat.
+// dy f'(x), with y = f(x). Of x and y, only the one that the table above names is read. If f is
+// flat, relu and abs block dy altogether: a product would let 0 * inf = NaN through. If x is
+// NaN, dx is NaN, here as in the products of the other functions: a broken value must not look
+// flat.
 double gradient_of(UnaryOp op, double x, double y, double dy) {
   switch (op) {
     case UnaryOp::neg:

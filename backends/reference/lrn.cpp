@@ -33,8 +33,8 @@ Range window_of(std::int64_t i, std::int64_t size, std::int64_t limit) {
   return {std::max<std::int64_t>(first, 0), std::min(first + size, limit)};
 }
 
-// All j whose window holds i: j - size/2 <= i <= j - size/2 + size - 1, solved for j. It is the
-// window mirrored, and the same only when the size is odd.
+// All j whose window holds i: j - size/2 <= i <= j - size/2 + size - 1, solved for j. This is the
+// mirrored window; only for an odd size it is the same window.
 Range windows_holding(std::int64_t i, std::int64_t size, std::int64_t limit) {
   const std::int64_t last = i + size / 2;
   return {std::max<std::int64_t>(last - size + 1, 0), std::min(last + 1, limit)};

@@ -1,6 +1,6 @@
 #pragma once
-// A mistake of any kind, at any place: an operation that hands x on, and whose backward changes the
-// gradient that comes back.
+// A mistake of any kind, at any place: an operation that returns x as it is, and whose backward
+// changes the gradient that comes back.
 #include <functional>
 #include <utility>
 #include <vector>

@@ -120,7 +120,7 @@ MutationResult judge(const Mutation& m, const GradcheckReport& report) {
   for (const GradcheckTensor& t : report.tensors) {
     const bool meant = t.name == m.tensor || m.tensor == "all";
     r.tensor = r.tensor && (t.verdict == GradcheckVerdict::wrong) == meant;
-    // Of several tensors, one with another name than the mistake's is the one to report.
+    // Among several tensors, report one whose name differs from the mistake's, if there is one.
     if (meant && (!seen || r.mistake == m.mistake)) r.mistake = t.mistake;
     seen = seen || meant;
   }

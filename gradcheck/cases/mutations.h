@@ -3,7 +3,7 @@
 // that the gradient checker should give it (docs/gradcheck.md lists the names). Who checks the
 // checker? These do: it must catch every one (tests/gradcheck_mutations_test.cpp).
 //
-// A mistake in a primitive is a backend like the reference, but for that primitive; a mistake in
+// A mistake in a primitive is a backend like the reference, except for that primitive. A mistake in
 // the derivative of a whole layer is an Op of its own.
 #include <functional>
 #include <memory>

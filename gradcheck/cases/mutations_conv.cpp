@@ -20,7 +20,7 @@ OpCase conv(const Shape& x, const Shape& w, const Conv2dOptions& o) {
             return conv2d(t[0], t[1], t[2], o);
           }};
 }
-// Of the shapes of AlexNet's layers, small.
+// Shapes like those of AlexNet's layers, but small.
 OpCase plain() { return conv({2, 3, 6, 7}, {4, 3, 3, 3}, {.pad = 1}); }
 OpCase strided() { return conv({2, 2, 7, 9}, {3, 2, 3, 3}, {.stride = 2, .pad = 1}); }
 OpCase dilated() { return conv({1, 2, 9, 8}, {3, 2, 3, 3}, {.pad = 2, .dilation = 2}); }

@@ -91,7 +91,7 @@ Mutation dropout_with(const char* name, const char* what, const char* mistake,
 
 Mutation loss_with(const char* name, const char* what, const char* mistake, double factor) {
   const auto f = [=](const In& in) {
-    // Only backward sees the factor: f x + (1 - f) x, of which the second part is not recorded.
+    // Only backward sees the factor: in f x + (1 - f) x, the second part is not recorded.
     const Tensor loss = cross_entropy(in[0], in[1]);
     return loss * factor + loss.detach() * (1 - factor);
   };

@@ -39,7 +39,7 @@ struct OpCase {
   double condition = 1;
 };
 
-// Of a convolution: 8 where Winograd's method can serve it (backends/convolution.h). Its transforms
+// For a convolution: 8 if Winograd's method can be used (backends/convolution.h). Its transforms
 // add large terms that cancel: up to 320 roundings of a result's typical size were measured on
 // AlexNet's layers, and 32 for the plain sum (benchmarks/conv_error).
 double conv_condition(const Conv2dShape& s);

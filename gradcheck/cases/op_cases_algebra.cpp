@@ -1,4 +1,4 @@
-// Rows for core/algebra.h. Sizes such as 7, 13, 17 and 33 are divided by no vector's width.
+// Rows for core/algebra.h. No vector's width divides sizes such as 7, 13, 17 and 33.
 #include <fmt/core.h>
 
 #include "core/algebra.h"

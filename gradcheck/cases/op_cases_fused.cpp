@@ -1,5 +1,5 @@
-// Rows for pairs of layers that run as one (Module::forward_fused). What they are compared with, on
-// other backends, are the same pairs; layers_fuse_test.cpp compares them with the layers one by
+// Rows for pairs of layers that run as one (Module::forward_fused). They are compared with
+// the same pairs on other backends. layers_fuse_test.cpp compares them with the layers one by
 // one.
 #include <fmt/core.h>
 
@@ -15,7 +15,7 @@ namespace {
 
 using In = std::vector<Tensor>;
 
-// In one pass where the backend has it, else one by one, as Sequential does.
+// In one pass if the backend has it, else one by one, as Sequential does.
 Tensor both(Module& first, Module&& next, const Tensor& x) {
   const Tensor fused = first.forward_fused(x, next);
   return fused.defined() ? fused : next.forward(first.forward(x));

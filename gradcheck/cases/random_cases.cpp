@@ -61,7 +61,7 @@ RandomCase make(const char* layer, Json settings, std::vector<CaseInput> inputs,
 
 // ---- one function for each layer ---------------------------------------------------------------
 
-// An axis so long that the last tap of the first window lies on it, and a bit.
+// An axis just long enough for the last tap of the first window, and a bit more.
 std::int64_t length(Draw& d, std::int64_t kernel, std::int64_t pad, std::int64_t dilation) {
   return std::max<std::int64_t>(dilation * (kernel - 1) + 1 - pad, 1) + d.whole(0, 4);
 }

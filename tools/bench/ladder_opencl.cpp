@@ -281,8 +281,8 @@ void print_json(const std::string& description, const std::vector<Step>& all, do
 void run_opencl_ladder(const LadderArguments& a) {
   if (a.threads > 0)
     throw ValueError(
-        "bench ladder: an OpenCL device has all its threads; half of it is a device of its own, "
-        "--device opencl:0/2");
+        "bench ladder: an OpenCL device always uses all its threads; for half of it, give --device "
+        "opencl:0/2");
   const double work = 2.0 * side * side * side;
   Backend& backend = device(a.device);
   std::vector<Step> all;

@@ -69,7 +69,7 @@ void write_view(const Image& image, const View& view, const Augment& options,
 
 Image prepare(Image image, const Prepare& options) {
   if (options.square) {
-    // Of a strip only the middle is resized: 1 x 65535 pixels would become 256 x 16 million.
+    // Only the middle of a strip is resized: 1 x 65535 pixels would become 256 x 16 million.
     const int longest = 8 * std::min(image.width, image.height);
     const int width = std::min(image.width, longest), height = std::min(image.height, longest);
     if (width < image.width || height < image.height) image = crop_middle(image, width, height);

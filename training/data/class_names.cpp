@@ -45,7 +45,7 @@ std::string skeleton(const std::string& name) {
   return out;
 }
 
-// Where a name is more than ASCII, what it is made of: ' (63 61 66 c3 a9)'.
+// The bytes of a name that is not pure ASCII: ' (63 61 66 c3 a9)'.
 std::string bytes_of(const std::string& name) {
   if (is_ascii(name)) return "";
   std::string out = " (bytes";

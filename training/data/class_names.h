@@ -12,16 +12,16 @@ namespace limulus {
 
 bool compares_unicode();  // whether this build has utf8proc
 
-// One spelling for all that are canonically equivalent; as it is what is not UTF-8.
+// One spelling for all canonically equivalent names. Text that is not UTF-8 stays as it is.
 std::string canonical(const std::string& name);
 
-// One spelling for all that differ in capital and small letters, or not even in those. Without
-// utf8proc for the letters of ASCII only.
+// One spelling for all names that differ at most in capital and small letters. Without utf8proc,
+// this holds for the letters of ASCII only.
 std::string without_case(const std::string& name);
 
 bool same_names(const std::vector<std::string>& a, const std::vector<std::string>& b);
 
-// "daisy, roses, tulips"; of many, the first and how many more.
+// "daisy, roses, tulips"; of a long list, the first names and how many more there are.
 std::string names_text(const std::vector<std::string>& names, std::size_t most = 12);
 
 class ClassNames {
@@ -31,8 +31,8 @@ class ClassNames {
 
   std::int64_t find(const std::string& name) const;  // its index, or -1
 
-  // What to say of a name that was not found: which of these it resembles and in what it differs,
-  // or which there are.
+  // What to say about a name that was not found: which of these it resembles and in what it
+  // differs, or which names exist.
   std::string explain_missing(const std::string& name) const;
 
  private:

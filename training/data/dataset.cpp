@@ -70,8 +70,8 @@ bool is_cifar10(const std::string& name) {
   return name == "test_batch.bin" || (name.starts_with("data_batch_") && name.ends_with(".bin"));
 }
 
-// One file is enough: who reads the set says which others are missing. A pipe or a link to nothing
-// in the place of a file counts, and so does a folder, as some archives unpack each file into one.
+// One file is enough: the reader of the set says which others are missing. A pipe or a broken link
+// in a file's place counts, and so does a folder, as some archives unpack each file into one.
 template <class Match>
 bool any_entry(const Listing& top, Match matches) {
   return std::any_of(top.others.begin(), top.others.end(), matches) ||
@@ -109,8 +109,8 @@ bool any_entry(const Listing& top, Match matches) {
     hint += fmt::format("; is {} meant?", fs::path(below->name).parent_path().string());
   if (!skipped.empty()) hint += "; " + summary_with_first(skipped);
   throw FileError(fmt::format(
-      "{}: not a set of images that is understood. Understood are: folders of pictures, one per "
-      "class (<class>/*.jpg or .png), alone or under train/ beside test/ or val/; Flowers-17 "
+      "{}: not a set of images in a known layout. The known layouts are folders of pictures, one "
+      "per class (<class>/*.jpg or .png), alone or under train/ beside test/ or val/; Flowers-17 "
       "(jpg/image_0001.jpg ...); MNIST or Fashion-MNIST (train-images-idx3-ubyte, also .gz); "
       "CIFAR-10's binary version (data_batch_1.bin ...). Found {} {}{}{}{}{}",
       tree.path.string(), count, count == 1 ? "entry" : "entries", count ? ": " : "",

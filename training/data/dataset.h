@@ -7,8 +7,8 @@
 //   mnist        train-images-idx3-ubyte[.gz] ... also Fashion-MNIST
 //   cifar10      data_batch_1.bin ... test_batch.bin (the "binary version")
 //
-// A layout is taken by itself only where all of the folder fits it. Where two do, or none, the
-// error says which and how to choose. What takes no part is in Dataset::skipped
+// A layout is chosen by itself only if all of the folder fits it. If two layouts fit, or none, the
+// error says which, and how to choose. What takes no part is listed in Dataset::skipped
 // (training/data/skipped.h).
 //
 // Names are sorted by their bytes, so an index means the same picture on every machine.
@@ -57,8 +57,8 @@ struct DatasetOptions {
 // the readings and what the folder holds.
 Dataset open_dataset(const std::filesystem::path& folder, const DatasetOptions& options = {});
 
-// The layouts one by one, for who knows what he has. The first two are `classes` and `train_test`
-// where options.layout says so, and otherwise the one that fits.
+// The layouts one by one, for callers who know what they have. The first two are `classes` and
+// `train_test` if options.layout says so, and otherwise the one that fits.
 Dataset open_class_folders(const std::filesystem::path& folder, const DatasetOptions& options = {});
 Dataset open_flowers17(const std::filesystem::path& folder, const DatasetOptions& options = {});
 Dataset open_mnist(const std::filesystem::path& folder, const DatasetOptions& options = {});

@@ -26,8 +26,8 @@ std::int64_t big_endian(std::span<const std::uint8_t> b, std::size_t at) {
   return std::int64_t{b[at]} << 24 | b[at + 1] << 16 | b[at + 2] << 8 | b[at + 3];
 }
 
-// MNIST and Fashion-MNIST have the same names of files and folders of any name; their labels tell
-// them apart. The CRC-32 of the unpacked label files, as gzip has it:
+// MNIST and Fashion-MNIST use the same file names, in folders of any name; their labels tell them
+// apart. These are the CRC-32 of the unpacked label files, as gzip computes it:
 enum class KnownLabels { neither, digits, fashion };
 
 KnownLabels known_labels(const std::vector<std::uint8_t>& file) {
@@ -88,7 +88,7 @@ std::vector<std::uint8_t> read_idx(const fs::path& path, int rank, std::vector<s
   return bytes;
 }
 
-// What there is in a file's place, as "is a named pipe, not a file"; "" where there is nothing.
+// What is in a file's place, as "is a named pipe, not a file"; "" if nothing is there.
 std::string instead_of_file(const fs::path& path) {
   struct stat found = {};
   if (::stat(path.c_str(), &found) == 0) return kind_of(found.st_mode);
@@ -152,7 +152,7 @@ MnistPart read_mnist_part(const fs::path& folder, const std::string& part) {
       {image_path, label_path}};
 }
 
-// Whatever lies beside the files that were read, and is not in the list yet.
+// Lists whatever lies beside the files that were read and is not in the list yet.
 void skip_others(const fs::path& folder, const std::vector<fs::path>& read, Dataset* data) {
   const Listing listing = list_folder(folder);
   std::set<std::string> listed;

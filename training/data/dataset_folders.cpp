@@ -44,7 +44,7 @@ class Reader {
     }
   }
 
-  // What lies in a folder and takes no part; the folder itself, where it is without pictures.
+  // Lists what takes no part in a folder; or the folder itself, if it has no pictures.
   void skip_rest(const PictureFolder& folder, const std::filesystem::path& in, const char* what) {
     const std::filesystem::path path = in / folder.name;
     data.skipped.insert(data.skipped.end(), folder.skipped.begin(), folder.skipped.end());

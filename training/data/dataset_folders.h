@@ -12,7 +12,7 @@ struct Roles {
 };
 Roles roles_of(const FolderTree& tree, const DatasetOptions& options);
 
-// `classes` or `train_test`. FileError when either reading is possible: it shows both, and how to
+// `classes` or `train_test`. If both are possible, FileError shows both, and how to
 // choose.
 Layout decide(const FolderTree& tree, const Roles& roles, const DatasetOptions& options);
 

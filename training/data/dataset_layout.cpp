@@ -1,6 +1,6 @@
 // What the names of folders mean. "train" may be the training part of a set, or a class beside
-// "bus" and "car": a role is taken only where the whole folder fits it, and where both can be
-// meant, the user is asked.
+// "bus" and "car". A folder gets a role only if the whole set fits it, and if both readings are
+// possible, the user is asked.
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -26,7 +26,7 @@ std::string lower(std::string text) {
   return text;
 }
 
-// 0 is the best; -1 for a name that is no test folder's.
+// 0 is the best; -1 for a name that no test folder has.
 std::ptrdiff_t test_rank(const std::string& name, const DatasetOptions& options) {
   if (!options.test_folder.empty() && name == options.test_folder) return 0;
   const auto* found = std::find(std::begin(kTestNames), std::end(kTestNames), lower(name));
@@ -110,7 +110,7 @@ std::string described(const TopFolder& folder, const char* what) {
   if (!roles.others.empty())
     parts.push_back(fmt::format("{}: {}", roles.train.empty() ? "the classes" : "without a part",
                                 names_text(names_of(roles.others), 5)));
-  std::string differ;  // in what the classes of a test folder are not those of the training part
+  std::string differ;  // how the classes of a test folder differ from the training part's
   const auto classes = classes_by_roles(roles);
   for (const TopFolder* test : roles.test)
     for (const std::string& name : test->child_names())
@@ -202,7 +202,7 @@ Layout decide(const FolderTree& tree, const Roles& roles, const DatasetOptions& 
     const bool as_roles = !inside.empty() && shared(inside, options.classes) == inside.size();
     if (as_classes != as_roles) return as_classes ? Layout::classes : Layout::train_test;
   }
-  // Names that the training part and a test part have in common are what makes them roles.
+  // Class names that the training part and a test part have in common show that these are roles.
   const auto classes = classes_by_roles(roles);
   const bool agree = std::any_of(roles.test.begin(), roles.test.end(), [&](const auto* test) {
     return shared(test->child_names(), classes) > 0;

@@ -92,8 +92,8 @@ constexpr const char* kReadAlready =
 // The folders that must not be entered again on the way down: a link to one of them is a loop.
 using Visited = std::set<Identity>;
 
-// Links to folders. What one leads to is read once: folders that link to each other would be read
-// again on every way through them, and a folder of the tree is read under its own name.
+// Links to folders. A folder that links lead to is read once: else folders that link to each other
+// would be read again on every way through them. A folder of the tree is read under its own name.
 class Links {
  public:
   explicit Links(const fs::path& folder) {
@@ -109,7 +109,7 @@ class Links {
   }
 
  private:
-  // Hidden folders are not read, so that a link to one of them is what counts.
+  // Hidden folders are not read, so a link to one of them counts.
   bool inside(const fs::path& link) const {
     std::error_code error;
     const fs::path target = fs::canonical(link, error).lexically_relative(root_);

@@ -14,19 +14,19 @@ struct Listing {
   std::vector<std::string> folders;
   std::vector<std::string> pictures;  // regular files that end in .jpg, .jpeg or .png
   std::vector<std::string> others;    // regular files of other names
-  std::vector<Skipped> skipped;       // hidden, no file, cannot be opened; not yet `others`
+  std::vector<Skipped> skipped;       // hidden, not a file, or cannot be opened; `others` not yet
 };
 // FileError when the folder cannot be listed.
 Listing list_folder(const std::filesystem::path& folder);
 
-// What a file is that is no picture by its name, as an entry for the list.
+// An entry for the list: what a file is whose name is not a picture's.
 Skipped skipped_file(const std::filesystem::path& file);
 
 // A folder, and all pictures below it at any depth.
 struct PictureFolder {
   std::string name;
   std::vector<std::string> pictures;  // paths from this folder, sorted by their bytes
-  std::vector<Skipped> skipped;       // what lies in it and is none
+  std::vector<Skipped> skipped;       // what lies in it and is not a picture
 };
 
 struct TopFolder {

@@ -92,8 +92,8 @@ namespace {
 
 // The whole picture, by stb_image, as 8-bit RGB.
 Image decode_whole(Bytes bytes, const std::string& name, bool jpeg) {
-  // What stb_image says last stays, per thread, and some of its failures say nothing: a reason that
-  // is the same as that of a call which must fail is none.
+  // stb_image keeps its last reason, per thread, and some of its failures set none. So first comes
+  // a call that must fail: if its reason is still there later, the real call gave none.
   stbi_info_from_memory(nullptr, 0, nullptr, nullptr, nullptr);
   const char* const nothing = stbi_failure_reason();
   int width = 0, height = 0, channels = 0;

@@ -21,13 +21,13 @@ inline constexpr std::int64_t kMaxPixels = 100'000'000;
 //   animated PNG the default image
 //   turned       upright, as EXIF's orientation says (JPEG, PNG eXIf; training/data/orientation.h)
 // Colour profiles and a PNG's gamma are not applied. FileError, naming the file, for anything else,
-// for a file of which a part is missing or damaged (training/data/image_check.h), and where memory
-// ends. The verdict is the same for every short_side and with either decoder.
+// for a file that is damaged or incomplete (training/data/image_check.h), and when memory runs out.
+// The verdict is the same for every short_side and with either decoder.
 //
-// short_side > 0: the caller is going to shrink the picture to that shorter side. A JPEG that is
-// larger may then come smaller than it is stored, its shorter side at least twice short_side, and
-// from another decoder (jpeg_scaled.h). After the resize, pixels differ from those of the whole
-// picture by 1 of 255 on average; a picture of that size or smaller comes out the same bit for bit.
+// short_side > 0: the caller is going to shrink the picture to that shorter side. A larger JPEG may
+// then come smaller than it is stored (its shorter side at least twice short_side), and from
+// another decoder (jpeg_scaled.h). After the resize, pixels differ from those of the whole picture
+// by 1 of 255 on average. A picture of that size or smaller comes out the same bit for bit.
 Image decode_image(std::span<const std::uint8_t> bytes, const std::string& name,
                    int short_side = 0);
 

@@ -1,7 +1,7 @@
 #pragma once
-// Prepared images, kept once decoded. Every epoch wants all of them, and decoding a 256 x 256 JPEG
-// takes 0.55 ms, one of 4096 x 3072 takes 27 to 140 ms, and checking them before takes 0.06 ms and
-// 6 to 25 ms (jpeg_scaled.h), where augmenting what was kept takes 0.1 to 0.2 ms (EPYC, Zen 5).
+// Prepared images, kept once decoded. Every epoch needs all of them. Decoding a 256 x 256 JPEG
+// takes 0.55 ms, one of 4096 x 3072 27 to 140 ms, and checking them first takes 0.06 ms and 6 to 25
+// ms (jpeg_scaled.h). Augmenting a kept image takes 0.1 to 0.2 ms (EPYC, Zen 5).
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -55,7 +55,7 @@ class ImageCache {
 inline std::int64_t evenly_spaced(std::int64_t i, std::int64_t count, std::int64_t size) {
   return i * size / count;  // fits in 64 bits for any real set
 }
-// The set, or of a larger one `most` images.
+// The set, or `most` images of a larger one.
 ImageSet evenly_spaced(const ImageSet& set, std::int64_t most);
 
 }  // namespace limulus

@@ -1,5 +1,5 @@
-// The markers of a JPEG (ITU-T T.81, annex B), and for each scan what it needs to have been
-// defined.
+// The markers of a JPEG (ITU-T T.81, annex B), and what must be defined before each
+// scan.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -18,11 +18,11 @@ using jpeg::Bytes;
 using jpeg::Component;
 
 constexpr int kMostScans = 200;                 // of a progressive picture; encoders write about 10
-constexpr std::uint32_t kMostJpegSide = 65500;  // libjpeg's limit, so that of all decoders
+constexpr std::uint32_t kMostJpegSide = 65500;  // libjpeg's limit, taken for all decoders
 constexpr int kBlocksOfMcu = 10;
 
-// Behind those up to "temporary", and from the first restart marker to the end of the picture, no
-// length follows.
+// No length follows the markers up to "temporary", nor those from the first restart marker to the
+// end of the picture.
 enum Marker : int {
   kTemporary = 0x01,
   kFrameBaseline = 0xC0,
@@ -76,7 +76,7 @@ class JpegCheck {
     incomplete(fmt::format("its {} bytes hold no end marker, the file was cut", bytes_.size()));
   }
 
-  // Both decoders pass over stray bytes before the frame; behind it a marker follows on a segment.
+  // Decoders skip stray bytes before the frame. Behind it, a marker must follow a segment at once.
   int next_marker() {
     const std::size_t begin = at_;
     while (at_ < bytes_.size() && bytes_[at_] != 0xFF) ++at_;
@@ -212,7 +212,7 @@ class JpegCheck {
       if (most_h % c.h != 0 || most_v % c.v != 0)
         throw FileError(fmt::format(
             "{}: this kind of JPEG is not supported: component {} is sampled {} x {} where others "
-            "are sampled {} x {}, which is no whole number of times more",
+            "are sampled {} x {}, which is not a whole multiple",
             name_, c.id, c.h, c.v, most_h, most_v));
       c.columns = ceil_div(ceil_div(std::int64_t{width} * c.h, most_h), 8);
       c.rows = ceil_div(ceil_div(std::int64_t{height_} * c.v, most_v), 8);
@@ -308,7 +308,7 @@ class JpegCheck {
     }
   }
 
-  // Is every part of the picture there, and is it said what its colours mean?
+  // Is every part of the picture there, and does the file say what its colours mean?
   void finish() {
     if (components_.empty()) throw FileError(fmt::format("{}: the JPEG has no frame", name_));
     for (const Component& c : components_) {

@@ -32,14 +32,14 @@ struct Trouble {
   std::string what;
 };
 
-// Bits with the first of each byte as the highest. A data byte FF is followed by 00; FF and
-// anything else is a marker, where reading stops. Behind it come zeros, and count() tells of them:
-// < 0.
+// Reads bits, the highest of each byte first. A data byte FF is followed by 00; FF and
+// anything else is a marker, where reading stops. Behind it come zeros, and count() < 0 tells
+// of them.
 class BitReader {
  public:
   BitReader(Bytes bytes, std::size_t at) : bytes_(bytes), at_(at) {}
 
-  // At least 32 bits, or all that there are.
+  // Loads at least 32 bits, or all that are left.
   void refill() {
     while (count_ <= 32) {
       if (bytes_.size() - at_ >= 4) {
@@ -70,8 +70,8 @@ class BitReader {
     return value;
   }
 
-  // The next symbol, and of the bits behind it as many are passed over as its lower four say (or
-  // none: extra_mask 0).
+  // The next symbol. Of the bits behind it, this skips as many as its lower four bits say (none if
+  // extra_mask is 0).
   int symbol(const HuffmanTable& table, int extra_mask) {
     if (count_ < 32) refill();
     const auto entry = table.fast[peek(HuffmanTable::kFast)];
@@ -81,7 +81,7 @@ class BitReader {
     return symbol;
   }
 
-  // To the marker that stands next; how many whole bytes lie between.
+  // Moves to the next marker. Returns how many whole bytes lie between.
   std::size_t to_marker() {
     std::size_t between = 0;
     for (refill(); count_ >= 8; refill()) {
@@ -173,8 +173,8 @@ void first_band(BitReader& in, const Scan& scan, const HuffmanTable& table, std:
   }
 }
 
-// One more bit of a band: of each coefficient that is not 0 yet nothing but that bit, and between
-// them, by symbols, those that become 1 or -1 now.
+// One more bit of a band. A coefficient that is not 0 already gets only that bit; between these,
+// symbols tell which coefficients become 1 or -1 now.
 void next_bit_of_band(BitReader& in, const Scan& scan, const HuffmanTable& table,
                       std::uint64_t& not_zero, std::int64_t& run) {
   int k = scan.first;

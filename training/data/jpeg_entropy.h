@@ -34,7 +34,7 @@ struct Component {
   int id = 0, h = 1, v = 1, quantization = 0;
   std::int64_t columns = 0, rows = 0;  // of blocks, in a scan of this component alone
   bool seen = false;                   // in a sequential picture: its scan was there
-  // Of a progressive picture: the lowest bit that was sent of each coefficient, -1 before the
+  // For a progressive picture: the lowest bit that was sent of each coefficient, -1 before the
   // first; and which coefficients of each block are not 0, which decides what a later scan holds.
   std::array<std::int8_t, 64> lowest_bit;
   std::vector<std::uint64_t> not_zero;
@@ -54,8 +54,8 @@ struct Scan {
   int restart = 0;           // MCUs between two restart markers; 0: there are none
 };
 
-// Reads the scan that begins at `at`; where it ends: at the marker behind it. The text says what is
-// missing or damaged, and is "" when all is there.
+// Reads the scan that begins at `at`. The result says where it ends (at the marker behind it) and
+// what is missing or damaged, "" when all is there.
 struct ScanResult {
   std::string trouble;
   std::size_t end = 0;

@@ -45,8 +45,8 @@ struct Loader::Impl {
   std::map<std::int64_t, Skipped> misfits;
   std::vector<std::jthread> workers;
 
-  // The child of a fork makes the batches that are due by workers of its own: what those of the
-  // parent had in work will not come.
+  // The child of a fork makes the batches that are due with workers of its own: those that the
+  // parent's workers had in work will not come.
   AtFork at_fork{AtFork::Stage::work,
                  {.before = [this] { mutex.lock(); },
                   .parent = [this] { mutex.unlock(); },

@@ -49,8 +49,8 @@ class Loader {
   void start(std::int64_t epoch, std::int64_t first_batch = 0);
 
   // The next batch of the epoch; false after the last. Memory that `batch` holds is used again. An
-  // exception of a worker comes out here, at the batch that it belongs to. A batch of which
-  // no image can be used is passed over.
+  // exception of a worker comes out here, at the batch that it belongs to. A batch without a usable
+  // image is skipped.
   bool next(Batch& batch);
 
   // Images that could not be used so far, by index: unreadable (the cache knows), or of a size that

@@ -12,7 +12,7 @@ int exif_orientation(std::span<const std::uint8_t> tiff) {
   if (tiff.size() < 8 || tiff[0] != tiff[1] || (tiff[0] != 'I' && tiff[0] != 'M')) return 1;
   const bool little = tiff[0] == 'I';
   const auto number = [&](std::size_t at,
-                          std::size_t bytes) {  // within tiff, as its callers see to
+                          std::size_t bytes) {  // within tiff: its callers check that
     std::uint32_t value = 0;
     for (std::size_t i = 0; i < bytes; ++i)
       value = value << 8 | tiff[at + (little ? bytes - 1 - i : i)];
@@ -36,8 +36,8 @@ int exif_orientation(std::span<const std::uint8_t> tiff) {
 
 Image upright(Image image, int orientation) {
   if (orientation < 2 || orientation > 8) return image;
-  // Where the pixel (x, y) of the result lies in the stored picture: the corner that becomes (0,
-  // 0), and how many pixels on the next to the right and the next below are.
+  // Where the pixel (x, y) of the result lies in the stored picture: at which corner (0, 0) is, and
+  // how many pixels further on the next one to the right and the next one below are.
   const std::ptrdiff_t w = image.width, h = image.height, right = 1, down = w;
   const std::ptrdiff_t last_column = w - 1, last_row = (h - 1) * w;
   const struct {

@@ -10,7 +10,7 @@
 
 namespace limulus {
 
-// Of EXIF data, which is a TIFF file: of either byte order. 1 where it says nothing, or is damaged.
+// From EXIF data, a TIFF file of either byte order. 1 if it says nothing, or is damaged.
 int exif_orientation(std::span<const std::uint8_t> tiff);
 
 // The picture as a viewer shows it.

@@ -153,7 +153,7 @@ class PngCheck {
                      [](char a, std::uint8_t b) { return static_cast<std::uint8_t>(a) == b; });
       if (!exif_) facts_.orientation = exif_orientation(prefixed ? s.subspan(6) : s);
       exif_ = true;
-    } else if (!(kind[0] & 0x20)) {  // an upper case letter: nobody may pass over it
+    } else if (!(kind[0] & 0x20)) {  // an upper case letter: nobody may skip it
       bad(fmt::format("it has a chunk \"{}\", which is not known", kind));
     }
   }

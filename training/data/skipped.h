@@ -25,7 +25,7 @@ enum class SkipRule {
 const char* name_of(SkipRule rule);  // "hidden", "not_a_picture" ... as JSON has them
 const char* text_of(SkipRule rule);  // what the rule is, for people
 
-// Whether `--strict` ends with an error: for what was meant to take part.
+// Whether `--strict` ends with an error: it does for what was meant to take part.
 bool stops_strict(SkipRule rule);
 
 struct Skipped {

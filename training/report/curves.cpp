@@ -26,7 +26,7 @@ double steps_per_epoch(const RunReport& run) {
   return fits && !run.finished ? guess : steps / epochs;
 }
 
-// Some hundred points at most: of a long run, means of as many steps as stand for one point.
+// Some hundred points at most: in a long run, each point is the mean of several steps.
 PlotSeries step_series(const RunReport& run) {
   PlotSeries s;
   s.colour = 0;
@@ -45,8 +45,8 @@ PlotSeries step_series(const RunReport& run) {
   return s;
 }
 
-// Where the learning rate fell by a half or more from one epoch to the next. What falls below a
-// thousandth of the largest is a cosine's end, not a step: the paper's three end at a thousandth.
+// Where the learning rate fell by a half or more from one epoch to the next. A rate below a
+// thousandth of the largest is a cosine's end, not a step: the paper's three steps end there.
 std::vector<PlotMark> rate_marks(const RunReport& run) {
   std::vector<PlotMark> marks;
   double largest = 0;

@@ -127,7 +127,7 @@ struct Measure {
   double (*value)(const KernelMeasures& m);
 };
 
-// Of the kernels whose direction is clear, the share in each quarter of the half circle.
+// The share in each quarter of the half circle, of the kernels whose direction is clear.
 std::string directions(const FirstLayer& first, const char* what) {
   constexpr double kClear = 0.3;
   std::string rows;

@@ -1,5 +1,5 @@
 #pragma once
-// The figures of the paper (Krizhevsky, Sutskever and Hinton 2012), of a network of one's own. Each
+// The figures of the paper (Krizhevsky, Sutskever and Hinton 2012), for a network of your own. Each
 // is a page that needs no server and no network.
 //
 //   figure_race.cpp          1  training error of a network with ReLU and with tanh
@@ -22,7 +22,7 @@ std::string figure_page(const std::string& title, const std::string& body,
                         const std::string& command,
                         const std::string& kind = "a figure of the paper");
 
-// The five likeliest classes with their bars, a list; that of `truth` stands out.
+// The five likeliest classes as a list, with bars; the class `truth` stands out.
 std::string guesses(const TrainedModel& trained, const std::vector<float>& probabilities,
                     std::optional<std::int64_t> truth = {});
 
@@ -33,7 +33,7 @@ std::string figure_race(const Race& race, const std::string& data, const std::st
 // Figure 2. The layers of a walk (Module::walk of one image) as an SVG: maps to one scale, rows of
 // values to another one, in as many towers as the convolutions have groups.
 std::string architecture_svg(const std::vector<WalkStep>& walk);
-// With its style: a file of its own.
+// The same with its style, as a complete file.
 std::string architecture_file(const std::vector<WalkStep>& walk);
 std::string figure_architecture(const std::string& model, const std::vector<WalkStep>& walk,
                                 const std::string& command);

@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::int64_t kMostFilters = 512;
 
-// A number of columns that fills the grid if there is one, half as many again as there are rows.
+// How many columns: one and a half times the rows, and if possible a number that fills the grid.
 std::int64_t columns_for(std::int64_t count) {
   const auto wanted =
       static_cast<std::int64_t>(std::llround(std::sqrt(1.5 * static_cast<double>(count))));

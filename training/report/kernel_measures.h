@@ -23,14 +23,14 @@ struct KernelMeasures {
   double angle = 0;
 };
 
-// w [channels, rows, columns]. All are 0 of a kernel that is zero or has values that are no
-// numbers.
+// w [channels, rows, columns]. All measures are 0 for a kernel that is zero or has values that are
+// not numbers.
 KernelMeasures measure_kernel(const double* w, std::int64_t channels, std::int64_t rows,
                               std::int64_t columns);
 
-// How often two groups that are drawn at random from a and b together, of their sizes, have means
-// that are at least as far apart as those of a and b: a permutation test, of `tries` draws from
-// `seed`. A small number says that chance hardly makes such a difference. 1 where a group is empty.
+// A permutation test: `tries` times, from `seed`, a and b together are divided at random into two
+// groups of their sizes. The share of tries in which the means are at least as far apart as those
+// of a and b; a small one says that chance hardly makes such a difference. 1 for an empty group.
 double chance_of_difference(const std::vector<double>& a, const std::vector<double>& b,
                             std::int64_t tries = 10'000, std::uint64_t seed = 1);
 

@@ -66,7 +66,7 @@ struct Look {
   Tensor input, dinput;           // [1, C, S, S] and the loss's gradient by it
   std::vector<SeenLayer> layers;  // in the order in which they run; the last gives the logits
   Why why;
-  Neighbours neighbours;  // of who looks at the training photographs, too (neighbours.h)
+  Neighbours neighbours;  // if the training photographs are searched, too (neighbours.h)
 };
 
 // Runs the network on the middle of the photograph, as evaluation does. The network's parameters

@@ -24,7 +24,7 @@ void check_layers(const ComparedLook& a, const ComparedLook& b) {
       return i < layers.size() ? layers[i].name + " " + layers[i].y.shape().str()
                                : std::string("nothing");
     };
-    // The last layer has a value for each class, of which the two may know other ones.
+    // The last layer has a value for each class, and the two networks may have different classes.
     const bool last = i + 1 == x.size() && i + 1 == y.size();
     if (i < x.size() && i < y.size() && x[i].name == y[i].name &&
         (last || x[i].y.shape() == y[i].y.shape()))

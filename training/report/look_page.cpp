@@ -29,8 +29,8 @@ namespace limulus {
 
 namespace {
 
-// Of the weights of large fully connected layers (fc6: 9,216 for each of 4,096 units) the page
-// holds those of the units that answer most strongly; of small ones, all.
+// For a large fully connected layer (fc6: 9,216 weights for each of 4,096 units), the page holds
+// only the weights of the units that answer most strongly; for a small one, all.
 constexpr std::int64_t kRows = 9, kSmallLayer = 200'000;
 
 // A page larger than this keeps its weights with 16 bits of mantissa: an error of 1 in 131,072 at

@@ -21,7 +21,7 @@ struct LookTitle {
 std::string look_page(const TrainedModel& trained, const Look& look, const Image& photograph,
                       const LookTitle& title);
 
-// What a program wants of it: classes with probabilities, each layer's size, share of zeros and
+// The summary for programs: classes with probabilities, each layer's size, share of zeros and
 // strongest maps, and the places that the five pictures point at.
 std::string look_json(const TrainedModel& trained, const Look& look, const LookTitle& title);
 

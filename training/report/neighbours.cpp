@@ -150,7 +150,7 @@ Neighbours nearest(const HiddenValues& set, const std::vector<float>& values, in
     try {
       const auto prepared = set.images->get(near.image);
       near.picture = crop_middle(*prepared, set.side, set.side);
-    } catch (const FileError&) {  // it was there a moment ago; the neighbour is listed all the same
+    } catch (const FileError&) {  // it was there a moment ago; the neighbour is still listed
     }
     found.nearest.push_back(std::move(near));
   }

@@ -16,16 +16,16 @@
 
 namespace limulus {
 
-// What the last hidden layer answers: all that the last fully connected layer is given. Behind fc7
-// and its ReLU in AlexNet, behind fc4 in LeNet-5; cifar-convnet has no hidden fully connected
-// layer, and there it is what the last pooling layer gives.
+// The output of the last hidden layer: everything that the last fully connected layer is given. It
+// comes from fc7 and its ReLU in AlexNet, from fc4 in LeNet-5. cifar-convnet has no hidden fully
+// connected layer; there it is what the last pooling layer gives.
 struct HiddenLayer {
   std::string name;        // "fc7": the layer that made the values, passing over ReLU and dropout
   std::int64_t width = 0;  // how many values
 };
 HiddenLayer last_hidden(const TrainedModel& trained);
 
-// Its values [width] for one photograph, of which the network is shown the middle, as in
+// Its values [width] for one photograph. The network is shown the middle of it, as in
 // evaluation.
 std::vector<float> hidden_values(const TrainedModel& trained, const Image& photograph);
 

@@ -47,7 +47,7 @@ std::string title_of(const RunReport& run) {
   return html::escape(run.config.model + (name.empty() ? "" : " on " + name));
 }
 
-// Wilson's interval: where the true accuracy lies in 19 of 20 cases, were the images drawn anew.
+// Wilson's interval: where the true accuracy lies in 19 of 20 cases, if the images were drawn anew.
 //     (p + z^2/2n -+ z sqrt(p (1 - p)/n + z^2/4n^2)) / (1 + z^2/n),   z = 1.96
 std::string interval(double p, std::int64_t count) {
   const double n = static_cast<double>(count), z = 1.96;

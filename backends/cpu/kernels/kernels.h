@@ -19,7 +19,7 @@ struct Context {
   int threads = 1;
   void* pool = nullptr;
   Team* team = nullptr;
-  const char** method = nullptr;  // if not null: where a kernel that has several ways says which
+  const char** method = nullptr;  // if not null: a kernel with several methods names its own here
   bool flush_denormals = false;   // as in the calling thread (core/denormals.h)
 
   void use(const char* name) const {

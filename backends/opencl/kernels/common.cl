@@ -30,8 +30,8 @@ typedef JOIN(MASK, VEC) MASKV;  // what a comparison of two REALV gives
 #define LOADV(p) JOIN(vload, VEC)(0, p)
 #define STOREV(v, p) JOIN(vstore, VEC)(v, 0, p)
 
-// sum += term for REAL, REALV or LANE, where `lost` keeps what the additions before rounded away,
-// to be put back with the next term (Kahan, 1965): the error of a long sum is then that of two
+// sum += term for REAL, REALV or LANE, where `lost` holds what earlier additions rounded away, and
+// is added back with the next term (Kahan, 1965). The error of a long sum is then that of two
 // additions. An infinite sum has lost nothing that counts.
 #define ADD_COMPENSATED(TYPE, sum, term, lost)                  \
   {                                                             \
@@ -50,16 +50,16 @@ REAL sum_of(REALV v) {
   return lane[0];
 }
 
-// The elements of this item: i of [0, n). Each element is handled for itself, so that a compiler
-// may use vectors even where arrays are the same array (in place); this pragma says so to those
-// that know it. It declares two variables, so it can stand once in a scope.
+// The elements of this item: i of [0, n). Each element is handled by itself, so a compiler may use
+// vectors even if two arrays are the same array (in place); this pragma says so to compilers that
+// know it. It declares two variables, so it can stand once in a scope.
 #define FOR_MY_ELEMENTS(i, n)                         \
   const long my_begin = (long)get_global_id(0) * RUN; \
   const long my_end = min((long)(n), my_begin + RUN); \
   _Pragma("clang loop vectorize(assume_safety)") for (long i = my_begin; i < my_end; ++i)
 
-// Neighbouring elements that a loop takes together: a vector on a processor, one on a GPU, where
-// the neighbours are other items. Of the last ones there may be fewer, n.
+// Neighbouring elements that a loop takes together: a vector on a processor, one element on a GPU,
+// where the neighbours are other items. At the end there may be fewer, n.
 #ifdef PROCESSOR
 #define LANES VEC
 typedef REALV LANE;

@@ -1,4 +1,4 @@
-// Convolution as a product of matrices (tile.cl), of which one is never written down.
+// Convolution as a product of two matrices (tile.cl), one of which is never written down.
 //
 //     y[n, k, oh, ow]  = b[k] + sum over c, fh, fw of  x[n, c, ih, iw] w[k, c, fh, fw]
 //     ih = oh SH + fh DH - PH,   iw = ow SW + fw DW - PW,   x = 0 outside of the image
@@ -6,10 +6,10 @@
 //     n image   c channel of the group   k filter   fh, fw tap   oh, ow output   ih, iw input
 //
 // Seen as a product, A is w [k, (c fh fw)], and column (oh, ow) of B holds what the filters see
-// from there. To write B down ("im2col") is to copy each pixel once for each tap, and to ask each
-// time whether it lies inside. Here the image is copied once instead, with zeros around it, and so
-// that each row of B is a piece of the copy as it lies in memory. With a stride of 1 and rows of Q
-// pixels,
+// from there. Writing B down ("im2col") would copy each pixel once for each tap, and ask each
+// time whether it lies inside. Here the image is copied only once, with zeros around it, such
+// that each row of B is a piece of the copy as it lies in memory. With a stride of 1 and rows of
+// Q pixels,
 //
 //     position j = oh Q + ow,     B[(c, fh, fw), j] = copy[offset(c, fh, fw) + j],
 //     offset = c plane + fh DH Q + fw DW.
@@ -29,7 +29,7 @@
 // of `rows` rows of `pitch` numbers each, and `tail` zeros after the last.
 typedef struct {  // the same as Spread in convolution.cpp
   long h, w, sh, sw, ph, pw, rows, pitch, tail;
-  long read_h, read_w;  // of h and w, what windows read: zeros are behind it
+  long read_h, read_w;  // the part of h and w that windows read; zeros behind
 } Spread;
 
 // Items, processor: (plane and phase); GPU: (q, row, plane and phase).
@@ -135,13 +135,13 @@ kernel void conv_tile(global const REAL* w, global const REAL* x, long x_offset,
 
 // The gradient of the weights,
 //     dw[k, (c, fh, fw)] = sum over n, j of dy[n, k, j] x[n, offset(c, fh, fw) + j],
-// dy being spread to the same positions, with zeros where ow is past the end of a row. Now both
+// where dy is spread to the same positions, with zeros where ow is past the end of a row. Here both
 // factors lie along the sum, in memory as they are.
 //
-// On a processor lanes run along j, and a tile of WF filters x WT taps holds a vector of sums each
-// (24 registers), to be added up across at the end. A block of WB positions is used for all
-// TAPS_RUN taps of an item while it is in the first cache. On a GPU the slices of tile.cl do it.
-// After so many blocks or slices sums are closed (tile.cl).
+// On a processor lanes run along j. A tile of WF filters x WT taps holds a vector of sums for each
+// pair (24 registers), to be added up across its lanes at the end. A block of WB positions is used
+// for all TAPS_RUN taps of an item while it is in the first cache. On a GPU the slices of tile.cl
+// do this. After a number of blocks or slices, sums are closed (tile.cl).
 //
 // The zeros of dy take out the pixels that stand at positions past the end of a row, unless such a
 // pixel is infinite or NaN: 0 times that is NaN. Then, and only then, the sum is taken again
@@ -277,7 +277,7 @@ kernel void conv_weight(global const REAL* x, long x_offset, long x_image, globa
 #endif
 }
 
-// The gradient of the input, where a stride is larger than 1, goes by columns:
+// If a stride is larger than 1, the gradient of the input goes by columns:
 //     dcolumns [n, (c fh fw), oh ow] = w^T [(c fh fw), k] dy [n, k, oh ow]
 //     dx[n, c, ih, iw] = sum over fh, fw of dcolumns[n, (c fh fw), oh, ow]
 // where (oh, ow) is the output whose tap (fh, fw) lies on (ih, iw), if there is one. One row of dx

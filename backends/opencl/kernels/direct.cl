@@ -1,9 +1,9 @@
-// What is not finite by Winograd's method (winograd.cl), one result at a time, directly.
+// Results that are not finite by Winograd's method (winograd.cl), one at a time, directly.
 //
 // An output is a sum over its whole tile in which the pixels outside of its window cancel. Infinity
-// and NaN do not cancel, nor does what overflows on the way to the points. So where something that
-// comes back from the points is not finite, it is computed once more, directly: only a pixel that
-// its window holds can then be the reason.
+// and NaN do not cancel, nor does a value that overflows on the way to the points. So if a result
+// that comes back from the points is not finite, it is computed once more, directly: only a pixel
+// inside its window can then be the reason.
 // The same as Direct in winograd.cpp: one group of the convolution that was asked for.
 typedef struct {
   long images, channels, h, w, fh, fw, oh, ow, sh, sw, ph, pw;
@@ -11,7 +11,7 @@ typedef struct {
   long w_offset, filter_step, channel_step, tap_step;  // tap (fh, fw) at tap_step * (fh FW + fw)
 } Direct;
 
-// Whether all lanes shown to it were finite: 0 x is 0 for those, and NaN for the others.
+// Tells whether all lanes shown to it were finite: 0 x is 0 for those, and NaN for the others.
 #define SEE(zeros, value) zeros += (value)*0
 
 REAL direct_output(global const REAL* x, global const REAL* w, const Direct* s, long n, long k,

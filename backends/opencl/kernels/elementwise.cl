@@ -1,5 +1,5 @@
 // Functions of one and of two numbers, element by element, and their gradients: a line each. In all
-// of them y may be x and dx may be dy: an element is read before it is written, and by nobody else.
+// of them y may be x and dx may be dy: only one item reads an element, before it writes.
 
 // ---- y = f(x) -----------------------------------------------------------------------------------
 #define UNARY(NAME, FORMULA)                                           \

@@ -4,7 +4,7 @@
 #include "tile.cl"
 
 // ---- packing ------------------------------------------------------------------------------------
-// Element (line, p) of the source, a row of A or a column of B being a line, stands at
+// A line is a row of A or a column of B. Element (line, p) of the source stands at
 //     offset + batch * batch_step + line * line_step + place(p)
 // where p may run through pieces: a plain axis is one piece.
 long place(long p, long per_piece, long piece_step, long step) {
@@ -32,9 +32,9 @@ void transpose(global const REAL* from, long from_step, long m, long n, long wid
     }
 }
 
-// A is kept row by row, B step by step. Lines past the last one repeat it: nobody looks at what is
-// made of them. On a processor an item packs a block of steps of a panel, with copies or
-// transpositions of whole vectors where the source allows; on a GPU a single element.
+// A is kept row by row, B step by step. Lines past the last one repeat it: nobody reads what is
+// computed from them. On a processor an item packs a block of steps of a panel, with copies or
+// transpositions of whole vectors where the source allows; on a GPU it packs a single element.
 // Items, processor: (block of steps, panel, batch); GPU: (step, line, batch) or (line, step,
 // batch).
 #define PACK_PARAMETERS                                                                        \
@@ -109,11 +109,11 @@ kernel void pack_b(PACK_PARAMETERS) {
 // ---- products -----------------------------------------------------------------------------------
 // Steps [k0, k1) of C = A B, added to what stands there if `add`. On a processor k is cut into
 // passes, so that a panel of B stays in the first cache while all panels of A (dimension 0, which
-// runs fastest) pass by. A short sum is over before its result is written: then B stays, and C is
-// written along its rows (`along`). b_step and b_panel are PANEL_B and PANEL_B k for a packed B,
-// ldb and PANEL_B for rows of B where they are. Where there are many passes, `lost` [batch, m, n]
-// keeps what the additions to C round away; else it is null. Groups: (panel of A, panel of B,
-// batch), or with `along` (panel of B, panel of A, batch).
+// runs fastest) pass by. If k is short, one pass is enough: then B stays, and C is written along
+// its rows (`along`). b_step and b_panel are PANEL_B and PANEL_B k for a packed B, ldb and PANEL_B
+// for rows of B where they are. With many passes, `lost` [batch, m, n] keeps what the additions to
+// C round away; else it is null. Groups: (panel of A, panel of B, batch), or with `along` (panel of
+// B, panel of A, batch).
 kernel void gemm_tile(global const REAL* a, long a_batch, global const REAL* b, long b_panel,
                       long b_step, long b_batch, long k, long k0, long k1, global REAL* c,
                       long c_batch, long m, long n, long ldc, int add, int along,
@@ -170,10 +170,10 @@ kernel void gemm_tile(global const REAL* a, long a_batch, global const REAL* b, 
   }
 }
 
-// A fully connected layer, y[j, i] = b[i] + sum over p of w[i, p] x[j, p]: few rows j of x, and so
-// many of w that to pack them would cost more than the product. But a tile needs a number of A only
-// once per step, from MR places, and w has those in rows: it is A where it is. x^T is packed as B.
-// Groups: (panel of x, panel of w); w is read from memory once.
+// A fully connected layer, y[j, i] = b[i] + sum over p of w[i, p] x[j, p]. There are few rows j of
+// x, and so many of w that packing them would cost more than the product. But a tile needs only one
+// number of A from each of MR rows in a step, and w has those in rows: w is used as A where it
+// lies. x^T is packed as B. Groups: (panel of x, panel of w); w is read from memory once.
 kernel void linear_tile(global const REAL* w, long ldw, global const REAL* x, long k,
                         global REAL* y, long rows, long out, long ldy, int add,
                         global const REAL* bias, int relu) {
@@ -235,8 +235,8 @@ kernel void linear_tile(global const REAL* w, long ldw, global const REAL* x, lo
     }
 }
 
-// The same for very few rows of x, when reading w is all the time that it takes: both operands lie
-// along p, so a vector of sums runs along p, too, and is added up across at the end of a piece: DM
+// The same for very few rows of x, when reading w takes all the time. Both operands lie along p, so
+// a vector of sums runs along p, too, and is added up across at the end of a piece. An item has DM
 // x DN such vectors. Items: (tile of rows of w, tile of rows of x).
 #define DM 4
 #define DN 4

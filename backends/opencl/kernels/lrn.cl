@@ -30,7 +30,7 @@ DAMPING(dampings, LANE)
   if (n <= 0) return;                                                   \
   const long base = get_global_id(1) * s.c * pixels + begin;
 
-// From so many terms on a sum is compensated.
+// A sum of so many terms or more is compensated.
 #define LONG_WINDOW 64
 
 // s of `left` pixels at x in channel c.

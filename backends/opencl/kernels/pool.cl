@@ -54,8 +54,8 @@ REALV tap_of_windows(global const REAL* p, long stride, bool wide, long n) {
 }
 
 // Windows ow ... ow + n - 1 of a row, whose columns lie inside, and whose first tap in row `ih` is
-// at x + start; `there` numbers of the array follow from there. The winner is kept as its distance
-// from the window's first tap, in a lane of its own width.
+// at x + start; `there` numbers of the array are left from there on. The winner is kept as its
+// distance from the window's first tap, in a lane of its own width.
 void max_of_row(global const REAL* x, long there, const Windows* s, long rows, int start, long n,
                 global REAL* y, global int* argmax) {
   const long last = (rows - 1) * s->dh * s->w + (s->fw - 1) * s->dw;
@@ -77,7 +77,7 @@ void max_of_row(global const REAL* x, long there, const Windows* s, long rows, i
 }
 #endif
 
-// Items, processor: (plane), for a row is too little work; GPU: (plane, output row).
+// Items, processor: (plane), since one row is too little work; GPU: (plane, output row).
 kernel void max_forward(global const REAL* restrict x, Windows s, long planes,
                         global REAL* restrict y, global int* restrict argmax) {
   const long plane = get_global_id(0);

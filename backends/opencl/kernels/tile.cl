@@ -2,16 +2,16 @@
 //
 //     C[i, j] = sum over p of A[i, p] B[p, j]
 //
-// Each element of A takes part in n products and each of B in m, but a processor does two vector
-// FMAs in a cycle and reads two vectors at most: it is at its peak only where what was read is used
-// several times. A work-item therefore holds a tile of C, MR rows by two vectors, in registers. One
-// step p reads two vectors of B and MR numbers of A, and does MR x 2 vector multiply-adds with
-// them:
+// Each element of A takes part in n products and each of B in m. But a processor does two vector
+// FMAs in a cycle and reads two vectors at most: it reaches its peak only if each value that was
+// read is used several times. A work-item therefore holds a tile of C, MR rows by two vectors, in
+// registers. One step p reads two vectors of B and MR numbers of A, and does MR x 2 vector
+// multiply-adds with them:
 //
 //              B[p, j .. ]
 //              [ b0    | b1    ]           12 x 32 (AVX-512): 24 registers of sums, 2 for B;
 //     A[i,p]   [ acc00 | acc01 ]           each A[i, p] is repeated to a vector as it is read.
-//     A[i+1,p] [ acc10 | acc11 ]           6 x 16 (AVX2): 12 of sums in the 16 that there are.
+//     A[i+1,p] [ acc10 | acc11 ]           6 x 16 (AVX2): 12 of sums, of 16 altogether.
 //       ...          ...
 //
 // On a GPU the items of a work-group, GROUP_A x GROUP_B of them, lay their tiles side by side and
@@ -64,7 +64,7 @@ void add_slice(REALV acc[MR][2] SLICE_PARAMETERS) {
   }
 }
 
-// Rows of A, `steps` of them being left, into local memory: neighbouring items read along a row.
+// Copies rows of A (with `steps` steps left) to local memory: neighbouring items read along a row.
 void fetch_rows(global const REAL* a, long a_row, int last, long steps, local REAL* slice_a) {
   for (int t = get_local_id(0); t < SLICE * PANEL_A; t += GROUP_A * GROUP_B) {
     const int i = t / SLICE, p = t % SLICE;
@@ -74,8 +74,8 @@ void fetch_rows(global const REAL* a, long a_row, int last, long steps, local RE
 #endif
 
 // acc += A B over `steps` steps. Row i of the group's rows begins at a + i * a_row, and `last` is
-// the last one that there is (what is multiplied in place of others is not stored). Step p of B
-// begins at b + p * b_step, or at b + table[p] if there is a table.
+// the last row that exists (products in place of later ones are not stored). Step p of B begins at
+// b + p * b_step, or at b + table[p] if there is a table.
 void add_products(global const REAL* a, long a_row, int last, global const REAL* b, long b_step,
                   global const int* table, long steps, REALV acc[MR][2] SLICE_PARAMETERS) {
 #ifdef PROCESSOR
@@ -121,8 +121,8 @@ void add_products(global const REAL* a, long a_row, int last, global const REAL*
     }                                                                                              \
   }
 
-// acc = the same for steps [k0, k1) of a packed panel of A, k0 being a multiple of K_BLOCK. B moves
-// on with the steps, or, if there is a table, by its entries alone, and !table makes that step 0.
+// acc = the same for steps [k0, k1) of a packed panel of A; k0 is a multiple of K_BLOCK. B moves on
+// with the steps or, if there is a table, by its entries alone: then !table makes the step 0.
 void add_packed(global const REAL* panel, global const REAL* b, long b_step,
                 global const int* table, long k0, long k1, REALV acc[MR][2] SLICE_PARAMETERS) {
   const bool one_piece = k1 - k0 <= PIECE;

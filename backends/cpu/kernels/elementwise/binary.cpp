@@ -6,9 +6,9 @@
 // Either operand may be repeated along some axes (stride 0): the bias of a convolution is
 // [N, K, H*W] + [1, K, 1], that of a fully connected layer is [N, C] + [1, C].
 //
-// First the axes are merged wherever both operands run straight on from one to the next, so that
-// only the pattern is left: the bias above becomes rows of H*W elements plus one value each. The
-// innermost axis is then a plain loop over registers, of which four versions suffice: both arrays
+// First, neighbouring axes are merged wherever both operands continue without a gap from one to the
+// next, so that only the pattern is left: the bias above becomes rows of H*W elements plus one
+// value each. The innermost axis is then a plain loop over registers, in four versions: both arrays
 // dense, one of them dense and the other a single value, and anything else, lane by lane. Long rows
 // are cut into chunks and short ones gathered into groups, so that a task is 32 K elements.
 #include "backends/cpu/kernels/memory_kernels.h"

@@ -92,7 +92,7 @@ LIMULUS_INLINE Vec<double> kept(const std::uint32_t* words, std::uint32_t thresh
 }
 #endif
 
-// What does not depend on the block, spread over the lanes once per task.
+// The values that do not depend on the block, copied to all lanes once per task.
 struct Rounds {
   Lanes k0[10], k1[10], stream_low, stream_high;
   LIMULUS_INLINE explicit Rounds(PhiloxKey key)

@@ -1,6 +1,6 @@
 // Sum and maximum along one axis: x [outer, len, inner] -> y [outer, inner].
 //
-// Both cuts of the axis are by size alone, so that the order of the additions never changes:
+// Both ways of cutting the axis depend on size alone, so the order of the additions never changes:
 //
 //   inner = 1   a row of len elements is summed in pieces of 8192 (row_reduce.h)
 //   inner > 1   neighbouring columns lie in neighbouring lanes; pieces of 256 rows are added onto a

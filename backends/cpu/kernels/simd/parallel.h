@@ -3,7 +3,7 @@
 // The threads themselves are in backends/cpu/threads.h.
 //
 // Work is cut into tasks by the size of the problem, never by the number of threads, and a task's
-// result does not depend on who computes it: so the bits are the same for any number of threads.
+// result does not depend on who computes it. So the bits are the same for any number of threads.
 // Like simd.h, everything here belongs to one instruction set.
 #include <cstdint>
 
@@ -16,13 +16,13 @@ LIMULUS_INLINE std::int64_t smaller(std::int64_t a, std::int64_t b) { return a <
 LIMULUS_INLINE std::int64_t larger(std::int64_t a, std::int64_t b) { return a > b ? a : b; }
 LIMULUS_INLINE std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-// Below this much memory traffic one thread does all. To share costs about a microsecond where the
-// helpers are awake, and 5 to 50 where they must be woken; in 10 us one core moves about 100 KB.
+// Below this much memory traffic, one thread does all the work. Sharing costs about a microsecond
+// if the helpers are awake, and 5 to 50 if they must be woken; in 10 us a core moves about 100 KB.
 constexpr std::int64_t small_bytes = 128 * 1024;
 
-// A thread that computes for another one treats denormal numbers like it (core/denormals.h), for
-// the length of a scope. Nearly always it does already: to read the register costs a few cycles, to
-// write it 20 and more, in each task.
+// For the length of a scope, a thread treats denormal numbers (core/denormals.h) as the thread for
+// which it computes does. It nearly always does so already. So each task only reads the register,
+// which costs a few cycles; writing it would cost 20 and more.
 class DenormalsAs {
  public:
   LIMULUS_INLINE explicit DenormalsAs(bool flush)
@@ -68,8 +68,8 @@ inline void parallel_for(const Context& ctx, std::int64_t tasks, std::int64_t by
 }
 
 // fn(plane, thread) for planes of `plane_bytes` traffic each, several in a task, so that a task is
-// about 64 KiB: one by one, small planes would cost more in handing out than in work, and threads
-// would write next to each other, in the same cache lines.
+// about 64 KiB. Handing out small planes one by one would cost more than the work itself, and
+// threads would write side by side, in the same cache lines.
 template <class F>
 inline void for_planes(const Context& ctx, std::int64_t planes, std::int64_t plane_bytes, F fn) {
   const std::int64_t group = larger(1, 64 * 1024 / larger(1, plane_bytes));
@@ -80,8 +80,8 @@ inline void for_planes(const Context& ctx, std::int64_t planes, std::int64_t pla
                });
 }
 
-// n elements, rounded up so that what follows begins in a cache line of its own (and in another
-// pair of lines, since the processor fetches pairs). For the parts of threads in one workspace.
+// n elements, rounded up so that what follows begins in another cache line (and in another pair of
+// lines, since the processor fetches pairs). For a workspace in which each thread has a part.
 template <class T>
 LIMULUS_INLINE std::int64_t lines_apart(std::int64_t n) {
   constexpr std::int64_t pair = 128 / sizeof(T);
@@ -168,8 +168,8 @@ inline void for_elements(const Context& ctx, std::int64_t n, int arrays, T* y, F
   });
 }
 
-// term(0) + ... + term(n - 1), each a register. Errors grow with the longest chain of additions:
-// more than 64 terms are added in pieces, whose sums are added with what rounding takes away kept.
+// term(0) + ... + term(n - 1), each a register. Errors grow with the longest chain of additions, so
+// more than 64 terms are added in pieces, and the pieces with compensated summation.
 template <class T, class F>
 LIMULUS_INLINE Vec<T> sum_of_terms(std::int64_t n, F term) {
   constexpr std::int64_t piece = 64;

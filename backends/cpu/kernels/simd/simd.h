@@ -194,7 +194,7 @@ LIMULUS_INLINE Vec<float> widen_n(const Bf16* p, int n) {
   for (int i = 0; i < n; ++i) part[i] = p[i];
   return widen(part);
 }
-// For code that is written once for both: what is wide already is only loaded.
+// For code that is written once for both: a type that is wide already is only loaded.
 template <class T>
 LIMULUS_INLINE Vec<T> widen(const T* p) {
   return Vec<T>::load(p);
@@ -213,8 +213,8 @@ LIMULUS_INLINE bool any(Vec<float>::Mask m) { return _mm256_movemask_ps(m.v) != 
 LIMULUS_INLINE bool any(Vec<double>::Mask m) { return _mm256_movemask_pd(m.v) != 0; }
 #endif
 
-// sum + term, where `lost` keeps what the additions before rounded away, to be put back with the
-// next term (Kahan, 1965): the error of a long sum is then that of two additions. An infinite sum
+// sum + term, where `lost` holds what earlier additions rounded away, and is added back with the
+// next term (Kahan, 1965). The error of a long sum is then that of two additions. An infinite sum
 // has lost nothing that counts.
 template <class T>
 LIMULUS_INLINE Vec<T> add_compensated(Vec<T> sum, Vec<T> term, Vec<T>* lost) {

@@ -285,7 +285,7 @@ LIMULUS_INLINE Powers<T> minus_three_quarters(Vec<T> s) {
 //
 //     y = table(s),   p = y^2 table(y)         (y^2 y^(-1/2) = y^(3/2) = s^(-3/4))
 //
-// is off by a factor 1 + e, |e| < 2^-10. What it is off by can be measured exactly: h = 1 - s^3 p^4
+// is off by a factor 1 + e, |e| < 2^-10. That error can be measured exactly: h = 1 - s^3 p^4
 // is 0 for the true p, and p (1 - h)^(-1/4) is the true p, whatever h is. Two terms of that series,
 // p (1 + h/4 + 5 h^2/32), leave an error of 7.5 e^3, less than float can hold. One step is enough
 // where Newton's, which stops at h/4, takes two.

@@ -13,9 +13,9 @@
 //
 //   spread | g0 0 g1 0 g2 0 ... |     G[w] = sum over fw of spread[w + P - fw D]
 //
-// and dx of an input row is the sum of G over the rows of windows that cover it. Each step is taken
-// for all rows of a plane before the next begins: what was just stored in pieces cannot be loaded
-// in one until it has reached the cache (see lrn_within.cpp).
+// and dx of an input row is the sum of G over the rows of windows that cover it. Each step is done
+// for all rows of a plane before the next begins: a value that was just stored in pieces cannot be
+// loaded as a whole until it has reached the cache (see lrn_within.cpp).
 #include "backends/cpu/kernels/memory_kernels.h"
 #include "backends/cpu/kernels/windows/pool_geometry.h"
 

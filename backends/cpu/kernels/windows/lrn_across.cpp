@@ -4,23 +4,23 @@
 //   backward   dx_i = dy_i s_i^-beta + x_i * sum of r_j,   j in [i - b, i + a]
 //              r_j  = -2 alpha beta dy_j s_j^-beta (x_j / s_j)
 //
-// (in this order r_j is never much larger than dx; where s leaves a float's range, lrn_wide.h.)
+// In this order r_j is never much larger than dx. If s leaves a float's range, see lrn_wide.h.
 //
 // with a = size/2 channels behind and b = size - 1 - a ahead, clipped to [0, C). The backward sum
 // runs over the channels whose window holds i, so behind and ahead change places: for an even size
 // that matters.
 //
-// How the loops are cut. Channels are planes of H*W pixels, and pixels do not meet: a register
-// holds neighbouring pixels of one channel. A task is one image and 16 KiB of pixels, and walks
-// over all channels; what the window needs again then lies in the L2 cache (5 channels of 16 KiB
+// How the loops are cut. Channels are planes of H*W pixels, and pixels do not mix: a register holds
+// neighbouring pixels of one channel. A task is 16 KiB of pixels of one image, and walks over all
+// channels. The rows that the window needs again then lie in the L2 cache (5 channels of 16 KiB
 // forward; rings of 5 and 3 such rows backward), so every byte crosses the memory bus once:
 //
 //        channel ->  i-2   i-1    i    i+1   i+2
 //   16 KiB of pixels [ x ] [ x ] [ x ] [ x ] [ x ]   -> s_i -> y_i
 //
-// The sum of squares is taken afresh for each channel. Adding the newcomer and subtracting the
-// leaver would save three additions that nobody waits for, and would carry the rounding errors of
-// all channels before, and a NaN for ever.
+// The sum of squares is computed afresh for each channel. Adding the channel that enters and
+// subtracting the one that leaves would save three additions that nobody waits for, but would carry
+// along the rounding errors of all channels before, and a NaN for ever.
 //
 // Windows of five channels and beta = 3/4, the paper's, have loops of their own (lrn_five.h, and
 // the second half of this file); the general ones serve every other size and exponent. There s^-3/4
@@ -47,7 +47,7 @@ struct AnyBeta {
 template <class T>
 constexpr std::int64_t block_pixels = 16384 / sizeof(T);
 
-// fn.template operator()<TAPS>(), TAPS = 5 where the window has five channels, else 0 for "ask".
+// fn.template operator()<TAPS>(): TAPS is 5 for a window of five channels, 0 for any other.
 template <class F>
 LIMULUS_INLINE void with_taps(std::int64_t taps, F fn) {
   if (taps == 5) return fn.template operator()<5>();
@@ -192,11 +192,11 @@ void backward(const Context& ctx, const LrnShape& s, const T* x, const T* dy, T*
 template <class T>
 constexpr std::int64_t paper_row = 8192 / sizeof(T);  // pixels of a block
 
-// Results go to `y` where they belong or, if they are to be streamed, to a small stage first: four
-// channels begin at four different places in their cache lines, and streaming wants whole lines.
-// The detour pays where the memory bus is what several threads wait for, and a register is a line:
-// measured with 2 threads on 37 MB, AVX-512 gains a fifth; AVX2 loses a tenth, and so do both on
-// outputs that the L3 cache holds.
+// Results go straight to `y` or, if they are to be streamed, to a small stage first: four channels
+// begin at four different places in their cache lines, and streaming wants whole lines. The detour
+// pays if several threads wait for the memory bus and a register is a whole line: measured with 2
+// threads on 37 MB, AVX-512 gains a fifth. AVX2 loses a tenth, and so do both on outputs that the
+// L3 cache holds.
 template <class T>
 LIMULUS_INLINE bool is_staged(std::int64_t bytes) {
   return Vec<T>::width * sizeof(T) == 64 && bytes >= 2 * stream_bytes;
@@ -268,7 +268,7 @@ void paper_backward(const Context& ctx, const LrnShape& s, const T* x, const T* 
     const Carried<T> carried{zeros + row, zeros + 5 * row, row};
     for_lanes<T>(0, 7 * row, [=](auto at) { at.store(zeros, Vec<T>::zero()); });
     ScaleRange<T> range;
-    // The group before the first has no channels: it makes what the first needs carried over.
+    // The group before the first has no channels: it only makes what it carries over to the first.
     for (std::int64_t i = -4; i < channels; i += 4) {
       const T *xi = x + offset + i * plane, *dyi = dy + offset + (i + 2) * plane;
       T* to[4];

@@ -13,8 +13,8 @@
 //
 // Measured (batch 32, one core of an AMD EPYC, Zen 5, AVX-512): conv1's output (96 x 55 x 55) takes
 // 2.2 ms forward and 3.8 ms backward, 33 and 30 GB/s; one channel at a time, with the exact roots,
-// it took 3.1 and 6.7 ms. With all data in the caches forward needs 11 cycles a register, so that
-// it is arithmetic as much as memory that it waits for.
+// it took 3.1 and 6.7 ms. With all data in the caches, forward needs 11 cycles a register: it waits
+// for arithmetic as much as for memory.
 //
 // Groups begin at even channels, so that a channel's sum has the same order wherever it is taken.
 // Channels beyond the first and the last are rows of zeros.
@@ -24,11 +24,11 @@
 
 namespace limulus::cpu::LIMULUS_ISA {
 
-// Whether paper_powers serve: s = 0 (k = 0) and tiny s are left to the general loops.
+// Whether paper_powers can be used: s = 0 (k = 0) and tiny s are left to the general loops.
 LIMULUS_INLINE bool has_paper_powers(const LrnShape& s) {
   return s.beta == 0.75 && s.alpha > 0 && s.k >= 0x1p-32;
 }
-// Whether these loops serve.
+// Whether these loops can be used.
 LIMULUS_INLINE bool is_paper_lrn(const LrnShape& s) { return s.size == 5 && has_paper_powers(s); }
 
 // Gradient checks in double want all digits.
@@ -53,9 +53,9 @@ struct Channels {
   LIMULUS_INLINE Vec<T> load(At at, int t) const {
     return at.load(first + t * plane);
   }
-  // The next group reads this one's last four channels again, and four that are new: fetched into
-  // the cache meanwhile. Rows are too short for the processor to see that coming; left to itself it
-  // takes a third longer.
+  // The next group reads this one's last four channels again, and four new ones, which are fetched
+  // into the cache meanwhile. Rows are too short for the processor to see that coming; without
+  // this, the loop takes a third longer.
   template <class At>
   LIMULUS_INLINE void prefetch(At at, int t) const {
     __builtin_prefetch(first + t * plane + at.i);
@@ -80,8 +80,8 @@ struct EdgeChannels {
   LIMULUS_INLINE void prefetch(At, int) const {}
 };
 
-// s of the four channels in the middle. None is above the sum of all eight squares, which `range`
-// sees.
+// s of the four channels in the middle. `range` sees s[0] + s[3], which holds all eight squares: no
+// s is larger.
 template <class T, class Rows, class At>
 LIMULUS_INLINE void four_scales(const Rows& x, At at, const LrnFactors<T>& f, Vec<T>* s,
                                 ScaleRange<T>& range) {
@@ -116,7 +116,7 @@ LIMULUS_INLINE void normalize_four(Rows x, std::int64_t count, LrnFactors<T> f,
 }
 
 // The four channels from i on, of an image x [channels, plane], pixels begin .. begin + count - 1,
-// into y[0 .. 3]. Where the image has no such channel, y gets what nobody needs.
+// into y[0 .. 3]. For channels that the image does not have, y gets values that nobody reads.
 template <class T>
 LIMULUS_INLINE void normalize_group(const LrnShape& shape, const T* x, std::int64_t i,
                                     std::int64_t begin, std::int64_t count, const LrnFactors<T>& f,
@@ -134,8 +134,8 @@ LIMULUS_INLINE void normalize_group(const LrnShape& shape, const T* x, std::int6
       wide_forward(shape, x + begin, i + t, count, y[t]);
 }
 
-// What passes from one group of backward to the next, pixels of one block each: r of its first four
-// channels, and dy s^-beta of the first two.
+// What backward carries from one group to the next, for the pixels of one block: r of the group's
+// first four channels, and dy s^-beta of the first two.
 template <class T>
 struct Carried {
   T *r, *q;  // [4, row], [2, row]

@@ -8,7 +8,7 @@
 // keeps several threads busy; the two channels before and the two behind are read by its neighbours
 // too.
 //
-// The loops are those of the two steps, so that the maxima are the same bits.
+// The loops are those of the two steps, so that the maxima have the same bits.
 #include "backends/cpu/kernels/memory_kernels.h"
 #include "backends/cpu/kernels/windows/lrn_five.h"
 #include "backends/cpu/kernels/windows/max_pool_plane.h"

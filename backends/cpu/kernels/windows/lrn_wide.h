@@ -3,10 +3,10 @@
 //
 // A float holds 1e-38 to 3e38. With x = 1e14 and alpha = 1, s is 5e28 and s^-1.75 = 6e-51; from
 // 2e19 on x^2 itself is too large. Yet y and dx are ordinary numbers. The fast loops are right as
-// long as s stays between `least` and `most`, far wider than a network's activations take it; they
-// keep the largest and the smallest s that they meet (an operation or two for each), and what of a
-// block's channels lies outside is computed once more here, by plain loops over doubles. That takes
-// ten times as long. Kernels for double end where double's range ends.
+// long as s stays between `least` and `most`, a range far wider than a network's activations need.
+// They keep the largest and the smallest s that they meet (an operation or two for each). If one
+// lies outside, the values are computed once more here, by plain loops over doubles, which take ten
+// times as long. Kernels for double end where double's range ends.
 #include <cstdint>
 
 #include "backends/cpu/kernels/simd/parallel.h"
@@ -18,7 +18,7 @@ struct ScaleLimits {
   float least, most;
 };
 // With beta = 3/4 by roots; else by exp(-beta log s), whose error grows with |log s|. With alpha =
-// 0 the squares do not count, but 0 times an infinite one would be NaN: always here.
+// 0 the squares do not count, but 0 times infinity would be NaN: always here.
 LIMULUS_INLINE ScaleLimits limits_of(const LrnShape& s) {
   if (s.alpha == 0) return {1, 0};
   if (s.beta == 0.75) return {0x1p-32f, 0x1p32f};
@@ -30,7 +30,7 @@ struct ScaleRange {
   Vec<T> least = Vec<T>::set(1), most = Vec<T>::set(1);
   LIMULUS_INLINE void see_most(Vec<T> s) {
     if constexpr (sizeof(T) == sizeof(float))
-      most = max(s, most);  // a NaN is not seen, and is right
+      most = max(s, most);  // a NaN is not seen; its result is right
   }
   LIMULUS_INLINE void see(Vec<T> s) {
     if constexpr (sizeof(T) == sizeof(float)) {

@@ -80,8 +80,8 @@ LIMULUS_INLINE void store_pairs(T* p, const T* row_end, const T* plane_end, Vec<
     high.store_n(p + width, static_cast<int>(smaller(width, row_end - p - width)));
 }
 
-// The columns 2m .. of plane p, for a register of m. Down the rows as forward (max_pool_plane.h):
-// an even row lies in two rows of windows, and what the upper one gives is taken along.
+// The columns 2m .. of plane p, for a register of m, row by row as in forward (max_pool_plane.h).
+// An even row lies in two rows of windows; what the upper one gives is carried down.
 template <class T>
 LIMULUS_INLINE void gather_strip(const Window2d& win, std::int64_t p, std::int64_t planes,
                                  std::int64_t m, const T* dy, const std::int32_t* argmax, T* dx) {
@@ -129,8 +129,8 @@ LIMULUS_INLINE void gather_plane(const Window2d& win, std::int64_t p, std::int64
 
 // ---- backward, any windows ----------------------------------------------------------------------
 
-// lost, a workspace as large as the plane, keeps what the additions to an element round away; it is
-// null where an element lies in few windows.
+// `lost`, a workspace as large as the plane, keeps what additions to an element round away; it is
+// null if an element lies in few windows.
 template <class T>
 LIMULUS_INLINE void scatter_plane(std::int64_t in, std::int64_t out, const T* dy,
                                   const std::int32_t* argmax, T* dx, T* lost) {

@@ -6,9 +6,9 @@
 // The letters: oh, ow a window; fh, fw a tap in it; S stride, P padding, D dilation. Among equal
 // maxima the first in row-major order wins, and a NaN wins over all numbers.
 //
-// Two ways. AlexNet's windows, 3 x 3 with a stride of 2 and all inside, have loops that compare
-// each row of taps once for both windows that it belongs to (`pool_three_plane`). All others, the
-// rest of this chapter:
+// There are two ways. AlexNet's windows, 3 x 3 with a stride of 2 and all inside, have loops that
+// compare each row of taps once for both windows that it belongs to (`pool_three_plane`). All other
+// windows go the way that the rest of this comment describes:
 //
 // A register holds neighbouring windows of one output row. For each tap, the values that the
 // windows see there are every S-th element of an input row (pool_geometry.h); the register of
@@ -84,7 +84,7 @@ LIMULUS_INLINE void store_position(std::int32_t* p, int n, Vec<double> offset, i
 
 // ---- windows of any kind ---------------------------------------------------------------------
 
-// One window, tap by tap. A window without a tap inside the image has no maximum: -inf, nowhere.
+// One window, tap by tap. If no tap is inside the image, y is -inf and argmax is -1.
 template <class T>
 inline void pool_one(const Window2d& win, const T* x, Range fh, std::int64_t oh, std::int64_t ow,
                      T* y, std::int32_t* argmax) {
@@ -142,7 +142,7 @@ inline void pool_any_plane(const Window2d& win, const T* x, const T* array_end, 
   for (std::int64_t oh = 0; oh < win.h.out; ++oh) {
     const Range fh = taps_inside(win.h, oh);
     T* yr = y + oh * win.w.out;
-    // Null plus a distance is not null, hence the question for every place.
+    // A null pointer plus a distance is not null, so each place asks.
     const auto place = [=](std::int64_t ow) {
       return argmax == nullptr ? nullptr : argmax + oh * win.w.out + ow;
     };
@@ -250,7 +250,7 @@ inline void pool_three_plane(const Window2d& win, const T* x, const T* array_end
   constexpr int width = Vec<T>::width;
   const std::int64_t out = win.w.out;
   for (std::int64_t ow = 0; ow < out; ow += width) {
-    // The last strip goes back over windows that are done already rather than be a part.
+    // The last strip moves back over windows that are already done, so that it is never partial.
     const std::int64_t first = out < width ? 0 : smaller(ow, out - width);
     pool_three_strip<POSITIONS>(win, x, array_end, first, static_cast<int>(smaller(width, out)), y,
                                 argmax);

@@ -56,7 +56,7 @@ LIMULUS_INLINE Vec<double> odd_places(Vec<double> a, Vec<double> b) {
   return {_mm512_permutex2var_pd(a.v, _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15), b.v)};
 }
 // The other way round: a0 b0 a1 b1 ... of the lower halves of a and b, and of the upper halves.
-// (With AVX2 nobody asks for it: max_pool.cpp.)
+// (Not needed with AVX2: see max_pool.cpp.)
 LIMULUS_INLINE Vec<float> interleave_low(Vec<float> a, Vec<float> b) {
   const __m512i pick = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
   return {_mm512_permutex2var_ps(a.v, pick, b.v)};
