@@ -124,7 +124,7 @@ int main(int argc, char** argv) {
   const int side = 165, step = side + 3;
   const Image small = resize(image, side, side);
   Image out{5 * step - 3, 3 * step - 3, {}};
-  out.rgb.assign(std::size_t{3} * out.width * out.height, 255);
+  out.rgb.assign(std::size_t{3} * out.width * out.height, 128);
   for (int row = 0; row < 3; ++row) {
     const std::vector<double> y = maps[row].to_doubles();
     const double largest = *std::max_element(y.begin(), y.end());
