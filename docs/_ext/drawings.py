@@ -121,15 +121,15 @@ def areas(model: str) -> str:
     """Parameters as areas: a square for each layer, all to one scale."""
     steps = [s for s in explain(model)["steps"] if s["parameters"]]
     largest = max(s["parameters"] for s in steps)
-    unit = 120 / largest**0.5
-    svg, x = Svg(480, 148, "parameters as areas"), 20.0
+    unit = 110 / largest**0.5
+    svg, x = Svg(480, 138, "parameters as areas"), 20.0
     for i, s in enumerate(steps):
         side = s["parameters"] ** 0.5 * unit
-        svg.rect(x, 126 - side, side, side, "d-first" if s["kind"] == "Linear" else "d-last")
-        svg.text(x + side / 2, 142, s["name"])
-        if side > 70:
-            svg.text(x + side / 2, 126 - side / 2, written(s["parameters"]), kind="d-inside")
-        x += max(side, 30) + 8
+        svg.rect(x, 116 - side, side, side, "d-first" if s["kind"] == "Linear" else "d-last")
+        svg.text(x + side / 2, 132, s["name"])
+        if side > 65:
+            svg.text(x + side / 2, 116 - side / 2, written(s["parameters"]), kind="d-inside")
+        x += max(side, 35) + 7
     svg.width = x + 6
     return figure([svg.done()], "Parameters as areas, to one scale.")
 
