@@ -2,6 +2,8 @@
 """Checks the pages of the site without building it: only Python's standard library is used.
 
     docs/check_pages.py PROGRAM [--update] [PAGE ...]
+    docs/check_pages.py --stored [PAGE ...]     without a program: numbers are those of
+                                                explained.json, and no command is run
 
   * every {num} and {calc}, in a line or as a block, is computed from `PROGRAM explain --json`;
   * every {layer}, {walk}, {parameters}, {drawing} and {picture} is made, with the same checks;
@@ -13,12 +15,13 @@
     of the roles is a finding: nobody would notice when it becomes wrong. A number that is given,
     such as the 256 pixels of a prepared photograph, is written as mathematics, $256$;
   * the front page's picture, alexnet.svg, is what _ext/network.py draws from the same numbers;
+  * explained.json, which the site is made of where there is no program, has the same numbers;
   * every program in examples/ fits its page, begins with its number and title, and is in the list
     there.
 
-With --update the picture is drawn again, and the output of console blocks that differ is put into
-the pages; look at the difference before you believe it. Prints what is wrong and ends with 1, or
-says how much was checked.
+With --update the picture is drawn again, explained.json is renewed, and the output of console
+blocks that differ is put into the pages; look at the difference before you believe it. Prints what
+is wrong and ends with 1, or says how much was checked.
 """
 
 import functools
@@ -38,6 +41,7 @@ import excerpts  # noqa: E402
 import network  # noqa: E402
 import page_numbers  # noqa: E402
 import pictures  # noqa: E402
+import stored  # noqa: E402
 import tables  # noqa: E402
 
 MADE = {"{excerpt}": excerpts.excerpt, "{drawing}": drawings.drawing, "{layer}": tables.layer,
@@ -126,6 +130,8 @@ class Page:
         block = [text[indent:] for text in block]
         if not block[0].startswith("$ "):
             return self.wrong(line, "a console block begins with '$ ' and a command")
+        if not page_numbers.program():
+            return None
         self.checked += 1
         wanted = "\n".join(block[1:]).rstrip()
         got = output_of(block[0][2:])
@@ -149,7 +155,7 @@ def output_of(command: str) -> str:
         name, _, value = words.pop(0).partition("=")
         environment[name] = value
     if words[0] == "limulus":
-        words[0] = page_numbers.program()
+        words[0] = os.environ["LIMULUS"]
     try:
         done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT,
                               env=environment, timeout=TIME_LIMIT)
@@ -234,14 +240,17 @@ def main() -> int:
     if len(sys.argv) < 2:
         print(__doc__)
         return 2
-    os.environ["LIMULUS"] = str(Path(sys.argv[1]).resolve())
+    alone = sys.argv[1] == "--stored"
+    os.environ["LIMULUS"] = "" if alone else str(Path(sys.argv[1]).resolve())
     arguments = sys.argv[2:]
-    update = "--update" in arguments
+    update = "--update" in arguments and not alone
     if update and network.differs():
         network.update()
     findings, checked = [*examples_findings(), *filter(None, [network.differs()])], 0
-    paths = pages_of([a for a in arguments if a != "--update"])
-    run_ahead(paths)
+    chosen = [a for a in arguments if a != "--update"]
+    paths = pages_of(chosen)
+    if not alone:
+        run_ahead(paths)
     for path in paths:
         page = Page(path)
         page.run()
@@ -249,6 +258,10 @@ def main() -> int:
             page.update()
         findings += page.findings
         checked += page.checked
+    if update:
+        stored.store(page_numbers.asked, complete=not chosen)
+    if not alone:
+        findings += stored.findings(page_numbers.asked, complete=not chosen)
     print("\n".join(findings)
           or f"{checked} numbers, calculations, excerpts and commands are right")
     return 1 if findings else 0

@@ -6,6 +6,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
+import page_numbers  # noqa: E402
+
 project = "Limulus"
 author = "the authors of Limulus"
 html_title = "Limulus"
@@ -23,10 +25,15 @@ myst_heading_anchors = 3
 html_math_renderer = "mathml"
 
 html_theme = "furo"
+if not page_numbers.program():
+    html_theme_options = {
+        "announcement": "Built without the program: numbers are stored ones, and the pictures of a "
+        "trained network are left out."}
 html_static_path = ["_static"]
 html_css_files = ["limulus.css"]
 html_js_files = ["copy.js"]
 html_copy_source = False
+html_use_index = False  # nothing is indexed
 html_show_sphinx = False
 html_show_copyright = False
 templates_path = []

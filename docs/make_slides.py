@@ -9,14 +9,14 @@ A lecture is Markdown with the roles and directives of the site (docs/README.md)
 {quoted}; calc, drawing, layer, parameters and walk. A heading of the first or second level begins a
 slide; `:::{notes}` is for the lecturer, `:::{details} TITLE` is opened by a click. A number that is
 wrong ends the program with 1, as does a picture that is not there. It runs with the packages of the
-site, docs/requirements.txt.
+site, docs/requirements.txt. Numbers are asked of the program that LIMULUS names, a variable of the
+environment; without it they are the stored ones (docs/_ext/stored.py).
 """
 
 import argparse
 import base64
 import html
 import re
-import shutil
 import sys
 from pathlib import Path
 
@@ -200,10 +200,6 @@ def main() -> int:
     if bool(args.folder) == bool(args.page):
         print(__doc__)
         return 2
-    if not shutil.which(page_numbers.program()):
-        print(f"{page_numbers.program()} is not there: LIMULUS=build/limulus names the program "
-              "that numbers are asked of", file=sys.stderr)
-        return 1
     jobs = [tuple(args.page)] if args.page else [
         (p, args.folder / f"{p.stem}.html") for p in sorted((ROOT / "course/slides").glob("*.md"))]
     for source, out in jobs:

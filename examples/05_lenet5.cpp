@@ -97,7 +97,7 @@ int main(int argc, char** argv) try {
 
   // ---- The network ----
   //
-  // The table shows each size as arithmetic. conv1 has 6 kernels of 5x5 and 6
+  // The table shows each size as arithmetic. conv1 has 6 filters of 5x5 and 6
   // biases: 6*25 + 6 = 156 numbers to learn. Most, 48,120 of them, are in fc3.
   // In 1998 pictures were 32x32, pools learned, too, conv2 saw some maps only.
   const auto net = make_model("lenet5", 10, device("cpu"));

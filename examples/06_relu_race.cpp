@@ -24,7 +24,7 @@
 
 using namespace limulus;
 
-// The network: convolutions of 32, 32 and 64 kernels of 5x5, a pool after each,
+// The network: convolutions of 32, 32 and 64 filters of 5x5, a pool after each,
 // one full connection. All three begin with the same weights: only f differs.
 std::shared_ptr<Module> fresh_network(Nonlinearity f, double times = 1) {
   auto net = make_model("cifar-convnet", 10, device("cpu"), DType::f32,

@@ -5,7 +5,7 @@
 //     y_i = x_i / (k + alpha * sum over j near i of x_j^2)^beta
 //
 // The paper has k = 2, alpha = 1e-4, beta = 3/4, and takes 5 neighbours across
-// channels: other kernels at the same place. Another kind takes 5 x 5 places
+// channels: other filters at the same place. Another kind takes 5 x 5 places
 // within a channel. Here both are seen at work on a photograph.
 //
 //     example_07_lrn            the numbers
@@ -31,9 +31,9 @@ using namespace limulus;
 
 const int kAngles = 16;
 
-// ---- Sixteen kernels ----
+// ---- Sixteen filters ----
 //
-// A kernel of a trained conv1 often is a stripe at some angle. These are 16 of
+// A filter of a trained conv1 often is a stripe at some angle. These are 16 of
 // 11x11, each a little further round than its neighbour, all seeing grey (the
 // same for red, green and blue): a wave across the angle, fading outwards. The
 // mean of each is 0, so that a uniform area gives 0.
@@ -65,7 +65,7 @@ Tensor photograph(const Image& image) {
 //
 // Contrast is the share of the sum that comes from the largest tenth of the
 // values. LRN lowers it: weak answers become visible. Choice is the share that
-// comes from the strongest of the 16 kernels at each place. It hardly changes,
+// comes from the strongest of the 16 filters at each place. It hardly changes,
 // since neighbours share most of their divisor.
 void measure(const char* name, const Tensor& y) {  // [1, 16, 55, 55]
   std::vector<double> values = y.to_doubles();
@@ -115,16 +115,16 @@ int main(int argc, char** argv) {
 
   // ---- The picture ----
   //
-  // The photograph, then the maps of every fourth kernel: before, normalized
+  // The photograph, then the maps of every fourth filter: before, normalized
   // across and within. White is the largest value of a row. The first map is
-  // the loudest of the second row: kernel 0 has no neighbours to its left.
+  // the loudest of the second row: filter 0 has no neighbours to its left.
   //
-  // ![Maps of four kernels before and after LRN](pictures/07_lrn.png)
+  // ![Maps of four filters before and after LRN](pictures/07_lrn.png)
   if (argc < 2) return 0;
   const int side = 165, step = side + 3;
   const Image small = resize(image, side, side);
   Image out{5 * step - 3, 3 * step - 3, {}};
-  out.rgb.assign(std::size_t{3} * out.width * out.height, 255);
+  out.rgb.assign(std::size_t{3} * out.width * out.height, 128);
   for (int row = 0; row < 3; ++row) {
     const std::vector<double> y = maps[row].to_doubles();
     const double largest = *std::max_element(y.begin(), y.end());

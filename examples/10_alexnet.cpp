@@ -38,13 +38,13 @@ void build(Sequential& net, std::int64_t classes) {
     net.add<Conv2d>(name, in, out, options, cpu);
   };
 
-  // 3x227x227 comes in. 96 kernels of 3x11x11, 4 pixels apart: (227 - 11)/4 + 1
+  // 3x227x227 comes in. 96 filters of 3x11x11, 4 pixels apart: (227 - 11)/4 + 1
   // = 55 places along each side. Weights and biases: 96*363 + 96 = 34,944.
   conv("conv1", 3, 96, {.kernel = 11, .stride = 4});
   net.add<ReLU>("relu1").add<LocalResponseNorm>("lrn1");
   // Windows of 3 that are 2 apart overlap: (55 - 3)/2 + 1 = 27.
   net.add<MaxPool2d>("pool1", overlapping);
-  // Two groups, one for each GPU of 2012: 128 kernels see channels 0 to 47, 128
+  // Two groups, one for each GPU of 2012: 128 filters see channels 0 to 47, 128
   // the others. Padding 2 keeps 27. 256*(48*25) + 256 = 307,456.
   conv("conv2", 96, 256, {.kernel = 5, .pad = 2, .groups = 2});
   net.add<ReLU>("relu2").add<LocalResponseNorm>("lrn2");

@@ -133,7 +133,7 @@ WalkStep conv2d_step(const Shape& x, const Shape& w, const Conv2dOptions& option
   WalkStep step;
   step.kind = "Conv2d";
   step.formula = formula_of(s.window);
-  step.detail = fmt::format("{} kernels of {}x{}", s.k, w[1], describe_window(s.window));
+  step.detail = fmt::format("{} filters of {}x{}", s.k, w[1], describe_window(s.window));
   if (s.groups > 1) step.detail += fmt::format(", {} groups", s.groups);
   step.in = x;
   step.out = {s.n, s.k, s.window.h.out, s.window.w.out};

@@ -21,7 +21,7 @@ struct WalkStep {
   std::string name;     // as in the network: "conv1"
   std::string kind;     // "Conv2d"
   std::string formula;  // output size with the numbers put in: "floor((227 - 11 + 2*0)/4) + 1 = 55"
-  std::string detail;   // "96 kernels of 3x11x11, stride 4"
+  std::string detail;   // "96 filters of 3x11x11, stride 4"
   Shape in, out;        // with the batch size given
   std::optional<Window2d> window;  // of convolutions and pools
   std::int64_t groups = 1;         // of convolutions

@@ -7,9 +7,9 @@
 //   lrn1    <------ 2 channels each way, where the towers meet ------>
 //   conv2   kernels 0..127 of 48x5x5              kernels 128..255       own tower's maps only
 //   lrn2    <------ 2 channels each way ------>
-//   conv3   <------ both towers' maps: 192 kernels of 256x3x3 each ------>
-//   conv4   192 kernels of 192x3x3                                       own tower's maps only
-//   conv5   128 kernels of 192x3x3                                       own tower's maps only
+//   conv3   <------ both towers' maps: 192 filters of 256x3x3 each ------>
+//   conv4   192 filters of 192x3x3                                       own tower's maps only
+//   conv5   128 filters of 192x3x3                                       own tower's maps only
 //   fc6-8   <------ both towers' values: half of the outputs each ------>
 //
 // It is the same function as alexnet(): a convolution in two groups is two towers. Every weight of

@@ -62,7 +62,7 @@ TEST_CASE("walk: sizes, parameters, connections and multiply-adds by hand") {
   CHECK(conv.kind == "Conv2d");
   CHECK(conv.out == Shape{2, 8, 16, 14});
   CHECK(conv.formula == "h: floor((33 - 5 + 2*1)/2) + 1 = 16, w: floor((29 - 5 + 2*1)/2) + 1 = 14");
-  CHECK(conv.detail == "8 kernels of 3x5x5, stride 2, padding 1");
+  CHECK(conv.detail == "8 filters of 3x5x5, stride 2, padding 1");
   CHECK(conv.parameters == 8 * 3 * 5 * 5 + 8);
   CHECK(conv.connections == (8 * 3 * 5 * 5 + 8) * 16 * 14);
   CHECK(conv.multiply_adds == 8 * 3 * 5 * 5 * 16 * 14);
@@ -135,7 +135,7 @@ TEST_CASE("a count that 63 bits cannot hold is \"more than\" what they can") {
 TEST_CASE("walk as Markdown and JSON") {
   const auto steps = small_net().walk({2, 3, 33, 29});
   const std::string markdown = walk_markdown(steps);
-  CHECK(markdown.find("| conv1 | 8 kernels of 3x5x5, stride 2, padding 1 | h: floor((33") !=
+  CHECK(markdown.find("| conv1 | 8 filters of 3x5x5, stride 2, padding 1 | h: floor((33") !=
         std::string::npos);
   CHECK(markdown.find("| total |  |  |  | 337,608 | 473,192 | 470,400 | ") != std::string::npos);
 

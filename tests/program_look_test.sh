@@ -93,11 +93,15 @@ check 'convert --convolutions' 0 '^[0-9]+ numbers of conv1, conv2, conv3 from ru
 check 'their type' 0 '^conv1.weight +BF16' "$limulus" convert eye.safetensors --list
 check 'to a folder' 1 'eye must be a .safetensors file' "$limulus" convert "$checkpoint" eye --convolutions
 check 'of what is no checkpoint' 1 '^error: ' "$limulus" convert eye.safetensors again.safetensors --convolutions
-check 'look --png --maps' 0 'conv1.png: 9 of 32 maps of 32 x 32, the strongest first' \
+check 'look --png --maps' 0 'conv1.png: 9 of 32 maps of 32 x 32, the strongest first: [0-9]+(, [0-9]+){8}$' \
   "$limulus" look eye.safetensors "$picture" --png maps --maps 9
 check 'explain --element' 0 'weights of eye.safetensors \(fc4 drawn with seed 1\)' \
   "$limulus" explain --layer conv1 --element 0,5,5 --checkpoint eye.safetensors --image "$picture"
 check 'figure 3' 0 '^eye.html \(' "$limulus" figure 3 eye.safetensors --out eye.html
+check 'figure 3 as a picture' 0 '^eye.png \(' "$limulus" figure 3 eye.safetensors --out eye.png
+check 'is one' 0 PNG head -c 4 eye.png
+check 'maps of all' 0 'conv1.png: 32 maps of 32 x 32, the strongest first$' \
+  "$limulus" look eye.safetensors "$picture" --png maps
 while read -r command; do
   # shellcheck disable=SC2086
   check "no answer from the convolutions alone: $command" 1 'it has the weights of the convolutions alone, and none of fc4' \
@@ -123,7 +127,7 @@ check 'figure 2 as a drawing' 0 '^two.svg \(' "$limulus" figure 2 lenet5 --out t
 check 'is one' 0 '^<svg ' head -1 two.svg
 check 'figure 2 of no network' 1 "there is no model 'alexnett'; did you mean 'alexnet'" "$limulus" figure 2 alexnett
 check 'figure 3' 0 '^figure3.html \(' "$limulus" figure 3 "$checkpoint"
-check 'its page' 0 '32 kernels of 5.*What training added' sh -c 'tr "\n" " " < figure3.html'
+check 'its page' 0 '32 filters of 5.*What training added' sh -c 'tr "\n" " " < figure3.html'
 check 'figure 4' 0 '^figure4.html \(' "$limulus" figure 4 "$checkpoint"
 check 'eight photographs' 0 '^8$' grep -c '<ol class="guesses">' figure4.html
 check 'figure 4 of photographs' 0 '^4.html' "$limulus" figure 4 "$checkpoint" "$picture" "$trained_on" --out 4.html

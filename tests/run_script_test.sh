@@ -105,6 +105,20 @@ expect "the site's check: fails where the site was not built" test "$status" = 1
 run_it 0 docs --pdf
 expect "docs: an option that it does not know" test "$status" = 1
 
+machine
+missing none
+stand_in apt-get
+stand_in cmp 'exit 1'
+stand_in python3 'exit 1'
+run_it 0 docs --stored --zip
+expect "docs --stored: asks for Python" called '^dpkg-query .* python3-venv'
+expect "docs --stored: asks for no compiler" not called '^dpkg-query .*[ (]g[+][+]'
+expect "docs --stored: builds nothing" not called '^cmake'
+expect "docs --stored: goes on to the site's packages" called '^python3 -m venv'
+run_it 0 docs
+expect "docs: asks for the compiler" called '^dpkg-query .* g[+][+]'
+expect "docs: builds the program" called '^cmake --build .* limulus_program'
+
 # Two fuzzers: one that ends as it should, one that does what it is told to.
 mkdir -p "$clone/tests/fuzz/corpus/npy" "$clone/tests/fuzz/corpus/idx" "$clone/tests/fuzz/crashes/idx"
 fuzzers() {

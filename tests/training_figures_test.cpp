@@ -1,4 +1,4 @@
-// The paper's figures: what is measured of kernels, what the pages say, and the drawing's scale.
+// The paper's figures: what is measured of filters, what the pages say, and the drawing's scale.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 #include "layers/conv2d.h"
 #include "look_check.h"
 #include "training/report/figures.h"
-#include "training/report/kernel_measures.h"
+#include "training/report/filter_measures.h"
 #include "training/report/look_compare.h"
 #include "training/trainer.h"
 #include "training_sets.h"
@@ -35,8 +35,8 @@ std::vector<double> grating(double degrees, std::array<double, 3> colour = {1, 1
   return w;
 }
 
-KernelMeasures measured(const std::vector<double>& w) {
-  return measure_kernel(w.data(), 3, 11, 11);
+FilterMeasures measured(const std::vector<double>& w) {
+  return measure_filter(w.data(), 3, 11, 11);
 }
 
 std::size_t count(const std::string& text, const std::string& part) {
@@ -84,7 +84,7 @@ TEST_CASE("stripes have the direction in which they were drawn, whatever their c
   for (const auto& colour : {std::array{1.0, 1.0, 1.0}, {1.0, -1.0, 0.0}, {0.0, 0.3, -0.2}})
     for (int degrees = 0; degrees < 180; degrees += 15) {
       CAPTURE(degrees);
-      const KernelMeasures m = measured(grating(degrees, colour));
+      const FilterMeasures m = measured(grating(degrees, colour));
       CHECK(m.coherence > 0.9);
       const double off = std::fmod(m.angle - degrees + 270, 180) - 90;
       CHECK(std::abs(off) < 3);
@@ -119,39 +119,59 @@ TEST_CASE("figure 3: both towers, and the start is the network that the run bega
     CAPTURE(model);
     TrainedModel t = begun(model);
     const auto start = initial_model(t.config, 1000, device("reference"));
-    const std::string same = figure_kernels(t, *start, "limulus figure 3 <c>");
+    const std::string same = figure_filters(t, *start, "limulus figure 3 <c>");
     check_alone(same);
     CHECK(has(same,
-              "Figure 3: 96 kernels of 11\xC3\x97"
+              "Figure 3: 96 filters of 11\xC3\x97"
               "11\xC3\x97"
               "3"));
-    CHECK(has(same, "Tower 1: kernels 0 to 47"));
-    CHECK(has(same, "Tower 2: kernels 48 to 95"));
+    CHECK(has(same, "Tower 0: filters 0 to 47"));
+    CHECK(has(same, "Tower 1: filters 48 to 95"));
     CHECK(count(same, "src=\"data:image/png") == 4);
     CHECK(has(same, "which is 0% of the start"));
     CHECK(has(same, "The cosine between w and w<sub>0</sub> is 1.000"));
     CHECK(has(same, "mostly what they were drawn as"));
     CHECK(has(same, "figure 3 &lt;c&gt;"));
+    CHECK_FALSE(has(same, "kernel"));  // a kernel is a function: docs/glossary.md
 
-    // The second tower's kernels become grey: its colour falls to 0, beyond all chance.
+    // The filters alone: the page's pictures, one below the other.
+    const html::Picture both = filters_picture(t);
+    CHECK(both.width == 16 * 12 - 1);
+    CHECK(both.height == 2 * (3 * 12 - 1) + 5);
+    const auto line = [&](int y) {
+      const auto begin = both.values.begin() + std::ptrdiff_t{4} * both.width * y;
+      return std::vector<std::uint8_t>(begin, begin + std::ptrdiff_t{4} * both.width);
+    };
+    for (int y = 35; y < 40; ++y)
+      CHECK(line(y) == std::vector<std::uint8_t>(std::size_t{4} * 191));  // clear
+    for (const int tower : {0, 1}) {
+      html::Picture one{.width = 191, .height = 35, .channels = 4, .values = {}};
+      for (int y = 0; y < 35; ++y) {
+        const std::vector<std::uint8_t> values = line(40 * tower + y);
+        one.values.insert(one.values.end(), values.begin(), values.end());
+      }
+      CHECK(has(same, html::png_uri(one)));
+    }
+
+    // The second tower's filters become grey: its colour falls to 0, beyond all chance.
     std::size_t towers = 0;
     for (auto& [name, w] : t.model->parameters()) {
       if (!name.ends_with("conv1.weight")) continue;
       std::vector<float> values = w.to_vector<float>();
-      const auto kernels = static_cast<std::size_t>(w.size(0));
-      const std::size_t from = kernels == 96 ? 48 : towers == 1 ? 0 : kernels;
-      for (std::size_t k = from; k < kernels; ++k)
+      const auto filters = static_cast<std::size_t>(w.size(0));
+      const std::size_t from = filters == 96 ? 48 : towers == 1 ? 0 : filters;
+      for (std::size_t k = from; k < filters; ++k)
         for (std::size_t i = 0; i < 121; ++i)
           values[k * 363 + 121 + i] = values[k * 363 + 242 + i] = values[k * 363 + i];
       const NoGrad setting;
       w.copy_(Tensor::from(values, w.shape(), w.backend()));
       ++towers;
     }
-    const std::string grey = figure_kernels(t, *start, "c");
+    const std::string grey = figure_filters(t, *start, "c");
     std::smatch row;
     REQUIRE(std::regex_search(
         grey, row,
-        std::regex("colour of w, the kernels</th><td>([0-9.]+)</td><td>([0-9.]+)</td><td>([-0-9.]+)"
+        std::regex("colour of w, the filters</th><td>([0-9.]+)</td><td>([0-9.]+)</td><td>([-0-9.]+)"
                    "</td><td>([0-9.]+)%")));
     CHECK(std::stod(row[1]) == doctest::Approx(2.0 / 3).epsilon(0.02));
     CHECK(std::stod(row[2]) == 0);
@@ -164,9 +184,9 @@ TEST_CASE("figure 3: a network of one tower, grey input, and another start") {
   TrainConfig other = t.config;
   other.seed = 6;
   const auto start = initial_model(other, 10, device("reference"));
-  const std::string page = figure_kernels(t, *start, "c");
+  const std::string page = figure_filters(t, *start, "c");
   check_alone(page);
-  CHECK(has(page, "All 6 kernels"));
+  CHECK(has(page, "All 6 filters"));
   CHECK_FALSE(has(page, "By chance"));
   CHECK_FALSE(has(page, "colour of w"));
   CHECK(count(page, "src=\"data:image/png") == 2);

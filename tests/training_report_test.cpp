@@ -158,7 +158,7 @@ RunReport example() {
   step.name = "conv1";
   step.kind = "Conv2d";
   step.formula = "floor((28 - 5 + 2*0)/1) + 1 = 24";
-  step.detail = "6 kernels of 1x5x5";
+  step.detail = "6 filters of 1x5x5";
   step.in = {10, 1, 28, 28};
   step.out = {10, 6, 24, 24};
   step.parameters = 1234567;
@@ -191,8 +191,8 @@ RunReport example() {
   lost.image = {};
   r.single.worst = {wrong, tiny, lost};
   std::vector<float> w(std::size_t{2 * 3 * 2 * 2}, 0.0f);
-  w[0] = 1;    // kernel 0: red of the upper left is the largest
-  w[11] = -1;  // and blue of the lower right the smallest; kernel 1 is all zero
+  w[0] = 1;    // filter 0: red of the upper left is the largest
+  w[11] = -1;  // and blue of the lower right the smallest; filter 1 is all zero
   r.filters = Tensor::from(w, {2, 3, 2, 2}, device("reference"));
   r.layer_times = {{"conv1", 0.002, 0.005}, {"", 0.0005, 0.0015}};
   r.train_images = 50;
@@ -248,7 +248,7 @@ TEST_CASE("report: pictures can be decoded and show what they should") {
   const auto found = pictures(page_of(example()));
   REQUIRE(found.size() == 3);  // filters, two mistakes; the third has no pixels
 
-  // Kernel 0 goes from -1 to 1, so that zero is the middle; kernel 1 has no range.
+  // Filter 0 goes from -1 to 1, so that zero is the middle; filter 1 has no range.
   const Image& grid = found[0];
   REQUIRE(grid.width * grid.height == 2 * (2 * 2) + 2);  // side by side, a gap of one pixel
   const auto at = [&](int x, int y) {
@@ -277,7 +277,7 @@ TEST_CASE("report: filters of one and of many channels are grey") {
     run.filters = Tensor::from(w, {6, channels, 3, 3}, device("reference"));
     const std::string page = page_of(run);
     check_page(page);
-    CHECK(contains(page, "Plain grey: 1 kernel with"));
+    CHECK(contains(page, "Plain grey: 1 filter with"));
     const auto found = pictures(page);
     REQUIRE(found.size() == 1);
     CHECK(found[0].width == 11);  // 3 columns of 3 pixels

@@ -10,6 +10,7 @@
 #include "core/error.h"
 #include "formats/read_file.h"
 #include "models/models.h"
+#include "pages/image_encode.h"
 #include "tools/commands.h"
 #include "tools/picture.h"
 #include "tools/plugin.h"
@@ -95,17 +96,23 @@ void architecture(const FigureArguments& a) {
                           : figure_architecture(a.model, walk, "limulus figure 2 " + a.model));
 }
 
-// ---- 3: the kernels -----------------------------------------------------------------------------
+// ---- 3: the filters -----------------------------------------------------------------------------
 
-void kernels(const CLI::App& command, const FigureArguments& a) {
+void filters(const CLI::App& command, const FigureArguments& a) {
   use_threads(command, a.threads, a.device);
   check_writable(a.out);
   const TrainedModel trained = load_trained(a.checkpoint, a.device, Needs::convolutions);
+  if (fs::path(a.out).extension() == ".png") {
+    const html::Picture p = filters_picture(trained);
+    const std::vector<std::uint8_t> png = encode_png(p.values, p.width, p.height, p.channels);
+    write_figure(a.out, {png.begin(), png.end()});
+    return;
+  }
   TrainConfig config = load_config(a.checkpoint);
   config.device = "reference";  // the start depends on no device
   const auto start =
       initial_model(config, static_cast<std::int64_t>(trained.classes.size()), device("reference"));
-  write_figure(a.out, figure_kernels(trained, *start, "limulus figure 3 " + a.checkpoint));
+  write_figure(a.out, figure_filters(trained, *start, "limulus figure 3 " + a.checkpoint));
 }
 
 // ---- 4: answers and neighbours ------------------------------------------------------------------
@@ -216,11 +223,13 @@ void add_figure(CLI::App& app) {
     auto a = std::make_shared<FigureArguments>();
     CLI::App* c =
         add_one(*figure, *a, "3",
-                "The first convolution's kernels by tower, what differs between towers, and "
+                "The first convolution's filters by tower, what differs between towers, and "
                 "what training added to the start",
                 " runs/alexnet/checkpoint.safetensors");
+    c->get_option("--out")->description(
+        "The page; a name that ends in .png gets the filters alone");
     add_checkpoint(*c, *a);
-    c->callback([a, c] { kernels(*c, *a); });
+    c->callback([a, c] { filters(*c, *a); });
   }
   {
     auto a = std::make_shared<FigureArguments>();

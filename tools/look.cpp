@@ -70,9 +70,13 @@ void write_maps(const LookArguments& a, const Look& look, const std::string& pho
     const std::vector<std::uint8_t> bytes = encode_png(map_sheet(layer, a.maps));
     write_file_atomically(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
     const std::int64_t all = layer.y.size(1), shown = a.maps > 0 ? std::min(a.maps, all) : all;
-    fmt::print("{}: {} maps of {} x {}, the strongest first\n", printable(path.string()),
+    fmt::print("{}: {} maps of {} x {}, the strongest first", printable(path.string()),
                shown < all ? fmt::format("{} of {}", shown, all) : fmt::to_string(all),
                layer.y.size(2), layer.y.size(3));
+    const std::vector<MapSummary> order = strongest_maps(layer);
+    for (std::int64_t i = 0; a.maps > 0 && i < shown; ++i)
+      fmt::print("{} {}", i == 0 ? ":" : ",", order[static_cast<std::size_t>(i)].channel);
+    fmt::print("\n");
   }
 }
 
@@ -211,7 +215,7 @@ void add_look(CLI::App& app) {
   CLI::Option* png =
       c->add_option("--png", a->png, "Write layers' maps as pictures into this folder instead");
   c->add_option("--layer", a->layer, "With --png: this layer alone")->needs(png);
-  c->add_option("--maps", a->maps, "With --png: only so many of a layer's maps")
+  c->add_option("--maps", a->maps, "With --png: only so many of a layer's maps, and say which")
       ->needs(png)
       ->check(CLI::Range(1, 1'000'000));
   add_neighbour_options(*c, a->neighbours);

@@ -1,50 +1,10 @@
 """Drawings to scale, as SVG in the page's own colours. Sizes come from `limulus explain --json`."""
 
-import html
 import math
 
+import charts
 from page_numbers import NumberError, explain, layers, written
-
-
-class Svg:
-    """A picture, `width` CSS pixels wide where there is room, else as wide as there is."""
-
-    def __init__(self, width: float, height: float, title: str):
-        self.width, self.height, self.title, self.parts = width, height, title, []
-
-    def rect(self, x, y, w, h, kind):
-        self.parts.append(f'<rect class="{kind}" x="{x:.2f}" y="{y:.2f}" width="{w:.2f}" '
-                          f'height="{h:.2f}"/>')
-
-    def line(self, x1, y1, x2, y2, kind="d-line"):
-        self.parts.append(f'<line class="{kind}" x1="{x1:.2f}" y1="{y1:.2f}" x2="{x2:.2f}" '
-                          f'y2="{y2:.2f}"/>')
-
-    def text(self, x, y, words, anchor="middle", kind="d-text"):
-        self.parts.append(f'<text class="{kind}" x="{x:.2f}" y="{y:.2f}" text-anchor="{anchor}">'
-                          f"{html.escape(str(words))}</text>")
-
-    def path(self, points, kind):
-        d = " ".join(f"{'M' if i == 0 else 'L'}{x:.2f},{y:.2f}" for i, (x, y) in enumerate(points))
-        self.parts.append(f'<path class="{kind}" d="{d}"/>')
-
-    def measure(self, x1, x2, y, words):
-        """A dimension line with its length below it."""
-        self.line(x1, y, x2, y)
-        for x in (x1, x2):
-            self.line(x, y - 3, x, y + 3)
-        self.text((x1 + x2) / 2, y + 14, words)
-
-    def done(self) -> str:
-        kind = "drawing wide" if self.width > 500 else "drawing"
-        return (f'<svg class="{kind}" role="img" viewBox="0 0 {self.width:.0f} {self.height:.0f}" '
-                f'style="width:{self.width:.0f}px"><title>{html.escape(self.title)}</title>'
-                + "".join(self.parts) + "</svg>")
-
-
-def figure(svgs: list[str], caption: str) -> str:
-    return (f'<figure class="drawings"><div>{"".join(svgs)}</div>'
-            f"<figcaption>{caption}</figcaption></figure>")
+from svg import Svg, figure
 
 
 def step_of(model: str, layer: str) -> dict:
@@ -141,17 +101,17 @@ def crops() -> str:
 def channels(model: str, size: str) -> str:
     """LRN's windows over channels: one in the middle, and the clipped ones at both ends."""
     size, count = int(size), layers(model)["lrn1"]["in_channels"]
-    svg = Svg(620, 134, f"windows of {size} over {count} channels")
+    svg = Svg(620, 158, f"windows of {size} over {count} channels")
     unit = 600 / count
     for row, i in enumerate((0, count // 2, count - 1)):
-        y = 8 + row * 28
+        y = 8 + row * 40
         first, last = max(0, i - size // 2), min(count - 1, i - size // 2 + size - 1)
         for c in range(count):
             kind = "d-first" if c == i else "d-second" if first <= c <= last else "d-cell"
             svg.rect(10 + c * unit, y, unit, 14, kind)
         side = "start" if i == 0 else "end" if i == count - 1 else "middle"
-        svg.text(10 + (i + 0.5) * unit, y + 25, f"channels {first} ... {last}", side)
-    svg.text(310, 130, f"channel 0 at the left, {count - 1} at the right")
+        svg.text(10 + (i + 0.5) * unit, y + 31, f"channels {first} ... {last}", side)
+    svg.text(310, 153, f"channel 0 at the left, {count - 1} at the right")
     return figure([svg.done()], f"The {count} channels at one place, three times: the "
                   f"channel that is normalized (orange), and the others of its window of {size} "
                   "(blue). At both ends the window is clipped.")
@@ -161,15 +121,15 @@ def areas(model: str) -> str:
     """Parameters as areas: a square for each layer, all to one scale."""
     steps = [s for s in explain(model)["steps"] if s["parameters"]]
     largest = max(s["parameters"] for s in steps)
-    unit = 220 / largest**0.5
-    svg, x = Svg(640, 262, "parameters as areas"), 20.0
+    unit = 110 / largest**0.5
+    svg, x = Svg(480, 138, "parameters as areas"), 20.0
     for i, s in enumerate(steps):
         side = s["parameters"] ** 0.5 * unit
-        svg.rect(x, 226 - side, side, side, "d-first" if s["kind"] == "Linear" else "d-last")
-        svg.text(x + side / 2, 242, s["name"])
-        if side > 100:
-            svg.text(x + side / 2, 226 - side / 2, written(s["parameters"]), kind="d-inside")
-        x += max(side, 34) + 8
+        svg.rect(x, 116 - side, side, side, "d-first" if s["kind"] == "Linear" else "d-last")
+        svg.text(x + side / 2, 132, s["name"])
+        if side > 65:
+            svg.text(x + side / 2, 116 - side / 2, written(s["parameters"]), kind="d-inside")
+        x += max(side, 35) + 7
     svg.width = x + 6
     return figure([svg.done()], "Parameters as areas, to one scale.")
 
@@ -240,29 +200,30 @@ def towers() -> str:
     """Each tower's half of the outputs, layer by layer, and where filters see both halves."""
     steps = [s for s in explain("alexnet")["steps"] if s["parameters"]]
     halves = [[s["out"][1] // 2, *s["out"][2:]] for s in steps]
-    unit = 64 / math.sqrt(math.prod(halves[0]))
-    svg, x, rows = Svg(690, 232, "two towers, and where values cross"), 30.0, (56, 136)
-    end = 0.0  # where the layer before ends
+    unit = 36 / math.sqrt(math.prod(halves[0]))
+    columns, y, end = (100, 170), 22.0, 0.0  # where the layer before ends
+    svg = Svg(330, 0, "two towers, and where values cross")
+    for i, x in enumerate(columns):
+        svg.text(x, 14, f"tower {i}")
     for step, half in zip(steps, halves):
         side = math.sqrt(math.prod(half)) * unit
         both = step["kind"] == "Linear" or step["groups"] == 1
-        for i in range(2):
-            for j in range(2):
-                if end and (i == j or both):
-                    svg.line(end, rows[i], x, rows[j], "d-line" if i == j else "d-cross")
-        for row, kind in zip(rows, ("d-first", "d-second")):
-            svg.rect(x, row - side / 2, side, side, kind)
-        svg.text(x + side / 2, 200, step["name"])
-        svg.text(x + side / 2, 216, "x".join(map(str, half)), kind="d-small")
-        end, x = x + side, x + side + 58
-    svg.text(30, 16, "tower 0", "start")
-    svg.text(30, 184, "tower 1", "start")
-    return figure([svg.done()], "What each tower holds of a layer's outputs (areas to scale, sizes "
-                  "below), and what filters see: their own tower, or both where lines cross.")
+        for i, j in ((i, j) for i in range(2) for j in range(2)):
+            if end and (i == j or both):
+                svg.line(columns[i], end, columns[j], y, "d-line" if i == j else "d-cross")
+        for x, kind in zip(columns, ("d-first", "d-second")):
+            svg.rect(x - side / 2, y, side, side, kind)
+        svg.text(4, y + side / 2 + 4, step["name"], "start")
+        svg.text(216, y + side / 2 + 4, " x ".join(map(str, half)), "start")
+        end, y = y + side, y + side + 15
+    svg.height = end + 6
+    return figure([svg.done()], "What each tower holds of a layer's outputs (areas to scale), and "
+                  "what filters see: their own tower, or both where lines cross.")
 
 
 DRAWINGS = {"window": window, "crops": crops, "channels": channels, "areas": areas,
-            "nonlinearities": nonlinearities, "probabilities": probabilities, "towers": towers}
+            "nonlinearities": nonlinearities, "probabilities": probabilities, "towers": towers,
+            **charts.CHARTS}
 
 
 def drawing(words: str) -> str:

@@ -42,7 +42,8 @@ def cards(table: nodes.table):
         if isinstance(row.parent, nodes.thead):
             continue
         for i, (entry, title) in enumerate(zip(row.findall(nodes.entry), head[-1])):
-            if i and title.astext() and entry.astext():
+            named = i or entry.astext().isdigit()  # a number alone names no row
+            if named and title.astext() and entry.astext():
                 label = nodes.container(classes=["label"])
                 label += [child.deepcopy() for child in title.children]
                 entry.insert(0, label)

@@ -9,6 +9,9 @@ An expression is arithmetic over literals and names:
 A calculation is a chain, "96*3*11**2 + 96 = conv1.parameters", whose members must all have the same
 value; after "~" a member is a rounding of the value before it. Only the standard library is used,
 so that the pages can be checked wherever there is Python (docs/check_pages.py).
+
+LIMULUS, an environment variable, names the program. Without it the answers are those that were
+stored in docs/explained.json (stored.py).
 """
 
 import ast
@@ -19,6 +22,8 @@ import operator
 import os
 import subprocess
 from pathlib import Path
+
+import stored
 
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = {
@@ -45,18 +50,38 @@ class NumberError(Exception):
     """A calculation that is wrong, or a name that does not exist."""
 
 
-def program() -> str:
-    return os.environ.get("LIMULUS", "limulus")
+asked: dict[str, dict] = {}  # the program's answers so far, by the arguments of `explain`
+
+
+def program() -> str | None:
+    """What the environment's LIMULUS names, or None."""
+    return os.environ.get("LIMULUS") or None
+
+
+def run(*arguments: str) -> str:
+    """What the program prints."""
+    command = [program(), *arguments]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    except OSError as error:
+        raise NumberError(f"{command[0]}: {error.strerror}. LIMULUS names the program that is "
+                          "asked for numbers; without LIMULUS they are the stored ones") from None
+    if done.returncode != 0:
+        raise NumberError(f"{' '.join(command)}: {done.stderr.strip()}")
+    return done.stdout
 
 
 @functools.cache
 def explain(*arguments: str) -> dict:
-    """What `limulus explain ARGUMENTS --json` prints."""
-    command = [program(), "explain", *arguments, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    if done.returncode != 0:
-        raise NumberError(f"{' '.join(command)}: {done.stderr.strip()}")
-    return json.loads(done.stdout)
+    """What `limulus explain ARGUMENTS --json` prints, or printed when it was stored."""
+    words = " ".join(arguments)
+    if program():
+        asked[words] = json.loads(run("explain", *arguments, "--json"))
+        return asked[words]
+    if words not in stored.answers():
+        raise NumberError(f"limulus explain {words}: LIMULUS names no program to ask, and the "
+                          f"answer is not stored; {stored.RENEW} stores it")
+    return stored.answers()[words]
 
 
 @functools.cache

@@ -1,35 +1,32 @@
 """What a trained network sees in one photograph, as pictures inside a page. The program makes them
 when the page is made: `limulus look --png` the maps, `limulus figure 3` the filters, both from the
-convolutions in data/trained. Only the standard library is used, for docs/check_pages.py.
+convolutions in data/trained. A site that is built without the program says so in their place. Only
+the standard library is used, for docs/check_pages.py.
 
     photo                the photograph, and its three channels
+    views                how a crop, a mirror and other light make more photographs of it
     filters              conv1's filters, tower by tower
     seen LAYER           nine maps before the layer and nine after it
     maps LAYER ...       nine maps of each layer
+    unit ROW COLUMN      one number of conv1's strongest map: window, filter, value
 """
 
 import base64
 import csv
 import functools
 import html
-import os
+import json
 import re
-import subprocess
+import struct
 import tempfile
 from pathlib import Path
 
-from page_numbers import ROOT, NumberError, explain, program, written
+from page_numbers import ROOT, NumberError, explain, layers, program, run, written
 
 TRAINED = "data/trained/convolutions.safetensors"
 PHOTOGRAPH = "data/flowers5/test/daisy/1150395827_6f94a5c6e4_n.jpg"
+SIDE = 256  # its width and height
 MAPS = 9  # of a layer: those with the largest values
-
-
-def run(*arguments: str) -> None:
-    command = [program(), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    if done.returncode != 0:
-        raise NumberError(f"{' '.join(command)}: {done.stderr.strip()}")
 
 
 def uri(data: bytes, kind: str) -> str:
@@ -37,25 +34,49 @@ def uri(data: bytes, kind: str) -> str:
 
 
 @functools.cache
-def maps_of_layers() -> dict[str, str]:
-    """Each layer's strongest maps, three in a row: a picture."""
-    with tempfile.TemporaryDirectory() as folder:
-        run("look", TRAINED, PHOTOGRAPH, "--png", folder, "--maps", str(MAPS))
-        return {path.name.split(".")[-2]: uri(path.read_bytes(), "png")
-                for path in Path(folder).glob("*.png")}
+def photograph_uri() -> str:
+    return uri((ROOT / PHOTOGRAPH).read_bytes(), "jpeg")
 
 
 @functools.cache
-def filters_of_conv1() -> list[tuple[str, str]]:
-    """Of figure 3: each tower's words and picture."""
+def maps_of_layers() -> dict[str, tuple[str, list[int]]]:
+    """Of each layer a picture of the strongest maps, three in a row, and their numbers."""
     with tempfile.TemporaryDirectory() as folder:
-        page = os.path.join(folder, "figure3.html")
-        run("figure", "3", TRAINED, "--out", page)
-        text = Path(page).read_text(encoding="utf-8")
-    found = re.findall(r'<h3>([^<]*)</h3><img class="filters"[^>]* src="([^"]*)"', text)
-    if len(found) < 2:
-        raise NumberError("limulus figure 3: there are no filters of two towers on its page")
-    return found[:2]  # of the filters; what training added comes after them
+        said = run("look", TRAINED, PHOTOGRAPH, "--png", folder, "--maps", str(MAPS))
+        found = {}
+        for path, numbers in re.findall(r"^(.*\.png): .*, the strongest first: (.*)$", said, re.M):
+            found[path.split(".")[-2]] = (uri(Path(path).read_bytes(), "png"),
+                                          [int(number) for number in numbers.split(", ")])
+        return found
+
+
+@functools.cache
+def filters_of_conv1() -> str:
+    """Figure 3: the filters, tower below tower."""
+    with tempfile.TemporaryDirectory() as folder:
+        picture = Path(folder, "figure3.png")
+        run("figure", "3", TRAINED, "--out", str(picture))
+        return uri(picture.read_bytes(), "png")
+
+
+@functools.cache
+def trained() -> tuple[dict, bytes]:
+    """The file of the trained convolutions (formats/safetensors.h): its header, and its values."""
+    data = (ROOT / TRAINED).read_bytes()
+    (size,) = struct.unpack("<Q", data[:8])
+    return json.loads(data[8:8 + size]), data[8 + size:]
+
+
+def weights(name: str, row: int) -> list[float]:
+    """One filter of a layer: bf16 is the upper half of a float."""
+    header, data = trained()
+    tensor = header[name]
+    if tensor["dtype"] != "BF16":
+        raise NumberError(f"{TRAINED}: {name} is {tensor['dtype']}, not BF16")
+    begin, end = tensor["data_offsets"]
+    count = (end - begin) // 2 // tensor["shape"][0]
+    halves = struct.unpack_from(f"<{count}H", data, begin + 2 * count * row)
+    return [struct.unpack("<f", struct.pack("<I", half << 16))[0] for half in halves]
 
 
 @functools.cache
@@ -79,16 +100,26 @@ def figure(panels: list[str], caption: str, kind: str = "") -> str:
 
 
 def photograph(words: str, kind: str = "") -> str:
-    return panel(uri((ROOT / PHOTOGRAPH).read_bytes(), "jpeg"), words, "A daisy: " + words, kind)
+    return panel(photograph_uri(), words, "A daisy: " + words, kind)
+
+
+def drawn_panel(view: tuple, inside: str, words: str, alt: str, kind: str = "") -> str:
+    """A panel whose picture is drawn: the part x, y, width and height of what is `inside`."""
+    box = " ".join(f"{number:g}" for number in view)
+    return (f'<div class="panel"><svg class="{kind}" role="img" viewBox="{box}">'
+            f"<title>{html.escape(alt)}</title>{inside}</svg><p>{words}</p></div>")
+
+
+def frame(x: float, y: float, side: float, kind: str) -> str:
+    return f'<rect class="{kind}" x="{x:g}" y="{y:g}" width="{side:g}" height="{side:g}"/>'
 
 
 def maps_panel(step: dict, words: str = "") -> str:
     name, (_, count, height, width) = step["name"], step["out"]
-    pictures = maps_of_layers()
-    if name not in pictures:
+    if name not in maps_of_layers():
         raise NumberError(f"{name}: `limulus look --png` made no picture of it")
     size = f"{MAPS} of {written(count)} maps of {height} x {width}"
-    return panel(pictures[name], f"{words}<strong>{name}</strong>: {size}",
+    return panel(maps_of_layers()[name][0], f"{words}<strong>{name}</strong>: {size}",
                  f"Nine feature maps of {name}", "maps")
 
 
@@ -106,12 +137,94 @@ CHANNELS = ('<svg width="0" height="0" style="position:absolute" aria-hidden="tr
     for at, name in enumerate(("red", "green", "blue"))) + "</svg>")
 
 
+def views() -> str:
+    """Crops, a mirror, and other light: the axes of the colours are those of the training set."""
+    crop = layers("alexnet")["input"]["width"]
+    last = SIDE - crop  # where a crop begins at most
+    left, right = (2, last - 2), (last - 2, 2)  # where the two crops begin: x, y
+    image = (f'<image id="views-photograph" href="{photograph_uri()}" width="{SIDE}" '
+             f'height="{SIDE}"/>')
+    again = '<use href="#views-photograph"/>'
+    mirrored = f'<g transform="translate({2 * right[0] + crop} 0) scale(-1 1)">{again}</g>'
+
+    a = (0.2, -0.3)  # in training drawn from N(0, 0.1), and a third one
+    normalization = json.loads(trained()[0]["__metadata__"]["normalization"])
+    axes = normalization["colour_axes"]  # p times the root of lambda
+    shift = [a[0] * x + a[1] * y for x, y in zip(*axes[:2])]
+    matrix = " ".join("0 " * i + "1 " + "0 " * (3 - i) + f"{value / 255:.4f}"
+                      for i, value in enumerate(shift)) + " 0 0 0 1 0"
+    lit = ('<filter id="views-light" x="0" y="0" width="1" height="1" '
+           f'color-interpolation-filters="sRGB"><feColorMatrix values="{matrix}"/></filter>'
+           f'<g filter="url(#views-light)">{again}</g>')
+    light = f"a = ({a[0]:g}, {a[1]:g}, 0)".replace("-", "−")
+    frames = frame(*left, crop, "v-first") + frame(*right, crop, "v-second")
+    panels = [
+        drawn_panel((0, 0, SIDE, SIDE), image + frames,
+                    f"{SIDE} x {SIDE} pixels, and two of the {(last + 1) ** 2} crops",
+                    "A daisy with two frames in it"),
+        drawn_panel((*left, crop, crop), again, "the orange crop",
+                    "The orange frame's part of the daisy"),
+        drawn_panel((*right, crop, crop), mirrored, "the blue crop, mirrored",
+                    "The blue frame's part of the daisy, mirrored"),
+        drawn_panel((*right, crop, crop), lit, f"other light: {light}",
+                    "The blue frame's part of the daisy, lighter and warmer"),
+    ]
+    levels = ", ".join(f"{value:+.0f}" for value in shift).replace("-", "−")
+    return figure(panels, "One photograph, as the network may see it in three passes. With the "
+                  f"covariance of the training photographs, this a adds {levels} to every pixel's "
+                  "red, green and blue (of 255); it is larger than most, so that it can be seen. "
+                  + source(), "four")
+
+
 def filters() -> str:
-    panels = [panel(picture, html.escape(words.replace("kernels", "filters")),
-                    "Filters of conv1 as small colour pictures. " + words, "maps")
-              for words, picture in filters_of_conv1()]
-    return figure(panels, "The filters of conv1 after training, each stretched to its own range of "
-                  "values: grey is where a filter is indifferent.", "wide")
+    groups = layers("alexnet")["conv2"]["groups"]
+    each = layers("alexnet")["conv1"]["out_channels"] // groups
+    words = f"Tower 0, filters 0 to {each - 1}; below it tower 1, filters {each} to {2 * each - 1}"
+    alt = "Filters of conv1 as small colour pictures. " + words
+    return figure([panel(filters_of_conv1(), words, alt, "maps")],
+                  "The filters of conv1 after training, each stretched to its own range of values: "
+                  "grey is where a filter is indifferent.", "wide")
+
+
+def coloured(w: list[float], side: int) -> str:
+    """A filter of three channels as cells, stretched to its own range."""
+    low, high = min(w), max(w)
+    level = [round(255 * (value - low) / (high - low)) for value in w]
+    cells = "".join(
+        f'<rect x="{i % side}" y="{i // side}" width="1" height="1" '
+        f'fill="rgb({level[i]},{level[side**2 + i]},{level[2 * side**2 + i]})"/>'
+        for i in range(side**2))
+    return f'<g shape-rendering="crispEdges">{cells}</g>'
+
+
+def unit(row: str, column: str) -> str:
+    """Window, filter and value of one place of conv1's strongest map."""
+    r, c = int(row), int(column)
+    n, (sheet, (best, *_)) = layers("alexnet")["conv1"], maps_of_layers()["conv1"]
+    side, size, shown = n["kernel"], n["out_width"], n["in_width"]
+    answer = json.loads(run("explain", "alexnet", "--checkpoint", TRAINED, "--layer", "conv1",
+                            "--element", f"{best},{r},{c}", "--image", PHOTOGRAPH, "--json"))
+    first = (SIDE - shown) // 2  # the network is shown the middle of the photograph
+    x, y = first + c * n["stride"], first + r * n["stride"]
+    image = f'<image href="{photograph_uri()}" width="{SIDE}" height="{SIDE}"/>'
+    sheet_side = 3 * size + 2  # nine maps, a pixel apart; the strongest is the first
+    maps_image = f'<image class="maps" href="{sheet}" width="{sheet_side}" height="{sheet_side}"/>'
+    panels = [
+        drawn_panel((first, first, shown, shown), image + frame(x, y, side, "v-first"),
+                    f"the photograph; the frame is the window, {side} x {side} pixels",
+                    "A daisy with a small frame in it"),
+        drawn_panel((x, y, side, side), f'<g class="maps">{image}</g>', "the window, magnified",
+                    "The pixels in the frame"),
+        drawn_panel((0, 0, side, side), coloured(weights("conv1.weight", best), side),
+                    f"filter {best} of conv1", "The filter's weights as colours"),
+        drawn_panel((0, 0, size, size), maps_image + frame(c - 1, r - 1, 3, "v-first"),
+                    f"its map; the frame is the sum, {answer['value']:.2f}",
+                    "The filter's map with a small frame in it"),
+    ]
+    products = len(answer["terms"]) - 1
+    return figure(panels, f"What the page shows when you point at row {r}, column {c} of a map of "
+                  f"conv1: {products} values of the window times {products} weights, and the bias, "
+                  "are one value. " + source(), "four")
 
 
 def steps_with_maps() -> list[dict]:
@@ -142,11 +255,22 @@ def maps(*layers: str) -> str:
                   + source(), "four" if len(layers) > 2 else "")
 
 
-PICTURES = {"photo": photo, "filters": filters, "seen": seen, "maps": maps}
+PICTURES = {"photo": photo, "views": views, "filters": filters, "seen": seen, "maps": maps,
+            "unit": unit}
+OF_THE_PROGRAM = ("filters", "seen", "maps", "unit")
+
+
+def missing(name: str) -> str:
+    what = (f"limulus figure 3 {TRAINED}" if name == "filters" else
+            f"limulus look {TRAINED} {PHOTOGRAPH} --png maps")
+    return figure([], "Here is a picture that the program makes. This site was built without it; "
+                  f"<code>{what}</code> shows the same.")
 
 
 def picture(words: str) -> str:
     name, *arguments = words.split()
     if name not in PICTURES:
         raise NumberError(f"{name}: the pictures are {', '.join(PICTURES)}")
+    if name in OF_THE_PROGRAM and not program():
+        return missing(name)
     return PICTURES[name](*arguments)

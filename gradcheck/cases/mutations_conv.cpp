@@ -205,7 +205,7 @@ std::vector<Mutation> conv_mutations() {
     right().conv2d_backward_bias(DType::f64, s, some.data(), db);
   };
   std::vector<Mutation> bank = {
-      {"conv2d-x-flipped", "dx with kernels flipped", "x", "flipped", plain(),
+      {"conv2d-x-flipped", "dx with filters flipped", "x", "flipped", plain(),
        input_of_weights([](const Conv2dShape& s, Values& w) { turn_taps(s, w.data()); })},
       {"conv2d-x-padding", "dx with a padding of P - 1", "x", "shifted", plain(),
        input_with([](Conv2dShape& s) { --s.window.h.pad, --s.window.w.pad; })},

@@ -155,7 +155,7 @@ void run_ladder(const LadderArguments& a) {
   const int threads = backend.threads();
 
   Rng rng(1);
-  Climb conv{"AlexNet's conv3, four images: 384 kernels of 256 x 3 x 3 on 13 x 13",
+  Climb conv{"AlexNet's conv3, four images: 384 filters of 256 x 3 x 3 on 13 x 13",
              "GFLOP/s",
              0,
              fma_peak(isa, 1, 0.2),

@@ -4,12 +4,13 @@
 //
 //   figure_race.cpp          1  training error of a network with ReLU and with tanh
 //   figure_architecture.cpp  2  the layers, to scale
-//   figure_kernels.cpp       3  the first convolution's kernels, tower by tower, and what differs
+//   figure_filters.cpp       3  the first convolution's filters, tower by tower, and what differs
 //   figure_answers.cpp       4  photographs with their likeliest classes and nearest neighbours
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "pages/html.h"
 #include "pages/plot.h"
 #include "training/relu_race.h"
 #include "training/report/neighbours.h"
@@ -40,7 +41,9 @@ std::string figure_architecture(const std::string& model, const std::vector<Walk
 
 // Figure 3. `start` is the same network as the run began with it (initial_model in trainer.h).
 // ValueError where it has no convolution.
-std::string figure_kernels(const TrainedModel& trained, Module& start, const std::string& command);
+std::string figure_filters(const TrainedModel& trained, Module& start, const std::string& command);
+// The filters alone, tower below tower. ValueError as above.
+html::Picture filters_picture(const TrainedModel& trained);
 
 // Figure 4.
 struct FigurePhotograph {

@@ -1,10 +1,10 @@
-// The first convolution's kernels as pictures.
+// The first convolution's filters as pictures.
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "pages/html.h"
-#include "training/report/kernel_grid.h"
+#include "training/report/filter_grid.h"
 #include "training/report/sections.h"
 
 namespace limulus::report {
@@ -19,17 +19,17 @@ std::string filters(const RunReport& run) {
   if (shape.rank() != 4 || shape.numel() == 0) {
     return html::paragraph(fmt::format("Weights of shape {} are no pictures.", shape.str()));
   }
-  const KernelGrid grid = kernel_grid(run.filters.to_doubles(), shape);
+  const FilterGrid grid = filter_grid(run.filters.to_doubles(), shape);
   const auto& p = grid.picture;
   std::string size = fmt::format("{}\xC3\x97{}\xC3\x97{}", shape[2], shape[3], shape[1]);
-  // A kernel of few pixels is enlarged more; the whole picture stays within the page.
+  // A filter of few pixels is enlarged more; the whole picture stays within the page.
   const int scale = std::clamp(1000 / p.width, 1, 8);
   std::string out = fmt::format(
       "<figure>\n<img class=\"filters\" style=\"width:{}px\" width=\"{}\" height=\"{}\" "
-      "alt=\"{} kernels of {} in a grid, row by row\" src=\"{}\">\n<figcaption>",
+      "alt=\"{} filters of {} in a grid, row by row\" src=\"{}\">\n<figcaption>",
       p.width * scale, p.width, p.height, grid.shown, size, html::png_uri(p));
   out += fmt::format(
-      "The {} kernels of the first convolution, {}, each stretched to its own range; {}.",
+      "The {} filters of the first convolution, {}, each stretched to its own range; {}.",
       grid.shown < shape[0] ? fmt::format("first {} of {}", grid.shown, shape[0])
                             : fmt::format("{}", shape[0]),
       size,
@@ -38,12 +38,12 @@ std::string filters(const RunReport& run) {
                       : "grey is the mean over its input channels");
   if (grid.broken > 0) {
     out += fmt::format(" Plain grey: {} with values that are not numbers.",
-                       html::count_of(grid.broken, "kernel", "kernels"));
+                       html::count_of(grid.broken, "filter", "filters"));
   }
   out +=
       " What to look for: stripes and edges at every angle, coarse and fine, and, with colour, "
       "soft spots of one colour beside its opposite. Krizhevsky et al. (2012, figure 3) show "
-      "them after 1.2 million photographs. A kernel that looks like noise has hardly moved from "
+      "them after 1.2 million photographs. A filter that looks like noise has hardly moved from "
       "its random start: with few images or few epochs most still do. Two that look alike do "
       "the same work twice.</figcaption>\n</figure>\n";
   return out;

@@ -113,7 +113,7 @@ std::string compare_page(const ComparedLook& a, const ComparedLook& b, const std
     sections += fmt::format("<section><h2>{}: {}</h2>\n{}</section>\n", name,
                             html::escape(layer.module->kind()), maps_of(layer, x, y));
   }
-  std::string body = "<div class=\"kernels sides\">\n" + answer(a) + answer(b) + "</div>\n";
+  std::string body = "<div class=\"towers sides\">\n" + answer(a) + answer(b) + "</div>\n";
   body += html::paragraph(
       "The bars are probabilities: softmax of the last layer. Below stands how alike the two are "
       "in each layer: the cosine between all of its values, 1 where they are the same but for a "

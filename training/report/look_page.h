@@ -25,6 +25,13 @@ std::string look_page(const TrainedModel& trained, const Look& look, const Image
 // strongest maps, and the places that the five pictures point at.
 std::string look_json(const TrainedModel& trained, const Look& look, const LookTitle& title);
 
+// A layer's maps, that with the largest value first.
+struct MapSummary {
+  std::int64_t channel;
+  float largest;
+};
+std::vector<MapSummary> strongest_maps(const SeenLayer& layer);
+
 // All maps of a layer as one grey picture, the strongest first: each between its least value
 // (black) and its largest (white); of `most` maps, if that is not 0. ValueError where the layer has
 // none.

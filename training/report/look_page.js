@@ -95,7 +95,7 @@ const lookReady = (async () => {
       return [...end.map((e) => 250 + (e - 250) * far), 255];
     };
   };
-  // Three maps as red, green and blue around a middle grey: for kernels and gradients of pixels.
+  // Three maps as red, green and blue around a middle grey: for filters and gradients of pixels.
   const coloured = (values, plane, channels, largest = Math.max(...extent(values).map(Math.abs))) =>
     (v, i) => [0, 1, 2].map((c) =>
       127.5 + 127.5 * v[i + (channels === 3 ? c : 0) * plane] / (largest || 1)).concat(255);
@@ -201,15 +201,15 @@ const lookReady = (async () => {
       `${zeros.toLocaleString("en")} of ${values.length.toLocaleString("en")} (${percent(zeros / values.length)}) are 0.`));
   };
 
-  const kernelOf = (l, k) => {  // of a first convolution: as a picture
+  const filterOf = (l, k) => {  // of a first convolution: as a picture
     const [C, FH, FW] = [l.in[0] / l.groups, l.window.h.kernel, l.window.w.kernel];
     const values = numbers.subarray(l.weight.at + k * C * FH * FW, l.weight.at + (k + 1) * C * FH * FW);
     return canvasOf(values, FH, FW, coloured(values, FH * FW, C));
   };
 
-  const mapButton = (l, index, { c, largest }, kernels) => {
+  const mapButton = (l, index, { c, largest }, filters) => {
     const [, H, W] = l.out, values = mapOf(l, c), pictures = el("span", { class: "pictures" });
-    if (kernels) pictures.append(kernelOf(l, c));
+    if (filters) pictures.append(filterOf(l, c));
     pictures.append(canvasOf(values, H, W, grey(values)));
     return el("button", { type: "button", class: "map", "data-map": c,
       "aria-label": `Map ${c}, largest value ${short(largest)}`,
@@ -232,15 +232,15 @@ const lookReady = (async () => {
     if (words) layerBody.append(el("p", { class: "formula" }, words));
     const order = strongest(l);
     if (l.out.length === 3) {
-      const kernels = index === 0 && l.kind === "Conv2d" && l.in[0] <= 3;
-      const best = el("div", { class: "maps" }, ...order.slice(0, 9).map((m) => mapButton(l, index, m, kernels)));
-      layerBody.append(el("p", { class: "note" }, kernels
-        ? "The nine maps with the largest values, each beside its kernel (grey is 0)."
+      const filters = index === 0 && l.kind === "Conv2d" && l.in[0] <= 3;
+      const best = el("div", { class: "maps" }, ...order.slice(0, 9).map((m) => mapButton(l, index, m, filters)));
+      layerBody.append(el("p", { class: "note" }, filters
+        ? "The nine maps with the largest values, each beside its filter (grey is 0)."
         : "The nine maps with the largest values. Black is a map's least value, white its largest."), best);
       if (order.length > 9) {
         const all = el("div", { class: "maps small" });
         layerBody.append(el("details", { ontoggle: (e) => {
-          if (e.target.open && !all.children.length) all.append(...order.map((m) => mapButton(l, index, m, kernels)));
+          if (e.target.open && !all.children.length) all.append(...order.map((m) => mapButton(l, index, m, filters)));
         } }, el("summary", {}, `All ${order.length} maps`), all));
       }
     } else {
@@ -306,7 +306,7 @@ const lookReady = (async () => {
       el("th", { class: "text" }, told.terms.length > shown.length ? "the largest terms" : "term"), el("th", {}, "numbers"), el("th", {}, "value"))), body));
   };
 
-  // Window x kernel = products, for the map of the layer before that contributes most.
+  // Window x filter = products, for the map of the layer before that contributes most.
   const patches = (l, told, k) => {
     if (l.kind !== "Conv2d") return "";
     const FH = l.window.h.kernel, FW = l.window.w.kernel, by = new Map();
@@ -322,7 +322,7 @@ const lookReady = (async () => {
       return el("div", { class: "patch" }, canvasOf(p.x, FH, FW, signed(p.x)), el("span", {}, "\u00D7"),
         canvasOf(p.w, FH, FW, signed(p.w)), el("span", {}, "="), canvasOf(products, FH, FW, signed(products)),
         el("span", { class: "size" }, `map ${told.group * told.channels + p.c}: ${short(p.sum)}`));
-    }), el("figcaption", {}, "The window, the kernel and their products, tap by tap, for the three maps of the layer before " +
+    }), el("figcaption", {}, "The window, the filter and their products, tap by tap, for the three maps of the layer before " +
       "that contribute most. Orange is above 0, blue below."));
   };
 

@@ -18,23 +18,6 @@
 namespace limulus {
 namespace {
 
-struct MapSummary {
-  std::int64_t channel;
-  float largest;
-};
-
-// A layer's maps, that with the largest value first.
-std::vector<MapSummary> strongest_maps(const SeenLayer& layer) {
-  const std::vector<float> y = floats_of(layer.y);
-  const std::int64_t maps = layer.y.size(1), plane = layer.y.numel() / maps;
-  std::vector<MapSummary> order;
-  for (std::int64_t c = 0; c < maps; ++c)
-    order.push_back({c, *std::max_element(y.begin() + c * plane, y.begin() + (c + 1) * plane)});
-  std::stable_sort(order.begin(), order.end(),
-                   [](const MapSummary& a, const MapSummary& b) { return a.largest > b.largest; });
-  return order;
-}
-
 // The middle of a map's largest value, in pixels of the network's square.
 Json peak_of(const PlaceMap& map, double first, double step) {
   const auto plane = static_cast<std::size_t>(map.height * map.width);
@@ -83,6 +66,17 @@ Json neighbours_json(const TrainedModel& trained, const Neighbours& found, bool 
                {"nearest", nearest}};
   if (!found.note.empty()) json["note"] = found.note;
   return json;
+}
+
+std::vector<MapSummary> strongest_maps(const SeenLayer& layer) {
+  const std::vector<float> y = floats_of(layer.y);
+  const std::int64_t maps = layer.y.size(1), plane = layer.y.numel() / maps;
+  std::vector<MapSummary> order;
+  for (std::int64_t c = 0; c < maps; ++c)
+    order.push_back({c, *std::max_element(y.begin() + c * plane, y.begin() + (c + 1) * plane)});
+  std::stable_sort(order.begin(), order.end(),
+                   [](const MapSummary& a, const MapSummary& b) { return a.largest > b.largest; });
+  return order;
 }
 
 Image map_sheet(const SeenLayer& layer, std::int64_t most) {

@@ -1,5 +1,5 @@
 #pragma once
-// Kernels as pictures, side by side.
+// Filters as pictures, side by side.
 #include <cstdint>
 #include <vector>
 
@@ -8,16 +8,16 @@
 
 namespace limulus::report {
 
-struct KernelGrid {
+struct FilterGrid {
   html::Picture picture;
   std::int64_t shown = 0,
                broken = 0;  // broken: with values that are not numbers, drawn in plain grey
 };
 
-// Kernels w [K, C, fh, fw], row by row, the first 512 of them; 0 columns: as many as make it half
-// as wide again as it is high. Each kernel is stretched to its own range: w -> 255 (w - min) / (max
+// Filters w [K, C, fh, fw], row by row, the first 512 of them; 0 columns: as many as make it half
+// as wide again as it is high. Each filter is stretched to its own range: w -> 255 (w - min) / (max
 // - min). Three channels are red, green and blue; otherwise grey, the mean over the channels.
 // Between them is nothing (transparent).
-KernelGrid kernel_grid(const std::vector<double>& w, const Shape& shape, std::int64_t columns = 0);
+FilterGrid filter_grid(const std::vector<double>& w, const Shape& shape, std::int64_t columns = 0);
 
 }  // namespace limulus::report

@@ -1,4 +1,4 @@
-#include "training/report/kernel_measures.h"
+#include "training/report/filter_measures.h"
 
 #include <algorithm>
 #include <cmath>
@@ -33,9 +33,9 @@ double colour_of(const double* w, std::int64_t channels, std::int64_t area) {
 
 }  // namespace
 
-KernelMeasures measure_kernel(const double* w, std::int64_t channels, std::int64_t rows,
+FilterMeasures measure_filter(const double* w, std::int64_t channels, std::int64_t rows,
                               std::int64_t columns) {
-  KernelMeasures m;
+  FilterMeasures m;
   const std::int64_t area = rows * columns;
   if (!std::all_of(w, w + channels * area, [](double v) { return std::isfinite(v); })) return m;
   m.colour = colour_of(w, channels, area);

@@ -1,16 +1,16 @@
 #pragma once
-// What can be measured of a first convolution's kernel, so that "colourful" and "an edge" are
+// What can be measured of a first convolution's filter, so that "colourful" and "an edge" are
 // numbers.
 #include <cstdint>
 #include <vector>
 
 namespace limulus {
 
-struct KernelMeasures {
-  // The part of the kernel's energy (its sum of squares) that is colour, 0 to 1: what is left when
+struct FilterMeasures {
+  // The part of the filter's energy (its sum of squares) that is colour, 0 to 1: what is left when
   // the mean of the three channels, its grey part, is taken from each.
   //     colour = 1 - 3 sum over pixels of mean^2 / sum of w^2
-  // A grey kernel has 0; independent noise in three channels 2/3.
+  // A grey filter has 0; independent noise in three channels 2/3.
   double colour = 0;
   // How much it has one direction, 0 to 1. With the slopes g_x, g_y of each channel from pixel to
   // pixel,
@@ -23,9 +23,9 @@ struct KernelMeasures {
   double angle = 0;
 };
 
-// w [channels, rows, columns]. All measures are 0 for a kernel that is zero or has values that are
+// w [channels, rows, columns]. All measures are 0 for a filter that is zero or has values that are
 // not numbers.
-KernelMeasures measure_kernel(const double* w, std::int64_t channels, std::int64_t rows,
+FilterMeasures measure_filter(const double* w, std::int64_t channels, std::int64_t rows,
                               std::int64_t columns);
 
 // A permutation test: `tries` times, from `seed`, a and b together are divided at random into two

@@ -1,4 +1,4 @@
-#include "training/report/kernel_grid.h"
+#include "training/report/filter_grid.h"
 
 #include <algorithm>
 #include <cmath>
@@ -22,10 +22,10 @@ std::int64_t columns_for(std::int64_t count) {
 
 }  // namespace
 
-KernelGrid kernel_grid(const std::vector<double>& w, const Shape& shape, std::int64_t columns) {
+FilterGrid filter_grid(const std::vector<double>& w, const Shape& shape, std::int64_t columns) {
   const std::int64_t channels = shape[1], rows = shape[2], cols = shape[3];
   const bool colour = channels == 3;
-  KernelGrid grid;
+  FilterGrid grid;
   grid.shown = std::min(shape[0], kMostFilters);
   if (columns <= 0) columns = columns_for(grid.shown);
   columns = std::min(columns, grid.shown);
@@ -41,11 +41,11 @@ KernelGrid kernel_grid(const std::vector<double>& w, const Shape& shape, std::in
     for (std::int64_t c = 0; c < 3; ++c) {
       for (std::int64_t i = 0; i < area; ++i) {
         double& v = values[static_cast<std::size_t>(c * area + i)];
-        const double* kernel = w.data() + k * channels * area;
+        const double* filter = w.data() + k * channels * area;
         if (colour) {
-          v = kernel[c * area + i];
+          v = filter[c * area + i];
         } else {
-          for (std::int64_t j = 0; j < channels; ++j) v += kernel[j * area + i];
+          for (std::int64_t j = 0; j < channels; ++j) v += filter[j * area + i];
         }
       }
     }

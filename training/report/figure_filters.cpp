@@ -1,6 +1,6 @@
-// Figure 3: the first convolution's kernels by tower. The paper's two towers came to share the work
-// by themselves: the kernels of one were largely without colour, those of the other largely
-// coloured (section 6.1). Here that is measured, and beside the kernels stands what training added
+// Figure 3: the first convolution's filters by tower. The paper's two towers came to share the work
+// by themselves: the filters of one were largely without colour, those of the other largely
+// coloured (section 6.1). Here that is measured, and beside the filters stands what training added
 // to the start.
 #include <fmt/format.h>
 
@@ -12,8 +12,8 @@
 #include "layers/conv2d.h"
 #include "pages/html.h"
 #include "training/report/figures.h"
-#include "training/report/kernel_grid.h"
-#include "training/report/kernel_measures.h"
+#include "training/report/filter_grid.h"
+#include "training/report/filter_measures.h"
 
 namespace limulus {
 namespace {
@@ -21,7 +21,7 @@ namespace {
 struct Tower {
   std::string name;
   std::vector<double> w;  // [K, C, fh, fw]
-  std::int64_t kernels = 0;
+  std::int64_t filters = 0;
 };
 
 struct FirstLayer {
@@ -46,19 +46,19 @@ FirstLayer first_layer(Module& model, const std::string& name) {
       groups = conv->options.groups;
   });
   if (firsts.empty())
-    throw ValueError(fmt::format("figure: {} has no convolution, and so no kernels to draw", name));
+    throw ValueError(fmt::format("figure: {} has no convolution, and so no filters to draw", name));
   const Shape shape = firsts[0]->weight.shape();
   first.channels = shape[1];
   first.rows = shape[2];
   first.columns = shape[3];
   std::int64_t number = 0;
-  const auto add = [&](std::vector<double> w, std::int64_t kernels, std::size_t towers) {
+  const auto add = [&](std::vector<double> w, std::int64_t filters, std::size_t towers) {
     first.towers.push_back({towers > 1
-                                ? fmt::format("Tower {}: kernels {} to {}", first.towers.size() + 1,
-                                              number, number + kernels - 1)
-                                : fmt::format("All {} kernels", kernels),
-                            std::move(w), kernels});
-    number += kernels;
+                                ? fmt::format("Tower {}: filters {} to {}", first.towers.size(),
+                                              number, number + filters - 1)
+                                : fmt::format("All {} filters", filters),
+                            std::move(w), filters});
+    number += filters;
   };
   if (firsts.size() > 1) {
     for (const Conv2d* conv : firsts)
@@ -89,29 +89,33 @@ double product(const FirstLayer& a, const FirstLayer& b) {
   return sum;
 }
 
+// The paper's three rows of 16 a tower; fewer columns where there are fewer filters.
+html::Picture grid_of(const FirstLayer& first, const Tower& tower) {
+  return report::filter_grid(tower.w, {tower.filters, first.channels, first.rows, first.columns},
+                             tower.filters % 16 == 0 ? 16 : 0)
+      .picture;
+}
+
 std::string pictures(const FirstLayer& first, const char* what) {
-  std::string out = "<div class=\"kernels\">\n";
+  std::string out = "<div class=\"towers\">\n";
   for (const Tower& tower : first.towers) {
-    // The paper's three rows of 16 a tower; fewer columns where there are fewer kernels.
-    const report::KernelGrid grid =
-        report::kernel_grid(tower.w, {tower.kernels, first.channels, first.rows, first.columns},
-                            tower.kernels % 16 == 0 ? 16 : 0);
+    const html::Picture grid = grid_of(first, tower);
     out += fmt::format(
         "<figure><h3>{0}</h3><img class=\"filters\" width=\"{1}\" height=\"{2}\" alt=\"{3}, {0}\" "
         "src=\"{4}\"></figure>\n",
-        tower.name, grid.picture.width, grid.picture.height, what, html::png_uri(grid.picture));
+        tower.name, grid.width, grid.height, what, html::png_uri(grid));
   }
   return out + "</div>\n";
 }
 
-// ---- what is measured, kernel by kernel ---------------------------------------------------------
+// ---- what is measured, filter by filter ---------------------------------------------------------
 
 using Values = std::vector<double>;
 
-std::vector<KernelMeasures> measured(const FirstLayer& first, const Tower& tower) {
-  std::vector<KernelMeasures> all;
-  for (std::int64_t k = 0; k < tower.kernels; ++k)
-    all.push_back(measure_kernel(tower.w.data() + k * first.area(), first.channels, first.rows,
+std::vector<FilterMeasures> measured(const FirstLayer& first, const Tower& tower) {
+  std::vector<FilterMeasures> all;
+  for (std::int64_t k = 0; k < tower.filters; ++k)
+    all.push_back(measure_filter(tower.w.data() + k * first.area(), first.channels, first.rows,
                                  first.columns));
   return all;
 }
@@ -124,17 +128,17 @@ double mean(const Values& values) {
 
 struct Measure {
   const char* name;
-  double (*value)(const KernelMeasures& m);
+  double (*value)(const FilterMeasures& m);
 };
 
-// The share in each quarter of the half circle, of the kernels whose direction is clear.
+// The share in each quarter of the half circle, of the filters whose direction is clear.
 std::string directions(const FirstLayer& first, const char* what) {
   constexpr double kClear = 0.3;
   std::string rows;
   for (const Tower& tower : first.towers) {
     std::array<int, 4> counts{};
     int clear = 0;
-    for (const KernelMeasures& m : measured(first, tower)) {
+    for (const FilterMeasures& m : measured(first, tower)) {
       if (m.coherence < kClear) continue;
       ++clear;
       ++counts.at(static_cast<std::size_t>(std::fmod(m.angle + 22.5, 180) / 45));
@@ -142,7 +146,7 @@ std::string directions(const FirstLayer& first, const char* what) {
     rows += fmt::format(
         "<tr><th scope=\"row\">{}</th><td>{} of {}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>"
         "</tr>\n",
-        tower.name, clear, tower.kernels, counts[0], counts[1], counts[2], counts[3]);
+        tower.name, clear, tower.filters, counts[0], counts[1], counts[2], counts[3]);
   }
   return html::scroll_box(
       "Directions",
@@ -156,19 +160,19 @@ std::string directions(const FirstLayer& first, const char* what) {
 
 std::string comparison(const FirstLayer& w, const FirstLayer& start, const FirstLayer& change) {
   constexpr Measure measures[] = {
-      {"colour", [](const KernelMeasures& m) { return m.colour; }},
-      {"coherence", [](const KernelMeasures& m) { return m.coherence; }}};
+      {"colour", [](const FilterMeasures& m) { return m.colour; }},
+      {"coherence", [](const FilterMeasures& m) { return m.coherence; }}};
   std::string rows, head;
   const bool two = w.towers.size() == 2;
   for (const Measure& measure : measures) {
     if (w.channels != 3 && std::string(measure.name) == "colour") continue;
-    for (const auto& [layer, what] : {std::pair{&w, "w, the kernels"},
+    for (const auto& [layer, what] : {std::pair{&w, "w, the filters"},
                                       {&change, "w - w<sub>0</sub>, what was learned"},
                                       {&start, "w<sub>0</sub>, the start"}}) {
       std::vector<Values> of;
       for (const Tower& tower : layer->towers) {
         Values& values = of.emplace_back();
-        for (const KernelMeasures& m : measured(*layer, tower)) values.push_back(measure.value(m));
+        for (const FilterMeasures& m : measured(*layer, tower)) values.push_back(measure.value(m));
       }
       rows += fmt::format("<tr><th scope=\"row\">{} of {}</th>", measure.name, what);
       for (const Values& values : of)
@@ -181,47 +185,47 @@ std::string comparison(const FirstLayer& w, const FirstLayer& start, const First
   }
   for (std::size_t t = 0; t < w.towers.size(); ++t)
     head += fmt::format("<th scope=\"col\">{}</th>",
-                        w.towers.size() > 1 ? fmt::format("tower {}", t + 1) : "mean");
+                        w.towers.size() > 1 ? fmt::format("tower {}", t) : "mean");
   if (two) head += "<th scope=\"col\">difference</th><th scope=\"col\">by chance</th>";
   return html::scroll_box("Measures",
                           fmt::format("<table class=\"numbers\"><thead><tr><th scope=\"col\">mean "
-                                      "over the kernels</th>{}</tr></thead>\n<tbody>\n{}</tbody>"
+                                      "over the filters</th>{}</tr></thead>\n<tbody>\n{}</tbody>"
                                       "</table>",
                                       head, rows));
 }
 
 std::string explanation(const FirstLayer& w) {
   std::string out =
-      "<p>Two numbers are measured for each kernel. <strong>Colour</strong> is the part of its sum "
+      "<p>Two numbers are measured for each filter. <strong>Colour</strong> is the part of its sum "
       "of "
       "squares that is left when its grey part, the mean of the three channels, is taken away: 0 "
-      "for a grey kernel, about 2/3 for noise. <strong>Coherence</strong> says how much it has one "
+      "for a grey filter, about 2/3 for noise. <strong>Coherence</strong> says how much it has one "
       "direction: 1 for an edge or stripes, near 0 for a round spot or noise.</p>\n";
   if (w.towers.size() == 2)
     out +=
-        "<p>In the paper the kernels of the first tower became largely grey, those of the second "
+        "<p>In the paper the filters of the first tower became largely grey, those of the second "
         "largely coloured, in every run anew. \xE2\x80\x9C"
-        "By chance\xE2\x80\x9D is how often two groups that are drawn at random from all kernels "
+        "By chance\xE2\x80\x9D is how often two groups that are drawn at random from all filters "
         "differ as much as the towers do, of 10,000 draws. Where it is some percent or more, no "
         "difference between the towers has been shown.</p>\n";
   return out;
 }
 
-// How far the kernels have come from their start, in words.
+// How far the filters have come from their start, in words.
 std::string change_in_words(const FirstLayer& w, const FirstLayer& start, const FirstLayer& change,
                             std::uint64_t seed) {
   const double was = std::sqrt(product(start, start)), is = std::sqrt(product(w, w)),
                moved = std::sqrt(product(change, change));
   const double cosine = was > 0 && is > 0 ? product(w, start) / (was * is) : 0;
   std::string out = fmt::format(
-      "<p>The start w<sub>0</sub> is drawn again from the run\xE2\x80\x99s seed, {}. All kernels "
+      "<p>The start w<sub>0</sub> is drawn again from the run\xE2\x80\x99s seed, {}. All filters "
       "together have the length {} now and had {} then; what was added has {}, which is {} of the "
       "start. The cosine between w and w<sub>0</sub> is {}.",
       seed, html::number(is, 3), html::number(was, 3), fmt::format("{:.2g}", moved),
       fmt::format("{:.2g}%", was > 0 ? 100 * moved / was : 0), html::number(cosine, 3));
   if (cosine > 0.9)
     out +=
-        " So the kernels are still mostly what they were drawn as, and their noise is the "
+        " So the filters are still mostly what they were drawn as, and their noise is the "
         "start\xE2\x80"
         "\x99s. What training added can be seen in the difference alone:</p>\n";
   else if (std::abs(cosine) < 0.1)
@@ -236,19 +240,33 @@ std::string change_in_words(const FirstLayer& w, const FirstLayer& start, const 
 
 }  // namespace
 
-std::string figure_kernels(const TrainedModel& trained, Module& start, const std::string& command) {
+html::Picture filters_picture(const TrainedModel& trained) {
+  constexpr int kApart = 5;  // rows of pixels between towers; filters are one apart
+  const FirstLayer first = first_layer(*trained.model, trained.config.model);
+  html::Picture all{.width = 0, .height = -kApart, .channels = 4, .values = {}};
+  for (const Tower& tower : first.towers) {  // towers have equally many filters, so one width
+    const html::Picture grid = grid_of(first, tower);
+    if (all.height > 0) all.values.resize(all.values.size() + std::size_t{kApart} * 4 * grid.width);
+    all.values.insert(all.values.end(), grid.values.begin(), grid.values.end());
+    all.width = grid.width;
+    all.height += kApart + grid.height;
+  }
+  return all;
+}
+
+std::string figure_filters(const TrainedModel& trained, Module& start, const std::string& command) {
   const FirstLayer w = first_layer(*trained.model, trained.config.model);
   const FirstLayer drawn = first_layer(start, trained.config.model);
   const FirstLayer change = minus(w, drawn);
   const std::string size = fmt::format("{}\xC3\x97{}\xC3\x97{}", w.rows, w.columns, w.channels);
-  std::int64_t kernels = 0;
-  for (const Tower& tower : w.towers) kernels += tower.kernels;
+  std::int64_t filters = 0;
+  for (const Tower& tower : w.towers) filters += tower.filters;
   std::string body = fmt::format(
-      "<p>The {} kernels of the first convolution of {}, {} each. Every kernel is stretched to its "
+      "<p>The {} filters of the first convolution of {}, {} each. Every filter is stretched to its "
       "own range{}.</p>\n",
-      kernels, html::escape(trained.config.model), size,
+      filters, html::escape(trained.config.model), size,
       w.channels == 3 ? "; red, green and blue are the weights of the three colours" : "");
-  body += pictures(w, "Kernels");
+  body += pictures(w, "Filters");
   body += "<section><h2>What training added: w - w<sub>0</sub></h2>\n" +
           change_in_words(w, drawn, change, trained.config.seed) +
           pictures(change, "What was added") + "</section>\n";
@@ -257,7 +275,7 @@ std::string figure_kernels(const TrainedModel& trained, Module& start, const std
                   w.towers.size() > 1 ? "What differs between the towers" : "What they are like") +
       explanation(w) + comparison(w, drawn, change) + directions(w, "w") +
       directions(change, "w - w<sub>0</sub>") + "</section>\n";
-  return figure_page(fmt::format("Figure 3: {} kernels of {}", kernels, size), body, command);
+  return figure_page(fmt::format("Figure 3: {} filters of {}", filters, size), body, command);
 }
 
 }  // namespace limulus
