@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import GradeError, kernels
+from . import GradeError, kernels, ranks
 from .assignment import Assignment, Test
 from .build import Builder, Compiled
 from .limulus import Judge
@@ -120,9 +120,14 @@ class Grading:
         inputs = self.judge.make(test.case, self.a.seed(test))
         answers = self.builder.work / "answers"
         files = self.kernels_of(test, replaced)
+        sandbox = self.builder.sandbox
         with kernels.copied(self.builder, folder, files) if files else nullcontext(folder) as box:
-            outcome = self.builder.sandbox.run(kernels.command(test.tool), box, limits,
-                                               stdin=inputs, results=answers)
+            if test.ranks:
+                outcome = ranks.run(sandbox, self.judge.program, box, limits, test.ranks, inputs,
+                                    answers)
+            else:
+                outcome = sandbox.run(kernels.command(test.tool), box, limits, stdin=inputs,
+                                      results=answers)
         counted = kernels.bytes_read(outcome.output) if test.tool else None
         try:
             verdict = json.loads(self.judge.check(test.case, inputs, answers, counted))
@@ -165,7 +170,7 @@ class Grading:
             message = message.partition("\n")[0] + "\nit threw an exception"
         elif kind == "missing":
             trouble = outcome.trouble(limits) or "the program ended before the function returned"
-            message += trouble
+            message += outcome.who + trouble
         lines = [message] if message else []
         if replaced:
             lines.append(

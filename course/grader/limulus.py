@@ -14,7 +14,8 @@ from .store import cache_folder, digest, place
 
 JUDGE_SECONDS = 60
 # Of common/, what a judge is made of.
-PARTS = ("CMakeLists.txt", "judge*.*", "arrays.*", "shared_arrays.h")
+PARTS = ("CMakeLists.txt", "judge*.*", "arrays.*", "shared_arrays.h", "channel.h", "course.h",
+         "rank.h")
 
 
 def prefix() -> Path:
@@ -67,7 +68,8 @@ class Judge:
         self.version = version(self.limulus)
         sources = sorted([
             *(p for part in PARTS for p in common_folder().glob(part)),
-            *(a.folder / "tests").glob("judge*.*")
+            *(a.folder / "tests").glob("judge*.*"),
+            *(a.folder / name for name in a.sources)
         ])
         key = digest(*(p.read_bytes() for p in sources), str(self.limulus), self.version,
                      compiler_version())

@@ -118,7 +118,7 @@ STAFF_ONLY = {
 
 
 def folder_name(a: Assignment) -> str:
-    return f"{a.id}-{a.title.lower().replace(' ', '-')}"
+    return f"{a.id}-{re.sub(r'[^a-z0-9]+', '-', a.title.lower()).strip('-')}"
 
 
 def write(a: Assignment, folder: Path) -> Path:
