@@ -56,6 +56,7 @@ int check(const Case& c, const std::string& inputs, const std::string& results,
       if (answer.has("not written")) return verdict("not written", answer.text("not written"));
       if (answer.has("error") && !call.has("may throw"))
         return verdict("error", where + answer.text("error"));
+      if (answer.has("ended")) return verdict("missing", where + answer.text("ended"));
       if (answer.has("stuck")) return verdict("wrong", where + answer.text("stuck"));
       if (!counted.empty()) answer.put("bytes read", std::strtoll(counted.c_str(), nullptr, 10));
       c.check(call, answer);

@@ -20,7 +20,7 @@ namespace {
 constexpr std::uint64_t kLongest = std::uint64_t{1} << 20;    // values of a message
 constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 26;  // of results, and of all that waits
 
-struct Ended {};  // a rank's process has
+struct Ended {};  // the process at the other end of a socket has
 
 // Why a call came to nothing; `kind` as the record of results has it.
 struct Trouble {
@@ -106,8 +106,15 @@ class Round {  // one call
     std::ostringstream text;
     mine.write(text);
     const Parcel parcel = {'C', 0, text.str().size()};
-    write_all(members_[r].socket, &parcel, sizeof parcel);
-    write_all(members_[r].socket, text.str().data(), text.str().size());
+    tell(r, parcel, text.str().data(), text.str().size());
+  }
+  // A rank that has ended is noticed where it is listened to.
+  void tell(std::size_t r, const Parcel& parcel, const void* bytes, std::size_t count) {
+    try {
+      write_all(members_[r].socket, &parcel, sizeof parcel);
+      write_all(members_[r].socket, bytes, count);
+    } catch (const Ended&) {
+    }
   }
 
   bool all_returned() const {
@@ -133,9 +140,16 @@ class Round {  // one call
   void listen(Record& out) {
     std::vector<pollfd> polled;
     for (const Member& m : members_) polled.push_back({m.socket, POLLIN, 0});
-    if (poll(polled.data(), polled.size(), -1) < 0) throw Ended();
+    if (poll(polled.data(), polled.size(), -1) < 0) throw std::runtime_error("judge: poll failed");
     for (std::size_t r = 0; r < ranks_; ++r)
-      if (polled[r].revents != 0) serve(r, out);
+      if (polled[r].revents != 0) listen_to(r, out);
+  }
+  void listen_to(std::size_t r, Record& out) {
+    try {
+      serve(r, out);
+    } catch (const Ended&) {
+      throw Trouble{"ended", rank_name(r) + ": "};
+    }
   }
 
   void serve(std::size_t r, Record& out) {
@@ -184,8 +198,7 @@ class Round {  // one call
     waiting_ -= (message.size() + 1) * sizeof(float);
     const Parcel parcel = {'M', m.waits_for, message.size()};
     m.waits_for = -1;
-    write_all(m.socket, &parcel, sizeof parcel);
-    write_all(m.socket, message.data(), message.size() * sizeof(float));
+    tell(r, parcel, message.data(), message.size() * sizeof(float));
   }
 
   void finish(std::size_t r, std::uint64_t count, Record& out) {
@@ -219,13 +232,10 @@ void route(const std::string& inputs, const std::string& results,
   std::ofstream out(results, std::ios::binary);
   if (!in || !out) throw std::runtime_error("judge: the files cannot be opened");
   signal(SIGPIPE, SIG_IGN);  // a rank that has ended is told of by what write() returns
-  try {
-    for (Record call; call.read(in);) {
-      const Record answer = Round(call, channels).results();
-      answer.write(out);
-      if (!answer.has("values")) break;  // some ranks wait for ever: nothing can be asked of them
-    }
-  } catch (const Ended&) {
+  for (Record call; call.read(in);) {
+    const Record answer = Round(call, channels).results();
+    answer.write(out);
+    if (!answer.has("values")) break;  // some ranks wait for ever: nothing can be asked of them
   }
 }
 

@@ -19,7 +19,7 @@ from .store import cache_folder, digest, place
 
 COMPILER = os.environ.get("CXX", "g++")
 FLAGS = [
-    "-std=c++20", "-O1", "-g", "-pipe", "-Wall", "-Wextra", "-Wno-unused-parameter",
+    "-std=c++20", "-O1", "-pipe", "-Wall", "-Wextra", "-Wno-unused-parameter",
     "-Wno-missing-field-initializers", "-ffp-contract=off", "-fno-diagnostics-color",
     "-D_GLIBCXX_ASSERTIONS"
 ]  # std::span and std::vector check their indices
@@ -153,23 +153,31 @@ class Builder:
         sources = [source for source in sources if source.exists() or program != "kernel"]
         if program == "runner":
             sources.append(common_folder() / "rank.cpp")
-        seen = b"".join(p.read_bytes() for p in sources) + b"".join(self.headers().values())
-        kept = cache_folder() / (f"{program}-"
-                                 f"{digest(seen, compiler_version(), ' '.join(self.flags))}")
+        return [self.ours(source) for source in sources]
+
+    def ours(self, source: Path) -> Path:
+        """The object of a file of ours. What is in common/ knows no assignment, and is compiled
+        once for all of them."""
+        common = source.parent == common_folder()
+        headers = {
+            name: data for name, data in self.headers().items() if name.startswith("common/")
+            or not common
+        }
+        kept = cache_folder() / ("ours-" + digest(
+            source.read_bytes(), *(part for item in headers.items() for part in item),
+            compiler_version(), " ".join(self.flags)))
         if not kept.exists():
             finished = Path(tempfile.mkdtemp(dir=cache_folder(), prefix="new-"))
-            for number, source in enumerate(sources):
-                folders = {str(Path(name).parent) for name in self.a.sources}
-                run_or_fail([
-                    COMPILER, *self.flags, f"-I{common_folder()}", *(f"-I{self.a.folder / f}"
-                                                                     for f in sorted(folders)),
-                    "-c",
-                    str(source), "-o",
-                    str(finished / f"{number}.o")
-                ], f"the program '{program}'")
+            folders = sorted({str(Path(name).parent) for name in self.a.sources})
+            run_or_fail([
+                COMPILER, *self.flags, f"-I{common_folder()}",
+                *([] if common else [f"-I{self.a.folder / folder}" for folder in folders]), "-c",
+                str(source), "-o",
+                str(finished / "object.o")
+            ], f"{source.name}")
             place(finished, kept)
             shutil.rmtree(finished, ignore_errors=True)
-        return sorted(kept.glob("*.o"))
+        return kept / "object.o"
 
     def link(self, objects: list[Path], complete: bool,
              program: str = "runner") -> tuple[Path | None, str]:
@@ -210,7 +218,7 @@ class Builder:
     def link_ours(self, program: str) -> Path:
         """The program with no function of a submission: always the same, and kept."""
         objects = self.trusted(program)
-        kept = cache_folder() / f"{objects[0].parent.name}-alone"
+        kept = cache_folder() / ("alone-" + digest(*(made.parent.name for made in objects)))
         if not kept.exists():
             finished = Path(tempfile.mkdtemp(dir=cache_folder(), prefix="new-"))
             (finished / "missing.cpp").write_text(stand_ins(objects))

@@ -62,7 +62,8 @@ def version(folder: Path) -> str:
 
 class Judge:
     """Makes inputs and verdicts. `program` is trusted; the files that it checks are not."""
-    def __init__(self, a: Assignment):
+    def __init__(self, a: Assignment, ready: bool = True):
+        """`ready`: built now, where it is not there."""
         self.a = a
         self.limulus = prefix()
         self.version = version(self.limulus)
@@ -75,26 +76,8 @@ class Judge:
                      compiler_version())
         self.program = cache_folder() / f"judge-{a.id}-{key}" / "judge"
         self.inputs = self.program.parent
-        if not self.program.exists():
-            self.build()
-
-    def build(self):
-        if not shutil.which("cmake"):
-            raise GradeError("cmake is missing: it builds the judge, once. Install cmake")
-        print(f"grade: building the judge of {self.a.id}, once on this machine", file=sys.stderr,
-              flush=True)
-        with tempfile.TemporaryDirectory() as scratch:
-            generator = ["-G", "Ninja"] if shutil.which("ninja") else []
-            run_or_fail([
-                "cmake", "-S",
-                str(common_folder()), "-B", scratch, *generator,
-                f"-DCOURSE_TESTS={self.a.folder / 'tests'}", f"-DCMAKE_PREFIX_PATH={self.limulus}"
-            ], "the judge")
-            run_or_fail(["cmake", "--build", scratch, "--parallel"], "the judge")
-            finished = Path(tempfile.mkdtemp(dir=cache_folder(), prefix="new-"))
-            shutil.copy2(Path(scratch) / "judge", finished / "judge")
-            place(finished, self.program.parent)
-            shutil.rmtree(finished, ignore_errors=True)
+        if ready:
+            build([self])
 
     def run(self, *words: str) -> str:
         code, output, messages = run_trusted(
@@ -121,3 +104,29 @@ class Judge:
         """`counted`: bytes that kernels have read from global memory, where that is a matter."""
         more = [] if counted is None else [str(counted)]
         return self.run("check", case, str(inputs), str(results), *more)
+
+
+def build(judges: list[Judge]):
+    """Those that are not there yet, all at once: most of the work is the same for each."""
+    judges = [judge for judge in judges if not judge.program.exists()]
+    if not judges:
+        return
+    if not shutil.which("cmake"):
+        raise GradeError("cmake is missing: it builds the judge, once. Install cmake")
+    names = ", ".join(judge.a.id for judge in judges)
+    print(f"grade: building the judge of {names}, once on this machine", file=sys.stderr,
+          flush=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        generator = ["-G", "Ninja"] if shutil.which("ninja") else []
+        tests = ";".join(str(judge.a.folder / "tests") for judge in judges)
+        run_or_fail([
+            "cmake", "-S",
+            str(common_folder()), "-B", scratch, *generator, f"-DCOURSE_TESTS={tests}",
+            f"-DCMAKE_PREFIX_PATH={judges[0].limulus}"
+        ], "the judge")
+        run_or_fail(["cmake", "--build", scratch, "--parallel"], "the judge")
+        for number, judge in enumerate(judges):
+            finished = Path(tempfile.mkdtemp(dir=cache_folder(), prefix="new-"))
+            shutil.copy2(Path(scratch) / f"judge_{number}", finished / "judge")
+            place(finished, judge.program.parent)
+            shutil.rmtree(finished, ignore_errors=True)

@@ -26,7 +26,7 @@ PATIENCE = 2  # seconds until a rank ends that nobody talks with any more
 def run(sandbox: Sandbox, judge: Path, folder: Path, limits: Limits, count: int, inputs: Path,
         results: Path) -> Outcome:
     """Runs the program in `folder` as `count` ranks. The outcome is that of the first rank that did
-    not end as it should."""
+    not end as it should; which one did not, the judge tells in the results."""
     all_of_them = replace(limits, processes=count * limits.processes)
 
     def attempt() -> tuple[Outcome, bool]:
@@ -73,10 +73,8 @@ def ended(programs: list[Program], late: bool) -> tuple[Outcome, bool]:
     deadline = time.monotonic() + (0 if late else PATIENCE)
     for program in programs:
         program.wait(max(0.0, deadline - time.monotonic()))
-        program.timed_out = late and program.timed_out
+        program.timed_out = late and program.cut
     found = [program.outcome() for program in programs]
-    # A rank that the end of another one has ended says less than that one.
-    outcome, _ = next(((o, s) for o, s in found if o.code or o.timed_out), found[0])
+    outcome = next((o for o, _ in found if o.code or o.timed_out), found[0][0])
     printed = "".join(f"rank {r}: {o.output}" for r, (o, _) in enumerate(found) if o.output.strip())
-    rank = next(r for r, (o, _) in enumerate(found) if o is outcome)
-    return replace(outcome, output=printed, who=f"rank {rank}: "), all(s for _, s in found)
+    return replace(outcome, output=printed), all(started for _, started in found)

@@ -55,7 +55,6 @@ class Outcome:
     timed_out: bool
     seconds: float
     output: str  # the beginning and the end of what it printed
-    who: str = ""  # of several programs, the one that this is about: "rank 1: "
 
     @property
     def late(self) -> bool:
@@ -85,7 +84,9 @@ class Program:
     """One that runs in a sandbox."""
     def __init__(self, sandbox: "Sandbox", process: subprocess.Popen, output, status):
         self.sandbox, self.process, self.output, self.status = sandbox, process, output, status
-        self.began, self.timed_out, self.ended = time.monotonic(), False, False
+        self.began, self.ended = time.monotonic(), False
+        self.cut = False  # it still ran when it was ended from here
+        self.timed_out = False  # and that was for want of time
 
     def printed(self) -> str:
         """Up to now."""
@@ -93,7 +94,7 @@ class Program:
 
     def wait(self, seconds: float):
         """Until it ends, or for this long: after that it has run out of time."""
-        self.timed_out = not wait_patiently(self.process, seconds)
+        self.cut = self.timed_out = not wait_patiently(self.process, seconds)
 
     def end(self):
         if not self.ended:
@@ -107,11 +108,13 @@ class Program:
         code, output = self.process.returncode, self.printed()
         if self.sandbox.kind == "bubblewrap":  # which tells of an exit only where it got that far
             os.set_blocking(self.status.fileno(), False)
-            started = self.timed_out or b'"exit-code"' in (self.status.read() or b"")
+            started = self.cut or b'"exit-code"' in (self.status.read() or b"")
             if 128 < code < 128 + 65:
                 code = 128 - code
         else:
-            started = self.timed_out or not CANNOT_START.match(output)
+            started = self.cut or not CANNOT_START.match(output)
+        if self.cut and not self.timed_out:
+            code = 0
         return Outcome(code, self.timed_out, seconds, output), started
 
 

@@ -112,8 +112,8 @@ def files_of(a: Assignment) -> dict[str, bytes]:
 # Modules of the grader that a student has no use for.
 STAFF_ONLY = {
     "verify.py", "verify_hostile.py", "verify_elsewhere.py", "verify_kernels.py",
-    "verify_speed.py", "gradescope.py", "github.py", "student_repository.py", "submissions.py",
-    "leaks.py", "history.py", "progress.py", "schema.py", "results.schema.json"
+    "verify_ranks.py", "verify_speed.py", "gradescope.py", "github.py", "student_repository.py",
+    "submissions.py", "leaks.py", "history.py", "progress.py", "schema.py", "results.schema.json"
 }
 
 
