@@ -67,11 +67,12 @@ class Judge:
         self.a = a
         self.limulus = prefix()
         self.version = version(self.limulus)
-        sources = sorted([
-            *(p for part in PARTS for p in common_folder().glob(part)),
-            *(a.folder / "tests").glob("judge*.*"),
+        # In an order that does not depend on where the folders are: a starter's judge is the same.
+        sources = [
+            *sorted(p for part in PARTS for p in common_folder().glob(part)),
+            *sorted((a.folder / "tests").glob("judge*.*")),
             *(a.folder / name for name in a.sources)
-        ])
+        ]
         key = digest(*(p.read_bytes() for p in sources), str(self.limulus), self.version,
                      compiler_version())
         self.program = cache_folder() / f"judge-{a.id}-{key}" / "judge"
