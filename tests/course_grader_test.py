@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "course"))
 sys.dont_write_bytecode = True
 
 from grader import GradeError, assignment, build, collect, memo, processes  # noqa: E402
-from grader import sandbox, starter, student  # noqa: E402
+from grader import limulus, sandbox, starter, student  # noqa: E402
 
 ALL = assignment.all_assignments()
 TASKS = {"3.1", "3.2"}
@@ -140,6 +140,18 @@ class Assignments(unittest.TestCase):
                 steps = "; ".join(f"{points:g} from {share:.2f} on" for share, points in test.curve)
                 self.assertIn(f"| {test.task} {test.title} | {steps} |", handout)
             self.assertIn(f"about {a.hours:g} hours", handout)
+
+    def test_a_starters_judge_is_made_of_the_same_files_in_the_same_order(self):
+        code = ("import sys\nfrom grader import assignment, limulus\n"
+                "for path in limulus.sources_of(assignment.all_assignments()[0]): print(path.name)")
+        for a in ALL:
+            with self.subTest(a.id), tempfile.TemporaryDirectory() as folder:
+                starter.write_folder(starter.files_of(a), Path(folder))
+                printed = subprocess.run([sys.executable, "-B", "-c", code], cwd=folder, text=True,
+                                         capture_output=True, check=True).stdout.split()
+            here = [path.name for path in limulus.sources_of(a)]
+            self.assertEqual(printed, here)
+            self.assertIn("judge.cpp", here)
 
     def test_every_task_has_three_hints(self):
         for a in ALL:

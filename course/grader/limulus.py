@@ -60,6 +60,15 @@ def version(folder: Path) -> str:
     return f"{number} ({digest(library.read_bytes())[:8]})"
 
 
+def sources_of(a: Assignment) -> list[Path]:
+    """What an assignment's judge is made of, in an order that does not depend on where the folders
+    are: a starter's judge is the repository's, and is not built again."""
+    return [
+        *sorted(p for part in PARTS for p in common_folder().glob(part)),
+        *sorted((a.folder / "tests").glob("judge*.*")), *(a.folder / name for name in a.sources)
+    ]
+
+
 class Judge:
     """Makes inputs and verdicts. `program` is trusted; the files that it checks are not."""
     def __init__(self, a: Assignment, ready: bool = True):
@@ -67,13 +76,7 @@ class Judge:
         self.a = a
         self.limulus = prefix()
         self.version = version(self.limulus)
-        # In an order that does not depend on where the folders are: a starter's judge is the same.
-        sources = [
-            *sorted(p for part in PARTS for p in common_folder().glob(part)),
-            *sorted((a.folder / "tests").glob("judge*.*")),
-            *(a.folder / name for name in a.sources)
-        ]
-        key = digest(*(p.read_bytes() for p in sources), str(self.limulus), self.version,
+        key = digest(*(p.read_bytes() for p in sources_of(a)), str(self.limulus), self.version,
                      compiler_version())
         self.program = cache_folder() / f"judge-{a.id}-{key}" / "judge"
         self.inputs = self.program.parent

@@ -62,13 +62,13 @@ inline constexpr std::int64_t kReach = 2;  // channels on either side
 
 inline float scale_of(std::int64_t channel, std::int64_t plane, std::int64_t i, In x) {
   const std::int64_t channels = static_cast<std::int64_t>(x.size()) / plane;
-  float squares = 0;
+  float sum_of_squares = 0;
   for (std::int64_t j = std::max<std::int64_t>(0, channel - kReach);
        j <= std::min(channels - 1, channel + kReach); ++j) {
     const float v = x[static_cast<std::size_t>(j * plane + i)];
-    squares += v * v;
+    sum_of_squares += v * v;
   }
-  return 2 + kAlpha * squares;
+  return 2 + kAlpha * sum_of_squares;
 }
 inline void normalize(std::int64_t begin, std::int64_t plane, In x, Out y) {
   for (std::int64_t o = 0; o < static_cast<std::int64_t>(y.size()); ++o) {
