@@ -186,7 +186,7 @@ def run(names: list[str], jobs: int | None) -> int:
                       file=sys.stderr, flush=True)
     for a in chosen:
         prove(a, {what: data for (id, what), data in done.items() if id == a.id}, proof)
-    from .verify_elsewhere import prove_gradescope, prove_student
+    from .verify_elsewhere import prove_elsewhere
     from .verify_hostile import prove_hostile
     from .verify_kernels import prove_kernels
     from .verify_ranks import prove_ranks
@@ -195,8 +195,7 @@ def run(names: list[str], jobs: int | None) -> int:
         prove_speed(a, proof)
         prove_kernels(a, proof)
         prove_ranks(a, proof)
-    prove_student(chosen[0], proof)
-    prove_gradescope(chosen[0], proof)
+    prove_elsewhere(chosen[0], proof)
     prove_hostile(next((a for a in chosen if a.id == "a3"), chosen[0]), proof)
     print(
         f"{'The proof FAILED' if proof.failures else 'Proved'}: {len(todo)} submissions and the "
