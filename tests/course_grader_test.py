@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "course"))
 sys.dont_write_bytecode = True
 
-from grader import GradeError, assignment, build, collect, processes  # noqa: E402
-from grader import sandbox, starter, student  # noqa: E402
+from grader import GradeError, assignment, build, collect, memo, processes  # noqa: E402
+from grader import limulus, sandbox, starter, student  # noqa: E402
 
 ALL = assignment.all_assignments()
 TASKS = {"3.1", "3.2"}
@@ -79,6 +79,18 @@ class Assignments(unittest.TestCase):
         self.assertEqual([(t.number, t.points, t.hidden) for t in a.tests], [("9.1.1", 40, False),
                                                                              ("9.1.1h", 60, True)])
 
+    def test_ranks(self):
+        a = self.read(self.GOOD + "ranks = 4\n")
+        self.assertEqual([t.ranks for t in a.tests], [4, 4])
+        self.assertEqual(self.read(self.GOOD).tests[0].ranks, 0)
+        for wrong in ("9", "2.5", "-1", '"two"'):
+            with self.subTest(ranks=wrong), says(self, "'ranks'"):
+                self.read(self.GOOD + f"ranks = {wrong}\n")
+
+    def test_a_title_becomes_the_name_of_a_folder(self):
+        a = self.read(self.GOOD.replace('title = "T"', 'title = "Two towers, many: 1/2"'))
+        self.assertEqual(starter.folder_name(a), "a9-two-towers-many-1-2")
+
     def test_mistakes_name_the_place(self):
         for old, new, words in (('title = "t"', "title = 3",
                                  "task 1: 'title' must be text"), ('file = "src/a.cpp"', "",
@@ -128,6 +140,18 @@ class Assignments(unittest.TestCase):
                 steps = "; ".join(f"{points:g} from {share:.2f} on" for share, points in test.curve)
                 self.assertIn(f"| {test.task} {test.title} | {steps} |", handout)
             self.assertIn(f"about {a.hours:g} hours", handout)
+
+    def test_a_starters_judge_is_made_of_the_same_files_in_the_same_order(self):
+        code = ("import sys\nfrom grader import assignment, limulus\n"
+                "for path in limulus.sources_of(assignment.all_assignments()[0]): print(path.name)")
+        for a in ALL:
+            with self.subTest(a.id), tempfile.TemporaryDirectory() as folder:
+                starter.write_folder(starter.files_of(a), Path(folder))
+                printed = subprocess.run([sys.executable, "-B", "-c", code], cwd=folder, text=True,
+                                         capture_output=True, check=True).stdout.split()
+            here = [path.name for path in limulus.sources_of(a)]
+            self.assertEqual(printed, here)
+            self.assertIn("judge.cpp", here)
 
     def test_every_task_has_three_hints(self):
         for a in ALL:
@@ -267,6 +291,7 @@ class Confined(unittest.TestCase):
     def test_a_machine_that_stands_still_makes_nobody_late(self):
         class Stalled:  # each look at it takes 0.7 s, of which 0.5 s count
             looks = 0
+            pid = -1  # nothing to be told by: it has to be looked at
 
             def wait(self, seconds):
                 self.looks += 1
@@ -280,6 +305,22 @@ class Confined(unittest.TestCase):
         self.assertFalse(processes.wait_patiently(stalled, 1.4))
         self.assertEqual(stalled.looks, 3)
 
+    def test_the_end_of_a_program_is_told_and_not_looked_for(self):
+        class Told(subprocess.Popen):
+            def wait(self, timeout=None):
+                if timeout is not None:
+                    raise AssertionError("looked every 50 ms")
+                return super().wait()
+
+        with Told(["sh", "-c", "exit 3"]) as program:
+            if processes.end_of(program) is None:
+                self.skipTest("this kernel has no pidfd_open")
+            self.assertTrue(processes.wait_patiently(program, 20))
+            self.assertEqual(program.returncode, 3)
+        with Told(["sleep", "60"]) as program:
+            self.assertFalse(processes.wait_patiently(program, 0.3))
+            program.kill()
+
     def test_long_output_keeps_both_ends(self):
         box = sandbox.Sandbox("limits")
         printed = self.run_shell(box, "echo begin; seq 20000; echo end").output
@@ -288,13 +329,61 @@ class Confined(unittest.TestCase):
 
     def test_what_is_foreign_to_a_solution(self):
         for name in ("dlsym", "fork", "system", "socket", "execve", "open", "syscall",
-                     "_ZN7limulus6deviceE", "getenv", "pthread_create", "mmap"):
+                     "_ZN7limulus6deviceE", "getenv", "pthread_create", "mmap", "fopen",
+                     "_ZNSt14basic_ofstreamIcSt11char_traitsIcEEC1Ev",
+                     "_ZNSt13basic_filebufIcSt11char_traitsIcEE4openEPKcSt13_Ios_Openmode",
+                     "_ZNSt10filesystem6removeERKNS_7__cxx114pathE"):
             self.assertFalse(build.ALLOWED.match(name), name)
         for name in ("_ZSt20__throw_length_errorPKc", "_ZNSt6vectorIdE", "_ZNKSt9exception4whatEv",
                      "_Znwm", "_ZdlPvm", "memcpy", "pow", "exp", "tanh", "sqrtf", "printf",
                      "__cxa_throw", "_Unwind_Resume", "_ZN6course6im2colERKNS_9ConvShapeE",
                      "_ZTIN6course10NotWrittenE", "__stack_chk_fail"):
             self.assertTrue(build.ALLOWED.match(name), name)
+
+
+class Remembered(unittest.TestCase):
+    """A kernel's run that was made before (grader/memo.py)."""
+
+    def setUp(self):
+        scratch = tempfile.TemporaryDirectory()
+        self.addCleanup(scratch.cleanup)
+        self.root = Path(scratch.name)
+        self.memo = memo.Memo(self.root / "memo")
+        self.box, self.inputs, self.results = (self.root / n for n in ("box", "inputs", "results"))
+        (self.root / "memo").mkdir()
+        self.box.mkdir()
+        (self.box / "k.cl").write_text("kernel")
+        self.inputs.write_bytes(b"1")
+        self.results.write_bytes(b"2")
+
+    def key(self, kind="user", command=("./runner", ), seconds=1.0):
+        return self.memo.key(kind, list(command), self.box, sandbox.Limits(seconds=seconds),
+                             self.inputs)
+
+    def test_what_was_run_is_found_with_its_results(self):
+        outcome, key = sandbox.Outcome(1, False, 0.5, "printed"), self.key()
+        self.assertIsNone(self.memo.find(key, self.results))
+        self.memo.keep(key, outcome, self.results)
+        self.memo.keep(key, outcome, self.results)  # another worker was faster
+        self.results.unlink()
+        self.assertEqual(self.memo.find(key, self.results), outcome)
+        self.assertEqual(self.results.read_bytes(), b"2")
+
+    def test_whatever_differs_is_another_run(self):
+        keys = {self.key(), self.key(kind="limits"), self.key(command=["oclgrind"]),
+                self.key(seconds=2.0)}
+        self.inputs.write_bytes(b"3")
+        keys.add(self.key())
+        (self.box / "k.cl").write_text("another kernel")
+        keys.add(self.key())
+        (self.box / "k.cl").rename(self.box / "l.cl")
+        keys.add(self.key())
+        self.assertEqual(len(keys), 7)
+
+    def test_what_ran_out_of_time_is_tried_again(self):
+        key = self.key()
+        self.memo.keep(key, sandbox.Outcome(-9, True, 4.0, ""), self.results)
+        self.assertIsNone(self.memo.find(key, self.results))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""The staff's question bank (course/staff/questions.md): forty questions, each with an answer and
-what a wrong one shows, and its small examples computed again by their definition. Gradients are
+"""The staff's question bank (course/staff/questions.md): forty-four questions, each with an answer
+and what a wrong one shows, and its small examples computed again by their definition. Gradients are
 differences of the forward pass, in fractions: exact where it is linear. And the syllabus: its hours
 and points are those of the assignments, and it promises none that is not there."""
 
@@ -64,8 +64,8 @@ class Questions(unittest.TestCase):
         for text in texts:
             self.assertIn(text, self.all[number], f"question {number}")
 
-    def test_there_are_forty_and_each_is_whole(self):
-        self.assertEqual(list(self.all), list(range(1, 41)))
+    def test_there_are_forty_four_and_each_is_whole(self):
+        self.assertEqual(list(self.all), list(range(1, 45)))
         for number, text in self.all.items():
             question, *rest = re.split(r"\*\*(Answer|A wrong answer shows)\.\*\*", text)
             self.assertEqual(rest[::2], ["Answer", "A wrong answer shows"], number)
@@ -101,22 +101,39 @@ class Questions(unittest.TestCase):
         dx = gradient(lambda v: dot(conv(v, w, 2, 1), dy), (0, 0, 0, 0, 0))
         self.says(18, f"$w = {vector(w)}$", f"$dy = {vector(dy)}$", f"$dx = {vector(dx)}$")
 
-    def test_23_pooling(self):
+    def test_24_pooling(self):
         x, dy = (3, 1, 4, 4, 2, 0, 5), (1, 10, 100)
-        self.says(23, f"$x = {vector(x)}$", f"$y = {vector(pool(x))}$")
+        self.says(24, f"$x = {vector(x)}$", f"$y = {vector(pool(x))}$")
         # The first of equal values: it alone is a little larger.
         dx = gradient(lambda v: dot(pool(v), dy), [Fraction(v) - Fraction(i, 50)
                                                    for i, v in enumerate(x)])
-        self.says(23, f"$dx = {vector(dx)}$")
+        self.says(24, f"$dx = {vector(dx)}$")
 
-    def test_24_response_normalization(self):
+    def test_25_response_normalization(self):
         x = (2, 1, 0, 3)
-        self.says(24, f"$x = {vector(x)}$")
+        self.says(25, f"$x = {vector(x)}$")
         y = lrn([Fraction(v) for v in x])
         self.assertEqual(y, [Fraction(1, 3), Fraction(1, 6), 0, Fraction(3, 10)])
         first = gradient(lambda v: sum(lrn(v)), x)[0]
         self.assertAlmostEqual(float(first), -1 / 6, places=5)
-        self.says(24, "1/6 - 1/3 ~ -0.167")
+        self.says(25, "1/6 - 1/3 ~ -0.167")
+
+    def test_34_two_rules(self):
+        for paper in (True, False):
+            w = v = 0.0
+            for rate in (0.1, 0.01):
+                v = 0.9 * v - rate if paper else 0.9 * v + 1
+                w += v if paper else -rate * v
+            self.says(34, f"= {-w:.3g}`")
+
+    def test_44_a_ring(self):
+        def sent(machines, n):  # by one of them: its own part, then what came, and copies
+            return 2 * (machines - 1) * n / machines
+        self.assertEqual(4 * sent(8, 60965224), 426756568)
+        self.says(43, "426756568", "213378284")
+        ranks = 3
+        orders = [[(p + step) % ranks for step in range(ranks)] for p in range(ranks)]
+        self.says(44, ", ".join(f"$({a} + {b}) + {c}$" for a, b, c in orders))
 
 
 class Syllabus(unittest.TestCase):

@@ -50,6 +50,15 @@ void Record::put(const std::string& name, const std::string& text) {
   arrays_[name] = {'t', {static_cast<std::int64_t>(text.size())}, {}, {}, text};
 }
 
+std::vector<std::string> Record::names() const {
+  std::vector<std::string> found;
+  for (const auto& [name, a] : arrays_) found.push_back(name);
+  return found;
+}
+void Record::copy(const std::string& name, const Record& other, const std::string& its_name) {
+  arrays_[name] = other.arrays_.at(its_name);
+}
+
 const Record::Array& Record::get(const std::string& name, char kind) const {
   const auto found = arrays_.find(name);
   if (found == arrays_.end() || found->second.kind != kind)

@@ -34,6 +34,9 @@ class Record {
   double number(const std::string& name) const;
   const std::string& text(const std::string& name) const { return get(name, 't').text; }
   const Sizes& shape(const std::string& name) const { return get(name, 'd').shape; }
+  std::vector<std::string> names() const;
+  // A copy of another record's array, of whichever kind.
+  void copy(const std::string& name, const Record& other, const std::string& its_name);
 
   void write(std::ostream& out) const;
   // False at the end of the stream. std::runtime_error when what follows is not a record: the file

@@ -1,5 +1,6 @@
 // judge list | make CASE SEED FILE | check CASE INPUTS RESULTS [BYTES] | layout CASE
 // judge serve CASE SEED IN OUT MEMORY     the yardstick of a timed test (judge_serve.cpp)
+// judge route INPUTS RESULTS FD ...       between ranks that share no memory (judge_route.cpp)
 //
 // `check` prints a verdict as JSON: {"ok": false, "kind": "wrong", "message": "..."}. Its kinds:
 // ok; wrong; not written (the task is yet to be written); error (an exception); missing (no
@@ -10,6 +11,7 @@
 #include <iostream>
 
 #include "judge.h"
+#include "judge_route.h"
 #include "judge_serve.h"
 
 namespace {
@@ -54,6 +56,8 @@ int check(const Case& c, const std::string& inputs, const std::string& results,
       if (answer.has("not written")) return verdict("not written", answer.text("not written"));
       if (answer.has("error") && !call.has("may throw"))
         return verdict("error", where + answer.text("error"));
+      if (answer.has("ended")) return verdict("missing", where + answer.text("ended"));
+      if (answer.has("stuck")) return verdict("wrong", where + answer.text("stuck"));
       if (!counted.empty()) answer.put("bytes read", std::strtoll(counted.c_str(), nullptr, 10));
       c.check(call, answer);
     } catch (const Wrong& e) {
@@ -82,6 +86,11 @@ int main(int argc, char** argv) {
       std::cout << layout(find(a[1])) << "\n";
       return 0;
     }
+    if (a.size() > 3 && a[0] == "route") {
+      std::vector<int> channels;
+      for (std::size_t i = 3; i < a.size(); ++i) channels.push_back(std::atoi(a[i].c_str()));
+      return route(a[1], a[2], channels), 0;
+    }
     if (a.size() == 6 && a[0] == "serve")
       return serve(find(a[1]), std::strtoull(a[2].c_str(), nullptr, 10), std::atoi(a[3].c_str()),
                    std::atoi(a[4].c_str()), std::atoi(a[5].c_str()));
@@ -90,6 +99,6 @@ int main(int argc, char** argv) {
     return 1;
   }
   std::cerr << "judge list | make CASE SEED FILE | check CASE INPUTS RESULTS [BYTES] | "
-               "layout CASE | serve CASE SEED IN OUT MEMORY\n";
+               "layout CASE | serve CASE SEED IN OUT MEMORY | route INPUTS RESULTS FD ...\n";
   return 2;
 }

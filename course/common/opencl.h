@@ -138,9 +138,9 @@ class OpenCl {
 class Launch {
  public:
   explicit Launch(const std::string& name) : name_(name) {
-    const OpenCl& cl = OpenCl::device();
     const std::string file = name + ".cl";
-    throw_if_not_written(file_content(file));
+    throw_if_not_written(file_content(file));  // before the device, whose start takes a while
+    const OpenCl& cl = OpenCl::device();
     program_ = cl.oclgrind ? cl.program(file_content(file))
                            : cl.program_of_binary(file_content(file + ".bin"));
     must(cl.build(program_, "."), "building " + file);

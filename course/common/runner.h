@@ -30,4 +30,8 @@ using Call = void (*)(const Record& in, Record& out);
 // What can be called, by name; each assignment's tests/runner.cpp defines it.
 const std::map<std::string, Call>& calls();
 
+// As one rank of several (rank.h): calls come from the judge through this file descriptor, as do
+// the messages of other ranks. Ends where the judge does.
+void serve_rank(int fd, Record (*answer)(const Record& in));
+
 }  // namespace course

@@ -4,7 +4,8 @@
     [limits]   seconds, memory_mib            of one test
     [build]    flags, vector, libraries       optional: how a program is compiled (build.py)
     [[tasks]]  id, title, file, needs         one file each, which the student hands in
-    [[tests]]  task, case, title, points, hidden, tool      tool is optional (kernels.py)
+    [[tests]]  task, case, title, points, hidden    and, optional,
+               tool (kernels.py), ranks: how many (ranks.py)
     [[speed]]  task, case, title, curve       optional: what is timed (speed.py)
 
 A mistake in the file is a GradeError that names the file, the table and the key.
@@ -19,6 +20,7 @@ from . import GradeError
 
 PUBLIC_SEED = 2012  # of the public tests' inputs
 TOOLS = ("", "oclgrind")  # that a test may need
+MOST_RANKS = 8
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Test:
     # Of a timed test: from which share of the library's speed on there are how many points.
     curve: tuple[tuple[float, float], ...] = ()
     tool: str = ""  # the program that runs the submission's; where it is missing, nothing is graded
+    ranks: int = 0  # how many programs that share no memory; 0: one, which sends no messages
 
     @property
     def name(self) -> str:
@@ -250,14 +253,19 @@ def add_test(a: Assignment, table: Table):
     task, case = task_and_case(a, table)
     title = table.take("title", str)
     points, hidden = table.number("points", 0), table.number("hidden", 0)
-    tool = table.take("tool", str, "")
+    tool, ranks = table.take("tool", str, ""), table.number("ranks", 0, 0)
     table.end()
+    if ranks != int(ranks) or ranks > MOST_RANKS:
+        raise GradeError(f"{table.where}: 'ranks' is {ranks}; it must be a whole number, "
+                         f"{MOST_RANKS} at most")
     if tool not in TOOLS:
         raise GradeError(f"{table.where}: no tool '{tool}' is known")
     number = f"{task}.{1 + sum(test.task == task and not test.hidden for test in a.tests)}"
-    a.tests.append(Test(number, task, case, title, points, hidden=False, tool=tool))
+    a.tests.append(Test(number, task, case, title, points, hidden=False, tool=tool,
+                        ranks=int(ranks)))
     if hidden:
-        a.tests.append(Test(f"{number}h", task, case, title, hidden, hidden=True, tool=tool))
+        a.tests.append(Test(f"{number}h", task, case, title, hidden, hidden=True, tool=tool,
+                            ranks=int(ranks)))
 
 
 def add_speed(a: Assignment, table: Table):

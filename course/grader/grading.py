@@ -6,10 +6,11 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import GradeError, kernels
+from . import GradeError, kernels, ranks
 from .assignment import Assignment, Test
 from .build import Builder, Compiled
 from .limulus import Judge
+from .memo import Memo
 from .results import Results
 from .sandbox import Limits, Outcome
 from .starter import task_file
@@ -28,6 +29,7 @@ class Grading:
     files: dict[str, bytes]  # what was handed in, by name
     replace: bool = True  # failed prerequisites by the staff's version, where there is one
     tests: list[Test] = field(default_factory=list)  # to be run; empty: all
+    memo: Memo | None = None  # of runs that were made before
     compiled: dict[str, Compiled] = field(default_factory=dict)
     texts: dict[str, bytes] = field(default_factory=dict)  # what was compiled, of each task
     passed: dict[str,
@@ -120,9 +122,16 @@ class Grading:
         inputs = self.judge.make(test.case, self.a.seed(test))
         answers = self.builder.work / "answers"
         files = self.kernels_of(test, replaced)
+        sandbox = self.builder.sandbox
         with kernels.copied(self.builder, folder, files) if files else nullcontext(folder) as box:
-            outcome = self.builder.sandbox.run(kernels.command(test.tool), box, limits,
-                                               stdin=inputs, results=answers)
+            if test.ranks:
+                outcome = ranks.run(sandbox, self.judge.program, box, limits, test.ranks, inputs,
+                                    answers)
+            elif files and self.memo:
+                outcome = self.run_once(test, box, limits, inputs, answers)
+            else:
+                outcome = sandbox.run(kernels.command(test.tool), box, limits, stdin=inputs,
+                                      results=answers)
         counted = kernels.bytes_read(outcome.output) if test.tool else None
         try:
             verdict = json.loads(self.judge.check(test.case, inputs, answers, counted))
@@ -135,6 +144,17 @@ class Grading:
             verdict["message"] += "\nresults of functions are all that a program can return"
         self.note(test, verdict, outcome, limits, failed, replaced)
         return outcome.late
+
+    def run_once(self, test: Test, box: Path, limits: Limits, inputs: Path,
+                 answers: Path) -> Outcome:
+        """Runs a kernel's program, unless the very same was run before (memo.py)."""
+        sandbox, command = self.builder.sandbox, kernels.command(test.tool)
+        key = self.memo.key(sandbox.kind, command, box, limits, inputs)
+        outcome = self.memo.find(key, answers)
+        if outcome is None:
+            outcome = sandbox.run(command, box, limits, stdin=inputs, results=answers)
+            self.memo.keep(key, outcome, answers)
+        return outcome
 
     def kernels_of(self, test: Test, replaced: frozenset[str]) -> dict[str, bytes]:
         """The files of the kernels that this test may start: the text, and as the device takes

@@ -14,7 +14,8 @@ from .store import cache_folder, digest, place
 
 JUDGE_SECONDS = 60
 # Of common/, what a judge is made of.
-PARTS = ("CMakeLists.txt", "judge*.*", "arrays.*", "shared_arrays.h")
+PARTS = ("CMakeLists.txt", "judge*.*", "arrays.*", "shared_arrays.h", "channel.h", "course.h",
+         "rank.h")
 
 
 def prefix() -> Path:
@@ -59,40 +60,28 @@ def version(folder: Path) -> str:
     return f"{number} ({digest(library.read_bytes())[:8]})"
 
 
+def sources_of(a: Assignment) -> list[Path]:
+    """What an assignment's judge is made of, in an order that does not depend on where the folders
+    are: a starter's judge is the repository's, and is not built again."""
+    return [
+        *sorted(p for part in PARTS for p in common_folder().glob(part)),
+        *sorted((a.folder / "tests").glob("judge*.*")), *(a.folder / name for name in a.sources)
+    ]
+
+
 class Judge:
     """Makes inputs and verdicts. `program` is trusted; the files that it checks are not."""
-    def __init__(self, a: Assignment):
+    def __init__(self, a: Assignment, ready: bool = True):
+        """`ready`: built now, where it is not there."""
         self.a = a
         self.limulus = prefix()
         self.version = version(self.limulus)
-        sources = sorted([
-            *(p for part in PARTS for p in common_folder().glob(part)),
-            *(a.folder / "tests").glob("judge*.*")
-        ])
-        key = digest(*(p.read_bytes() for p in sources), str(self.limulus), self.version,
+        key = digest(*(p.read_bytes() for p in sources_of(a)), str(self.limulus), self.version,
                      compiler_version())
         self.program = cache_folder() / f"judge-{a.id}-{key}" / "judge"
         self.inputs = self.program.parent
-        if not self.program.exists():
-            self.build()
-
-    def build(self):
-        if not shutil.which("cmake"):
-            raise GradeError("cmake is missing: it builds the judge, once. Install cmake")
-        print(f"grade: building the judge of {self.a.id}, once on this machine", file=sys.stderr,
-              flush=True)
-        with tempfile.TemporaryDirectory() as scratch:
-            generator = ["-G", "Ninja"] if shutil.which("ninja") else []
-            run_or_fail([
-                "cmake", "-S",
-                str(common_folder()), "-B", scratch, *generator,
-                f"-DCOURSE_TESTS={self.a.folder / 'tests'}", f"-DCMAKE_PREFIX_PATH={self.limulus}"
-            ], "the judge")
-            run_or_fail(["cmake", "--build", scratch, "--parallel"], "the judge")
-            finished = Path(tempfile.mkdtemp(dir=cache_folder(), prefix="new-"))
-            shutil.copy2(Path(scratch) / "judge", finished / "judge")
-            place(finished, self.program.parent)
-            shutil.rmtree(finished, ignore_errors=True)
+        if ready:
+            build([self])
 
     def run(self, *words: str) -> str:
         code, output, messages = run_trusted(
@@ -119,3 +108,29 @@ class Judge:
         """`counted`: bytes that kernels have read from global memory, where that is a matter."""
         more = [] if counted is None else [str(counted)]
         return self.run("check", case, str(inputs), str(results), *more)
+
+
+def build(judges: list[Judge]):
+    """Those that are not there yet, all at once: most of the work is the same for each."""
+    judges = [judge for judge in judges if not judge.program.exists()]
+    if not judges:
+        return
+    if not shutil.which("cmake"):
+        raise GradeError("cmake is missing: it builds the judge, once. Install cmake")
+    names = ", ".join(judge.a.id for judge in judges)
+    print(f"grade: building the judge of {names}, once on this machine", file=sys.stderr,
+          flush=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        generator = ["-G", "Ninja"] if shutil.which("ninja") else []
+        tests = ";".join(str(judge.a.folder / "tests") for judge in judges)
+        run_or_fail([
+            "cmake", "-S",
+            str(common_folder()), "-B", scratch, *generator, f"-DCOURSE_TESTS={tests}",
+            f"-DCMAKE_PREFIX_PATH={judges[0].limulus}"
+        ], "the judge")
+        run_or_fail(["cmake", "--build", scratch, "--parallel"], "the judge")
+        for number, judge in enumerate(judges):
+            finished = Path(tempfile.mkdtemp(dir=cache_folder(), prefix="new-"))
+            shutil.copy2(Path(scratch) / f"judge_{number}", finished / "judge")
+            place(finished, judge.program.parent)
+            shutil.rmtree(finished, ignore_errors=True)

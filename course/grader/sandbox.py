@@ -18,6 +18,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -79,6 +80,44 @@ class Outcome:
         return ""
 
 
+class Program:
+    """One that runs in a sandbox."""
+    def __init__(self, sandbox: "Sandbox", process: subprocess.Popen, output, status):
+        self.sandbox, self.process, self.output, self.status = sandbox, process, output, status
+        self.began, self.ended = time.monotonic(), False
+        self.cut = False  # it still ran when it was ended from here
+        self.timed_out = False  # and that was for want of time
+
+    def printed(self) -> str:
+        """Up to now."""
+        return shortened(self.output)
+
+    def wait(self, seconds: float):
+        """Until it ends, or for this long: after that it has run out of time."""
+        self.cut = self.timed_out = not wait_patiently(self.process, seconds)
+
+    def end(self):
+        if not self.ended:
+            self.ended = True
+            self.sandbox.end(self.process)
+
+    def outcome(self) -> tuple[Outcome, bool]:
+        """Ends it, where it still runs: its outcome, and whether it was started at all."""
+        self.end()
+        seconds = time.monotonic() - self.began
+        code, output = self.process.returncode, self.printed()
+        if self.sandbox.kind == "bubblewrap":  # which tells of an exit only where it got that far
+            os.set_blocking(self.status.fileno(), False)
+            started = self.cut or b'"exit-code"' in (self.status.read() or b"")
+            if 128 < code < 128 + 65:
+                code = 128 - code
+        else:
+            started = self.cut or not CANNOT_START.match(output)
+        if self.cut and not self.timed_out:
+            code = 0
+        return Outcome(code, self.timed_out, seconds, output), started
+
+
 class Sandbox:
     def __init__(self, kind: str):
         self.kind = kind
@@ -116,10 +155,14 @@ class Sandbox:
         itself fails, again and again: that is nobody's submission's fault."""
         if writable:
             self.lend(folder)
-        # The machine may be short of processes or memory for a moment: then nothing starts, or
-        # the kernel kills what runs (-9).
+        return self.patiently(
+            lambda: self.once(command, folder, limits, stdin, results, writable), limits)
+
+    def patiently(self, attempt: Callable[[], tuple[Outcome, bool]], limits: Limits) -> Outcome:
+        """The machine may be short of processes or memory for a moment: then nothing starts, or
+        the kernel kills what runs (-9). So it is tried again."""
         for pause in (0.1, 0.5, 2, 5, 0):
-            outcome, started = self.once(command, folder, limits, stdin, results, writable)
+            outcome, started = attempt()
             killed = outcome.code == -signal.SIGKILL and outcome.seconds < limits.seconds
             if started and not killed:
                 return outcome
@@ -131,54 +174,38 @@ class Sandbox:
     @contextmanager
     def talk(self, command: list[str], folder: Path, limits: Limits, handles: tuple[int, ...]):
         """Runs `command` in `folder` while the caller talks with it through these file
-        descriptors; then ends it. Gives a function that tells what was printed so far."""
+        descriptors; then ends it. Gives the Program."""
+        with self.program(command, folder, limits, False, handles, None) as program:
+            yield program
+
+    def once(self, command, folder, limits, stdin, results, writable) -> tuple[Outcome, bool]:
+        """One try: its outcome, and whether the program was started at all."""
+        with open(results or os.devnull, "wb") as returned:
+            handle = returned.fileno()
+            words = [word.replace("{results}", str(handle)) for word in command]
+            with self.program(words, folder, limits, writable, (handle, ), stdin) as program:
+                program.wait(limits.wall)
+                return program.outcome()
+
+    @contextmanager
+    def program(self, command, folder: Path, limits: Limits, writable: bool,
+                handles: tuple[int, ...], stdin: Path | None):
         status, told = os.pipe()
-        with os.fdopen(status, "rb"), tempfile.TemporaryFile() as printed:
+        with os.fdopen(status, "rb") as status_file, tempfile.TemporaryFile() as printed, \
+                own_copy(stdin) as given:
             try:
                 process = subprocess.Popen(
-                    self.wrapped(command, folder, limits, False, told), cwd=folder,
-                    stdin=subprocess.DEVNULL, stdout=printed, stderr=subprocess.STDOUT,
+                    self.wrapped(command, folder, limits, writable, told), cwd=folder,
+                    stdin=given, stdout=printed, stderr=subprocess.STDOUT,
                     start_new_session=True, env=ENVIRONMENT,
                     pass_fds=(*handles, told) if self.kind == "bubblewrap" else handles)
             finally:
                 os.close(told)
+            program = Program(self, process, printed, status_file)
             try:
-                yield partial(shortened, printed)
+                yield program
             finally:
-                self.end(process)
-
-    def once(self, command, folder, limits, stdin, results, writable) -> tuple[Outcome, bool]:
-        """One try: its outcome, and whether the program was started at all."""
-        status, told = os.pipe()
-        with tempfile.TemporaryFile() as printed, os.fdopen(status, "rb") as status_file, \
-                own_copy(stdin) as given, \
-                open(results or os.devnull, "wb") as returned:
-            handle = returned.fileno()
-            words = [word.replace("{results}", str(handle)) for word in command]
-            began = time.monotonic()
-            try:
-                process = subprocess.Popen(
-                    self.wrapped(words, folder, limits, writable, told), cwd=folder, stdin=given,
-                    stdout=printed, stderr=subprocess.STDOUT, start_new_session=True,
-                    pass_fds=(handle, told) if self.kind == "bubblewrap" else (handle, ),
-                    env=ENVIRONMENT)
-            finally:
-                os.close(told)
-            timed_out = True
-            try:
-                timed_out = not wait_patiently(process, limits.wall)
-            finally:
-                self.end(process)
-            seconds = time.monotonic() - began
-            code, output = process.returncode, shortened(printed)
-            if self.kind == "bubblewrap":  # which tells of an exit only where it got to the program
-                os.set_blocking(status, False)
-                started = timed_out or b'"exit-code"' in (status_file.read() or b"")
-                if 128 < code < 128 + 65:
-                    code = 128 - code
-            else:
-                started = timed_out or not CANNOT_START.match(output)
-            return Outcome(code, timed_out, seconds, output), started
+                program.end()
 
     def wrapped(self, command: list[str], folder: Path, limits: Limits, writable: bool,
                 told: int) -> list[str]:

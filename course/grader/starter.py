@@ -112,13 +112,13 @@ def files_of(a: Assignment) -> dict[str, bytes]:
 # Modules of the grader that a student has no use for.
 STAFF_ONLY = {
     "verify.py", "verify_hostile.py", "verify_elsewhere.py", "verify_kernels.py",
-    "verify_speed.py", "gradescope.py", "github.py", "student_repository.py", "submissions.py",
-    "leaks.py", "history.py", "progress.py", "schema.py", "results.schema.json"
+    "verify_ranks.py", "verify_speed.py", "gradescope.py", "github.py", "student_repository.py",
+    "submissions.py", "leaks.py", "history.py", "progress.py", "schema.py", "results.schema.json"
 }
 
 
 def folder_name(a: Assignment) -> str:
-    return f"{a.id}-{a.title.lower().replace(' ', '-')}"
+    return f"{a.id}-{re.sub(r'[^a-z0-9]+', '-', a.title.lower()).strip('-')}"
 
 
 def write(a: Assignment, folder: Path) -> Path:

@@ -154,7 +154,7 @@ class Duel:
         ]
         limits = Limits(seconds=CPU_SECONDS, processes=self.sandbox.alone)
         partner.printed = self.stack.enter_context(
-            self.sandbox.talk(words, folder, limits, partner.handles))
+            self.sandbox.talk(words, folder, limits, partner.handles)).printed
         partner.started()
         return partner
 

@@ -13,6 +13,8 @@
     8  what is timed: the solution is, and its points are shown (they are the machine's, and prove
        nothing); submissions that deceive the clock have none (verify_speed.py)
     9  hostile kernels score 0 for what they did not do, and harm nothing (verify_kernels.py)
+   10  hostile ranks, which go around their channel, score 0 for what they did not do
+       (verify_ranks.py)
 
 And the way out of this folder and back (verify_elsewhere.py).
 """
@@ -24,6 +26,7 @@ import sys
 import time
 import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 
 from . import GradeError
 from .assignment import Assignment, Test, all_assignments, course_folder, find
@@ -32,12 +35,15 @@ from .grading import check_cases
 from .kernels import device, missing_tool
 from .leaks import leaks
 from .limulus import Judge
+from .limulus import build as build_judges
+from .memo import Memo
 from .sandbox import Sandbox, choose, work_folder
 from .schema import errors, load
 from .starter import files_of, task_file
 from .submissions import grade_files
 
 LEAST_MUTANTS = 8
+AGAIN = "solution again"  # each of its runs is made, whatever was run before
 
 
 @dataclass(frozen=True)
@@ -94,8 +100,9 @@ def submission(a: Assignment, job: Job) -> dict[str, bytes]:
 worker = {}
 
 
-def start(kind: str):
+def start(kind: str, memo: Path):
     worker["sandbox"] = Sandbox(kind)
+    worker["memo"] = Memo(memo)
     worker["judges"] = {}
 
 
@@ -105,7 +112,8 @@ def work(job: Job) -> tuple[Job, dict]:
         judges[job.assignment] = Judge(find(job.assignment))
     judge = judges[job.assignment]
     tests = [t for t in gradable(judge.a) if not job.only or t.number in job.only]
-    results = grade_files(judge, worker["sandbox"], submission(judge.a, job), None, {}, tests=tests)
+    results = grade_files(judge, worker["sandbox"], submission(judge.a, job), None, {}, tests=tests,
+                          memo=None if job.what == AGAIN else worker["memo"])
     return job, results.data
 
 
@@ -128,7 +136,7 @@ def jobs_of(a: Assignment) -> list[Job]:
     every = frozenset(a.tasks)
     jobs = [
         Job(a.id, "solution", every),
-        Job(a.id, "solution again", every),
+        Job(a.id, AGAIN, every),
         Job(a.id, "starter", frozenset())
     ]
     ids, first = list(a.tasks), next(iter(a.tasks.values()))
@@ -160,13 +168,16 @@ def run(names: list[str], jobs: int | None) -> int:
             chosen.remove(a)
     if not chosen:
         return 2
-    for a in chosen:
-        check_cases(a, Judge(a))
+    judges = [Judge(a, ready=False) for a in chosen]
+    build_judges(judges)
+    for judge in judges:
+        check_cases(judge.a, judge)
     print(f"isolation: {sandbox.described()}; Limulus {Judge(chosen[0]).version}", flush=True)
     todo = [job for a in chosen for job in jobs_of(a)]
     context = multiprocessing.get_context("fork")
-    with context.Pool(min(jobs or len(os.sched_getaffinity(0)), len(todo)), start,
-                      (sandbox.kind, )) as pool:
+    processes = min(jobs or len(os.sched_getaffinity(0)), len(todo))
+    with (work_folder() as memo,
+          context.Pool(processes, start, (sandbox.kind, memo)) as pool):
         done: dict[tuple[str, str], dict] = {}
         for number, (job, data) in enumerate(pool.imap_unordered(work, todo), 1):
             done[job.assignment, job.what] = data
@@ -175,15 +186,16 @@ def run(names: list[str], jobs: int | None) -> int:
                       file=sys.stderr, flush=True)
     for a in chosen:
         prove(a, {what: data for (id, what), data in done.items() if id == a.id}, proof)
-    from .verify_elsewhere import prove_gradescope, prove_student
+    from .verify_elsewhere import prove_elsewhere
     from .verify_hostile import prove_hostile
     from .verify_kernels import prove_kernels
+    from .verify_ranks import prove_ranks
     from .verify_speed import prove_speed
     for a in chosen:
         prove_speed(a, proof)
         prove_kernels(a, proof)
-    prove_student(chosen[0], proof)
-    prove_gradescope(chosen[0], proof)
+        prove_ranks(a, proof)
+    prove_elsewhere(chosen[0], proof)
     prove_hostile(next((a for a in chosen if a.id == "a3"), chosen[0]), proof)
     print(
         f"{'The proof FAILED' if proof.failures else 'Proved'}: {len(todo)} submissions and the "
@@ -267,7 +279,7 @@ def prove(a: Assignment, done: dict[str, dict], proof: Proof):
     proof.say(a.id, f"4 {len(listed)} mistakes fail the tests that they name", wrong)
     proof.say(a.id, "5 no line of a solution is in the starter or on the site",
               leaks(a, files_of(a)) + on_site(a))
-    proof.say(a.id, "7 graded twice: the same result", same(solution, done["solution again"]))
+    proof.say(a.id, "7 graded twice: the same result", same(solution, done[AGAIN]))
 
 
 def unwritten(a: Assignment, data: dict) -> list[str]:

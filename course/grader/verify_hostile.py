@@ -5,14 +5,18 @@ What each may not reach is set up here, named in its text, and looked at afterwa
 socket, a file that must stay, a file that nobody may read, a results.json."""
 
 import argparse
+import multiprocessing
 import os
 import secrets
 import socket
 import sys
 import tempfile
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
-from .assignment import Assignment, course_folder
+from .assignment import Assignment, course_folder, find
 from .limulus import Judge
 from .processes import count_processes
 from .sandbox import KINDS, Sandbox, available
@@ -82,30 +86,14 @@ def prove_hostile(a: Assignment, proof):
         # As nobody but oneself, a program can do what one can do: no protection is claimed.
         if kind == "limits" or not available(kind):
             continue
-        with tempfile.TemporaryDirectory() as scratch:
-            Path(scratch).chmod(0o711)
-            confined(a, kind, Targets(Path(scratch)), proof)
+        confined(a, kind, proof)
     in_a_class(a, proof)
 
 
-def confined(a: Assignment, kind: str, targets: Targets, proof):
+def confined(a: Assignment, kind: str, proof):
     """Each graded with the check of symbols off, so that nothing but the sandbox is in its way."""
-    judge, sandbox = Judge(a), Sandbox(kind)
-    wrong = []
     files = hostile_files()
-    for name, text in files.items():
-        submitted = {**good(a), "src/forward.cpp": targets.put_into(text)}
-        out = targets.folder / "graded" / f"{name}.json"
-        results = grade_files(judge, sandbox, submitted, out, {}, check_symbols=False)
-        printed = out.read_text(encoding="utf-8")
-        wrong += [
-            f"{name}: {w}"
-            for w in targets.harmed(printed) + trouble(out) + scores(a, results.tests)
-        ]
-        if results.build["status"] != "passed":
-            wrong.append(f"{name}: does not build: {results.build['output']}")
-        if sandbox.root and count_processes(sandbox.user):
-            wrong.append(f"{name}: processes were left behind")
+    wrong = side_by_side(partial(one, a.id, kind), files.items())
     if len(files) < 12:
         wrong.append(f"there are {len(files)} hostile programs, not 12")
     proof.say(
@@ -113,6 +101,34 @@ def confined(a: Assignment, kind: str, targets: Targets, proof):
         f"6 {len(files)} hostile submissions by {kind}: 0 points for 3.1, all for the rest, "
         "nothing harmed",
         wrong)
+
+
+def side_by_side(grade: Callable[[tuple[str, str]], list[str]], files) -> list[str]:
+    """What is wrong with these, graded on all processors: whatever a worker runs, it runs as a user
+    of its own, with targets of its own."""
+    workers = len(os.sched_getaffinity(0))
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool:
+        return [w for found in pool.map(grade, files) for w in found]
+
+
+def one(id: str, kind: str, file: tuple[str, str]) -> list[str]:
+    name, text = file
+    a = find(id)
+    a.seconds = SECONDS
+    judge, sandbox = Judge(a), Sandbox(kind)
+    with tempfile.TemporaryDirectory() as scratch:
+        Path(scratch).chmod(0o711)
+        targets = Targets(Path(scratch))
+        submitted = {**good(a), "src/forward.cpp": targets.put_into(text)}
+        out = targets.folder / "graded" / f"{name}.json"
+        results = grade_files(judge, sandbox, submitted, out, {}, check_symbols=False)
+        printed = out.read_text(encoding="utf-8")
+        wrong = targets.harmed(printed) + trouble(out) + scores(a, results.tests)
+        if results.build["status"] != "passed":
+            wrong.append(f"does not build: {results.build['output']}")
+        if sandbox.root and count_processes(sandbox.user):
+            wrong.append("processes were left behind")
+    return [f"{name}: {w}" for w in wrong]
 
 
 def scores(a: Assignment, tests: dict[str, dict]) -> list[str]:
