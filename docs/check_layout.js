@@ -2,6 +2,9 @@
 // above it]. The file is one function, which Python calls with the least size of a letter.
 (async (legible) => {
   await document.fonts.ready;
+  // A page that computes shows something only when its library is open.
+  const lab = document.querySelector(".lab");
+  while (lab && !lab.dataset.ready && !lab.dataset.failed) await new Promise((go) => setTimeout(go, 50));
   for (const closed of document.querySelectorAll("details")) closed.open = true;
   const main = document.querySelector("article") ?? document.body;
   const phone = innerWidth < 640, found = [], reported = new Set();
