@@ -54,7 +54,8 @@
 
   for (const text of main.querySelectorAll("svg text")) {
     if (hidden(text) || !text.textContent.trim()) continue;
-    const size = parseFloat(style(text).fontSize) * text.getScreenCTM().a;
+    const { a, b } = text.getScreenCTM();  // b is not 0 where it stands upright
+    const size = parseFloat(style(text).fontSize) * Math.hypot(a, b);
     if (size < legible) say(text, `has letters of ${size.toFixed(1)} px, ${legible} can be read`, 0);
     const box = text.getBoundingClientRect(), frame = text.ownerSVGElement.getBoundingClientRect();
     const cut = Math.max(box.right - frame.right, frame.left - box.left,

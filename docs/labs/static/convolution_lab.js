@@ -18,7 +18,7 @@ Lab.start("convolution-lab", async (library, place) => {
       Lab.choice("max pooling", "pooling", [["0/1", "no"], ["2/2", "2 x 2, stride 2"],
                                             ["3/2", "3 x 3, stride 2: overlapping"], ["3/3", "3 x 3, stride 3"]], "3/2"));
   const problem = el("div", { hidden: true });
-  const sizes = el("div"), tabs = el("div", { class: "tabs", role: "group", "aria-label": "Layer to look at" });
+  const sizes = el("div", { class: "sizes" }), tabs = el("div", { class: "tabs", role: "group", "aria-label": "Layer to look at" });
   const maps = el("div", { class: "maps", role: "group", "aria-label": "Map to look at" });
   const input = Lab.picture("What goes in. Arrow keys move the chosen input.", { tabindex: 0 });
   const output = Lab.picture("What comes out. Arrow keys move the chosen output.", { tabindex: 0 });
@@ -93,12 +93,12 @@ Lab.start("convolution-lab", async (library, place) => {
     if (state.at[0] === 0 && state.at[1] === 0) state.at = [Math.floor(h / 2), Math.floor(w / 2)];
     state.backward = false;
     tabs.replaceChildren(...run.steps.map((s, i) =>
-        el("button", { type: "button", "aria-pressed": i === stage, onclick: () => choose(i) }, s.name)));
+        el("button", { type: "button", "aria-pressed": String(i === stage), onclick: () => choose(i) }, s.name)));
     const [count] = shapeOut(), paintOne = colours(run.out[stage]);
     maps.replaceChildren(...Array.from({ length: count }, (_, k) => {
       const thumb = Lab.picture(`map ${k}`);
       Lab.paintMap(thumb, run.out[stage], k, h, w, paintOne);
-      return el("button", { type: "button", "aria-pressed": k === state.map, title: run.filters.names[k],
+      return el("button", { type: "button", "aria-pressed": String(k === state.map), title: run.filters.names[k],
                             onclick: () => { state.map = k; choose(state.stage); } }, thumb);
     }));
     colour.hidden = stage > 0;
@@ -171,11 +171,14 @@ Lab.start("convolution-lab", async (library, place) => {
   }
 
   // ---- the arithmetic ----------------------------------------------------------------------------------
+  // "x[2, 10, 10] w[0, 2, 1, 0]": may be broken between the two, but not within.
+  const whole = (words) => el("code", {}, words.replaceAll(", ", ",\u00a0"));
+
   function tell(said, before) {
     const count = said.terms.length;
     const slider = el("input", { type: "range", min: 0, max: count, value: count, "aria-label": "Terms added so far" });
     const play = el("button", { type: "button" }, "add them one by one");
-    const words = el("p", { "aria-live": "polite" }), chart = el("div"), list = el("div");
+    const words = el("p", { "aria-live": "polite" }), chart = el("div"), list = el("div", { class: "terms" });
     const sums = [0, ...said.terms.map((t) => t.sum)];
     const show = () => {
       const n = Number(slider.value), last = said.terms[n - 1];
@@ -185,9 +188,9 @@ Lab.start("convolution-lab", async (library, place) => {
       chart.replaceChildren(Lab.curve(said.maximum ? "The largest so far" : "The sum, term by term",
                                       said.maximum ? sums.slice(1) : sums, { at: said.maximum ? n - 1 : n }));
       const first = Math.max(0, Math.min(n - 4, count - 6));
-      list.replaceChildren(Lab.table(["term", "", "numbers", "value", said.maximum ? "largest" : "sum"],
+      list.replaceChildren(Lab.table(["term", "of", "numbers", "value", said.maximum ? "largest" : "sum"],
           said.terms.slice(first, first + 6).map((t, i) => {
-            const line = Lab.row(String(first + i + 1), el("code", {}, t.what), el("code", {}, t.numbers), digits(t.value),
+            const line = Lab.row(String(first + i + 1), whole(t.what), whole(t.numbers), digits(t.value),
                                  first + i < n ? digits(t.sum) : "");
             if (first + i === n - 1) line.className = "chosen";
             return line;
