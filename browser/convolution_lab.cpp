@@ -11,6 +11,7 @@
 
 #include "backends/registry.h"
 #include "browser/answer.h"
+#include "browser/few_outputs.h"
 #include "browser/filters.h"
 #include "browser/shelf.h"
 #include "core/checked.h"
@@ -131,14 +132,6 @@ void run_through(std::vector<Stage>& stages, Tensor x) {
 
 // ---- windows ------------------------------------------------------------------------------------
 
-struct Span {  // rows or columns, both ends included; may lie in the padding
-  std::int64_t first, last;
-};
-
-Span window_of(const Window1d& w, Span out) {
-  return {out.first * w.stride - w.pad, out.last * w.stride - w.pad + w.dilation * (w.kernel - 1)};
-}
-
 // What the places `rows` x `columns` of a stage's output are computed from: in its own input, and
 // in the photograph.
 Json fields(std::size_t stage, Span rows, Span columns) {
@@ -180,13 +173,8 @@ Tensor ones_at(const Shape& shape, std::int64_t flat) {
 
 // The gradient by a layer's input. The weights stand still: their own gradients are not computed.
 Tensor handed_down(const Stage& stage, const Tensor& dy) {
-  if (const auto* conv = dynamic_cast<const Conv2d*>(stage.layer.get())) {
-    const Conv2dShape s = conv2d_shape(stage.x.shape(), conv->weight.shape(), conv->options);
-    Tensor dx = Tensor::empty(stage.x.shape(), DType::f64, stage.x.backend());
-    stage.x.backend().conv2d_backward_input(DType::f64, s, dy.data(), conv->weight.data(),
-                                            dx.mutable_data());
-    return dx;
-  }
+  if (const auto* conv = dynamic_cast<const Conv2d*>(stage.layer.get()))
+    return input_gradient_of_few(*conv, stage.x, dy);
   const Tensor x = stage.x.detach().set_requires_grad();
   stage.layer->forward(x).backward(dy);
   return x.grad();

@@ -2,7 +2,7 @@
 # The laboratories of the site, answered by this machine's library instead of a browser's: for tests, and for
 # docs/check_labs.py, which compares the two. What a browser runs is built by browser/CMakeLists.txt.
 add_library(limulus_browser STATIC)
-foreach(file answer convolution_lab digit_lab digits exports filters gradient_lab shelf training_lab)
+foreach(file answer convolution_lab digit_lab digits exports few_outputs filters gradient_lab shelf training_lab)
   target_sources(limulus_browser PRIVATE ${PROJECT_SOURCE_DIR}/browser/${file}.cpp)
 endforeach()
 set_target_properties(limulus_browser PROPERTIES UNITY_BUILD OFF) # each file's helpers have the same short names

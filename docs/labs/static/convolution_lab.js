@@ -34,7 +34,7 @@ Lab.start("convolution-lab", async (library, place) => {
   place.append(form, problem, body);
 
   // ---- what is chosen ----------------------------------------------------------------------------------
-  const state = { stage: 0, map: 0, at: [0, 0], from: [0, 0], backward: false, terms: null };
+  const state = { stage: 0, map: 0, at: [Infinity, 0], from: [0, 0], backward: false, terms: null };
   let run = null;      // the library's answer, and the arrays that belong to it
   let photo = null;    // an image that can be drawn
 
@@ -89,8 +89,7 @@ Lab.start("convolution-lab", async (library, place) => {
   function choose(stage) {
     state.stage = stage;
     const [, h, w] = shapeOut();
-    state.at = [Math.min(state.at[0], h - 1), Math.min(state.at[1], w - 1)];
-    if (state.at[0] === 0 && state.at[1] === 0) state.at = [Math.floor(h / 2), Math.floor(w / 2)];
+    if (state.at[0] >= h || state.at[1] >= w) state.at = [Math.floor(h / 2), Math.floor(w / 2)];
     state.backward = false;
     tabs.replaceChildren(...run.steps.map((s, i) =>
         el("button", { type: "button", "aria-pressed": String(i === stage), onclick: () => choose(i) }, s.name)));
@@ -132,12 +131,7 @@ Lab.start("convolution-lab", async (library, place) => {
     box(inputBoxes, said.window, shapeIn().slice(1), "window");
     box(outputBoxes, [...state.at, ...state.at], shapeOut().slice(1), "place");
     tell(said, state.stage === 0 ? patches(said) : null);
-    const cheap = run.steps[0].multiply_adds < 3e7;
-    const back = el("div");
-    const show = () => Lab.say(problem, () => back.replaceChildren(...gradientOf(index, said.field)));
-    story.append(el("h3", {}, "Backward: which pixels get gradient from this output"), back);
-    if (cheap) show();
-    else back.append(el("button", { type: "button", onclick: show }, "Compute it"));
+    story.append(el("h3", {}, "Backward: which pixels get gradient from this output"), ...gradientOf(index, said.field));
   }
 
   // The gradient of one output by the photograph, around the part that the output sees.
