@@ -1,6 +1,6 @@
 #pragma once
-// Which part of its input a convolution's or pool's outputs see, and the gradient that a few of them
-// hand back to it.
+// Which part of its input a convolution's or pool's outputs see, and the gradient that a few of
+// them hand back to it.
 #include <cstdint>
 
 #include "core/window.h"

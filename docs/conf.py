@@ -25,8 +25,8 @@ html_math_renderer = "mathml"
 
 html_theme = "furo"
 html_static_path = ["_static"]
-# The laboratories need the library compiled for a browser, in the folder that this names; ./run docs makes
-# it where there is emscripten. Without it the site has no such pages.
+# The laboratories need the library compiled for a browser, in the folder that this names; ./run
+# docs makes it where there is emscripten. Without it the site has no such pages.
 if os.environ.get("LIMULUS_LABS"):
     html_static_path += ["labs/static", os.environ["LIMULUS_LABS"]]
 else:

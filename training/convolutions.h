@@ -9,8 +9,8 @@
 //                                    "data"; "left_out" = the layers that have weights and are not
 //                                    in the file, as JSON
 //
-// load_trained(file, device, Needs::convolutions) reads it. A small network can be kept whole in the
-// same form: half of a checkpoint's weights, and none of what only training needs.
+// load_trained(file, device, Needs::convolutions) reads it. A small network can be kept whole in
+// the same form: half of a checkpoint's weights, and none of what only training needs.
 #include <cstdint>
 #include <filesystem>
 #include <string>
