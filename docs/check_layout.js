@@ -2,6 +2,9 @@
 // above it]. The file is one function, which Python calls with the least size of a letter.
 (async (legible) => {
   await document.fonts.ready;
+  // A page that computes shows something only when its library is open.
+  const lab = document.querySelector(".lab");
+  while (lab && !lab.dataset.ready && !lab.dataset.failed) await new Promise((go) => setTimeout(go, 50));
   for (const closed of document.querySelectorAll("details")) closed.open = true;
   const main = document.querySelector("article") ?? document.body;
   const phone = innerWidth < 640, found = [], reported = new Set();
@@ -51,7 +54,8 @@
 
   for (const text of main.querySelectorAll("svg text")) {
     if (hidden(text) || !text.textContent.trim()) continue;
-    const size = parseFloat(style(text).fontSize) * text.getScreenCTM().a;
+    const { a, b } = text.getScreenCTM();  // b is not 0 where it stands upright
+    const size = parseFloat(style(text).fontSize) * Math.hypot(a, b);
     if (size < legible) say(text, `has letters of ${size.toFixed(1)} px, ${legible} can be read`, 0);
     const box = text.getBoundingClientRect(), frame = text.ownerSVGElement.getBoundingClientRect();
     const cut = Math.max(box.right - frame.right, frame.left - box.left,

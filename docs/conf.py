@@ -1,6 +1,7 @@
 """How the site is made; docs/README.md tells how to run it. Sources are read from the repository's
 root, so that the folders' READMEs are pages, and code is included from where it is."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -30,6 +31,12 @@ if not page_numbers.program():
         "announcement": "Built without the program: numbers are stored ones, and the pictures of a "
         "trained network are left out."}
 html_static_path = ["_static"]
+# The laboratories need the library compiled for a browser, in the folder that this names; ./run
+# docs makes it where there is emscripten. Without it the site has no such pages.
+if os.environ.get("LIMULUS_LABS"):
+    html_static_path += ["labs/static", os.environ["LIMULUS_LABS"]]
+else:
+    exclude_patterns.append("docs/labs/**")
 html_css_files = ["limulus.css"]
 html_js_files = ["copy.js"]
 html_copy_source = False

@@ -71,6 +71,28 @@ TEST_CASE("the convolutions of a checkpoint: trained ones, and the rest as the r
   CHECK(kept.saved.numbers == numbers);
 }
 
+TEST_CASE("a whole network in bf16: a checkpoint's answers, in half of the bytes") {
+  const Kept kept;
+  const std::filesystem::path file = kept.folder / "whole.safetensors";
+  const SavedConvolutions saved = save_convolutions(kept.checkpoint, file, Keep::all_layers);
+  CHECK(saved.left_out.empty());
+  CHECK(saved.layers.size() == 5);
+  const TrainedModel was = load_trained(kept.checkpoint, "cpu"), is = load_trained(file, "cpu");
+  CHECK(is.drawn.empty());
+  CHECK(is.normalization.mean == was.normalization.mean);
+  std::int64_t numbers = 0;
+  for (const auto& [name, t] : is.model->parameters()) {
+    CAPTURE(name);
+    numbers += t.numel();
+    const std::vector<double> now = t.to_doubles(),
+                              before = parameter(*was.model, name).to_doubles();
+    for (std::size_t i = 0; i < now.size(); ++i)
+      CHECK(std::abs(now[i] - before[i]) <= std::abs(before[i]) / 256);
+  }
+  CHECK(saved.numbers == numbers);
+  CHECK(std::filesystem::file_size(file) < 2 * static_cast<std::uintmax_t>(numbers) + 4000);
+}
+
 TEST_CASE("what needs all layers refuses a file of convolutions, and says what it is") {
   const Kept kept;
   const std::string message = message_of<FileError>([&] { load_trained(kept.file, "cpu"); });

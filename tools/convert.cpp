@@ -29,7 +29,7 @@ namespace fs = std::filesystem;
 
 struct ConvertArguments {
   std::string from, to;
-  bool list = false, all = false, convolutions = false;
+  bool list = false, all = false, convolutions = false, bf16 = false;
 };
 
 std::string beginning_of(const std::string& text) {
@@ -222,16 +222,17 @@ void write_folder(const fs::path& folder, const std::vector<std::string>& names,
                          printable(folder.string())));
 }
 
-void convert_convolutions(const ConvertArguments& a) {
+void convert_rounded(const ConvertArguments& a) {
   if (fs::path(a.to).extension() != ".safetensors")
-    throw ValueError(
-        fmt::format("convert --convolutions: {} must be a .safetensors file", printable(a.to)));
+    throw ValueError(fmt::format("convert {}: {} must be a .safetensors file",
+                                 a.bf16 ? "--bf16" : "--convolutions", printable(a.to)));
   const bool replaced = fs::exists(a.to);
-  const SavedConvolutions saved = save_convolutions(a.from, a.to);
+  const SavedConvolutions saved =
+      save_convolutions(a.from, a.to, a.bf16 ? Keep::all_layers : Keep::convolutions);
   if (replaced) say_note(fmt::format("{} was there before; it was replaced", printable(a.to)));
-  fmt::print("{} numbers of {} from {} to {}, as bf16; left out: {}\n", saved.numbers,
+  fmt::print("{} numbers of {} from {} to {}, as bf16{}{}\n", saved.numbers,
              fmt::join(saved.layers, ", "), printable(a.from), printable(a.to),
-             fmt::join(saved.left_out, ", "));
+             saved.left_out.empty() ? "" : "; left out: ", fmt::join(saved.left_out, ", "));
 }
 
 void convert(const ConvertArguments& a) {
@@ -241,7 +242,7 @@ void convert(const ConvertArguments& a) {
   if (a.to.empty())
     throw ValueError("convert: where to? Name a .safetensors file or a folder, or use --list");
 
-  if (a.convolutions) return convert_convolutions(a);
+  if (a.convolutions || a.bf16) return convert_rounded(a);
 
   std::vector<std::string> names;
   const std::vector<NpyArray> arrays =
@@ -283,8 +284,11 @@ void add_convert(CLI::App& app) {
               "Of a checkpoint: the convolutions alone, as bf16, with what explain, look --png and "
               "figure 3 need")
       ->excludes("--all");
+  c->add_flag("--bf16", a->bf16,
+              "Of a checkpoint: all weights as bf16, with what evaluate and predict need")
+      ->excludes("--all", "--convolutions");
   c->add_flag("--list", a->list, "List the tensors of a .safetensors file")
-      ->excludes("to", "--all", "--convolutions");
+      ->excludes("to", "--all", "--convolutions", "--bf16");
   c->callback([a] { convert(*a); });
 }
 

@@ -26,27 +26,6 @@
 
 namespace limulus::tools {
 
-// ---- indices and values -----------------------------------------------------------------------
-
-std::string at(const std::string& tensor, const Index& index) {
-  return fmt::format("{}[{}]", tensor, fmt::join(index, ", "));
-}
-
-void check_index(const std::string& tensor, const Shape& shape, const Index& index) {
-  bool inside = static_cast<int>(index.size()) == shape.rank();
-  for (std::size_t axis = 0; inside && axis < index.size(); ++axis)
-    inside = 0 <= index[axis] && index[axis] < shape[static_cast<int>(axis)];
-  if (!inside)
-    throw ShapeError(fmt::format("explain: {} has the shape {}, which has no element [{}]", tensor,
-                                 shape.str(), fmt::join(index, ", ")));
-}
-
-double sum_of(const std::vector<Term>& terms) {
-  double sum = 0;
-  for (const Term& t : terms) sum += t.value;
-  return sum;
-}
-
 namespace {
 
 Index index_from(const std::string& text) {

@@ -24,14 +24,15 @@ void add_once(std::vector<std::string>& names, const std::string& name) {
 }  // namespace
 
 SavedConvolutions save_convolutions(const std::filesystem::path& checkpoint,
-                                    const std::filesystem::path& to) {
+                                    const std::filesystem::path& to, Keep keep) {
   const TrainedModel trained = load_trained(checkpoint, "reference");
   const SafetensorsFile file(checkpoint);
   SavedConvolutions saved;
+  const bool all = keep == Keep::all_layers;
   trained.model->visit([&](const std::string& name, Module& m) {
     if (dynamic_cast<const Conv2d*>(&m) != nullptr) saved.layers.push_back(name);
   });
-  if (saved.layers.empty())
+  if (saved.layers.empty() && !all)
     throw ValueError(fmt::format("{}: {} has no convolution to keep", checkpoint.string(),
                                  trained.config.model));
 
@@ -43,7 +44,9 @@ SavedConvolutions save_convolutions(const std::filesystem::path& checkpoint,
   };
   for (const SafetensorsEntry& entry : file.entries()) {
     if (!belongs_to_model(entry.name)) continue;
-    if (!is_convolution(entry.name)) {
+    if (all) {
+      add_once(saved.layers, layer_of(entry.name));
+    } else if (!is_convolution(entry.name)) {
       add_once(saved.left_out, layer_of(entry.name));
       continue;
     }
@@ -64,7 +67,7 @@ SavedConvolutions save_convolutions(const std::filesystem::path& checkpoint,
   for (const char* key : {"config", "classes", "normalization", "data", "limulus"})
     if (const auto found = file.metadata().find(key); found != file.metadata().end())
       metadata.insert(*found);
-  metadata["left_out"] = nlohmann::json(saved.left_out).dump();
+  if (!saved.left_out.empty()) metadata["left_out"] = nlohmann::json(saved.left_out).dump();
   write_safetensors(to, std::move(items), metadata);
   return saved;
 }

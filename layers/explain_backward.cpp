@@ -9,18 +9,18 @@
 #include "layers/activation.h"
 #include "layers/avg_pool2d.h"
 #include "layers/conv2d.h"
+#include "layers/explain.h"
 #include "layers/linear.h"
 #include "layers/local_response_norm.h"
 #include "layers/max_pool2d.h"
 #include "layers/softmax.h"
-#include "tools/explain_element.h"
 
-namespace limulus::tools {
+namespace limulus::explain {
 namespace {
 
 Term product(const std::string& a, const Index& ia, double va, const std::string& b,
              const Index& ib, double vb) {
-  return {at(a, ia) + " " + at(b, ib), fmt::format("{:.6g} * {:.6g}", va, vb), va * vb};
+  return {at(a, ia) + " " + at(b, ib), fmt::format("{:.6g} * {:.6g}", va, vb), va * vb, ia};
 }
 
 // The output whose tap lies on input `in`, or -1 where there is none.
@@ -81,7 +81,7 @@ Explanation bias(const LayerRun& run, const Index& i) {
   for (std::int64_t oh = 0; oh < run.dy.shape[1]; ++oh)
     for (std::int64_t ow = 0; ow < run.dy.shape[2]; ++ow) {
       const Index in_y = {i[0], oh, ow};
-      e.terms.push_back({at("dy", in_y), "", run.dy[in_y]});
+      e.terms.push_back({at("dy", in_y), "", run.dy[in_y], in_y});
     }
   return e;
 }
@@ -122,7 +122,7 @@ Explanation max_pool(const LayerRun& run, const Pool2dShape& s, const Index& i) 
         first = ih == i[1] && iw == i[2];
       });
       if (first)
-        e.terms.push_back({at("dy", in_y), "", run.dy[in_y]});
+        e.terms.push_back({at("dy", in_y), "", run.dy[in_y], in_y});
       else
         e.notes.push_back(fmt::format("window {}, {} has its maximum elsewhere", oh, ow));
     }
@@ -144,7 +144,8 @@ Explanation average_pool(const LayerRun& run, const Pool2dShape& s, const Index&
       const std::int64_t taps = averaged_taps(s, oh, ow);
       const double dy = run.dy[in_y];
       e.terms.push_back({fmt::format("{} / {}", at("dy", in_y), taps),
-                         fmt::format("{:.6g} / {}", dy, taps), dy / static_cast<double>(taps)});
+                         fmt::format("{:.6g} / {}", dy, taps), dy / static_cast<double>(taps),
+                         in_y});
     }
   e.notes = {fmt::format("{} windows hold {}", e.terms.size(), at("x", i))};
   return e;
@@ -189,13 +190,13 @@ Explanation normalization(const LayerRun& run, const LrnShape& s, bool across, c
                          across ? "channel" : "place", across ? "channels" : "places",
                          across ? fmt::format("{}", i[0]) : fmt::format("{}, {}", i[1], i[2]),
                          s.alpha, s.beta, factor)};
-  e.terms = {{"own share", "", own}};
+  e.terms = {{"own share", "", own, i}};
   for (const Index& j : neighbours(s, across, true, i)) {
     const double damp = std::pow(scale(j), -s.beta - 1);
     e.terms.push_back(
         {across ? fmt::format("j = {}", j[0]) : fmt::format("j = {}, {}", j[1], j[2]),
          fmt::format("{:.6g} * {:.6g} * {:.6g} * {:.6g}", factor, run.dy[j], run.x[j], damp),
-         factor * run.dy[j] * run.x[j] * damp});
+         factor * run.dy[j] * run.x[j] * damp, j});
   }
   return e;
 }
@@ -205,7 +206,7 @@ Explanation relu(const LayerRun& run, const Index& i) {
   e.formula = "dy where y > 0, else 0";
   e.notes = {fmt::format("{} = {:.6g}: the gradient {}", at("y", i), run.y[i],
                          run.y[i] > 0 ? "passes" : "stops here")};
-  e.terms = {{at("dy", i), "", run.y[i] > 0 ? run.dy[i] : 0}};
+  e.terms = {{at("dy", i), "", run.y[i] > 0 ? run.dy[i] : 0, i}};
   return e;
 }
 
@@ -277,4 +278,4 @@ Explanation explain_backward(const LayerRun& run, const std::string& of, const I
   return e;
 }
 
-}  // namespace limulus::tools
+}  // namespace limulus::explain

@@ -1,6 +1,7 @@
 // An element of a layer's output, term by term, in the order of the textbook loops
 // (backends/reference).
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -10,14 +11,34 @@
 #include "layers/avg_pool2d.h"
 #include "layers/conv2d.h"
 #include "layers/dropout.h"
+#include "layers/explain.h"
 #include "layers/flatten.h"
 #include "layers/linear.h"
 #include "layers/local_response_norm.h"
 #include "layers/max_pool2d.h"
 #include "layers/softmax.h"
-#include "tools/explain_element.h"
 
-namespace limulus::tools {
+namespace limulus::explain {
+
+std::string at(const std::string& tensor, const Index& index) {
+  return fmt::format("{}[{}]", tensor, fmt::join(index, ", "));
+}
+
+void check_index(const std::string& tensor, const Shape& shape, const Index& index) {
+  bool inside = static_cast<int>(index.size()) == shape.rank();
+  for (std::size_t axis = 0; inside && axis < index.size(); ++axis)
+    inside = 0 <= index[axis] && index[axis] < shape[static_cast<int>(axis)];
+  if (!inside)
+    throw ShapeError(fmt::format("explain: {} has the shape {}, which has no element [{}]", tensor,
+                                 shape.str(), fmt::join(index, ", ")));
+}
+
+double sum_of(const std::vector<Term>& terms) {
+  double sum = 0;
+  for (const Term& t : terms) sum += t.value;
+  return sum;
+}
+
 namespace {
 
 std::string product(double a, double b) { return fmt::format("{:.6g} * {:.6g}", a, b); }
@@ -56,7 +77,7 @@ Explanation convolution(const LayerRun& run, const Conv2d& layer, const Index& i
     for_taps(s.window, i[1], i[2], [&](auto fh, auto fw, auto ih, auto iw) {
       const Index in_x = {first + c, ih, iw}, in_w = {k, c, fh, fw};
       const double x = run.x[in_x], w = run.weight[in_w];
-      e.terms.push_back({at("x", in_x) + " " + at("w", in_w), product(x, w), x * w});
+      e.terms.push_back({at("x", in_x) + " " + at("w", in_w), product(x, w), x * w, in_x});
     });
   e.value = sum_of(e.terms);
   return e;
@@ -68,7 +89,7 @@ Explanation fully_connected(const LayerRun& run, const Index& i) {
   if (!run.bias.data.empty()) e.terms.push_back({at("b", i), "", run.bias[i]});
   for (std::int64_t j = 0; j < run.weight.shape[1]; ++j) {
     const double x = run.x[{j}], w = run.weight[{i[0], j}];
-    e.terms.push_back({at("x", {j}) + " " + at("w", {i[0], j}), product(x, w), x * w});
+    e.terms.push_back({at("x", {j}) + " " + at("w", {i[0], j}), product(x, w), x * w, {j}});
   }
   e.value = sum_of(e.terms);
   return e;
@@ -82,7 +103,7 @@ Explanation pool(const LayerRun& run, const Pool2dShape& s, bool maximum, const 
   e.notes = {rows_and_columns(s.window, i[1], i[2])};
   for_taps(s.window, i[1], i[2], [&](auto, auto, auto ih, auto iw) {
     const Index in_x = {i[0], ih, iw};
-    e.terms.push_back({at("x", in_x), "", run.x[in_x]});
+    e.terms.push_back({at("x", in_x), "", run.x[in_x], in_x});
   });
   if (maximum) {
     const auto best =
@@ -112,7 +133,7 @@ Explanation normalization(const LayerRun& run, const LocalResponseNorm& layer, c
       across ? fmt::format("{} channels", s.size) : fmt::format("{} x {} places", s.size, s.size));
   const auto square = [&](const Index& j) {
     const double x = run.x[j];
-    e.terms.push_back({at("x", j) + "^2", fmt::format("{:.6g}^2", x), x * x});
+    e.terms.push_back({at("x", j) + "^2", fmt::format("{:.6g}^2", x), x * x, j});
   };
   if (across) {
     const auto [begin, end] = range(i[0], s.c);
@@ -212,4 +233,4 @@ Explanation explain_forward(const LayerRun& run, const Index& index) {
   return e;
 }
 
-}  // namespace limulus::tools
+}  // namespace limulus::explain
