@@ -66,17 +66,17 @@ void put_bytes(std::string& to, int field, std::string_view bytes) {  // a strin
   to += bytes;
 }
 
-std::span<const std::uint8_t> bytes_of(const std::string& text) {
+std::span<const std::uint8_t> as_bytes(const std::string& text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
 // One write, so that a file of a killed program ends with a whole record, as a rule.
-std::string record_of(const std::string& data) {
+std::string tf_record(const std::string& data) {
   std::string record;
   put_little_endian(record, static_cast<std::uint64_t>(data.size()));
-  put_little_endian(record, masked_crc32c(bytes_of(record)));
+  put_little_endian(record, masked_crc32c(as_bytes(record)));
   record += data;
-  put_little_endian(record, masked_crc32c(bytes_of(data)));
+  put_little_endian(record, masked_crc32c(as_bytes(data)));
   return record;
 }
 
@@ -131,7 +131,7 @@ void EventFile::write_event(std::int64_t step, int field, std::string_view messa
   put_double(event, 1, now());
   put_int(event, 2, step);
   put_bytes(event, field, message);
-  const std::string record = record_of(event);
+  const std::string record = tf_record(event);
   used_ = true;
   for (std::size_t done = 0; done < record.size();) {
     const ssize_t n = ::write(fd_, record.data() + done, record.size() - done);
@@ -143,7 +143,7 @@ void EventFile::write_event(std::int64_t step, int field, std::string_view messa
   }
 }
 
-void EventFile::add(std::int64_t step, const std::vector<ScalarSummary>& scalars) {
+void EventFile::add_scalars(std::int64_t step, const std::vector<ScalarSummary>& scalars) {
   std::string summary;
   for (const ScalarSummary& scalar : scalars) {
     std::string value;
@@ -154,7 +154,7 @@ void EventFile::add(std::int64_t step, const std::vector<ScalarSummary>& scalars
   write_event(step, 5, summary);
 }
 
-void EventFile::add(std::int64_t step, const PictureSummary& picture) {
+void EventFile::add_picture(std::int64_t step, const PictureSummary& picture) {
   std::string image, value, summary;
   put_int(image, 1, picture.height);
   put_int(image, 2, picture.width);

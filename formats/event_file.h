@@ -56,8 +56,8 @@ class EventFile {
 
   // Each is written at once, so that a program that is killed has lost nothing. FileError, naming
   // the file, when it cannot be written.
-  void add(std::int64_t step, const std::vector<ScalarSummary>& scalars);
-  void add(std::int64_t step, const PictureSummary& picture);
+  void add_scalars(std::int64_t step, const std::vector<ScalarSummary>& scalars);
+  void add_picture(std::int64_t step, const PictureSummary& picture);
   // The run goes on from an earlier step: readers forget what older files have from `step` on.
   void restart(std::int64_t step);
 

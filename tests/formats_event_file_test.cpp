@@ -109,9 +109,9 @@ TEST_CASE("scalars, a picture and a restart are read back") {
   {
     EventFile file(folder / "logs");
     path = file.path();
-    file.add(1, {{"training/loss", 1.5}, {"training/lr", 0.25}});
-    file.add(300'000'000'000, {{"training/loss", -2}});
-    file.add(7, PictureSummary{"filters", 300, 2, 4, {0x89, 'P', 'N', 'G'}});
+    file.add_scalars(1, {{"training/loss", 1.5}, {"training/lr", 0.25}});
+    file.add_scalars(300'000'000'000, {{"training/loss", -2}});
+    file.add_picture(7, {"filters", 300, 2, 4, {0x89, 'P', 'N', 'G'}});
     file.restart(12);
   }
   CHECK(path.filename().string().starts_with("events.out.tfevents."));
@@ -132,8 +132,8 @@ TEST_CASE("scalars, a picture and a restart are read back") {
   CHECK(std::bit_cast<float>(static_cast<std::uint32_t>(one(rate, 2).bits)) == 0.25F);
 
   CHECK(one(fields_of(records[2]), 2).bits == 300'000'000'000);
-  const auto image = fields_of(
-      one(fields_of(one(fields_of(one(fields_of(records[3]), 5).text), 1).text), 4).text);
+  const auto image =
+      fields_of(one(fields_of(one(fields_of(one(fields_of(records[3]), 5).text), 1).text), 4).text);
   CHECK(one(image, 1).bits == 2);
   CHECK(one(image, 2).bits == 300);
   CHECK(one(image, 3).bits == 4);

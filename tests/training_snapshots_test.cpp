@@ -76,7 +76,7 @@ TEST_CASE("a snapshot shows filters, maps and classes, and changes nothing") {
   CHECK(t.model().training());
   CHECK(s.filters_size == "6 of 5×5×1");
   REQUIRE(s.maps.size() == 2);
-  CHECK(maps_text(s.maps[0]) == "the 6 maps of tanh1, 28×28 each");
+  CHECK(maps_text(s.maps[0]) == "the 6 maps of relu1, 28×28 each");
   CHECK(s.maps[1].maps == 16);
   double sum = 0;
   for (const float q : s.probabilities) sum += static_cast<double>(q);
@@ -137,7 +137,7 @@ TEST_CASE("the page holds every snapshot, and nothing from elsewhere") {
   CHECK(page.size() < 400'000);
   CHECK(run.series->bytes() > 1000);
   for (const char* part : {"type=\"range\" min=\"0\" max=\"3\" value=\"3\"", "After epoch 3 of 3",
-                           "Before the first step", "4 snapshots.", "the 6 maps of tanh1"})
+                           "Before the first step", "4 snapshots.", "the 6 maps of relu1"})
     CHECK_MESSAGE(has(page, part), part);
   for (const char* outside : {"http:", "https:", "url(", "<link", "@import", "nan%"})
     CHECK_FALSE(has(page, outside));
@@ -212,7 +212,7 @@ TEST_CASE("the live page asks for news while the run goes on, and not when it ha
   CHECK(has(running, "data-written=\"1800000000\""));
   CHECK(has(running, "It &lt;goes&gt; on."));
   CHECK(has(running, "Loss over epochs"));
-  CHECK(has(running, "the 6 maps of tanh1"));
+  CHECK(has(running, "the 6 maps of relu1"));
   CHECK(has(running, "kernels of 5×5×1 in a grid"));
   CHECK_FALSE(has(running, "http-equiv"));
   for (const LiveState ended : {LiveState::finished, LiveState::stopped, LiveState::failed}) {

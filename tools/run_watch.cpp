@@ -22,8 +22,10 @@ std::filesystem::path live_path(const std::string& out) {
   return std::filesystem::path(out) / "live.html";
 }
 
-std::string megabytes(std::uintmax_t bytes) {
-  return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6);
+std::string size_text(std::uintmax_t bytes) {
+  const auto size = static_cast<double>(bytes);
+  return bytes < 1'000'000 ? fmt::format("{:.0f} kB", size / 1e3)
+                           : fmt::format("{:.1f} MB", size / 1e6);
 }
 
 }  // namespace
@@ -135,9 +137,9 @@ void RunWatch::print_pages() const {
   if (series_)
     print_line(fmt::format("Snapshots   {} ({}, {}; their pictures in {}, {})",
                            printable(series_->page().string()), series_->count(),
-                           megabytes(series_->page_bytes()),
+                           size_text(series_->page_bytes()),
                            printable((std::filesystem::path(out_) / "snapshots").string()),
-                           megabytes(series_->bytes())));
+                           size_text(series_->bytes())));
   if (live_) print_line("Live page   " + printable(live_path(out_).string()));
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -11,6 +12,22 @@
 #include "training/report/kernel_grid.h"
 
 namespace limulus::tools {
+namespace {
+
+// A filter has some ten pixels: each of them becomes a square, as viewers would blur them.
+html::Picture enlarged(const html::Picture& p) {
+  constexpr int wanted = 500;  // about its width
+  const int scale = std::max(1, wanted / p.width);
+  html::Picture large{scale * p.width, scale * p.height, p.channels, {}};
+  for (int y = 0; y < large.height; ++y)
+    for (int x = 0; x < large.width; ++x) {
+      const auto pixel = p.values.begin() + p.channels * ((y / scale) * p.width + x / scale);
+      large.values.insert(large.values.end(), pixel, pixel + p.channels);
+    }
+  return large;
+}
+
+}  // namespace
 
 TensorBoardLog::TensorBoardLog(const std::string& folder)
     : folder_(folder), others_(has_event_files(folder)), file_(folder) {}
@@ -25,7 +42,7 @@ void TensorBoardLog::begin(const Trainer& trainer, bool resumed) {
 }
 
 void TensorBoardLog::step(const StepInfo& s) {
-  file_.add(s.step, {{"training/loss", s.loss}, {"training/lr", s.lr}});
+  file_.add_scalars(s.step, {{"training/loss", s.loss}, {"training/lr", s.lr}});
 }
 
 void TensorBoardLog::epoch(const Trainer& trainer, const EpochRecord& e) {
@@ -37,12 +54,14 @@ void TensorBoardLog::epoch(const Trainer& trainer, const EpochRecord& e) {
                                    {"epoch/held_out_top5", e.test_top5},
                                    {"epoch/images_per_second", e.images_per_second}})
     if (std::isfinite(value)) scalars.push_back({tag, value});  // of nothing held out there is none
-  file_.add(trainer.step(), scalars);
+  file_.add_scalars(trainer.step(), scalars);
   const Tensor filters = first_filters(trainer.model());
   if (!filters.defined()) return;
-  const html::Picture grid = report::kernel_grid(filters.to_doubles(), filters.shape()).picture;
-  file_.add(trainer.step(), {"filters", grid.width, grid.height, grid.channels,
-                             encode_png(grid.values, grid.width, grid.height, grid.channels)});
+  const html::Picture grid =
+      enlarged(report::kernel_grid(filters.to_doubles(), filters.shape()).picture);
+  file_.add_picture(trainer.step(),
+                    {"filters", grid.width, grid.height, grid.channels,
+                     encode_png(grid.values, grid.width, grid.height, grid.channels)});
 }
 
 }  // namespace limulus::tools

@@ -205,29 +205,27 @@ void train(const CLI::App& command, const TrainArguments& given) {
                          : trainer.epoch() < config.epochs
                              ? fmt::format("; goes on in epoch {}", trainer.epoch() + 1)
                              : "; all of them are done"));
-  watch.emplace(a, trainer);
-  if (shows_blocks()) losses = trainer.report().step_losses;
-  std::fflush(stdout);
-
   const auto check_written = [&] {
     if (!failure().empty())
       throw FileError(fmt::format("{}; the weights are safe in {}", failure(),
                                   trainer.checkpoint_path().string()));
   };
-  catch_interrupts();
   bool finished = false;
   try {
+    watch.emplace(a, trainer);
+    if (shows_blocks()) losses = trainer.report().step_losses;
+    std::fflush(stdout);
+    catch_interrupts();
     finished = trainer.run();
   } catch (const std::exception& error) {
     if (const auto* broken = dynamic_cast<const LossError*>(&error);
         broken != nullptr && shows_blocks()) {
       losses.push_back(static_cast<float>(broken->loss));
       last.mean_loss = broken->loss;
-      line.finish(std::string(
-          first_characters(step_line(last, losses, columns() - 1, true), columns() - 1)));
+      line.finish(step_line(last, losses, columns() - 1, true));
     }
     log.end(&trainer, "failed", nullptr, error.what());
-    watch->end(LiveState::failed, error.what());
+    if (watch) watch->end(LiveState::failed, error.what());
     throw;
   }
   if (!finished) {

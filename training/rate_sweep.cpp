@@ -67,10 +67,10 @@ Line line_through(const std::vector<double>& x, const std::vector<double>& y) {
 }
 
 // Where the line through the losses falls most steeply, of the lines that end at the least smoothed
-// loss at the latest. A fall counts where it is three times its standard error: of a flat, noisy
-// stretch the steepest piece is steep by chance.
+// loss at the latest. A fall counts where it is four times its standard error: of the many pieces of a
+// flat, noisy stretch the steepest is steep by chance.
 void find_steepest(RateSweep& sweep, std::size_t reach) {
-  constexpr double clear = 3;
+  constexpr double clear = 4;
   for (std::size_t i = reach; i + reach <= *sweep.least; ++i) {
     std::vector<double> x, y;
     for (std::size_t j = i - reach; j <= i + reach; ++j) {
@@ -132,7 +132,7 @@ void conclude(RateSweep& sweep, const RateSweepOptions& o) {
   if (steepest > 0 && (tenth == 0 || steepest <= tenth)) {
     sweep.reason = RateReason::steepest;
     sweep.suggestion = two_digits(steepest);
-  } else if (tenth > 0) {
+  } else if (steepest > 0) {
     sweep.reason = RateReason::tenth_of_blow_up;
     sweep.suggestion = two_digits(tenth);
   }

@@ -15,7 +15,8 @@
 //                of the start included), and to more than the start's
 //   slope_i      of the straight line through the losses of the `reach` steps on either side of i
 //                (least squares) over log10 r: how fast the loss falls per decade. A line in the
-//                middle of its losses lags behind nothing, as the mean does.
+//                middle of its losses lags behind nothing, as the mean does; and it has a
+//                standard error, which tells a fall from noise.
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -30,7 +31,7 @@ struct RateSweepOptions {
   std::int64_t steps = 121;  // 20 in a decade
   double keep = 0.9;         // of the mean, from one step to the next
   double blow_up = 4;
-  std::int64_t reach = 10;  // half a decade
+  std::int64_t reach = 15;  // three quarters of a decade
 };
 
 struct RateStep {
@@ -42,8 +43,8 @@ struct RateStep {
 // Why a rate is suggested.
 enum class RateReason {
   steepest,          // the loss falls most steeply there, and that is the more careful rate
-  tenth_of_blow_up,  // a tenth of the rate at which the loss blew up
-  none,              // neither: the loss never fell clearly, and never blew up
+  tenth_of_blow_up,  // a tenth of the rate at which it blew up, which is less than that
+  none,              // the loss never fell clearly
 };
 
 struct RateSweep {

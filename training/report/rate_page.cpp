@@ -33,11 +33,16 @@ LinePlot rate_plot(const RateSweep& sweep) {
     smoothed.x.push_back(s.rate);
     smoothed.y.push_back(s.smoothed);
   }
-  // What happens while it blows up needs no room: up to the loss of the start, or of the half of
-  // the steps before.
-  for (std::size_t i = 0; i < sweep.steps.size() / 2; ++i)
-    if (std::isfinite(sweep.steps[i].loss)) high = std::max(high, sweep.steps[i].loss);
-  plot.y_max = 1.3 * high;
+  // What happens while it blows up needs no room: the axis ends a little above the start and the
+  // losses of the first half of the steps.
+  double low = sweep.start;
+  for (std::size_t i = 0; i < sweep.steps.size(); ++i) {
+    if (!std::isfinite(sweep.steps[i].loss)) continue;
+    low = std::min(low, sweep.steps[i].loss);
+    if (2 * i < sweep.steps.size()) high = std::max(high, sweep.steps[i].loss);
+  }
+  plot.y_min = std::max(0.0, low - 0.2 * (high - low));
+  plot.y_max = high + 0.6 * std::max(high - low, 0.01);
   plot.series = {each, smoothed};
   plot.levels.push_back({fmt::format("before the first step: {:.3g}", sweep.start), sweep.start});
   const auto mark = [&](const char* name, std::size_t step) {
@@ -110,15 +115,19 @@ std::string rate_suggested(const RateSweep& sweep) {
                          rate_text(sweep.suggestion), tenth);
     case RateReason::tenth_of_blow_up:
       return fmt::format(
-          "--lr {}: a tenth of the rate at which the loss blew up{}", rate_text(sweep.suggestion),
-          sweep.steepest ? fmt::format(", which is less than that of the steepest fall, {}",
-                                       rate_text(sweep.steps[*sweep.steepest].rate))
-                         : ", as it falls nowhere clearly: try smaller ones, too");
+          "--lr {}: a tenth of the rate at which the loss blew up, which is less than that of the "
+          "steepest fall, {}",
+          rate_text(sweep.suggestion), rate_text(sweep.steps[*sweep.steepest].rate));
     case RateReason::none:
       break;
   }
-  return "none: the loss neither fell clearly nor blew up at any rate. Does the network learn at "
-         "all with these settings? A larger --batch makes the losses less noisy";
+  return fmt::format(
+      "none: in so short a sweep the loss falls nowhere clearly; a larger --batch makes its losses "
+      "less noisy{}",
+      sweep.blew_up ? fmt::format(". Rates above {}, a tenth of where it blew up, are probably too "
+                                  "large",
+                                  rate_text(sweep.steps.back().rate / 10))
+                    : "");
 }
 
 std::vector<std::size_t> rates_to_show(const RateSweep& sweep) {
@@ -156,7 +165,8 @@ std::string rate_page(const RateSweep& sweep, const RateSweepOptions& options,
       "<p class=\"note\">What it does not tell: how long a rate serves. At the end of a run it has "
       "to be smaller, which is what --schedule is for, and a short sweep says nothing of the "
       "accuracy on held-out pictures. Try the suggestion, and a third and three times as "
-      "much.</p>\n",
+      "much; and sweep with another --seed, which tells how much of the answer is "
+      "chance.</p>\n",
       html::escape(rates_seen(sweep, config)), options.keep, options.reach);
   const std::string data = std::filesystem::path(config.data).filename().string();
   return figure_page(html::escape(fmt::format("Which learning rate? {}{}", config.model,

@@ -40,7 +40,7 @@ std::vector<LayerOutput> outputs_with_maps(Module& model, const Tensor& input, T
   return active.empty() ? linear : active;
 }
 
-SnapshotMaps maps_of(const LayerOutput& layer) {
+SnapshotMaps chosen_maps(const LayerOutput& layer) {
   const Shape& shape = layer.y.shape();
   SnapshotMaps maps;
   maps.layer = layer.name;
@@ -73,8 +73,8 @@ Snapshot take_snapshot(Module& model, const Tensor& input) {
   }
   Tensor logits;
   const std::vector<LayerOutput> outputs = outputs_with_maps(model, input, &logits);
-  if (!outputs.empty()) s.maps.push_back(maps_of(outputs.front()));
-  if (outputs.size() > 1) s.maps.push_back(maps_of(outputs.back()));
+  if (!outputs.empty()) s.maps.push_back(chosen_maps(outputs.front()));
+  if (outputs.size() > 1) s.maps.push_back(chosen_maps(outputs.back()));
   s.probabilities = softmax(logits).to_vector<float>();
   return s;
 }

@@ -22,7 +22,7 @@ using PageJson = nlohmann::ordered_json;
 // A page of many: AlexNet's snapshot is about 100 kB.
 constexpr std::size_t kMostOnPage = 100;
 
-std::string class_of(const SeriesSubject& subject, std::int64_t index) {
+std::string subject_class(const SeriesSubject& subject, std::int64_t index) {
   return html::escape(subject.classes.at(static_cast<std::size_t>(index)));
 }
 
@@ -132,9 +132,9 @@ pictures of the others are in the folder snapshots beside this page.</p></noscri
 </div>
 <div class="forms">
 {5}</div>
-<p class="note">{6} Each filter, and each map, is stretched between its own least value and its largest:
-grey noise is no smaller than a clear edge, only without shape. The maps are always the same ones,
-evenly spaced; behind the nonlinearity, so that what was below zero is black with ReLU.</p>
+<p class="note">{6} Each filter, and each map, is stretched between its own least value and its largest,
+so that noise is as bright as a clear edge; one that is the same everywhere is plain grey. The maps are
+always the same ones of the layer, evenly spaced.</p>
 <script id="series" type="application/json">{7}</script>
 <script>{8}</script>
 )",
@@ -152,7 +152,7 @@ evenly spaced; behind the nonlinearity, so that what was below zero is black wit
 std::string photograph_text(const SeriesSubject& subject) {
   const Photograph& p = subject.photograph;
   return html::escape(fmt::format("{}, {}: ", printable(p.name), p.part)) +
-         class_of(subject, p.label);
+         subject_class(subject, p.label);
 }
 
 std::string probability_bars(const SeriesSubject& subject, const std::vector<std::int64_t>& classes,
@@ -163,7 +163,7 @@ std::string probability_bars(const SeriesSubject& subject, const std::vector<std
     bars += fmt::format(
         "<li{}><span class=\"name\">{}</span><span class=\"track\"><span style=\"width:{:.1f}%\">"
         "</span></span><span class=\"value\">{}</span></li>\n",
-        c == subject.photograph.label ? " class=\"truth\"" : "", class_of(subject, c),
+        c == subject.photograph.label ? " class=\"truth\"" : "", subject_class(subject, c),
         std::isfinite(p) ? 100 * p : 0, html::percent(p));
   }
   return bars + "</ul>\n";
