@@ -111,7 +111,8 @@ TEST_CASE("a loss that becomes no number ends the sweep, and is told") {
   CHECK(std::isnan(s.steps.back().loss));
   CHECK(s.suggestion > 0);
   CHECK(rates_told(s, {}).find("to no number any more") != std::string::npos);
-  CHECK(rate_page(s, {}, TrainConfig(), "limulus").find("nan") == std::string::npos);
+  const std::string page = rate_page(s, {}, TrainConfig(), "limulus");
+  for (const char* no_number : {">nan", " nan", "\"nan", "inf "}) CHECK_FALSE(has(page, no_number));
 }
 
 TEST_CASE("a real network: a suggestion, a page, and no checkpoint") {
@@ -125,13 +126,12 @@ TEST_CASE("a real network: a suggestion, a page, and no checkpoint") {
   CHECK(s.batches == seen + 1);
   CHECK(s.images == 8 * s.batches);
   CHECK(s.set == 40);
-  CHECK(s.blew_up);
+  CHECK(s.steepest);
   CHECK(s.suggestion > 1e-4);
   CHECK(s.suggestion < 1);
   CHECK(std::filesystem::is_empty(folder.path / "out"));
   const std::string page = rate_page(s, {}, config, "limulus train --find-rate");
-  for (const char* part :
-       {"<svg", "suggested", "blown up", "limulus train --find-rate", "5 passes"})
+  for (const char* part : {"<svg", "suggested", "limulus train --find-rate", "5 passes"})
     CHECK(page.find(part == std::string("5 passes") ? "passes over its 40" : part) !=
           std::string::npos);
   // The same sweep again has the same bits.
@@ -154,7 +154,8 @@ TEST_CASE("errors: too few pictures, and a loss that blows up at once") {
   Trainer wild(config, into(folder.path / "out"));
   CHECK(has(message_of<Error>([&] { sweep_rates(wild, {.lowest = 1e6, .highest = 1e7}); }),
             "at the lowest rate, 1e+06: no rate of this sweep is small enough"));
-  config.pixel_scale = 1e38F;  // the first loss is no number
   Trainer broken(config, into(folder.path / "out"));
+  Tensor w = broken.model().parameters()[0].second;
+  w.copy_(Tensor::full(w.shape(), NAN, w.dtype(), w.backend()));
   CHECK(has(message_of<Error>([&] { sweep_rates(broken); }), "before any step was made"));
 }

@@ -69,8 +69,8 @@ TEST_CASE("a snapshot shows filters, maps and classes, and changes nothing") {
   const Photograph p = t.first_photograph().value();
   CHECK(p.part == "held out");
   CHECK(p.label == 0);
-  CHECK(p.input.shape() == Shape{1, 1, 32, 32});
-  CHECK(p.picture.width == 32);
+  CHECK(p.input.shape() == Shape{1, 1, 28, 28});
+  CHECK(p.picture.width == 28);
   t.model().train();
   const Snapshot s = take_snapshot(t.model(), p.input);
   CHECK(t.model().training());
@@ -193,6 +193,9 @@ TEST_CASE("a new run takes an earlier one's place; a damaged or foreign series i
   put_bytes(index, whole);
   put_bytes(out / "snapshots/epoch-0001-filters.png", "no PNG");
   CHECK(has(begun(config), "epoch-0001-filters.png: this is no PNG any more"));
+  fs::remove(out / "snapshots/epoch-0001-filters.png");
+  CHECK(has(begun(config), "epoch-0001-filters.png: "));
+  CHECK(get_bytes(index) == whole);
 }
 
 TEST_CASE("the live page asks for news while the run goes on, and not when it has ended") {

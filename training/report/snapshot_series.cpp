@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <system_error>
 
 #include "core/error.h"
@@ -22,6 +23,11 @@ using SeriesJson = nlohmann::ordered_json;
 
 std::string series_text(const SeriesJson& json) {
   return json.dump(1, ' ', false, SeriesJson::error_handler_t::replace);
+}
+
+// In whatever order the keys stand.
+bool same_value(const SeriesJson& a, const SeriesJson& b) {
+  return nlohmann::json::parse(a.dump()) == nlohmann::json::parse(b.dump());
 }
 
 SeriesJson finite_or_null(double value) {
@@ -89,11 +95,18 @@ std::uintmax_t write_png(const fs::path& path, const html::Picture& p) {
 
 }  // namespace
 
-SnapshotSeries::SnapshotSeries(fs::path run) : run_(std::move(run)) {
+struct SnapshotSeries::Index {
+  SeriesJson json = {{"snapshots", SeriesJson::array()}};
+};
+
+SnapshotSeries::SnapshotSeries(fs::path run)
+    : run_(std::move(run)), index_(std::make_unique<Index>()) {
   make_folders(folder());
   for (const fs::path& path : {folder() / "index.json", page()})
     const AtomicFile never_committed(path);  // nothing is left behind
 }
+
+SnapshotSeries::~SnapshotSeries() = default;
 
 void SnapshotSeries::remove_pictures(std::int64_t behind) const {
   std::error_code error;
@@ -112,7 +125,7 @@ void SnapshotSeries::begin(SeriesSubject subject, bool resumed, std::int64_t epo
   if (resumed && fs::exists(path, unknown)) {
     const SeriesJson before = read_index(path);
     for (const char* key : {"settings", "classes", "photograph", "part", "label"})
-      if (!before.contains(key) || before[key] != head[key])
+      if (!before.contains(key) || !same_value(before[key], head[key]))
         throw FileError(fmt::format(
             "{}: these snapshots are of another run or photograph ({} differs), so that they and "
             "those to come would be no series; move the folder away, and a new one begins",
@@ -120,12 +133,14 @@ void SnapshotSeries::begin(SeriesSubject subject, bool resumed, std::int64_t epo
     for (const SeriesJson& snapshot : before["snapshots"])
       if (snapshot["epoch"].get<std::int64_t>() <= epoch) head["snapshots"].push_back(snapshot);
   }
-  index_ = std::move(head);
-  remove_pictures(index_["snapshots"].empty() ? -1 : epoch);
+  index_->json = std::move(head);
   const Image& picture = subject_.photograph.picture;
   write_png(folder() / "photograph.png", {picture.width, picture.height, 3, picture.rgb});
+  // The page is made before anything is removed: it may find that pictures are missing.
+  const std::string text = count() > 0 ? snapshot_page(folder(), index_->json, subject_) : "";
+  remove_pictures(count() > 0 ? epoch : -1);
   write_index();
-  if (count() > 0) write_page();
+  if (!text.empty()) write_file_atomically(page(), text);
 }
 
 void SnapshotSeries::add(std::int64_t epoch, const Snapshot& snapshot, const EpochRecord* record) {
@@ -151,7 +166,7 @@ void SnapshotSeries::add(std::int64_t epoch, const Snapshot& snapshot, const Epo
     entry["probabilities"].push_back(finite_or_null(static_cast<double>(p)));
   entry["pictures"] = pictures;
   entry["bytes"] = size;
-  SeriesJson& all = index_["snapshots"];
+  SeriesJson& all = index_->json["snapshots"];
   const auto same = std::find_if(all.begin(), all.end(),
                                  [&](const SeriesJson& s) { return s["epoch"] == epoch; });
   if (same != all.end())
@@ -163,12 +178,12 @@ void SnapshotSeries::add(std::int64_t epoch, const Snapshot& snapshot, const Epo
 }
 
 std::int64_t SnapshotSeries::count() const {
-  return static_cast<std::int64_t>(index_["snapshots"].size());
+  return static_cast<std::int64_t>(index_->json["snapshots"].size());
 }
 
 std::uintmax_t SnapshotSeries::bytes() const {
   std::uintmax_t sum = 0;
-  for (const SeriesJson& s : index_["snapshots"])
+  for (const SeriesJson& s : index_->json["snapshots"])
     if (s.contains("bytes") && s["bytes"].is_number_unsigned())
       sum += s["bytes"].get<std::uintmax_t>();
   return sum;
@@ -181,11 +196,11 @@ std::uintmax_t SnapshotSeries::page_bytes() const {
 }
 
 void SnapshotSeries::write_index() const {
-  write_file_atomically(folder() / "index.json", series_text(index_));
+  write_file_atomically(folder() / "index.json", series_text(index_->json));
 }
 
 void SnapshotSeries::write_page() const {
-  write_file_atomically(page(), snapshot_page(folder(), index_, subject_));
+  write_file_atomically(page(), snapshot_page(folder(), index_->json, subject_));
 }
 
 std::int64_t snapshots_beside(const fs::path& checkpoint, const TrainConfig& config) {
@@ -194,7 +209,7 @@ std::int64_t snapshots_beside(const fs::path& checkpoint, const TrainConfig& con
   if (!fs::exists(path, unknown) || !fs::exists(run / "snapshots.html", unknown)) return 0;
   try {
     const SeriesJson index = read_index(path);
-    if (index["settings"] != settings_of(config)) return 0;
+    if (!same_value(index["settings"], settings_of(config))) return 0;
     return static_cast<std::int64_t>(index["snapshots"].size());
   } catch (const FileError&) {  // a report is no worse without them
     return 0;

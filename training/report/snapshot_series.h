@@ -11,7 +11,7 @@
 // picture again.
 #include <cstdint>
 #include <filesystem>
-#include <nlohmann/json.hpp>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -32,6 +32,9 @@ class SnapshotSeries {
  public:
   // Makes the folder `run`/snapshots. FileError where that, or the page, cannot be written.
   explicit SnapshotSeries(std::filesystem::path run);
+  ~SnapshotSeries();
+  SnapshotSeries(const SnapshotSeries&) = delete;
+  SnapshotSeries& operator=(const SnapshotSeries&) = delete;
 
   // A new series; what an earlier one left is removed. Or, `resumed`, the one that is there, without
   // what was kept behind `epoch`. FileError where that is of another run or photograph, or damaged:
@@ -55,7 +58,8 @@ class SnapshotSeries {
 
   std::filesystem::path run_;
   SeriesSubject subject_;
-  nlohmann::ordered_json index_;
+  struct Index;  // JSON, of which this header says nothing
+  std::unique_ptr<Index> index_;
 };
 
 // How many snapshots the page beside this checkpoint shows; 0 where there are none of this run.
