@@ -97,7 +97,15 @@ TEST_CASE("a loss that never blows up, and one that does nothing") {
   CHECK_FALSE(flat.steepest);
   CHECK(flat.reason == RateReason::none);
   CHECK(flat.suggestion == 0);
-  CHECK(rate_suggested(flat).find("none: in so short a sweep the loss falls nowhere clearly") == 0);
+  CHECK(rate_suggested(flat).find("none: in so short a sweep the loss neither falls clearly") == 0);
+}
+
+TEST_CASE("a loss that falls nowhere clearly and blows up: a tenth of that, at most") {
+  const RateSweep s =
+      swept([](double x) { return x < 0.5 ? 2.3 + 0.2 * std::sin(1e4 * x) : 1000.0; });
+  CHECK_FALSE(s.steepest);
+  CHECK(s.suggestion == doctest::Approx(s.steps.back().rate / 10).epsilon(0.05));
+  CHECK(rate_suggested(s).find(" at most: a tenth of the rate") != std::string::npos);
 }
 
 TEST_CASE("a loss near nothing does not blow up by noise: it has to exceed the start's") {
@@ -155,6 +163,7 @@ TEST_CASE("errors: too few pictures, and a loss that blows up at once") {
   CHECK(has(message_of<Error>([&] { sweep_rates(wild, {.lowest = 1e6, .highest = 1e7}); }),
             "at the lowest rate, 1e+06: no rate of this sweep is small enough"));
   Trainer broken(config, into(folder.path / "out"));
+  const NoGrad in_place;
   Tensor w = broken.model().parameters()[0].second;
   w.copy_(Tensor::full(w.shape(), NAN, w.dtype(), w.backend()));
   CHECK(has(message_of<Error>([&] { sweep_rates(broken); }), "before any step was made"));

@@ -132,7 +132,7 @@ void conclude(RateSweep& sweep, const RateSweepOptions& o) {
   if (steepest > 0 && (tenth == 0 || steepest <= tenth)) {
     sweep.reason = RateReason::steepest;
     sweep.suggestion = two_digits(steepest);
-  } else if (steepest > 0) {
+  } else if (tenth > 0) {
     sweep.reason = RateReason::tenth_of_blow_up;
     sweep.suggestion = two_digits(tenth);
   }

@@ -67,8 +67,8 @@ std::string rate_table(const RateSweep& sweep) {
   }
   return html::scroll_box(
       "Rates",
-      "<table class=\"numbers\">\n<thead><tr><th scope=\"col\">rate</th><th scope=\"col\">loss of "
-      "the batch behind the step</th><th scope=\"col\">smoothed</th></tr></thead>\n<tbody>\n" +
+      "<table class=\"numbers\">\n<thead><tr><th scope=\"col\">rate</th><th scope=\"col\">loss"
+      "</th><th scope=\"col\">smoothed</th></tr></thead>\n<tbody>\n" +
           rows + "</tbody>\n</table>");
 }
 
@@ -114,20 +114,20 @@ std::string rate_suggested(const RateSweep& sweep) {
       return fmt::format("--lr {}: there the loss falls most steeply{}",
                          rate_text(sweep.suggestion), tenth);
     case RateReason::tenth_of_blow_up:
+      if (sweep.steepest)
+        return fmt::format(
+            "--lr {}: a tenth of the rate at which the loss blew up, which is less than that of "
+            "the steepest fall, {}",
+            rate_text(sweep.suggestion), rate_text(sweep.steps[*sweep.steepest].rate));
       return fmt::format(
-          "--lr {}: a tenth of the rate at which the loss blew up, which is less than that of the "
-          "steepest fall, {}",
-          rate_text(sweep.suggestion), rate_text(sweep.steps[*sweep.steepest].rate));
+          "--lr {} at most: a tenth of the rate at which the loss blew up. It falls nowhere so "
+          "clearly that a better one could be named; a larger --batch makes its losses less noisy",
+          rate_text(sweep.suggestion));
     case RateReason::none:
       break;
   }
-  return fmt::format(
-      "none: in so short a sweep the loss falls nowhere clearly; a larger --batch makes its losses "
-      "less noisy{}",
-      sweep.blew_up ? fmt::format(". Rates above {}, a tenth of where it blew up, are probably too "
-                                  "large",
-                                  rate_text(sweep.steps.back().rate / 10))
-                    : "");
+  return "none: in so short a sweep the loss neither falls clearly nor blows up; a larger --batch "
+         "makes its losses less noisy";
 }
 
 std::vector<std::size_t> rates_to_show(const RateSweep& sweep) {
