@@ -100,7 +100,7 @@ fi
 
 # ---- find-rate ----------------------------------------------------------------------------------------
 before=$(cksum < bare/checkpoint.safetensors)
-check '--find-rate' 0 '^Suggestion  (--lr [0-9.e-]+|none): ' "${train[@]}" --find-rate --out bare
+check '--find-rate' 0 '^Suggestion  (--lr [0-9.e-]+( at most)?|none): ' "${train[@]}" --find-rate --out bare
 also 'of which pictures' '^Sweep +[0-9]+ steps at rising rates, 1e-05 to [0-9.e-]+, and [0-9]+ batches of 4 from the training part: [0-9]+ pictures \([0-9.]+ passes over its 20\); nothing of the held-out part'
 also 'a table' '^ +1e-05 +[0-9.]+ +[0-9.]+'
 also 'what is learned by heart' 'note: each picture was seen [0-9]+ times'
