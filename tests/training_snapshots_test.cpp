@@ -242,3 +242,18 @@ TEST_CASE("the report links the snapshots, where there are some") {
   CHECK(has(get_bytes(folder / "with.html"),
             "<a href=\"snapshots.html\">How they formed</a>: 4 snapshots"));
 }
+
+TEST_CASE("of a run that goes on from an older checkpoint, what was kept behind it is dropped") {
+  const TemporaryFolder folder;
+  write_tiny_mnist(folder.path / "data");
+  const fs::path out = folder.path / "out";
+  const Watched run(tiny_config(folder.path / "data"), out, false, 99);
+  SnapshotSeries series(out);
+  series.begin(run.subject, true, 1);
+  CHECK(series.count() == 2);  // the start, and epoch 1
+  CHECK(fs::exists(out / "snapshots/epoch-0001-filters.png"));
+  CHECK_FALSE(fs::exists(out / "snapshots/epoch-0002-filters.png"));
+  CHECK_FALSE(fs::exists(out / "snapshots/epoch-0003-relu1.png"));
+  CHECK_FALSE(has(get_bytes(out / "snapshots/index.json"), "epoch-0002"));
+  CHECK(has(get_bytes(series.page()), "2 snapshots."));
+}
