@@ -1,6 +1,6 @@
 #pragma once
-// What `limulus train` leaves for those who watch it: --snapshots, --live and --tensorboard. None of
-// it changes a bit of the run.
+// What `limulus train` leaves for those who watch it: --snapshots, --live and --tensorboard.
+// None of it changes a bit of the run.
 #include <chrono>
 #include <cstdint>
 #include <functional>

@@ -67,8 +67,8 @@ Line line_through(const std::vector<double>& x, const std::vector<double>& y) {
 }
 
 // Where the line through the losses falls most steeply, of the lines that end at the least smoothed
-// loss at the latest. A fall counts where it is four times its standard error: of the many pieces of a
-// flat, noisy stretch the steepest is steep by chance.
+// loss at the latest. A fall counts where it is four times its standard error: of the many pieces
+// of a flat, noisy stretch the steepest is steep by chance.
 void find_steepest(RateSweep& sweep, std::size_t reach) {
   constexpr double clear = 4;
   for (std::size_t i = reach; i + reach <= *sweep.least; ++i) {

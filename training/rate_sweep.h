@@ -43,7 +43,7 @@ struct RateStep {
 // Why a rate is suggested.
 enum class RateReason {
   steepest,          // the loss falls most steeply there, and that is the more careful rate
-  tenth_of_blow_up,  // a tenth of the rate at which it blew up: that is less, or it falls nowhere clearly
+  tenth_of_blow_up,  // a tenth of the rate at which it blew up: less, or it falls nowhere clearly
   none,              // it neither fell clearly nor blew up
 };
 

@@ -84,8 +84,8 @@ class Trainer {
   void resume(const std::filesystem::path& path);
 
   // Trains to the last epoch; false when stopped before. LossError when the loss stops being a
-  // number: it says in which step and layer and what to try. DeviceError when the device is lost or its
-  // memory is full. Both leave the last checkpoint as it is.
+  // number: it says in which step and layer and what to try. DeviceError when the device is lost or
+  // its memory is full. Both leave the last checkpoint as it is.
   bool run();
 
   Evaluation evaluate(bool ten_crop, int worst = 0);  // Stopped when told to stop
@@ -93,10 +93,10 @@ class Trainer {
   // Forward and backward on one batch, timed layer by layer; the weights stay as they are.
   std::vector<LayerTime> profile();
 
-  // A step at each of these rates in turn, from the weights as they are, for rate_sweep.h. `seen` is
-  // called with the loss before the first step, then with the loss behind each; it answers whether
-  // to go on. Nothing is saved, and afterwards the trainer is of no use: its weights went through
-  // rates that destroy them. FileError where an epoch has no image that can be used.
+  // A step at each of these rates in turn, from the weights as they are, for rate_sweep.h. `seen`
+  // is called with the loss before the first step, then with the loss behind each; it answers
+  // whether to go on. Nothing is saved, and afterwards the trainer is of no use: its weights went
+  // through rates that destroy them. FileError where an epoch has no image that can be used.
   void try_rates(const std::vector<double>& rates,
                  const std::function<bool(const TriedRate&)>& seen);
 

@@ -121,8 +121,8 @@ std::string page_body(const fs::path& folder, const PageJson& all, const SeriesS
 <input id="when" type="range" min="0" max="{0}" value="{0}" step="1">
 <button type="button" id="play" aria-pressed="false">Play</button>
 </div>
-<noscript><p class="note">The slider needs JavaScript; without it, the last snapshot is shown, and the
-pictures of the others are in the folder snapshots beside this page.</p></noscript>
+<noscript><p class="note">The slider needs JavaScript; without it, the last snapshot is shown, and
+the pictures of the others are in the folder snapshots beside this page.</p></noscript>
 <p class="moment" id="moment" aria-live="polite">{1}</p>
 <div class="sight">
 <figure><h3>The photograph</h3><img class="photograph" alt="{2}" src="{3}">
@@ -132,9 +132,9 @@ pictures of the others are in the folder snapshots beside this page.</p></noscri
 </div>
 <div class="forms">
 {5}</div>
-<p class="note">{6} Each filter, and each map, is stretched between its own least value and its largest,
-so that noise is as bright as a clear edge; one that is the same everywhere is plain grey. The maps are
-always the same ones of the layer, evenly spaced.</p>
+<p class="note">{6} Each filter, and each map, is stretched between its own least value and its
+largest, so that noise is as bright as a clear edge; one that is the same everywhere is plain grey.
+The maps are always the same ones of the layer, evenly spaced.</p>
 <script id="series" type="application/json">{7}</script>
 <script>{8}</script>
 )",
@@ -204,7 +204,8 @@ std::string snapshot_page(const fs::path& folder, const PageJson& index,
 <header>
 <p class="kicker">Limulus · snapshots of a training run</p>
 <h1>{0}</h1>
-<nav aria-label="Pages of this run"><ul><li><a href="report.html">The run’s report</a>, written at its end</li></ul></nav>
+<nav aria-label="Pages of this run"><ul>
+<li><a href="report.html">The run’s report</a>, written at its end</li></ul></nav>
 </header>
 <main>
 {5}</main>
