@@ -11,7 +11,7 @@ install(DIRECTORY core backends layers models pages gradcheck training formats
         FILES_MATCHING PATTERN "*.h" PATTERN kernels EXCLUDE PATTERN opencl EXCLUDE
         PATTERN cases EXCLUDE PATTERN safetensors_header.h EXCLUDE PATTERN open_file.h EXCLUDE
         PATTERN json_value.h EXCLUDE PATTERN reading_checkpoint.h EXCLUDE
-        PATTERN look_summary.h EXCLUDE)
+        PATTERN look_summary.h EXCLUDE PATTERN snapshot_page.h EXCLUDE)
 install(FILES ${LIMULUS_STAMP} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/limulus/backends)
 install(FILES tools/gdb/limulus.py DESTINATION ${CMAKE_INSTALL_DATADIR}/limulus/gdb)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

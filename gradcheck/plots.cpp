@@ -10,15 +10,6 @@
 #include "pages/plot.h"
 
 namespace limulus {
-namespace {
-
-// "1e-7", as people write it on a page: 10 to the power of -7.
-std::string power_of_ten(int exponent) {
-  return fmt::format("10<tspan dy=\"-5\" font-size=\"10\">{}</tspan>", exponent);
-}
-
-}  // namespace
-
 std::string histogram_svg(const GradcheckTensor& t, double tolerance) {
   constexpr double width = 500, height = 190, left = 8, floor = 150, top = 18;
   const double step = (width - 2 * left) / static_cast<double>(GradcheckTensor::bins);

@@ -33,6 +33,7 @@ struct LinePlot {
   std::vector<PlotMark> marks;
   std::string marks_name;  // for the legend
   bool percent = false;    // y in [0, 1] is labelled 0% .. 100%
+  bool log_x = false;      // x > 0 on a logarithmic scale, with a tick at each power of ten
   double y_min = 0;
   // NaN: a little above the largest value of the series with markers and of the levels. What is
   // larger is cut off.
@@ -53,5 +54,7 @@ std::string plot_style();
 std::vector<double> round_ticks(double low, double high, int wanted);
 // As short as the distance of two ticks allows: "0.25", "20", "1,000".
 std::string tick_label(double value, double step);
+// The inside of an SVG <text>: 10 to the power of -7, as people write it.
+std::string power_of_ten(int exponent);
 
 }  // namespace limulus

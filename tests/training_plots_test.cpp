@@ -78,3 +78,28 @@ TEST_CASE("plot: a file's letters have one size, for which its legend has room")
   CHECK(file.find("max-width") == std::string::npos);
   CHECK(file.find("prefers-color-scheme") != std::string::npos);
 }
+
+TEST_CASE("plot: a logarithmic axis has a tick at each power of ten, equally far apart") {
+  LinePlot plot{.title = "loss", .x_label = "rate", .y_label = "loss"};
+  plot.log_x = true;
+  plot.series = {{.name = "s", .x = {1e-5, 1e-3, 0.5}, .y = {2, 1, 3}, .markers = false}};
+  plot.marks = {{"here", 1e-3}};
+  const std::string svg = plot_svg(plot);
+  std::vector<double> places;
+  for (int e = -5; e <= -1; ++e) {
+    const auto at = svg.find(">" + power_of_ten(e) + "</text>");
+    REQUIRE_MESSAGE(at != std::string::npos, e);
+    const auto x = svg.rfind("<text x=\"", at) + 9;
+    places.push_back(std::stod(svg.substr(x)));
+  }
+  CHECK(svg.find(power_of_ten(0)) == std::string::npos);  // 0.5 is the largest
+  CHECK(svg.find(power_of_ten(-6)) == std::string::npos);
+  for (std::size_t i = 2; i < places.size(); ++i)
+    CHECK(places[i] - places[i - 1] == doctest::Approx(places[1] - places[0]).epsilon(0.01));
+  CHECK(svg.find("class=\"mark\" x1=\"" + std::to_string(places[2]).substr(0, 5)) !=
+        std::string::npos);
+  // One value alone is a range of its own, and no number is written that is none.
+  plot.series = {{.name = "s", .x = {1e-3, 0}, .y = {2, NAN}}};
+  CHECK(plot_svg(plot).find("nan") == std::string::npos);
+  CHECK(plot_svg(plot).find("inf") == std::string::npos);
+}

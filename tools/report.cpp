@@ -16,6 +16,7 @@
 #include "tools/usage.h"
 #include "tools/writable.h"
 #include "training/report/report.h"
+#include "training/report/snapshot_series.h"
 #include "training/stopped_run.h"
 
 namespace limulus::tools {
@@ -36,6 +37,7 @@ void report(const CLI::App& command, const ReportArguments& a) {
       a.out.empty() ? fs::path(a.checkpoint).parent_path() / "report.html" : fs::path(a.out);
   check_writable(page);
   RunReport run = report_from(a.checkpoint, trained);
+  if (a.out.empty()) run.snapshots = snapshots_beside(a.checkpoint, run.config);
   const std::string folder = a.data.empty() ? trained.config.data : a.data;
   StatusLine line;
   line.draw("held-out images ...");

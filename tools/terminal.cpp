@@ -24,6 +24,15 @@ std::string painted(const char* code, const std::string& text, std::FILE* to) {
 
 }  // namespace
 
+std::string_view first_characters(std::string_view text, int count) {
+  std::size_t at = 0;
+  for (int seen = 0; at < text.size(); ++at) {
+    const bool begins = (static_cast<unsigned char>(text[at]) & 0xC0) != 0x80;
+    if (begins && ++seen > count) break;
+  }
+  return text.substr(0, at);
+}
+
 bool on_terminal() {
   static const bool yes = isatty(STDERR_FILENO) != 0 && !dumb();
   return yes;
@@ -81,7 +90,7 @@ StatusLine::~StatusLine() { clear(); }
 
 void StatusLine::draw(const std::string& text) {
   if (!on_terminal()) return;
-  const std::string shown = text.substr(0, static_cast<std::size_t>(std::max(1, columns() - 1)));
+  const std::string shown(first_characters(text, std::max(1, columns() - 1)));
   std::fputs(("\r\033[K" + shown).c_str(), stderr);
   std::fflush(stderr);
   drawn_ = true;

@@ -17,6 +17,9 @@ std::string red(const std::string& text, std::FILE* to);
 std::string green(const std::string& text, std::FILE* to);
 std::string bold(const std::string& text, std::FILE* to);
 
+// The first `count` characters of UTF-8 text; none is cut in two.
+std::string_view first_characters(std::string_view text, int count);
+
 // "[=======>      ]" with `width` characters between the brackets.
 std::string bar(double fraction, int width);
 std::string duration(double seconds);  // "4 s", "3 min 05 s", "2 h 07 min"

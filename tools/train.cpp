@@ -21,8 +21,11 @@
 #include "models/alexnet_towers.h"
 #include "tools/commands.h"
 #include "tools/data_output.h"
+#include "tools/find_rate.h"
 #include "tools/interrupts.h"
 #include "tools/run_log.h"
+#include "tools/run_watch.h"
+#include "tools/sparkline.h"
 #include "tools/terminal.h"
 #include "tools/train_settings.h"
 #include "tools/usage.h"
@@ -43,14 +46,6 @@ bool lock_folder(const std::string& out) {
     throw FileError(fmt::format(
         "{}: another run is training into this folder; wait for it, or choose another --out", out));
   return true;
-}
-
-void show_step(StatusLine& line, const StepInfo& s) {
-  const double done = static_cast<double>(s.batch) / static_cast<double>(s.batches);
-  line.draw(
-      fmt::format("epoch {:>2}/{} {} loss {:.3f}  accuracy {:4.1f} %  {:.1f} images/s  {} left",
-                  s.epoch, s.epochs, bar(done, std::clamp(columns() - 75, 5, 20)), s.mean_loss,
-                  100 * s.mean_top1, s.images_per_second, duration(s.seconds_left)));
 }
 
 void show_epoch(StatusLine& line, const EpochRecord& e, const Trainer& trainer) {
@@ -104,7 +99,9 @@ void print_accuracy(const Trainer& trainer, const RunReport& report) {
 
 // After the last epoch all is saved: a signal may end the program at any moment, but while the
 // report is being written.
-void finish(Trainer& trainer, const std::filesystem::path& out, RunLog& log, StatusLine& line) {
+void finish(Trainer& trainer, const std::filesystem::path& out, RunLog& log, RunWatch& watch,
+            StatusLine& line) {
+  watch.evaluating();
   end_at_interrupt(
       fmt::format("Stopped. The weights are in {}; the same command with --resume makes "
                   "the report.",
@@ -120,16 +117,19 @@ void finish(Trainer& trainer, const std::filesystem::path& out, RunLog& log, Sta
   report.ten = std::move(ten);
   line.draw("timing one step layer by layer ...");
   report.layer_times = trainer.profile();
+  report.snapshots = watch.snapshots();
   line.clear();
   catch_interrupts();
   write_report(out / "report.html", report);  // before printing, which may end at a closed pipe
   log.end(&trainer, "finished", &report, "");
+  watch.end(LiveState::finished, "");
   end_if_interrupted();
 
   print_accuracy(trainer, report);
   print_line(fmt::format("\nCheckpoint  {}\nReport      {}",
                          printable(trainer.checkpoint_path().string()),
                          printable((out / "report.html").string())));
+  watch.print_pages();
 }
 
 void train(const CLI::App& command, const TrainArguments& given) {
@@ -140,6 +140,10 @@ void train(const CLI::App& command, const TrainArguments& given) {
   // A run is not lost because nobody reads what it prints (`limulus train | head -1`).
   std::signal(SIGPIPE, SIG_IGN);
   const bool locked = lock_folder(a.out);
+  if (a.find_rate) {
+    find_rate(command, config, a.out, a.workers);
+    return;
+  }
   std::error_code unknown;
   if (!a.resume && std::filesystem::is_regular_file(checkpoint_in(a.out), unknown))
     say_note(fmt::format(
@@ -151,14 +155,24 @@ void train(const CLI::App& command, const TrainArguments& given) {
   options.out = a.out;
   options.workers = a.workers;
   options.checkpoint_seconds = 60 * a.checkpoint_minutes;
-  options.on_step = [&](const StepInfo& s) { show_step(line, s); };
   RunLog log(a.log);
   Trainer* running = nullptr;
+  std::optional<RunWatch> watch;
+  std::vector<float> losses;  // of the whole run, for a terminal that can show their curve
+  StepInfo last;
+  options.on_step = [&](const StepInfo& s) {
+    last = s;
+    if (shows_blocks()) losses.push_back(static_cast<float>(s.loss));
+    line.draw(step_line(s, losses, columns() - 1, shows_blocks()));
+    watch->step(s);
+  };
+  const auto failure = [&] { return log.failure().empty() ? watch->failure() : log.failure(); };
   options.on_epoch = [&](const EpochRecord& e) {
     show_epoch(line, e, *running);
     log.epoch(*running, e);
+    watch->epoch(e);
     // Save, then end with an error; after the last epoch, with a report, too.
-    if (!log.failure().empty() && e.epoch < config.epochs) throw Stopped(log.failure());
+    if (!failure().empty() && e.epoch < config.epochs) throw Stopped(failure());
   };
   // Until the first step there is nothing to save, and a signal ends the program at once.
   options.stop = &interrupted();
@@ -191,31 +205,40 @@ void train(const CLI::App& command, const TrainArguments& given) {
                          : trainer.epoch() < config.epochs
                              ? fmt::format("; goes on in epoch {}", trainer.epoch() + 1)
                              : "; all of them are done"));
-  std::fflush(stdout);
-
-  const auto check_log = [&] {
-    if (!log.failure().empty())
-      throw FileError(fmt::format("{}; the weights are safe in {}", log.failure(),
+  const auto check_written = [&] {
+    if (!failure().empty())
+      throw FileError(fmt::format("{}; the weights are safe in {}", failure(),
                                   trainer.checkpoint_path().string()));
   };
-  catch_interrupts();
   bool finished = false;
   try {
+    watch.emplace(a, trainer);
+    if (shows_blocks()) losses = trainer.report().step_losses;
+    std::fflush(stdout);
+    catch_interrupts();
     finished = trainer.run();
   } catch (const std::exception& error) {
+    if (const auto* broken = dynamic_cast<const LossError*>(&error);
+        broken != nullptr && shows_blocks()) {
+      losses.push_back(static_cast<float>(broken->loss));
+      last.mean_loss = broken->loss;
+      line.finish(step_line(last, losses, columns() - 1, true));
+    }
     log.end(&trainer, "failed", nullptr, error.what());
+    if (watch) watch->end(LiveState::failed, error.what());
     throw;
   }
   if (!finished) {
     log.end(&trainer, "stopped", nullptr, "");
+    watch->end(LiveState::stopped, "");
     line.finish(fmt::format("Stopped. Everything is in {}; the same command with --resume goes on.",
                             printable(trainer.checkpoint_path().string())));
-    check_log();
+    check_written();
     end_if_interrupted();
     return;
   }
-  finish(trainer, a.out, log, line);
-  check_log();
+  finish(trainer, a.out, log, *watch, line);
+  check_written();
 }
 
 }  // namespace

@@ -86,6 +86,10 @@ constexpr Setting settings[] = {
     {"--threads", Kept::sitting, nullptr},
     {"--workers", Kept::sitting, nullptr},
     {"--checkpoint-minutes", Kept::sitting, nullptr},
+    {"--find-rate", Kept::sitting, nullptr},
+    {"--snapshots", Kept::sitting, nullptr},
+    {"--live", Kept::sitting, nullptr},
+    {"--tensorboard", Kept::sitting, nullptr},
 };
 
 bool given(const CLI::App& command, const char* option) { return command.count(option) > 0; }
@@ -196,6 +200,24 @@ void add_train_options(CLI::App& c, TrainArguments& a) {
       "Append to this file, one JSON object a line: the data, what is skipped, each epoch, "
       "the end");
   add_denormals_option(c, a.flush_denormals);
+  c.add_option("--snapshots", a.snapshots,
+               "Every so many epochs, keep the filters and a photograph's maps: a page with a "
+               "slider shows them form")
+      ->check(CLI::Range(1, 1'000'000));
+  c.add_flag("--live", a.live,
+             "A page that shows the run while it goes on: live.html in --out, to be opened in a "
+             "browser");
+  c.add_option("--tensorboard", a.tensorboard,
+               "Add the run's curves to this folder of TensorBoard");
+  CLI::Option* find = c.add_flag(
+      "--find-rate", a.find_rate,
+      "Train nothing: try rising learning rates, step by step, and suggest one (rates.html in "
+      "--out)");
+  // They would be ignored: the sweep has rates of its own, begins with the first weights, and saves
+  // nothing.
+  for (const char* of_a_run : {"--lr", "--schedule", "--epochs", "--resume", "--log", "--snapshots",
+                               "--live", "--tensorboard", "--checkpoint-minutes"})
+    find->excludes(of_a_run);
 }
 
 }  // namespace limulus::tools

@@ -12,8 +12,8 @@
 namespace limulus::tools {
 
 struct TrainArguments {
-  std::string model = "alexnet", recipe = "default", data, device = "cpu", out, log;
-  std::int64_t epochs = 0, batch = 0;
+  std::string model = "alexnet", recipe = "default", data, device = "cpu", out, log, tensorboard;
+  std::int64_t epochs = 0, batch = 0, snapshots = 0;  // 0 snapshots: none
   std::uint64_t seed = 1;
   double lr = 0, momentum = 0, weight_decay = 0, dropout = 0, zoom = 1, colour_noise = 0;
   std::string schedule, rule;
@@ -21,7 +21,7 @@ struct TrainArguments {
   double checkpoint_minutes = 1;
   int threads = 0, workers = 1;
   bool resume = false, strict = false, batch_norm = false, vertical_flip = false,
-       flush_denormals = false;
+       flush_denormals = false, live = false, find_rate = false;
 };
 
 void add_train_options(CLI::App& c, TrainArguments& a);

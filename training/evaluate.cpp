@@ -33,18 +33,6 @@ std::vector<float> mean_probabilities(const Tensor& logits, std::int64_t n, std:
   return result;
 }
 
-class EvalMode {  // a module's training mode is put back at the end of the block
- public:
-  explicit EvalMode(Module& m) : module_(m), was_training_(m.training()) { m.eval(); }
-  ~EvalMode() { module_.train(was_training_); }
-  EvalMode(const EvalMode&) = delete;
-  EvalMode& operator=(const EvalMode&) = delete;
-
- private:
-  Module& module_;
-  bool was_training_;
-};
-
 }  // namespace
 
 Evaluation evaluate_set(Module& model, Backend& backend, const TrainConfig& config,

@@ -18,6 +18,18 @@ struct Stopped : Error {  // an evaluation was broken off, as TrainerOptions::st
   using Error::Error;
 };
 
+class EvalMode {  // a module's training mode is put back at the end of the block
+ public:
+  explicit EvalMode(Module& m) : module_(m), was_training_(m.training()) { m.eval(); }
+  ~EvalMode() { module_.train(was_training_); }
+  EvalMode(const EvalMode&) = delete;
+  EvalMode& operator=(const EvalMode&) = delete;
+
+ private:
+  Module& module_;
+  bool was_training_;
+};
+
 // Runs a set through a network, and counts and lists the images that cannot be used; with
 // config.strict the first of them is a FileError. `worst` is how many mistakes to keep. Throws
 // Stopped, after the batch in work, when `stop` is set.

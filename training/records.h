@@ -61,6 +61,7 @@ struct RunReport {
   std::vector<Skipped> skipped;                 // what takes no part, training and held out
   bool finished = true;                         // false: stopped early
   std::int64_t epochs_done = 0;                 // also where `epochs` does not have them
+  std::int64_t snapshots = 0;  // shown by snapshots.html beside the page; 0: there is none
   // For a page that is made after the run: what it cannot show and why, a sentence each.
   std::vector<std::string> missing;
   // Shown as they are: processor, instruction set, threads, commit, compiler and flags, date ...

@@ -50,16 +50,17 @@ bool all_finite(const Tensor& t) {
 
 // ---- one step -------------------------------------------------------------------------------
 
-double Trainer::train_step(const Batch& batch, double* right) {
+// A loss that is not a number is given back before it does damage: no step is made.
+double Trainer::train_step(const Batch& batch, double rate, double* right) {
   const Tensor x = images_of(batch, backend_);
   const Tensor labels = Tensor::from(batch.labels, {batch.size}, backend_);
   model_->set_random(config_.seed, static_cast<std::uint64_t>(progress_.step));
-  optimizer_->set_lr(schedule_->rate(progress_.step));
+  optimizer_->set_lr(rate);
 
   const Tensor logits = model_->forward(x);
   const Tensor loss = cross_entropy(logits, labels);
   const double value = loss.item();
-  if (!std::isfinite(value)) explain_nan(x, value);
+  if (!std::isfinite(value)) return value;
   *right =
       static_cast<double>(count_right(logits.to_vector<float>(), batch.labels, logits.size(1)));
 
@@ -70,7 +71,8 @@ double Trainer::train_step(const Batch& batch, double* right) {
 }
 
 // The loss is not a number: look for the first place where that began.
-void Trainer::explain_nan(const Tensor& x, double loss) {
+void Trainer::explain_nan(const Batch& batch, double loss) {
+  const Tensor x = images_of(batch, backend_);
   std::string where = "the loss itself";
   const NoGrad looking_only;
   for (const auto& [name, w] : model_->parameters())
@@ -87,7 +89,7 @@ void Trainer::explain_nan(const Tensor& x, double loss) {
     });
     model_->forward(x);
   }
-  throw Error(fmt::format(
+  const std::string message = fmt::format(
       "train: the loss became {} in step {} (epoch {}); the first value that is not a number is in "
       "{}. The learning rate {:g} is probably too high: try --lr {:g}, or --recipe default. If "
       "that "
@@ -95,7 +97,8 @@ void Trainer::explain_nan(const Tensor& x, double loss) {
       "convolutions "
       "are the reason (docs/performance/winograd.md). {}",
       loss, progress_.step + 1, progress_.epoch + 1, where, optimizer_->options().lr,
-      optimizer_->options().lr / 4, checkpoint_state()));
+      optimizer_->options().lr / 4, checkpoint_state());
+  throw LossError(message, loss);
 }
 
 std::string Trainer::checkpoint_state() const {
@@ -129,7 +132,8 @@ bool Trainer::train_epochs() {
       if (!loader_->next(batch)) break;
       const double waited = seconds_since(started);
       double right = 0;
-      const double loss = train_step(batch, &right);
+      const double loss = train_step(batch, schedule_->rate(progress_.step), &right);
+      if (!std::isfinite(loss)) explain_nan(batch, loss);
       const double seconds = seconds_since(started);
 
       RunProgress& p = progress_;
@@ -245,6 +249,12 @@ std::vector<LayerTime> Trainer::profile() {
 
 // ---- results --------------------------------------------------------------------------------
 
+Tensor first_filters(const Module& model) {
+  for (const auto& [name, w] : model.parameters())
+    if (w.shape().rank() == 4) return w.detach();
+  return {};
+}
+
 RunReport report_of(const TrainConfig& config, const std::vector<std::string>& classes,
                     const Module& model, const RunProgress& progress, const std::string& device) {
   RunReport r;
@@ -256,11 +266,7 @@ RunReport report_of(const TrainConfig& config, const std::vector<std::string>& c
   r.epochs = progress.epochs;
   r.finished = progress.epoch >= config.epochs;
   r.epochs_done = progress.epoch;
-  for (const auto& [name, w] : model.parameters())
-    if (w.shape().rank() == 4) {
-      r.filters = w.detach();
-      break;
-    }
+  r.filters = first_filters(model);
   r.provenance = build_provenance();
   r.provenance.insert(r.provenance.begin(),
                       {{"seed", std::to_string(config.seed)}, {"device", description_of(device)}});

@@ -13,9 +13,11 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "core/error.h"
 #include "layers/module.h"
 #include "training/config.h"
 #include "training/data/dataset.h"
@@ -36,6 +38,27 @@ struct StepInfo {
   double mean_loss = 0, mean_top1 = 0;             // of the epoch so far (of this sitting)
   double images_per_second = 0, seconds_left = 0;  // to the end of the run
   double lr = 0;
+};
+
+// The loss stopped being a number; the message says where that began.
+struct LossError : Error {
+  LossError(const std::string& message, double found) : Error(message), loss(found) {}
+  double loss;
+};
+
+// A picture of the set as evaluation sees it: the middle of it, without chance.
+struct Photograph {
+  std::string name;  // of its file, without the folder
+  std::string part;  // "held out", or "training" where nothing is held out
+  std::int64_t label = 0;
+  Image picture;  // the square that the network is shown
+  Tensor input;   // [1, C, S, S]
+};
+
+struct TriedRate {
+  double rate = 0;          // of the step before; 0: no step was made yet
+  double loss = 0;          // of the batch behind it; perhaps not a number
+  std::int64_t images = 0;  // in that batch
 };
 
 struct TrainerOptions {
@@ -60,9 +83,9 @@ class Trainer {
   // the place of the data and the device may differ.
   void resume(const std::filesystem::path& path);
 
-  // Trains to the last epoch; false when stopped before. Error when the loss stops being a number:
-  // it says in which step and layer and what to try. DeviceError when the device is lost or its
-  // memory is full. Both leave the last checkpoint as it is.
+  // Trains to the last epoch; false when stopped before. LossError when the loss stops being a
+  // number: it says in which step and layer and what to try. DeviceError when the device is lost or
+  // its memory is full. Both leave the last checkpoint as it is.
   bool run();
 
   Evaluation evaluate(bool ten_crop, int worst = 0);  // Stopped when told to stop
@@ -70,10 +93,22 @@ class Trainer {
   // Forward and backward on one batch, timed layer by layer; the weights stay as they are.
   std::vector<LayerTime> profile();
 
+  // A step at each of these rates in turn, from the weights as they are, for rate_sweep.h. `seen`
+  // is called with the loss before the first step, then with the loss behind each; it answers
+  // whether to go on. Nothing is saved, and afterwards the trainer is of no use: its weights went
+  // through rates that destroy them. FileError where an epoch has no image that can be used.
+  void try_rates(const std::vector<double>& rates,
+                 const std::function<bool(const TriedRate&)>& seen);
+
+  // The first held-out picture that can be used, or the first training one; none where no picture
+  // can be decoded any more.
+  std::optional<Photograph> first_photograph() const;
+
   // What a report needs, as far as the trainer knows it; the caller adds the evaluations.
   RunReport report() const;
 
   Module& model() { return *model_; }
+  const Module& model() const { return *model_; }
   const Dataset& dataset() const { return data_; }
   // All that takes no part, as far as it is known: what the folder holds besides the set, then the
   // training and held-out images that could not be used. Before the first step up to 10,000 images
@@ -83,6 +118,8 @@ class Trainer {
   std::int64_t usable_test() const;
   const TrainConfig& config() const { return config_; }
   std::int64_t epoch() const { return progress_.epoch; }  // the one in work, from 0
+  std::int64_t batch() const { return progress_.batch; }  // of it, the next one, from 0
+  std::int64_t step() const { return progress_.step; }    // so many were made
   std::filesystem::path checkpoint_path() const { return options_.out / "checkpoint.safetensors"; }
   void save() const;
 
@@ -92,9 +129,9 @@ class Trainer {
   void make_loader();
   bool train_epochs();
   bool stopping() const;
-  double train_step(const Batch& batch, double* right);
+  double train_step(const Batch& batch, double rate, double* right);
   std::string checkpoint_state() const;  // for messages: what is left when training fails
-  [[noreturn]] void explain_nan(const Tensor& x, double loss);
+  [[noreturn]] void explain_nan(const Batch& batch, double loss);
   void finish_epoch();
   PixelStatistics try_images();
   void check_classes() const;
@@ -117,6 +154,9 @@ class Trainer {
   std::int64_t batches_ = 0;  // per epoch
   RunProgress progress_;
 };
+
+// The weights of the first convolution [K, C, fh, fw]; undefined where there is none.
+Tensor first_filters(const Module& model);
 
 // The part of a report that follows from settings, network and course of a run; `device` is a name.
 // The caller adds what needs the pictures.

@@ -7,6 +7,7 @@
 
 #include "backends/cpu/cpu_backend.h"
 #include "core/error.h"
+#include "training/data/resize.h"
 #include "training/trainer.h"
 
 namespace limulus {
@@ -91,6 +92,29 @@ std::vector<Skipped> Trainer::skipped() const {
   add(train_skipped_, "training");
   add(test_skipped_, "held out");
   return all;
+}
+
+std::optional<Photograph> Trainer::first_photograph() const {
+  Augment shown = config_.augment;
+  shown.random = shown.ten_crop = false;
+  const std::int64_t side = shown.crop, channels = shown.channels;
+  for (const auto& images : {test_images_, train_images_})
+    for (std::int64_t i = 0; i < images->size(); ++i) {
+      std::shared_ptr<const Image> prepared;
+      try {
+        prepared = images->get(i);
+      } catch (const FileError&) {  // it is skipped, and counted elsewhere
+        continue;
+      }
+      if (!misfit(*prepared, shown, normalization_).empty()) continue;
+      std::vector<float> pixels(static_cast<std::size_t>(channels * side * side));
+      augment(*prepared, {}, shown, normalization_, pixels.data());
+      return Photograph{std::filesystem::path(images->set().name(i)).filename().string(),
+                        images == test_images_ ? "held out" : "training", images->set().label(i),
+                        crop_middle(*prepared, shown.crop, shown.crop),
+                        Tensor::from(pixels, {1, channels, side, side}, backend_)};
+    }
+  return {};
 }
 
 void Trainer::note_skipped(const Evaluation& test) {

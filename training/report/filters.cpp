@@ -46,6 +46,10 @@ std::string filters(const RunReport& run) {
       "them after 1.2 million photographs. A filter that looks like noise has hardly moved from "
       "its random start: with few images or few epochs most still do. Two that look alike do "
       "the same work twice.</figcaption>\n</figure>\n";
+  if (run.snapshots > 0)
+    out += html::paragraph(
+        fmt::format("<a href=\"snapshots.html\">How they formed</a>: {} of the run, with a slider.",
+                    html::count_of(run.snapshots, "snapshot", "snapshots")));
   return out;
 }
 

@@ -8,5 +8,8 @@ const char* figures_css();
 const char* look_css();
 const char* look_units_js();
 const char* look_page_js();
+const char* watch_css();
+const char* snapshots_js();
+const char* live_js();
 
 }  // namespace limulus::report

@@ -1,7 +1,7 @@
 # Included by CMakeLists.txt in the repository's folder, where all paths begin.
-# The styles and scripts of the pages that `limulus look` and `limulus figure` write become part of the library.
+# The styles and scripts of the pages that `limulus look`, `figure` and `train` write become part of the library.
 set(LIMULUS_PAGE_TEXTS)
-foreach(file look.css look_units.js look_page.js figures.css)
+foreach(file look.css look_units.js look_page.js figures.css watch.css snapshots.js live.js)
   list(APPEND LIMULUS_PAGE_TEXTS ${PROJECT_SOURCE_DIR}/training/report/${file})
 endforeach()
 add_custom_command(

@@ -1,0 +1,15 @@
+#pragma once
+// `limulus train --find-rate`.
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "training/config.h"
+
+namespace limulus::tools {
+
+// Sweeps the rates of a run with this configuration (training/rate_sweep.h), prints what came out,
+// and writes OUT/rates.html. No checkpoint is read or written.
+void find_rate(const CLI::App& command, const TrainConfig& config, const std::string& out,
+               int workers);
+
+}  // namespace limulus::tools
