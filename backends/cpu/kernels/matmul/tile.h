@@ -21,6 +21,9 @@
 // that the address of a[r][p] is a register plus a number inside the instruction. A row-by-row
 // panel costs a plain copy to pack; the panels of most libraries (all rows of a step together)
 // would ask for a transposition, which costs three times as much.
+//
+// Winograd's products are made by this tile, too. rows_in_place.cpp has the only other one, since
+// it reads rows that nobody packed: their distance is known only when it runs.
 #include <cstdint>
 
 #include "backends/cpu/kernels/simd/simd.h"
