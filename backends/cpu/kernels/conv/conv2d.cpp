@@ -44,13 +44,12 @@ bool use_winograd(const Conv2dShape& s) {
 // With a stride: few channels are seen through a wide window, which space-to-depth (source.h) makes
 // one of 3 x 3.
 bool can_rearrange(const Conv2dShape& s) {
-  constexpr std::int64_t most_channels = 48;
   const auto fits = [](const Window1d& a) {
     return (a.stride == 2 || a.stride == 4) && a.dilation == 1 && a.kernel > 2 * a.stride &&
            a.kernel <= 3 * a.stride;
   };
   const Window1d &h = s.window.h, &w = s.window.w;
-  return fits(h) && fits(w) && s.groups == 1 && s.c * h.stride * w.stride <= most_channels &&
+  return fits(h) && fits(w) && s.groups == 1 && s.c * h.stride * w.stride <= few_channels &&
          s.n * s.c * s.k * h.out * w.out > 0;
 }
 

@@ -74,23 +74,25 @@ struct Steps {
   }
 };
 
-// m[tile, product, k of the panel] = or += v[product, tile, c] u[product, c, k of the panel]. Where
+// m[product, tile, k of the panel] = or += v[product, tile, c] u[product, c, k of the panel]. Where
 // the panel ends within a register, filters of zeros make up the rest.
-template <class T>
-void multiply(const Tiling<T>& t, std::int64_t tiles, const Steps& steps, std::int64_t channels,
-              const T* v, const T* u, std::int64_t u_plane, bool add, T* m) {
+template <class T, int Depth>
+void multiply(const Tiling<T, Depth>& t, std::int64_t tiles, const Steps& steps,
+              std::int64_t channels, const T* v, const T* u, std::int64_t u_plane, bool add, T* m,
+              std::int64_t m_plane) {
   const int cols = static_cast<int>(round_up(channels, Vec<T>::width));
   const std::int64_t height = ceil_div(tiles, ceil_div(tiles, Blocking<T>::rows));
   for (int p = 0; p < tile_products; ++p)
     for (std::int64_t i = 0; i < tiles; i += height)
-      multiply_tile<T>(static_cast<int>(smaller(height, tiles - i)), steps.of(p),
-                       v + t.offset[p] + i * Tiling<T>::stride, u + p * u_plane,
-                       {m + i * m_row<T> + p * Blocking<T>::cols, m_row<T>, cols, add, nullptr});
+      multiply_tile<T, false, Tiling<T, Depth>::stride>(
+          static_cast<int>(smaller(height, tiles - i)), steps.of(p), v + t.offset[p] + i * t.stride,
+          PackedB<T>{u + p * u_plane},
+          PackedC<T>{m + p * m_plane + i * Blocking<T>::cols, cols, add});
 }
 
 // How the work of a convolution of many channels is cut.
 template <class T>
-struct Schedule {
+struct ForwardSchedule {
   static constexpr int cols = Blocking<T>::cols;
   std::int64_t k, panels;        // output channels of a group, and panels of `cols` of them
   std::int64_t strips, parts;    // strips of a task, and tasks for a panel's block
@@ -98,8 +100,9 @@ struct Schedule {
   std::int64_t steps;            // input channels multiplied at a time
   std::int64_t u_plane, u_size;  // one product's filters, and those of `steps` channels
   bool keep;                     // u holds all channels
+  std::int64_t m_plane;          // one product of `sub` strips
 
-  Schedule(const Conv2dShape& s, const Tiling<T>& t) {
+  ForwardSchedule(const Conv2dShape& s, const Tiling<T>& t) {
     k = s.k / s.groups;
     panels = ceil_div(k, cols);
     sub = smaller(t.block, larger(1, 4 * Blocking<T>::rows / t.tiles));
@@ -107,9 +110,10 @@ struct Schedule {
     strips = round_up(ceil_div(t.block, smaller(wanted, ceil_div(t.block, sub))), sub);
     parts = ceil_div(t.block, strips);
     keep = t.block > sub;
-    steps = smaller(t.c, Tiling<T>::depth / (keep ? 3 : 6));
+    steps = smaller(t.c, Blocking<T>::depth / (keep ? 3 : 6));
     u_plane = steps * cols + Tiling<T>::line;
     u_size = tile_products * u_plane;
+    m_plane = sub * t.tiles * cols + t.line;
   }
   std::int64_t u_count(std::int64_t c) const { return keep ? ceil_div(c, steps) * u_size : u_size; }
 };
@@ -121,11 +125,11 @@ void convolve_in_blocks(const Context& ctx, const Conv2dShape& s, const T* x, co
   const PlainImage<T> image(s, flipped);
   Tiling<T> tiling(s, 32);
   tiling.set_largest_block(INT64_MAX, v_bytes_most);
-  const Schedule<T> schedule(s, tiling);
+  const ForwardSchedule<T> schedule(s, tiling);
   const std::int64_t v_bytes = bytes_of<T>(tiling.size());
   const std::int64_t u_bytes = bytes_of<T>(schedule.u_count(tiling.c));
-  const std::int64_t m_bytes = bytes_of<T>(schedule.sub * tiling.tiles * m_row<T>);
-  const std::int64_t bytes = u_bytes + m_bytes + tiling.strip_bytes();
+  const std::int64_t m_bytes = bytes_of<T>(tile_products * schedule.m_plane);
+  const std::int64_t bytes = u_bytes + m_bytes + bytes_of<T>(tiling.strip_size());
   const Scratch scratch(ctx, v_bytes + ctx.threads * bytes);
   T* v = scratch.as<T>();
   char* memory = scratch.as<char>() + v_bytes;
@@ -133,9 +137,10 @@ void convolve_in_blocks(const Context& ctx, const Conv2dShape& s, const T* x, co
   const std::int64_t positions = s.window.h.out * s.window.w.out;
   const std::int64_t work = s.n * s.k * positions * tiling.c;
   const std::int64_t group_filters =
-      tiling.c * Taps * Taps * (s.packed ? round_up(schedule.k, Schedule<T>::cols) : schedule.k);
+      tiling.c * Taps * Taps *
+      (s.packed ? round_up(schedule.k, ForwardSchedule<T>::cols) : schedule.k);
   const Tiling<T>* t = &tiling;
-  const Schedule<T>* p = &schedule;
+  const ForwardSchedule<T>* p = &schedule;
   for (std::int64_t begin = 0; begin < t->all; begin += t->block) {
     const std::int64_t end = smaller(begin + t->block, t->all);
     transform_block(ctx, tiling, image, x, begin, end, memory, bytes, v);
@@ -160,16 +165,15 @@ void convolve_in_blocks(const Context& ctx, const Conv2dShape& s, const T* x, co
                 transform_filters<Taps>(image, t->c, filters, panel, c, steps, p->u_plane, points);
               multiply(*t, strips * t->tiles, {steps, steps}, channels,
                        v + group * t->group_size + t->at((strip - begin) * t->tiles, c), points,
-                       p->u_plane, c > 0, m);
+                       p->u_plane, c > 0, m, p->m_plane);
             }
             for (std::int64_t i = 0; i < strips; ++i) {
-              const std::int64_t n = (strip + i) / t->per_image;
+              const TileRows at = t->strip(strip + i);
               Finite<T> finite;
-              transform_output<Taps>(*t, (strip + i) % t->per_image * t->rows, channels,
-                                     m + i * t->tiles * m_row<T>,
+              transform_output<Taps>(*t, at, channels, m + i * t->tiles * p->cols, p->m_plane,
                                      b ? b + group * p->k + k : nullptr, flat,
-                                     y + (n * s.k + group * p->k + k) * positions, finite);
-              finite.report(not_finite, n);
+                                     y + (at.image * s.k + group * p->k + k) * positions, finite);
+              finite.report(not_finite, at.image);
             }
           }
         });
@@ -207,43 +211,44 @@ void convolve_in_parts(const Context& ctx, const Conv2dShape& s, const T* x, con
                        T* y, unsigned char* not_finite) {
   constexpr int taps = SpaceToDepth<T>::taps, cols = Blocking<T>::cols;
   const SpaceToDepth<T> image(s);
-  Tiling<T> tiling(without_stride(s), 1);
+  Tiling<T, few_channels> tiling(without_stride(s), 1);
   const Parts<T> parts(&tiling, ceil_div(16, s.n));
   const Transformed<T> filters(s);
   const std::int64_t u_bytes = s.packed ? 0 : bytes_of<T>(filters.panels * filters.panel);
   const std::int64_t v_bytes = bytes_of<T>(tiling.size());
-  const std::int64_t m_bytes = bytes_of<T>(tiling.block * tiling.tiles * m_row<T>);
-  const std::int64_t bytes = v_bytes + m_bytes + tiling.strip_bytes();
+  const std::int64_t m_plane = tiling.block * tiling.tiles * cols + tiling.line;
+  const std::int64_t m_bytes =
+      bytes_of<T>(larger(tile_products * m_plane, tiling.padded_size(tiling.block, tiling.c)));
+  const std::int64_t bytes = v_bytes + m_bytes + bytes_of<T>(tiling.flat_size());
   const Scratch scratch(ctx, u_bytes + ctx.threads * bytes);
   if (!s.packed) transform_all_filters(ctx, s, w, scratch.as<T>());
   const T* u = s.packed ? w : scratch.as<T>();
   char* memory = scratch.as<char>() + u_bytes;
 
   const std::int64_t positions = s.window.h.out * s.window.w.out;
-  const Tiling<T>* t = &tiling;
-  parallel_for(
-      ctx, s.n * parts.count, s.n * s.k * positions * tiling.c,
-      [=, &s, &image](std::int64_t task, int thread) {
-        const std::int64_t n = task / parts.count, part = task % parts.count;
-        const std::int64_t first = parts.begin(part), last = parts.begin(part + 1);
-        char* workspace = memory + thread * bytes;
-        T* v = reinterpret_cast<T*>(workspace);
-        T* m = reinterpret_cast<T*>(workspace + v_bytes);
-        T* flat = reinterpret_cast<T*>(workspace + v_bytes + m_bytes);
-        for (std::int64_t row = first; row < last; ++row)
-          transform_strip(*t, image, x, n * t->per_image + row, row - first, 0, t->c, flat, v);
-        Finite<T> finite;
-        for (std::int64_t panel = 0; panel < filters.panels; ++panel) {
-          const std::int64_t k = panel * cols, channels = smaller(cols, s.k - k);
-          multiply(*t, (last - first) * t->tiles, {t->c, image.seen_at_infinity()}, channels, v,
-                   u + panel * filters.panel, filters.plane, false, m);
-          for (std::int64_t row = first; row < last; ++row)
-            transform_output<taps>(*t, row, channels, m + (row - first) * t->tiles * m_row<T>,
-                                   b ? b + k : nullptr, flat, y + (n * s.k + k) * positions,
-                                   finite);
-        }
-        finite.report(not_finite, n);
-      });
+  const auto* t = &tiling;
+  parallel_for(ctx, s.n * parts.count, s.n * s.k * positions * tiling.c,
+               [=, &s, &image](std::int64_t task, int thread) {
+                 const std::int64_t n = task / parts.count, part = task % parts.count;
+                 const std::int64_t first = parts.begin(part), last = parts.begin(part + 1);
+                 char* workspace = memory + thread * bytes;
+                 T* v = reinterpret_cast<T*>(workspace);
+                 T* m = reinterpret_cast<T*>(workspace + v_bytes);
+                 T* flat = reinterpret_cast<T*>(workspace + v_bytes + m_bytes);
+                 transform_strip(*t, image, x, {n, first, last - first}, 0, 0, t->c, flat, m, v);
+                 Finite<T> finite;
+                 for (std::int64_t panel = 0; panel < filters.panels; ++panel) {
+                   const std::int64_t k = panel * cols, channels = smaller(cols, s.k - k);
+                   multiply(*t, (last - first) * t->tiles, {t->c, image.seen_at_infinity()},
+                            channels, v, u + panel * filters.panel, filters.plane, false, m,
+                            m_plane);
+                   for (std::int64_t row = first; row < last; ++row)
+                     transform_output<taps>(
+                         *t, {n, row, 1}, channels, m + (row - first) * t->tiles * cols, m_plane,
+                         b ? b + k : nullptr, flat, y + (n * s.k + k) * positions, finite);
+                 }
+                 finite.report(not_finite, n);
+               });
 }
 
 template <class T>

@@ -8,34 +8,44 @@
 //
 // Where the pixels come from is up to a small object (source.h): the image as it is, or rearranged
 // for a stride. What it knows how to do:
-//     lay_out     some rows of `width` channels, with their padding, to [row, column, lane]
+//     lay_out     some rows of some channels, with their padding, to [row, column, lane]
 //     gather      a panel's filters to [channel, tap, k of the panel]
 //     scatter     the gradients of a panel's filters, back from there
 #include "backends/cpu/kernels/winograd/transforms.h"
 
 namespace limulus::cpu::LIMULUS_ISA {
 
-// A strip is some rows of tiles of one image. A block is as many strips as have their transformed
-// tiles, of all channels, in a cache together. These are the left operand of the matrix products:
+// A strip of one image: its rows of tiles [row, row + rows).
+struct TileRows {
+  std::int64_t image, row, rows;
+};
+
+// A block is as many strips as have their transformed tiles, of all channels, in a cache together.
+// These are the left operand of the matrix products:
 //
 //     v[group, pass, product, tile, channel]
 //
-// A pass holds as many channels as a row of the register tile's left operand, 384 floats. Few
-// channels leave most of such a row empty: then it holds several products, side by side (conv1, 48
-// channels: eight).
+// A pass holds `Depth` channels: 384 (floats), as in any matrix product, or few_channels, where
+// there are no more (conv1): with rows of 384 conv1 took 3 % longer. Where channels leave most of a
+// row empty, it holds several products, side by side (conv2, 48 channels a group: eight).
 //
-//     conv3, 256 channels, a pass                 conv1, 48 channels, a pass
+//     conv3, 256 channels, a pass                 conv2, 48 channels, a pass
 //                <------ 384 ------>                         <------------ 384 ------------>
 //     product 0  tile 0 [c0 .. c255    ]           tile 0    [p0, c0 .. c47][p1, c0 ..]..[p7 ..]
 //                tile 1 [c0 .. c255    ]           tile 1    [p0, c0 .. c47][p1, c0 ..]..[p7 ..]
 //                ..                                ..
 //     product 1  tile 0 [c0 .. c255    ]           tile 0    [p8, c0 .. c47][p9, c0 ..]..[p15 .]
 //                ..                                ..
-template <class T>
+//
+// Rows are an odd number of cache lines long, so that neighbours do not meet in the same sets of a
+// cache; and so are the distances of two products, here and in m.
+constexpr int few_channels = 48;
+
+template <class T, int Depth = Blocking<T>::depth>
 struct Tiling {
-  static constexpr int width = Vec<T>::width, depth = Blocking<T>::depth;
-  static constexpr int stride = Blocking<T>::row_stride;
-  static constexpr std::int64_t line = 64 / sizeof(T);
+  static constexpr int width = Vec<T>::width, depth = Depth;
+  static constexpr int line = 64 / static_cast<int>(sizeof(T));
+  static constexpr int stride = depth + (depth / line % 2 == 0 ? line : 0);
   static constexpr int chunk_channels = 2 * line;  // of a task that transforms
 
   Conv2dShape s;                        // without a stride
@@ -76,7 +86,6 @@ struct Tiling {
   }
   void set_block(std::int64_t strips) {
     block = strips;
-    // An odd number of cache lines: the products of a tile do not meet in the same sets of a cache.
     plane = block * tiles * stride + line;
     pass_size = planes * plane;
     group_size = ceil_div(c, depth) * pass_size;
@@ -87,87 +96,87 @@ struct Tiling {
   std::int64_t at(std::int64_t tile, std::int64_t channel) const {
     return channel / depth * pass_size + tile * stride + channel % depth;
   }
-  // A strip laid out with its padding, and its pixels or outputs transposed.
-  std::int64_t padded_rows() const { return out * rows + taps - 1; }
+  TileRows strip(std::int64_t i) const { return {i / per_image, i % per_image * rows, rows}; }
+  // Some rows of tiles of some channels, laid out with their padding, and the pixels or outputs of
+  // a strip transposed.
+  std::int64_t padded_rows(std::int64_t tile_rows) const { return out * tile_rows + taps - 1; }
   std::int64_t pitch() const { return out * tiles_w + taps - 1; }
-  std::int64_t padded_size() const { return padded_rows() * pitch() * width; }
+  std::int64_t padded_size(std::int64_t tile_rows, std::int64_t channels) const {
+    return padded_rows(tile_rows) * pitch() * round_up(channels, width);
+  }
   std::int64_t flat_size() const {
-    const std::int64_t in = smaller(s.window.h.in, padded_rows()) * s.window.w.in;
+    const std::int64_t in = smaller(s.window.h.in, padded_rows(rows)) * s.window.w.in;
     return larger(in, out * rows * s.window.w.out) * width;
   }
-  std::int64_t strip_bytes() const {
-    return bytes_of<T>(padded_size() + round_up(flat_size(), line) + line);
-  }
+  std::int64_t strip_size() const { return round_up(flat_size(), line) + padded_size(rows, 1); }
 };
 
-// The products of one panel, m[row, product, k of the panel]: a row is a tile (forward) or an input
-// channel (the gradient of the filters). Again rows lie an odd number of cache lines apart.
-template <class T>
-constexpr std::int64_t m_row = tile_products* Blocking<T>::cols + 64 / sizeof(T);
-
-// v = B^T d B for strip `strip` of all, the block's `index`th, and channels [begin, end) of a
-// group. x: the group's first channel of the first image. `memory` has strip_bytes().
-template <class T, class Source>
-void transform_strip(const Tiling<T>& t, const Source& source, const T* x, std::int64_t strip,
-                     std::int64_t index, std::int64_t begin, std::int64_t end, T* memory, T* v) {
+// v = B^T d B for the tiles of a strip, the block's `tile`th and following, and channels [begin,
+// end) of a group. x: the group's first channel of the first image.
+template <class T, int Depth, class Source>
+void transform_strip(const Tiling<T, Depth>& t, const Source& source, const T* x,
+                     const TileRows& at, std::int64_t tile, std::int64_t begin, std::int64_t end,
+                     T* flat, T* padded, T* v) {
   using V = Vec<T>;
-  constexpr int width = V::width;
-  T *flat = memory, *padded = memory + round_up(t.flat_size(), Tiling<T>::line);
-  const std::int64_t out = t.out, pitch = t.pitch() * width;
-  const std::int64_t row = strip % t.per_image * t.rows * out;
-  x += strip / t.per_image * source.image_size();
-  for (std::int64_t c = begin; c < end; c += width) {
-    source.lay_out(x, c, smaller(width, end - c), row, t.padded_rows(), t.pitch(), c > begin, flat,
-                   padded);
-    for (std::int64_t tile = 0; tile < t.tiles; ++tile) {
-      const T* from = padded + tile / t.tiles_w * out * pitch + tile % t.tiles_w * out * width;
-      T* to = v + t.at(index * t.tiles + tile, c);
-      both_axes<T, tile_in, tile_in>(
-          [](const V* d, V* at) { input_points<T>(d, at); },
-          [=](int i, int j) { return V::load(from + i * pitch + j * width); },
-          [=, &t](int i, int j, V value) { value.store(to + t.offset[tile_in * i + j]); });
-    }
+  constexpr int width = V::width, at_once = Source::channels_at_once;
+  const std::int64_t out = t.out, pitch = t.pitch() * width, plane = t.padded_rows(at.rows) * pitch;
+  x += at.image * source.image_size();
+  for (std::int64_t first = begin; first < end; first += at_once) {
+    const std::int64_t last = smaller(end, first + at_once);
+    source.lay_out(x, first, last, at.row * out, t.padded_rows(at.rows), t.pitch(), first > begin,
+                   flat, padded);
+    const T* vector = padded;
+    for (std::int64_t c = first; c < last; c += width, vector += plane)
+      for (std::int64_t i = 0; i < at.rows * t.tiles_w; ++i) {
+        const T* from = vector + i / t.tiles_w * out * pitch + i % t.tiles_w * out * width;
+        T* to = v + t.at(tile + i, c);
+        both_axes<T, tile_in, tile_in>(
+            [](const V* d, V* points) { input_points<T>(d, points); },
+            [=](int p, int q) { return V::load(from + p * pitch + q * width); },
+            [=, &t](int p, int q, V value) { value.store(to + t.offset[tile_in * p + q]); });
+      }
   }
 }
 
 // The whole block, strips [begin, end), shared among the threads, each of which has `bytes` of
 // `memory`.
-template <class T, class Source>
-void transform_block(const Context& ctx, const Tiling<T>& tiling, const Source& pixels, const T* x,
-                     std::int64_t begin, std::int64_t end, char* memory, std::int64_t bytes, T* v) {
-  const std::int64_t chunk = Tiling<T>::chunk_channels, parts = ceil_div(tiling.c, chunk);
-  const Tiling<T>* t = &tiling;
+template <class T, int Depth, class Source>
+void transform_block(const Context& ctx, const Tiling<T, Depth>& tiling, const Source& pixels,
+                     const T* x, std::int64_t begin, std::int64_t end, char* memory,
+                     std::int64_t bytes, T* v) {
+  const std::int64_t chunk = tiling.chunk_channels, parts = ceil_div(tiling.c, chunk);
+  const Tiling<T, Depth>* t = &tiling;
   const Source* source = &pixels;
   parallel_for(
       ctx, (end - begin) * t->s.groups * parts, t->size() * 4, [=](std::int64_t task, int thread) {
         const std::int64_t part = task % parts, group = task / parts % t->s.groups;
         const std::int64_t index = task / parts / t->s.groups;
-        transform_strip(*t, *source, x + group * t->c * source->pixels(), begin + index, index,
-                        part * chunk, smaller(t->c, (part + 1) * chunk),
-                        reinterpret_cast<T*>(memory + thread * bytes), v + group * t->group_size);
+        T* flat = reinterpret_cast<T*>(memory + thread * bytes);
+        transform_strip(*t, *source, x + group * t->c * source->pixels(), t->strip(begin + index),
+                        index * t->tiles, part * chunk, smaller(t->c, (part + 1) * chunk), flat,
+                        flat + round_up(t->flat_size(), t->line), v + group * t->group_size);
       });
 }
 
-// y[k, oh, ow] = b[k] + (A^T m A)[oh, ow] for a strip of tiles and `count` channels from y's first.
-// row: its first row of tiles.
-template <int Taps, class T>
-void transform_output(const Tiling<T>& t, std::int64_t row, std::int64_t count, const T* m,
-                      const T* b, T* flat, T* y, Finite<T>& finite) {
+// y[k, oh, ow] = b[k] + (A^T m A)[oh, ow] for a strip and `count` channels from y's first.
+template <int Taps, class T, int Depth>
+void transform_output(const Tiling<T, Depth>& t, const TileRows& at, std::int64_t count, const T* m,
+                      std::int64_t m_plane, const T* b, T* flat, T* y, Finite<T>& finite) {
   using V = Vec<T>;
   constexpr int out = tile_out<Taps>, width = V::width;
-  const std::int64_t oh_end = t.s.window.h.out, ow_end = t.s.window.w.out, oh = row * out;
-  const std::int64_t rows = smaller(out * t.rows, oh_end - oh), pitch = ow_end * width;
+  const std::int64_t oh_end = t.s.window.h.out, ow_end = t.s.window.w.out, oh = at.row * out;
+  const std::int64_t rows = smaller(out * at.rows, oh_end - oh), pitch = ow_end * width;
   for (std::int64_t k = 0; k < count; k += width) {
     const int lanes = static_cast<int>(smaller(width, count - k));
     const V bias = b ? V::load_n(b + k, lanes) : V::zero();
     const T* from = m + k;
-    for (std::int64_t i = 0; i < t.rows * out; i += out)
-      for (std::int64_t j = 0; j < ow_end; j += out, from += m_row<T>) {
+    for (std::int64_t i = 0; i < at.rows * out; i += out)
+      for (std::int64_t j = 0; j < ow_end; j += out, from += Blocking<T>::cols) {
         T* to = flat + i * pitch + j * width;
         const std::int64_t inside_h = rows - i, inside_w = ow_end - j;
         both_axes<T, tile_in, out>(
             [](const V* p, V* sums) { moments<out, T>(p, sums); },
-            [=](int p, int q) { return V::load(from + (tile_in * p + q) * Blocking<T>::cols); },
+            [=](int p, int q) { return V::load(from + (tile_in * p + q) * m_plane); },
             [=, relu = t.s.relu, &finite](int p, int q, V value) {
               if (p >= inside_h || q >= inside_w) return;
               finite.see(value);

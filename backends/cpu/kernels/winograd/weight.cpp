@@ -37,26 +37,25 @@ namespace {
 
 // g[product, tile, k of the panel] = A dY A^T for a strip and the `count` channels from dy's first.
 // Channels from there to `filled`, whole registers, do not exist: they are multiplied, as zeros.
-// row: the strip's first row of tiles.
-template <int Taps, class T>
-void transform_gradient(const Tiling<T>& t, std::int64_t row, std::int64_t count, int filled,
-                        const T* dy, T* flat, std::int64_t g_plane, T* g) {
+template <int Taps, class T, int Depth>
+void transform_gradient(const Tiling<T, Depth>& t, const TileRows& at, std::int64_t count,
+                        int filled, const T* dy, T* flat, std::int64_t g_plane, T* g) {
   using V = Vec<T>;
   constexpr int out = tile_out<Taps>, width = V::width;
-  const std::int64_t h = t.s.window.h.out, w = t.s.window.w.out, oh = row * out;
-  const std::int64_t rows = smaller(out * t.rows, h - oh), pitch = w * width;
+  const std::int64_t h = t.s.window.h.out, w = t.s.window.w.out, oh = at.row * out;
+  const std::int64_t rows = smaller(out * at.rows, h - oh), pitch = w * width;
   for (std::int64_t k = 0; k < filled; k += width) {
     const std::int64_t lanes = larger(0, smaller(width, count - k));
     if (lanes < width)
       for (std::int64_t i = 0; i < rows * pitch; ++i) flat[i] = 0;
     transpose(lanes, rows * w, dy + (k * h + oh) * w, h * w, flat, width);
     T* to = g + k;
-    for (std::int64_t i = 0; i < t.rows * out; i += out)
+    for (std::int64_t i = 0; i < at.rows * out; i += out)
       for (std::int64_t j = 0; j < w; j += out, to += Blocking<T>::cols) {
         const T* from = flat + i * pitch + j * width;
         const std::int64_t inside_h = rows - i, inside_w = w - j;
         both_axes<T, out, tile_in>(
-            [](const V* d, V* at) { values<out, T>(d, at); },
+            [](const V* d, V* points) { values<out, T>(d, points); },
             [=](int p, int q) {
               return p < inside_h && q < inside_w ? V::load(from + p * pitch + q * width)
                                                   : V::zero();
@@ -66,30 +65,32 @@ void transform_gradient(const Tiling<T>& t, std::int64_t row, std::int64_t count
   }
 }
 
-// m[c, product, k of the panel] = or += v[product, tile, c]^T g[product, tile, k of the panel], for
+// m[product, c, k of the panel] = or += v[product, tile, c]^T g[product, tile, k of the panel], for
 // `cols` of the panel, whole registers. Sums over `piece` tiles are formed apart.
-template <class T>
-void multiply(const Tiling<T>& t, std::int64_t tiles, std::int64_t piece, std::int64_t channels,
-              int cols, const T* v, const T* g, std::int64_t g_plane, bool add, T* m) {
+template <class T, int Depth>
+void multiply(const Tiling<T, Depth>& t, std::int64_t tiles, std::int64_t piece,
+              std::int64_t channels, int cols, const T* v, const T* g, std::int64_t g_plane,
+              bool add, T* m, std::int64_t m_plane) {
   const std::int64_t height = ceil_div(channels, ceil_div(channels, Blocking<T>::rows));
   for (int p = 0; p < tile_products; ++p)
     for (std::int64_t i = 0; i < tiles; i += piece)
       for (std::int64_t c = 0; c < channels; c += height)
-        multiply_tile<T, true>(
+        multiply_tile<T, true, Tiling<T, Depth>::stride>(
             static_cast<int>(smaller(height, channels - c)), smaller(piece, tiles - i),
-            v + t.offset[p] + i * Tiling<T>::stride + c, g + p * g_plane + i * Blocking<T>::cols,
-            {m + c * m_row<T> + p * Blocking<T>::cols, m_row<T>, cols, add || i > 0, nullptr});
+            v + t.offset[p] + i * t.stride + c, PackedB<T>{g + p * g_plane + i * Blocking<T>::cols},
+            PackedC<T>{m + p * m_plane + c * Blocking<T>::cols, cols, add || i > 0});
 }
 
 // sum[tap, k of the panel] = or += G^T m G for one input channel and the panel's first `filled` k
 template <int Taps, class T>
-LIMULUS_INLINE void transform_product(int filled, const T* m, bool add, T* sum, Finite<T>& finite) {
+LIMULUS_INLINE void transform_product(int filled, const T* m, std::int64_t m_plane, bool add,
+                                      T* sum, Finite<T>& finite) {
   using V = Vec<T>;
   constexpr int cols = Blocking<T>::cols;
   for (int v = 0; v < filled; v += V::width)
     both_axes<T, tile_in, Taps>(
         [](const V* p, V* taps) { moments<Taps, T>(p, taps); },
-        [=](int i, int j) { return V::load(m + (tile_in * i + j) * cols + v); },
+        [=](int i, int j) { return V::load(m + (tile_in * i + j) * m_plane + v); },
         [=, &finite](int i, int j, V value) {
           T* to = sum + (Taps * i + j) * cols + v;
           if (add) value = V::load(to) + value;
@@ -100,13 +101,14 @@ LIMULUS_INLINE void transform_product(int filled, const T* m, bool add, T* sum, 
 
 // How the work is cut where there are many channels.
 template <class T>
-struct Schedule {
+struct GradientSchedule {
   static constexpr int cols = Blocking<T>::cols, chunk = 4 * Blocking<T>::rows;
+  static constexpr std::int64_t m_plane = chunk * cols + Tiling<T>::line;
   std::int64_t k, panels;        // output channels of a group, and panels of `cols` of them
   std::int64_t channels, parts;  // input channels of a task, and tasks for a panel
   std::int64_t g_plane;
 
-  Schedule(const Conv2dShape& s, const Tiling<T>& t) {
+  GradientSchedule(const Conv2dShape& s, const Tiling<T>& t) {
     k = s.k / s.groups;
     panels = ceil_div(k, cols);
     const std::int64_t wanted = larger(1, 8 / (s.groups * panels));
@@ -119,17 +121,17 @@ struct Schedule {
 template <class T, int Taps>
 void gradient_in_blocks(const Context& ctx, const Conv2dShape& s, const T* x, const T* dy, T* dw,
                         unsigned char* not_finite) {
-  constexpr int area = Taps * Taps, cols = Blocking<T>::cols, chunk = Schedule<T>::chunk;
+  constexpr int area = Taps * Taps, cols = Blocking<T>::cols, chunk = GradientSchedule<T>::chunk;
   constexpr std::int64_t v_bytes_most = 16 << 20;
   const PlainImage<T> image(s, false);
   Tiling<T> tiling(s, 32);
-  tiling.set_largest_block(Tiling<T>::depth, v_bytes_most);
-  const Schedule<T> schedule(s, tiling);
+  tiling.set_largest_block(Blocking<T>::depth, v_bytes_most);
+  const GradientSchedule<T> schedule(s, tiling);
   const std::int64_t v_bytes = bytes_of<T>(tiling.size());
   const std::int64_t g_bytes = bytes_of<T>(tile_products * schedule.g_plane);
-  const std::int64_t m_bytes = bytes_of<T>(chunk * m_row<T>);
+  const std::int64_t m_bytes = bytes_of<T>(tile_products * GradientSchedule<T>::m_plane);
   const std::int64_t sum_bytes = bytes_of<T>(s.groups * schedule.panels * tiling.c * area * cols);
-  const std::int64_t bytes = g_bytes + m_bytes + tiling.strip_bytes();
+  const std::int64_t bytes = g_bytes + m_bytes + bytes_of<T>(tiling.strip_size());
   const Scratch scratch(ctx, v_bytes + sum_bytes + ctx.threads * bytes);
   T* v = scratch.as<T>();
   T* sums = reinterpret_cast<T*>(scratch.as<char>() + v_bytes);  // [group, panel, c, tap, cols]
@@ -137,7 +139,7 @@ void gradient_in_blocks(const Context& ctx, const Conv2dShape& s, const T* x, co
 
   const std::int64_t positions = s.window.h.out * s.window.w.out;
   const Tiling<T>* t = &tiling;
-  const Schedule<T>* p = &schedule;
+  const GradientSchedule<T>* p = &schedule;
   for (std::int64_t begin = 0; begin < t->all; begin += t->block) {
     const std::int64_t end = smaller(begin + t->block, t->all);
     transform_block(ctx, tiling, image, x, begin, end, memory, bytes, v);
@@ -154,8 +156,8 @@ void gradient_in_blocks(const Context& ctx, const Conv2dShape& s, const T* x, co
           T* flat = reinterpret_cast<T*>(workspace + g_bytes + m_bytes);
           for (std::int64_t strip = begin; strip < end; ++strip)
             transform_gradient<Taps>(
-                *t, strip % t->per_image * t->rows, channels, filled,
-                dy + (strip / t->per_image * s.k + group * p->k + k) * positions, flat, p->g_plane,
+                *t, t->strip(strip), channels, filled,
+                dy + (t->strip(strip).image * s.k + group * p->k + k) * positions, flat, p->g_plane,
                 g + (strip - begin) * t->tiles * cols);
 
           // Pieces of about 128 tiles: two thirds of the rounding errors, for 4 % of the time.
@@ -165,11 +167,11 @@ void gradient_in_blocks(const Context& ctx, const Conv2dShape& s, const T* x, co
           for (std::int64_t c = part * p->channels, count; c < last; c += count) {
             count = smaller(smaller(chunk, last - c), Tiling<T>::depth - c % Tiling<T>::depth);
             multiply(*t, tiles, piece, count, filled, v + group * t->group_size + t->at(0, c), g,
-                     p->g_plane, false, m);
+                     p->g_plane, false, m, p->m_plane);
             T* sum = sums + (panel * t->c + c) * area * cols;
             for (std::int64_t i = 0; i < count; ++i)
-              transform_product<Taps>(filled, m + i * m_row<T>, begin > 0, sum + i * area * cols,
-                                      finite);
+              transform_product<Taps>(filled, m + i * cols, p->m_plane, begin > 0,
+                                      sum + i * area * cols, finite);
             if (end == t->all)
               image.scatter(sum, panel % p->panels, c, count, dw + group * p->k * t->c * area);
           }
@@ -183,62 +185,64 @@ void gradient_in_parts(const Context& ctx, const Conv2dShape& s, const T* x, con
                        unsigned char* not_finite) {
   constexpr int taps = SpaceToDepth<T>::taps, cols = Blocking<T>::cols;
   const SpaceToDepth<T> image(s);
-  Tiling<T> tiling(without_stride(s), 1);
+  Tiling<T, few_channels> tiling(without_stride(s), 1);
   const Parts<T> parts(&tiling, 1);
   const std::int64_t all = s.n * parts.count, tasks = smaller(all, 8);
-  const std::int64_t panels = ceil_div(s.k, cols), m_size = panels * tiling.c * m_row<T>;
+  const std::int64_t panels = ceil_div(s.k, cols), m_plane = tiling.c * cols + tiling.line;
+  const std::int64_t m_panel = tile_products * m_plane, m_size = panels * m_panel;
   const std::int64_t g_plane = tiling.block * tiling.tiles * cols + Tiling<T>::line;
   const std::int64_t m_bytes = bytes_of<T>(tasks * m_size);
   const std::int64_t v_bytes = bytes_of<T>(tiling.size());
-  const std::int64_t g_bytes = bytes_of<T>(tile_products * g_plane);
-  const std::int64_t bytes = v_bytes + g_bytes + tiling.strip_bytes();
+  const std::int64_t g_bytes =
+      bytes_of<T>(larger(tile_products * g_plane, tiling.padded_size(tiling.block, tiling.c)));
+  const std::int64_t bytes = v_bytes + g_bytes + bytes_of<T>(tiling.flat_size());
   const Scratch scratch(ctx, m_bytes + ctx.threads * bytes);
-  T* sums = scratch.as<T>();  // [task, panel, c, product, k of the panel]
+  T* sums = scratch.as<T>();  // [task, panel, product, c, k of the panel]
   char* memory = scratch.as<char>() + m_bytes;
 
   const std::int64_t positions = s.window.h.out * s.window.w.out;
-  const Tiling<T>* t = &tiling;
-  parallel_for(
-      ctx, tasks, s.n * s.k * positions * tiling.c, [=, &s, &image](std::int64_t task, int thread) {
-        char* workspace = memory + thread * bytes;
-        T* v = reinterpret_cast<T*>(workspace);
-        T* g = reinterpret_cast<T*>(workspace + v_bytes);
-        T* flat = reinterpret_cast<T*>(workspace + v_bytes + g_bytes);
-        const std::int64_t begin = all * task / tasks, end = all * (task + 1) / tasks;
-        for (std::int64_t i = begin; i < end; ++i) {
-          const std::int64_t n = i / parts.count, part = i % parts.count;
-          const std::int64_t first = parts.begin(part), last = parts.begin(part + 1);
-          const std::int64_t tiles = (last - first) * t->tiles;
-          for (std::int64_t row = first; row < last; ++row)
-            transform_strip(*t, image, x, n * t->per_image + row, row - first, 0, t->c, flat, v);
-          for (std::int64_t panel = 0; panel < panels; ++panel) {
-            const std::int64_t k = panel * cols;
-            for (std::int64_t row = first; row < last; ++row)
-              transform_gradient<taps>(*t, row, smaller(cols, s.k - k), cols,
-                                       dy + (n * s.k + k) * positions, flat, g_plane,
-                                       g + (row - first) * t->tiles * cols);
-            multiply(*t, tiles, tiles, t->c, cols, v, g, g_plane, i > begin,
-                     sums + task * m_size + panel * t->c * m_row<T>);
-          }
-        }
-      });
+  const auto* t = &tiling;
+  parallel_for(ctx, tasks, s.n * s.k * positions * tiling.c,
+               [=, &s, &image](std::int64_t task, int thread) {
+                 char* workspace = memory + thread * bytes;
+                 T* v = reinterpret_cast<T*>(workspace);
+                 T* g = reinterpret_cast<T*>(workspace + v_bytes);
+                 T* flat = reinterpret_cast<T*>(workspace + v_bytes + g_bytes);
+                 const std::int64_t begin = all * task / tasks, end = all * (task + 1) / tasks;
+                 for (std::int64_t i = begin; i < end; ++i) {
+                   const std::int64_t n = i / parts.count, part = i % parts.count;
+                   const std::int64_t first = parts.begin(part), last = parts.begin(part + 1);
+                   const std::int64_t tiles = (last - first) * t->tiles;
+                   transform_strip(*t, image, x, {n, first, last - first}, 0, 0, t->c, flat, g, v);
+                   for (std::int64_t panel = 0; panel < panels; ++panel) {
+                     const std::int64_t k = panel * cols;
+                     for (std::int64_t row = first; row < last; ++row)
+                       transform_gradient<taps>(*t, {n, row, 1}, smaller(cols, s.k - k), cols,
+                                                dy + (n * s.k + k) * positions, flat, g_plane,
+                                                g + (row - first) * t->tiles * cols);
+                     multiply(*t, tiles, tiles, t->c, cols, v, g, g_plane, i > begin,
+                              sums + task * m_size + panel * m_panel, m_plane);
+                   }
+                 }
+               });
 
   // Adds the tasks' sums, and takes them back to filters.
-  constexpr std::int64_t at_once = 4;
+  constexpr std::int64_t at_once = 16;
   const std::int64_t pieces = ceil_div(tiling.c, at_once);
   parallel_for(ctx, panels * pieces, m_bytes, [=, &image](std::int64_t task, int) {
     alignas(64) T filters[at_once * taps * taps * cols];
     const std::int64_t panel = task / pieces, c = task % pieces * at_once;
     const std::int64_t count = smaller(at_once, t->c - c);
     Finite<T> finite;
-    for (std::int64_t i = 0; i < count; ++i) {
-      T* m = sums + (panel * t->c + c + i) * m_row<T>;
+    T* m = sums + panel * m_panel + c * cols;
+    for (int p = 0; p < tile_products; ++p)
       for (std::int64_t other = 1; other < tasks; ++other)
-        for_lanes<T>(0, tile_products * cols, [=, next = m + other * m_size](auto at) {
-          at.store(m, at.load(m) + at.load(next));
+        for_lanes<T>(0, count * cols, [=, to = m + p * m_plane](auto at) {
+          at.store(to, at.load(to) + at.load(to + other * m_size));
         });
-      transform_product<taps>(cols, m, false, filters + i * taps * taps * cols, finite);
-    }
+    for (std::int64_t i = 0; i < count; ++i)
+      transform_product<taps>(cols, m + i * cols, m_plane, false, filters + i * taps * taps * cols,
+                              finite);
     image.scatter(filters, panel, c, count, dw);
     finite.report(not_finite, 0);
   });
