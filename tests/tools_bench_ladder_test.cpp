@@ -41,7 +41,7 @@ void check_rungs(const cpu::Ladder<cpu::ConvRung>& ladder, CpuBackend& backend,
       const double error = std::abs(static_cast<double>(y[j]) - wanted[j]);
       if (!(error <= worst)) worst = error;
     }
-    CHECK_MESSAGE(worst < 1e-3, rung.name << " on " << h.in << " x " << w.in << ": " << worst);
+    CHECK_MESSAGE(worst < 1e-4, rung.name << " on " << h.in << " x " << w.in << ": " << worst);
   }
 }
 
