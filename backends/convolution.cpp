@@ -28,4 +28,17 @@ Conv2dShape input_gradient(const Conv2dShape& s) {
   return t;
 }
 
+bool has_stride(const Conv2dShape& s) { return s.window.h.stride > 1 || s.window.w.stride > 1; }
+
+Conv2dShape without_stride(const Conv2dShape& s) {
+  Conv2dShape t = s;
+  t.c = s.c * s.window.h.stride * s.window.w.stride;
+  for (Window1d* a : {&t.window.h, &t.window.w}) {
+    if (a->stride == 1) continue;
+    const std::int64_t taps = (a->kernel + a->stride - 1) / a->stride;
+    *a = {.in = a->out + taps - 1, .kernel = taps, .out = a->out};
+  }
+  return t;
+}
+
 }  // namespace limulus

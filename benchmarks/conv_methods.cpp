@@ -8,18 +8,15 @@ namespace limulus::cpu::LIMULUS_ISA {
 template <class T>
 void convolve(const Context& ctx, const Conv2dShape& s, ConvPart part, bool winograd, const T* x,
               const T* w, const T* dy, T* result) {
-  const bool strided = s.window.h.stride > 1;
   switch (part) {
     case ConvPart::outputs:
       if (!winograd) return conv2d_forward_direct<T>(ctx, s, x, w, nullptr, result);
-      if (strided) return conv2d_forward_strided<T>(ctx, s, x, w, nullptr, result);
       return conv2d_winograd<T>(ctx, s, x, w, false, nullptr, result);
     case ConvPart::input_gradient:
       if (!winograd) return conv2d_backward_input_direct<T>(ctx, s, dy, w, result);
       return conv2d_winograd<T>(ctx, input_gradient(s), dy, w, true, nullptr, result);
     case ConvPart::weight_gradient:
       if (!winograd) return conv2d_backward_weight_direct<T>(ctx, s, x, dy, result);
-      if (strided) return conv2d_backward_weight_strided<T>(ctx, s, x, dy, result);
       return conv2d_backward_weight_winograd<T>(ctx, s, x, dy, result);
   }
 }

@@ -16,6 +16,8 @@
     such as the 256 pixels of a prepared photograph, is written as mathematics, $256$;
   * the front page's picture, alexnet.svg, is what _ext/network.py draws from the same numbers;
   * explained.json, which the site is made of where there is no program, has the same numbers;
+  * the matrices of Winograd's method on their page and in transforms.h are what
+    _ext/winograd_matrices.py computes from the points, and so is the worked tile;
   * every program in examples/ fits its page, begins with its number and title, and is in the list
     there.
 
@@ -43,6 +45,7 @@ import page_numbers  # noqa: E402
 import pictures  # noqa: E402
 import stored  # noqa: E402
 import tables  # noqa: E402
+import winograd_matrices  # noqa: E402
 
 MADE = {"{excerpt}": excerpts.excerpt, "{drawing}": drawings.drawing, "{layer}": tables.layer,
         "{picture}": pictures.picture, "{walk}": tables.walk,
@@ -246,7 +249,8 @@ def main() -> int:
     update = "--update" in arguments and not alone
     if update and network.differs():
         network.update()
-    findings, checked = [*examples_findings(), *filter(None, [network.differs()])], 0
+    findings, checked = [*examples_findings(), *filter(None, [network.differs()]),
+                         *winograd_matrices.findings()], 0
     chosen = [a for a in arguments if a != "--update"]
     paths = pages_of(chosen)
     if not alone:

@@ -9,9 +9,13 @@ if(LIMULUS_SANITIZE) # whose checks, optimized, take ten times as long to compil
 else()
   set(LIMULUS_OPTIMIZE -O3)
 endif()
+option(LIMULUS_KERNELS_AS_ONE "All CPU kernels of an instruction set as one unit: for ./run check tidy" OFF)
 foreach(isa avx2 avx512)
   add_library(limulus_kernels_${isa} OBJECT ${LIMULUS_KERNELS})
-  set_target_properties(limulus_kernels_${isa} PROPERTIES UNITY_BUILD OFF)  # they take all cores as they are
+  # As one unit they would compile on one core, the longest of all. Who only reads the code (clang-tidy)
+  # reads each header once then.
+  set_target_properties(limulus_kernels_${isa} PROPERTIES UNITY_BUILD ${LIMULUS_KERNELS_AS_ONE}
+                                                          UNITY_BUILD_BATCH_SIZE 0)
   target_include_directories(limulus_kernels_${isa} PRIVATE ${PROJECT_SOURCE_DIR})
   target_compile_definitions(limulus_kernels_${isa} PRIVATE LIMULUS_ISA=${isa})
   target_compile_options(limulus_kernels_${isa} PRIVATE ${LIMULUS_FLAGS_${isa}} ${LIMULUS_OPTIMIZE})

@@ -9,7 +9,7 @@
 namespace limulus::opencl {
 namespace {
 
-constexpr std::int64_t side = 7, points = side * side;  // kernels/winograd.cl
+constexpr std::int64_t tile_in = 7, tile_products = tile_in * tile_in;  // kernels/winograd.cl
 constexpr std::int64_t tail = 16;  // numbers that a vector may read past a tile's row
 
 struct Direct {  // the same as in kernels/winograd.cl
@@ -49,21 +49,6 @@ struct Tiles {  // the same as in kernels/winograd.cl
   cl_long tiles, tiles_h, tiles_w, offset, image, plane, pitch, out;
 };
 
-// The convolution without a stride that s is, over S S times as many channels: pixel S i + a and
-// tap S j + a of a channel belong to channel a of its S
-// (backends/cpu/kernels/winograd/conv2d_strided.h). Where the stride is 1, s itself.
-Conv2dShape without_stride(const Conv2dShape& s) {
-  Conv2dShape t = s;
-  t.c = s.c * s.window.h.stride * s.window.w.stride;
-  for (Window1d* a : {&t.window.h, &t.window.w}) {
-    if (a->stride == 1) continue;
-    const std::int64_t taps = ceil_div(a->kernel, a->stride);
-    *a = {.in = a->out + taps - 1, .kernel = taps, .out = a->out};
-  }
-  return t;
-}
-bool has_stride(const Conv2dShape& s) { return s.window.h.stride > 1 || s.window.w.stride > 1; }
-
 // What the kernels know of a filter before it is rearranged.
 struct SpaceToDepth {  // the same as in kernels/winograd.cl
   cl_long channels, fh, fw, sh, sw, th, tw;
@@ -88,11 +73,11 @@ struct Plan {
   Plan(const Runtime& r, DType dtype, const Conv2dShape& s)
       : group(s),
         taps(s.window.h.kernel),
-        out(side + 1 - taps),
+        out(tile_in + 1 - taps),
         tiles_h(ceil_div(s.window.h.out, out)),
         tiles_w(ceil_div(s.window.w.out, out)),
         image_tiles(tiles_h * tiles_w) {
-    const std::int64_t image = points * image_tiles * (group.channels + group.filters) *
+    const std::int64_t image = tile_products * image_tiles * (group.channels + group.filters) *
                                static_cast<std::int64_t>(size_of(dtype));
     chunk = std::clamp<std::int64_t>(r.tuning().winograd_bytes / image, 1, s.n);
   }
@@ -139,10 +124,11 @@ bool can_use_winograd(const Conv2dShape& asked) {
 bool winograd_pays(const Conv2dShape& asked) {
   const Conv2dShape s = without_stride(asked);
   const Window1d &h = s.window.h, &w = s.window.w;
-  const std::int64_t out = side + 1 - h.kernel, tiles = ceil_div(h.out, out) * ceil_div(w.out, out);
+  const std::int64_t out = tile_in + 1 - h.kernel,
+                     tiles = ceil_div(h.out, out) * ceil_div(w.out, out);
   const std::int64_t taps = asked.window.h.kernel * asked.window.w.kernel;
   return std::min(s.c, s.k) / s.groups >= 32 && s.n * tiles >= 12 &&
-         4 * points * tiles * s.c <= 3 * taps * h.out * w.out * asked.c;
+         4 * tile_products * tiles * s.c <= 3 * taps * h.out * w.out * asked.c;
 }
 
 }  // namespace
@@ -171,9 +157,9 @@ void winograd_convolve(Runtime& r, DType dtype, const Conv2dShape& asked, bool f
              weights, space_to_depth(asked), w, filters.data());
     w = filters.data();
   }
-  const Workspace u(pool, bytes_of(dtype, points * u_size));
-  const Workspace v(pool, bytes_of(dtype, points * packed_b(r, dtype, most, z.channels)));
-  const Workspace m(pool, bytes_of(dtype, points * z.filters * pitch));
+  const Workspace u(pool, bytes_of(dtype, tile_products * u_size));
+  const Workspace v(pool, bytes_of(dtype, tile_products * packed_b(r, dtype, most, z.channels)));
+  const Workspace m(pool, bytes_of(dtype, tile_products * z.filters * pitch));
   spread(r, dtype, image, asked.n * asked.c, x, copy.data());
   for (std::int64_t g = 0; g < s.groups; ++g) {
     const std::int64_t filter_step = flipped ? square : z.channels * square;
@@ -189,7 +175,7 @@ void winograd_convolve(Runtime& r, DType dtype, const Conv2dShape& asked, bool f
                    p.tiles(count, (first * s.c + g * z.channels) * plane, s.c, plane, image.pitch),
                    z.channels, false, v.data());
       multiply(r, dtype,
-               {z.filters, n, z.channels, n, false, 0, points, u_size,
+               {z.filters, n, z.channels, n, false, 0, tile_products, u_size,
                 packed_b(r, dtype, tiles, z.channels), z.filters * n},
                u.data(), v.data(), m.data(), pool);
       r.launch(
@@ -215,9 +201,9 @@ void winograd_weight_gradient(Runtime& r, DType dtype, const Conv2dShape& asked,
   const std::int64_t weights = has_stride(asked) ? s.k * z.taps : 0;
   const Workspace rearranged(pool, bytes_of(dtype, weights));
   void* to = weights > 0 ? rearranged.data() : dw;
-  const Workspace u(pool, bytes_of(dtype, points * packed_a(r, dtype, z.filters, most)));
-  const Workspace v(pool, bytes_of(dtype, points * packed_b(r, dtype, z.channels, most)));
-  const Workspace m(pool, bytes_of(dtype, points * z.filters * n));
+  const Workspace u(pool, bytes_of(dtype, tile_products * packed_a(r, dtype, z.filters, most)));
+  const Workspace v(pool, bytes_of(dtype, tile_products * packed_b(r, dtype, z.channels, most)));
+  const Workspace m(pool, bytes_of(dtype, tile_products * z.filters * n));
   spread(r, dtype, image, asked.n * asked.c, x, copy.data());
   spread(r, dtype, gradient, s.n * s.k, dy, dy_copy.data());
   for (std::int64_t g = 0; g < s.groups; ++g) {
@@ -232,8 +218,9 @@ void winograd_weight_gradient(Runtime& r, DType dtype, const Conv2dShape& asked,
                    p.tiles(count, (first * s.c + g * z.channels) * plane, s.c, plane, image.pitch),
                    z.channels, true, v.data());
       multiply(r, dtype,
-               {z.filters, n, tiles, n, first > 0, 0, points, packed_a(r, dtype, z.filters, tiles),
-                packed_b(r, dtype, z.channels, tiles), z.filters * n},
+               {z.filters, n, tiles, n, first > 0, 0, tile_products,
+                packed_a(r, dtype, z.filters, tiles), packed_b(r, dtype, z.channels, tiles),
+                z.filters * n},
                u.data(), v.data(), m.data(), pool);
     }
     r.launch("winograd", dtype, pick(p, "weights_3", "weights_5"),

@@ -58,11 +58,12 @@ template <class T>
 void conv2d_backward_input_direct(const Context& ctx, const Conv2dShape& s, const T* dy, const T* w,
                                   T* dx);
 
-// winograd.cpp: for windows of 3 x 3 and 5 x 5 with a stride and a dilation of 1, and outputs.
-// `flipped`: w is the weight [c, k/groups, taps, taps] of the convolution whose input gradient this
-// is, to be read with its taps and its channels exchanged. Here and below: not_finite[n] becomes 1
-// where a result of image n (of a weight's gradient: not_finite[0], where any) is infinite or NaN
-// (winograd.h), unless it is null.
+// winograd/forward.cpp: for windows of 3 x 3 and 5 x 5 with a stride and a dilation of 1, and
+// outputs; and for those that space-to-depth makes 3 x 3, with a stride of 2 or 4 and at most 48
+// channels after it (conv2d.cpp asks). `flipped`: w is the weight [c, k/groups, taps, taps] of the
+// convolution whose input gradient this is, to be read with its taps and its channels exchanged.
+// Here and below: not_finite[n] becomes 1 where a result of image n (of a weight's gradient:
+// not_finite[0], where any) is infinite or NaN (winograd/transforms.h), unless it is null.
 template <class T>
 void conv2d_winograd(const Context& ctx, const Conv2dShape& s, const T* x, const T* w, bool flipped,
                      const T* b, T* y, unsigned char* not_finite = nullptr);
@@ -71,24 +72,10 @@ std::size_t conv2d_winograd_packed_bytes(const Conv2dShape& s);
 template <class T>
 void conv2d_winograd_pack(const Context& ctx, const Conv2dShape& s, const T* w, T* packed);
 
-// winograd_weight.cpp: for the same windows
+// winograd/weight.cpp: for the same windows
 template <class T>
 void conv2d_backward_weight_winograd(const Context& ctx, const Conv2dShape& s, const T* x,
                                      const T* dy, T* dw, unsigned char* not_finite = nullptr);
-
-// conv2d_strided.cpp, conv2d_strided_weight.cpp: where use_strided says so, for few input channels
-// and a window of more than two strides
-bool use_strided(const Conv2dShape& s);
-template <class T>
-std::size_t conv2d_strided_packed_bytes(const Conv2dShape& s);
-template <class T>
-void conv2d_strided_pack(const Context& ctx, const Conv2dShape& s, const T* w, T* packed);
-template <class T>
-void conv2d_forward_strided(const Context& ctx, const Conv2dShape& s, const T* x, const T* w,
-                            const T* b, T* y, unsigned char* not_finite = nullptr);
-template <class T>
-void conv2d_backward_weight_strided(const Context& ctx, const Conv2dShape& s, const T* x,
-                                    const T* dy, T* dw, unsigned char* not_finite = nullptr);
 
 // conv2d_backward_weight.cpp
 template <class T>

@@ -14,27 +14,39 @@
 // tiles) is a matrix product for each of the 49 points, which is what tile.cl is for.
 //
 // The points are three pairs and infinity: +-1/4, +-7/8, +-7/4. Their powers neither grow nor
-// shrink much; backends/cpu/kernels/winograd/winograd.h compares them with others, and tells the
-// method from its beginning.
+// shrink much; backends/cpu/kernels/winograd/transforms.h compares them with others, prints B, G
+// and A as numbers, and tells the method from its beginning. Names are the same here and there.
+//
+// Read the kernels for 3 taps first. A tile, and what is done to it, is for 3 taps (in brackets: 5)
+//     filter_points     G g G^T      3 x 3 (5 x 5)  ->  7 x 7            values
+//     image_points      B^T d B      7 x 7          ->  7 x 7            input_points
+//     outputs           A^T m A      7 x 7          ->  5 x 5 (3 x 3)    moments
+//     gradient_points   A dy A^T     5 x 5 (3 x 3)  ->  7 x 7            values
+//     weights           G^T m G      7 x 7          ->  3 x 3 (5 x 5)    moments
+//
+// Kernels for both are written once, as macros. Functions of the number of taps, forced inline,
+// read better; but Clang 14 then leaves the tiles in memory instead of in registers: it unrolls a
+// loop whose bound becomes known by inlining too late.
 #include "tile.cl"
 
 #include "direct.cl"
-#define SIDE 7  // points, and pixels of a tile, in one direction
-#define POINTS (SIDE * SIDE)
+enum { tile_in = 7 };  // points, and pixels of a tile, in one direction
 
 constant REAL point[3] = {0.25, 0.875, 1.75};
 constant REAL squared[3] = {0.0625, 0.765625, 3.0625};
 
 // In the order +p0, -p0, +p1, -p1, +p2, -p2, infinity. B^T d: the row of a point holds the
-// coefficients of the polynomial that is zero at all others. With a the square of its p and b, c
-// those of others:
-//     p: (z + p)(z^2 - b)(z^2 - c)   -p: the same, -(z - p)   infinity: (z^2 - a)(z^2 - b)(z^2 - c)
-void input_points(const REALV d[SIDE], REALV out[SIDE]) {
+// coefficients of the polynomial that is zero at all others, divided by its value at that point.
+// With a the square of its p and b, c those of others:
+//     for +-p:       (z +- p)(z^2 - b)(z^2 - c) / (+-2 p (a - b)(a - c))
+//     for infinity:  (z^2 - a)(z^2 - b)(z^2 - c)
+void input_points(const REALV d[tile_in], REALV out[tile_in]) {
 #pragma unroll
   for (int i = 0; i < 3; ++i) {
-    const REAL b = squared[(i + 1) % 3], c = squared[(i + 2) % 3];
-    const REALV even = point[i] * (b * c * d[0] - (b + c) * d[2] + d[4]);
-    const REALV odd = b * c * d[1] - (b + c) * d[3] + d[5];
+    const REAL a = squared[i], b = squared[(i + 1) % 3], c = squared[(i + 2) % 3];
+    const REAL divisor = 2 * (a - b) * (a - c);
+    const REALV even = 1 / divisor * (b * c * d[0] - (b + c) * d[2] + d[4]);
+    const REALV odd = 1 / (point[i] * divisor) * (b * c * d[1] - (b + c) * d[3] + d[5]);
     out[2 * i] = even + odd;
     out[2 * i + 1] = even - odd;
   }
@@ -42,9 +54,9 @@ void input_points(const REALV d[SIDE], REALV out[SIDE]) {
   out[6] = (a * b + b * c + c * a) * d[2] - a * b * c * d[0] + (d[6] - (a + b + c) * d[4]);
 }
 
-// A dy, and G g but for a factor: the values of c[0] + c[1] z + ... at the points, n being 3 or 5;
+// G g, and A dy: the values of c[0] + c[1] z + ... at the points, n being 3 or 5;
 // at infinity, the last coefficient.
-void values(const REALV* c, int n, REALV out[SIDE]) {
+void values(const REALV* c, int n, REALV out[tile_in]) {
 #pragma unroll
   for (int i = 0; i < 3; ++i) {
     REALV even = c[0] + squared[i] * c[2], odd = c[1];
@@ -58,9 +70,8 @@ void values(const REALV* c, int n, REALV out[SIDE]) {
   out[6] = c[n - 1];
 }
 
-// A^T m, and G^T m but for that factor: out[i] = sum over the points of z^i m(z). Transposed,
-// `values`.
-void moments(const REALV m[SIDE], int n, REALV* out) {
+// A^T m, and G^T m: out[i] = sum over the points of z^i m(z). Transposed, `values`.
+void moments(const REALV m[tile_in], int n, REALV* out) {
   REALV even[3], odd[3];
 #pragma unroll
   for (int i = 0; i < 3; ++i) {
@@ -80,28 +91,18 @@ void moments(const REALV m[SIDE], int n, REALV* out) {
   out[n - 1] += m[6];
 }
 
-// The factor: the product of a point's distances from the others, inverted.
-void scale(REALV m[SIDE]) {
-#pragma unroll
-  for (int i = 0; i < 3; ++i) {
-    const REAL a = squared[i], b = squared[(i + 1) % 3], c = squared[(i + 2) % 3];
-    m[2 * i] *= 1 / (2 * point[i] * (a - b) * (a - c));
-    m[2 * i + 1] *= 1 / (2 * point[i] * (a - b) * (a - c));
-  }
-}
-
 // A function of a row done to the columns of a tile and then to its rows: IN x IN -> OUT x OUT.
-#define BOTH_WAYS(IN, OUT, from, to, FUNCTION)                               \
+#define BOTH_AXES(IN, OUT, from, to, FUNCTION)                               \
   {                                                                          \
     REALV mid[OUT][IN];                                                      \
     _Pragma("unroll") for (int j = 0; j < IN; ++j) {                         \
-      REALV column[SIDE], done[SIDE];                                        \
+      REALV column[tile_in], done[tile_in];                                  \
       _Pragma("unroll") for (int i = 0; i < IN; ++i) column[i] = from[i][j]; \
       FUNCTION(column, done);                                                \
       _Pragma("unroll") for (int i = 0; i < OUT; ++i) mid[i][j] = done[i];   \
     }                                                                        \
     _Pragma("unroll") for (int i = 0; i < OUT; ++i) {                        \
-      REALV done[SIDE];                                                      \
+      REALV done[tile_in];                                                   \
       FUNCTION(mid[i], done);                                                \
       _Pragma("unroll") for (int j = 0; j < OUT; ++j) to[i][j] = done[j];    \
     }                                                                        \
@@ -144,10 +145,10 @@ void lanes_of_tiles(long t, const Tiles* s, long at[VEC]) {
 }
 
 // to[product] at `plane` numbers from each other
-#define STORE_POINTS(tile, to, plane)                  \
-  _Pragma("unroll") for (int i = 0; i < SIDE; ++i)     \
-      _Pragma("unroll") for (int j = 0; j < SIDE; ++j) \
-          STOREV(tile[i][j], to + (SIDE * i + j) * (plane));
+#define STORE_POINTS(tile, to, plane)                     \
+  _Pragma("unroll") for (int i = 0; i < tile_in; ++i)     \
+      _Pragma("unroll") for (int j = 0; j < tile_in; ++j) \
+          STOREV(tile[i][j], to + (tile_in * i + j) * (plane));
 
 // Element (row, column) of a left factor as tile.cl packs it.
 long place_in_a(long row, long column, long columns) {
@@ -159,7 +160,7 @@ long place_in_a(long row, long column, long columns) {
 // tile[i][j] = pixel (i, j) of each lane's tile. Lanes lie anywhere; but a vector reads a row of a
 // tile at once (and past it: the arrays have a tail), and rows of all lanes become columns of
 // tiles.
-#if defined(PROCESSOR) && VEC >= SIDE
+#if defined(PROCESSOR) && VEC >= 7  // tile_in, which the preprocessor does not know
 #define LOAD_TILE(SIZE, tile, x, at, pitch)                                                    \
   _Pragma("unroll") for (int i = 0; i < SIZE; ++i) {                                           \
     REALV row[VEC];                                                                            \
@@ -195,22 +196,22 @@ kernel void image_points(global const REAL* x, Tiles s, long channels, int by_ch
     lanes_of_tiles(line, &s, at);
     x += k * s.plane;
   }
-  REALV tile[SIDE][SIDE];
-  LOAD_TILE(SIDE, tile, x, at, s.pitch)
-  BOTH_WAYS(SIDE, SIDE, tile, tile, input_points)
+  REALV tile[tile_in][tile_in];
+  LOAD_TILE(tile_in, tile, x, at, s.pitch)
+  BOTH_AXES(tile_in, tile_in, tile, tile, input_points)
   to += (line / PANEL_B * steps + k) * PANEL_B + line % PANEL_B;
   const long plane = (lines + PANEL_B - 1) / PANEL_B * PANEL_B * steps;
   STORE_POINTS(tile, to, plane)
 }
 
-#define FILTER_3(c, out) (values(c, 3, out), scale(out))
-#define FILTER_5(c, out) (values(c, 5, out), scale(out))
+#define FILTER_3(c, out) values(c, 3, out)
+#define FILTER_5(c, out) values(c, 5, out)
 #define GRADIENT_3(c, out) values(c, 5, out)
 #define GRADIENT_5(c, out) values(c, 3, out)
 #define OUTPUT_3(c, out) moments(c, 5, out)
 #define OUTPUT_5(c, out) moments(c, 3, out)
-#define WEIGHT_3(c, out) (scale(c), moments(c, 3, out))
-#define WEIGHT_5(c, out) (scale(c), moments(c, 5, out))
+#define WEIGHT_3(c, out) moments(c, 3, out)
+#define WEIGHT_5(c, out) moments(c, 5, out)
 
 // The left factor for y, G g G^T: [rows, columns], filter (row, column) at row * row_step + column
 // * column_step, its taps in order or `flipped`. Lanes are columns. Items: (vector of columns, row
@@ -223,7 +224,7 @@ kernel void image_points(global const REAL* x, Tiles s, long channels, int by_ch
     w += offset + min(row, rows - 1) * row_step;                                                   \
     long at[VEC];                                                                                  \
     for (int l = 0; l < VEC; ++l) at[l] = min(column + l, columns - 1) * column_step;              \
-    REALV taps[TAPS][TAPS], tile[SIDE][SIDE];                                                      \
+    REALV taps[TAPS][TAPS], tile[tile_in][tile_in];                                                \
     const int first = flipped ? TAPS * TAPS - 1 : 0, step = flipped ? -1 : 1;                      \
     _Pragma("unroll") for (int i = 0; i < TAPS; ++i)                                               \
         _Pragma("unroll") for (int j = 0; j < TAPS; ++j) {                                         \
@@ -231,7 +232,7 @@ kernel void image_points(global const REAL* x, Tiles s, long channels, int by_ch
       for (int l = 0; l < VEC; ++l) lane[l] = w[at[l] + first + step * (i * TAPS + j)];            \
       taps[i][j] = LOADV(lane);                                                                    \
     }                                                                                              \
-    BOTH_WAYS(TAPS, SIDE, taps, tile, FILTER_##TAPS)                                               \
+    BOTH_AXES(TAPS, tile_in, taps, tile, FILTER_##TAPS)                                            \
     to += place_in_a(row, column, columns);                                                        \
     const long plane = place_in_a((rows + PANEL_A - 1) / PANEL_A * PANEL_A, 0, columns);           \
     STORE_POINTS(tile, to, plane)                                                                  \
@@ -248,9 +249,9 @@ FILTER_POINTS(5)
     if (t >= s.tiles) return;                                                               \
     long at[VEC];                                                                           \
     lanes_of_tiles(t, &s, at);                                                              \
-    REALV out[OUT][OUT], tile[SIDE][SIDE];                                                  \
+    REALV out[OUT][OUT], tile[tile_in][tile_in];                                            \
     LOAD_TILE(OUT, out, dy + min(k, filters - 1) * s.plane, at, s.pitch)                    \
-    BOTH_WAYS(OUT, SIDE, out, tile, GRADIENT_##TAPS)                                        \
+    BOTH_AXES(OUT, tile_in, out, tile, GRADIENT_##TAPS)                                     \
     to += place_in_a(k, t, s.tiles);                                                        \
     const long plane = place_in_a((filters + PANEL_A - 1) / PANEL_A * PANEL_A, 0, s.tiles); \
     STORE_POINTS(tile, to, plane)                                                           \
@@ -268,11 +269,11 @@ GRADIENT_POINTS(5, 3)
     const long t = (long)get_global_id(0) * VEC, k = get_global_id(1);                            \
     if (t >= s.tiles) return;                                                                     \
     m += k * pitch + t;                                                                           \
-    REALV tile[SIDE][SIDE], out[OUT][OUT];                                                        \
-    _Pragma("unroll") for (int i = 0; i < SIDE; ++i)                                              \
-        _Pragma("unroll") for (int j = 0; j < SIDE; ++j) tile[i][j] =                             \
-            LOADV(m + (SIDE * i + j) * filters * pitch);                                          \
-    BOTH_WAYS(SIDE, OUT, tile, out, OUTPUT_##TAPS)                                                \
+    REALV tile[tile_in][tile_in], out[OUT][OUT];                                                  \
+    _Pragma("unroll") for (int i = 0; i < tile_in; ++i)                                           \
+        _Pragma("unroll") for (int j = 0; j < tile_in; ++j) tile[i][j] =                          \
+            LOADV(m + (tile_in * i + j) * filters * pitch);                                       \
+    BOTH_AXES(tile_in, OUT, tile, out, OUTPUT_##TAPS)                                             \
     const REALV b = (REALV)(bias ? bias[bias_offset + k] : (REAL)0);                              \
     REAL lane[OUT * OUT][VEC], zeros[VEC];                                                        \
     REALV seen = (REALV)0;                                                                        \
@@ -314,11 +315,11 @@ OUTPUTS(5, 3)
     const long c = (long)get_global_id(0) * VEC, k = get_global_id(1);                             \
     if (c >= channels) return;                                                                     \
     m += k * pitch + c;                                                                            \
-    REALV tile[SIDE][SIDE], out[TAPS][TAPS];                                                       \
-    _Pragma("unroll") for (int i = 0; i < SIDE; ++i)                                               \
-        _Pragma("unroll") for (int j = 0; j < SIDE; ++j) tile[i][j] =                              \
-            LOADV(m + (SIDE * i + j) * filters * pitch);                                           \
-    BOTH_WAYS(SIDE, TAPS, tile, out, WEIGHT_##TAPS)                                                \
+    REALV tile[tile_in][tile_in], out[TAPS][TAPS];                                                 \
+    _Pragma("unroll") for (int i = 0; i < tile_in; ++i)                                            \
+        _Pragma("unroll") for (int j = 0; j < tile_in; ++j) tile[i][j] =                           \
+            LOADV(m + (tile_in * i + j) * filters * pitch);                                        \
+    BOTH_AXES(tile_in, TAPS, tile, out, WEIGHT_##TAPS)                                             \
     dw += offset + (k * channels + c) * TAPS * TAPS;                                               \
     _Pragma("unroll") for (int i = 0; i < TAPS; ++i)                                               \
         _Pragma("unroll") for (int j = 0; j < TAPS; ++j) {                                         \

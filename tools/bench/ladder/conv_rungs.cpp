@@ -156,14 +156,15 @@ void winograd(const Context& ctx, const Conv2dShape& s, const float* x, const fl
 }  // namespace
 
 Ladder<ConvRung> conv_ladder() {
-  // The last three are the library's: packed panels and blocks for the caches (gemm.h, image.h),
-  // then Winograd's method, then all threads.
+  // The library's are packed panels and blocks for the caches (gemm.h, image.h), then, with a rung
+  // of plain loops between (winograd_rung.cpp), Winograd's method, then all threads.
   static constexpr ConvRung rungs[] = {
       {"the formula: seven loops", formula, false},
       {"rows of the image", rows, false},
       {"im2col, row by row", columns_times_rows, false},
       {"im2col, a tile in registers", register_tile, false},
       {"packed panels, blocks for caches", conv2d_forward_direct<float>, false},
+      {"Winograd's method, plain loops", winograd_loops, false},
       {"Winograd's method", winograd, false},
       {"the same, all threads", winograd, true},
   };

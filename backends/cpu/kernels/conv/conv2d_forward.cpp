@@ -67,10 +67,10 @@ struct ImageC {
     const bool is_long = add && lost.values != nullptr;
     if (rest + cols <= per_image && !is_long)
       return multiply_tile<T>(rows, depth, a, b,
-                              {c, channel_stride, cols, add, shift, false, relu && last});
+                              Target<T>{c, channel_stride, cols, add, shift, false, relu && last});
     // A tile of long sums, or with the seam between two images, is formed aside.
     alignas(64) T tile[Blocking<T>::rows * Blocking<T>::cols];
-    multiply_tile<T>(rows, depth, a, b, {tile, Blocking<T>::cols, cols, false, nullptr});
+    multiply_tile<T>(rows, depth, a, b, PackedC<T>{tile, cols, false});
     for (int r = 0; r < rows; ++r) {
       const T* from = tile + r * Blocking<T>::cols;
       for (std::int64_t q = 0, place = rest, n = image; q < cols; ++q) {

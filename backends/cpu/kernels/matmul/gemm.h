@@ -107,7 +107,7 @@ struct StoredC {
                        stream,          relu && last};
     if (!add || lost.values == nullptr) return multiply_tile<T>(rows, depth, a, b, to);
     alignas(64) T tile[Blocking<T>::rows * Blocking<T>::cols];
-    multiply_tile<T>(rows, depth, a, b, {tile, Blocking<T>::cols, cols, false, nullptr});
+    multiply_tile<T>(rows, depth, a, b, PackedC<T>{tile, cols, false});
     add_long_sums(rows, tile, to, lost);
   }
 };

@@ -8,7 +8,9 @@
 //     y^T [out, n] = w [out, in] x^T [in, n]
 //
 // with the weights as the numbers that are spread over a register's lanes, and a step of x^T, n
-// images side by side, as the vectors (tile.h says how such a tile works).
+// images side by side, as the vectors (tile.h says how such a tile works). The tile is one of its
+// own: tile.h's has the distance of two rows inside of its instructions, and here it is ldw, which
+// is known only when it runs. Rows that are `ld` apart take a register each.
 //
 // Eight rows of w and not tile.h's 14: rows of a weight often lie a multiple of 4096 bytes apart,
 // and then fall into the same set of L1, which has 12 places (8 on many processors). A pass is 1 KB

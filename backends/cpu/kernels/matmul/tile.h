@@ -21,6 +21,9 @@
 // that the address of a[r][p] is a register plus a number inside the instruction. A row-by-row
 // panel costs a plain copy to pack; the panels of most libraries (all rows of a step together)
 // would ask for a transposition, which costs three times as much.
+//
+// Winograd's products are made by this tile, too. rows_in_place.cpp has the only other one, since
+// it reads rows that nobody packed: their distance is known only when it runs.
 #include <cstdint>
 
 #include "backends/cpu/kernels/simd/simd.h"
@@ -46,10 +49,11 @@ struct Blocking {
   static constexpr int block_rows = 168;
 };
 
-// Where a tile goes. The first pass over k stores (plus the bias of each row, if there is one), the
-// others add; the last one may clamp at 0 (fused ReLU).
+// Where a tile goes: to a part of a matrix. The first pass over k stores (plus the bias of each
+// row, if there is one), the others add; the last one may clamp at 0 (fused ReLU) ...
 template <class T>
 struct Target {
+  using V = Vec<T>;
   T* c;
   std::int64_t ldc;
   int cols;  // 1 .. Blocking<T>::cols
@@ -57,6 +61,58 @@ struct Target {
   const T* bias;  // one per row, or null
   bool stream = false;
   bool relu = false;
+
+  // The tile is wanted in a few thousand cycles, and may come from memory: ask for it now.
+  LIMULUS_INLINE void prefetch(int r) const {
+    if (stream) return;
+    __builtin_prefetch(c + r * ldc, 1);
+    __builtin_prefetch(c + r * ldc + cols - 1, 1);
+  }
+  template <int Vectors>
+  LIMULUS_INLINE void put(int r, const V* sums) const {
+    const int last = cols - (Vectors - 1) * V::width;  // lanes of the last vector in use
+    T* to = c + r * ldc;
+#pragma GCC unroll 2
+    for (int v = 0; v < Vectors; ++v, to += V::width) {
+      const int lanes = v + 1 < Vectors ? V::width : last;
+      V sum = sums[v];
+      if (lanes == V::width) {
+        if (add) sum = sum + V::load(to);
+        if (bias) sum = sum + V::set(bias[r]);
+        if (relu) sum = select(V::zero() > sum, V::zero(), sum);  // NaN stays
+        if (stream)
+          sum.stream(to);
+        else
+          sum.store(to);
+      } else {
+        if (add) sum = sum + V::load_n(to, lanes);
+        if (bias) sum = sum + V::set(bias[r]);
+        if (relu) sum = select(V::zero() > sum, V::zero(), sum);
+        sum.store_n(to, lanes);
+      }
+    }
+  }
+};
+
+// ... or to a panel in a cache, its rows one behind the other, in whole registers. A sum of few
+// steps is over so soon that Target's questions show: the products of conv1, sums of 48 steps by
+// Winograd's method, took a tenth longer with them.
+template <class T>
+struct PackedC {
+  using V = Vec<T>;
+  T* panel;
+  int cols;
+  bool add;
+
+  LIMULUS_INLINE void prefetch(int) const {}
+  template <int Vectors>
+  LIMULUS_INLINE void put(int r, const V* sums) const {
+#pragma GCC unroll 2
+    for (int v = 0; v < Vectors; ++v) {
+      T* to = panel + r * Blocking<T>::cols + v * V::width;
+      (add ? sums[v] + V::load(to) : sums[v]).store(to);
+    }
+  }
 };
 
 // Where a step of B comes from: a packed panel ...
@@ -89,83 +145,57 @@ struct StoredRows {
   }
 };
 
-// `TransposedA`: a is stored transposed, each step's rows together, the steps row_stride apart.
-// Such a step is a new cache line, too far from the last to be foreseen: it is prefetched.
-template <class T, int Rows, int Vectors, bool TransposedA, class B>
-void multiply_tile(std::int64_t depth, const T* a, const B b, const Target<T>& to) {
+// Rows of a are `Stride` apart; or, `TransposedA`, its columns are: each step's rows lie together.
+// Where such steps are far apart, each is a new cache line that the processor cannot foresee: it is
+// prefetched.
+template <class T, int Rows, int Vectors, bool TransposedA, int Stride, class B, class To>
+void multiply_tile(std::int64_t depth, const T* a, const B b, const To& to) {
   using V = Vec<T>;
-  constexpr int stride_a = Blocking<T>::row_stride;
+  constexpr bool prefetch_a = TransposedA && Stride * sizeof(T) > 1024;
   V acc[Rows][Vectors];
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 2
     for (int v = 0; v < Vectors; ++v) acc[r][v] = V::zero();
-  // The tile of C is wanted in a few thousand cycles, and may come from memory: ask for it now.
-  if (!to.stream) {
 #pragma GCC unroll 16
-    for (int r = 0; r < Rows; ++r) {
-      __builtin_prefetch(to.c + r * to.ldc, 1);
-      __builtin_prefetch(to.c + r * to.ldc + to.cols - 1, 1);
-    }
-  }
+  for (int r = 0; r < Rows; ++r) to.prefetch(r);
 
 #pragma GCC unroll 2
   for (std::int64_t p = 0; p < depth; ++p) {
     V row_b[Vectors];
-    if (TransposedA) __builtin_prefetch(a + (p + 16) * stride_a);
+    if (prefetch_a) __builtin_prefetch(a + (p + 16) * Stride);
 #pragma GCC unroll 2
     for (int v = 0; v < Vectors; ++v) row_b[v] = b.load(p, v);
 #pragma GCC unroll 16
     for (int r = 0; r < Rows; ++r) {
-      const V x = V::set(a[TransposedA ? p * stride_a + r : r * stride_a + p]);
+      const V x = V::set(a[TransposedA ? p * Stride + r : r * Stride + p]);
 #pragma GCC unroll 2
       for (int v = 0; v < Vectors; ++v) acc[r][v] = fma(x, row_b[v], acc[r][v]);
     }
   }
 
-  const int last = to.cols - (Vectors - 1) * V::width;  // lanes of the last vector in use
 #pragma GCC unroll 16
-  for (int r = 0; r < Rows; ++r) {
-    T* c = to.c + r * to.ldc;
-#pragma GCC unroll 2
-    for (int v = 0; v < Vectors; ++v, c += V::width) {
-      const int lanes = v + 1 < Vectors ? V::width : last;
-      V sum = acc[r][v];
-      if (lanes == V::width) {
-        if (to.add) sum = sum + V::load(c);
-        if (to.bias) sum = sum + V::set(to.bias[r]);
-        if (to.relu) sum = select(V::zero() > sum, V::zero(), sum);  // NaN stays
-        if (to.stream)
-          sum.stream(c);
-        else
-          sum.store(c);
-      } else {
-        if (to.add) sum = sum + V::load_n(c, lanes);
-        if (to.bias) sum = sum + V::set(to.bias[r]);
-        if (to.relu) sum = select(V::zero() > sum, V::zero(), sum);
-        sum.store_n(c, lanes);
-      }
-    }
-  }
+  for (int r = 0; r < Rows; ++r) to.template put<Vectors>(r, acc[r]);
 }
 
 // The tile of the right height: the last panel of a matrix may have fewer rows. Its sums are formed
 // in the same order, so that where a matrix is cut does not show in the result.
-template <class T, bool TransposedA = false, int Rows = Blocking<T>::rows, class B>
+template <class T, bool TransposedA = false, int Stride = Blocking<T>::row_stride,
+          int Rows = Blocking<T>::rows, class B, class To>
 LIMULUS_INLINE void multiply_tile(int rows, std::int64_t depth, const T* a, const B& b,
-                                  const Target<T>& to) {
+                                  const To& to) {
   if constexpr (Rows > 0) {
-    if (rows != Rows) return multiply_tile<T, TransposedA, Rows - 1>(rows, depth, a, b, to);
+    if (rows != Rows) return multiply_tile<T, TransposedA, Stride, Rows - 1>(rows, depth, a, b, to);
     if (to.cols > Blocking<T>::width)
-      multiply_tile<T, Rows, 2, TransposedA>(depth, a, b, to);
+      multiply_tile<T, Rows, 2, TransposedA, Stride>(depth, a, b, to);
     else
-      multiply_tile<T, Rows, 1, TransposedA>(depth, a, b, to);
+      multiply_tile<T, Rows, 1, TransposedA, Stride>(depth, a, b, to);
   }
 }
-template <class T, bool TransposedA = false>
+template <class T, class To>
 LIMULUS_INLINE void multiply_tile(int rows, std::int64_t depth, const T* a, const T* b,
-                                  const Target<T>& to) {
-  multiply_tile<T, TransposedA>(rows, depth, a, PackedB<T>{b}, to);
+                                  const To& to) {
+  multiply_tile<T>(rows, depth, a, PackedB<T>{b}, to);
 }
 
 }  // namespace limulus::cpu::LIMULUS_ISA

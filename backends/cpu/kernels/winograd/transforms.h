@@ -28,16 +28,47 @@
 //     F(5x5, 3x3):  5 x 5 outputs of 3 x 3 taps, 225 multiplications before: 4.6 times fewer,
 //     F(3x3, 5x5):  3 x 3 outputs of 5 x 5 taps, 225 as well.
 // B belongs to the points alone and serves both; A and G have the same form (the powers of the
-// points), so that three small functions do everything: `points_of_input` (B^T), `values` (a
-// polynomial at the points: G, and A for the weight gradient) and `powers` (its transpose: A^T,
-// G^T). The divisors that belong to each point are part of B here.
+// points), so that three small functions do everything: `input_points` (B^T), `values` (a
+// polynomial at the points: G, and A for the weight gradient) and `moments` (its transpose: A^T,
+// G^T). The divisors that belong to each point are part of B, here and in the OpenCL kernels.
+//
+// As numbers, rows in the order +1/4, -1/4, +7/8, -7/8, +7/4, -7/4, infinity
+// (docs/_ext/winograd_matrices.py computes them, tests/cpu_winograd_matrices_test.cpp compares them
+// with what the functions below multiply by):
+//
+// B^T =
+//       2401/4320   2401/1080     -49/54       -98/27      32/135       128/135  0
+//       2401/4320  -2401/1080     -49/54        98/27      32/135      -128/135  0
+//          -8/135     -64/945  1280/1323   10240/9261  -2048/6615  -16384/46305  0
+//          -8/135      64/945  1280/1323  -10240/9261  -2048/6615   16384/46305  0
+//           1/288       1/504    -53/882    -106/3087      32/441      128/3087  0
+//           1/288      -1/504    -53/882     106/3087      32/441     -128/3087  0
+//     -2401/16384           0   1323/512            0     -249/64             0  1
+//
+// G for 3 taps, A for 3 outputs =
+//     1   1/4   1/16
+//     1  -1/4   1/16
+//     1   7/8  49/64
+//     1  -7/8  49/64
+//     1   7/4  49/16
+//     1  -7/4  49/16
+//     0     0      1
+//
+// G for 5 taps, A for 5 outputs =
+//     1   1/4   1/16      1/64      1/256
+//     1  -1/4   1/16     -1/64      1/256
+//     1   7/8  49/64   343/512  2401/4096
+//     1  -7/8  49/64  -343/512  2401/4096
+//     1   7/4  49/16    343/64   2401/256
+//     1  -7/4  49/16   -343/64   2401/256
+//     0     0      0         0          1
 //
 // Seven suit AlexNet. Its maps of 27 x 27 (conv2, 5 x 5) are 9 x 9 tiles of 3 x 3, none over the
 // edge: 81 * 49 = 3969 multiplications per pair of channels instead of 18225, 4.6 times fewer.
 // Those of 13 x 13 (conv3 to 5, 3 x 3) are 3 x 3 tiles of 5 x 5 with two rows and columns to spare:
 // 441 instead of 1521, 3.4 times fewer. (With six points F(4x4, 3x3) would take 576 there, and
-// F(2x2, 5x5) 7056 for conv2.) conv1, as 3 x 3 filters on a map of 55 x 55 (conv2d_strided.h)
-// (conv2d_strided.h), is 11 x 11 tiles of 5 x 5.
+// F(2x2, 5x5) 7056 for conv2.) conv1, as 3 x 3 filters on a map of 55 x 55 (source.h), is 11 x 11
+// tiles of 5 x 5.
 //
 // The price is accuracy. Largest and typical (rms) error in float, in eps max(|y|, rms of y),
 // normal numbers, 192 channels for 3 x 3 and 48 for 5 x 5; each set the best of its kind among
@@ -61,10 +92,6 @@
 //     conv5       223, 16.2 (22, 2.7)       240, 17.3 (27, 2.9)       85, 13.4 (14, 2.7)
 // An rms of 17 eps is 2e-6 of a typical output. The largest depends on the numbers (320 was seen);
 // the tests allow 512 eps, and 64 where only the direct method can run.
-#include "backends/cpu/kernels/matmul/gemm.h"
-
-namespace limulus::cpu::LIMULUS_ISA {
-
 //
 // And what is not finite. An output is a sum over its whole tile in which the pixels outside of its
 // window cancel; infinity and NaN do not, and neither does what overflows on the way to the points.
@@ -75,6 +102,10 @@ namespace limulus::cpu::LIMULUS_ISA {
 //
 // (A large finite pixel costs its neighbours in the tile digits instead:
 // docs/performance/winograd.md.)
+#include "backends/cpu/kernels/matmul/gemm.h"
+
+namespace limulus::cpu::LIMULUS_ISA {
+
 constexpr int tile_in = 7;  // what a tile sees of the image, in each direction; also its products
 constexpr int tile_products = tile_in * tile_in;
 template <int Taps>
@@ -93,7 +124,7 @@ struct SevenPoints {
 //     for infinity:      (z^2 - a)(z^2 - b)(z^2 - c)
 // What belongs to +p and -p differs in the sign of the odd terms only.
 template <class T>
-LIMULUS_INLINE void points_of_input(const Vec<T> d[7], Vec<T> out[7]) {
+LIMULUS_INLINE void input_points(const Vec<T> d[tile_in], Vec<T> out[tile_in]) {
   using V = Vec<T>;
 #pragma GCC unroll 3
   for (int i = 0; i < 3; ++i) {
@@ -114,7 +145,7 @@ LIMULUS_INLINE void points_of_input(const Vec<T> d[7], Vec<T> out[7]) {
 
 // The polynomial g[0] + g[1] z + ... at the points (Horner's rule in z^2).
 template <int Count, class T>
-LIMULUS_INLINE void values(const Vec<T> g[Count], Vec<T> out[7]) {
+LIMULUS_INLINE void values(const Vec<T> g[Count], Vec<T> out[tile_in]) {
   using V = Vec<T>;
   constexpr int last_even = (Count - 1) / 2 * 2, last_odd = Count / 2 * 2 - 1;
 #pragma GCC unroll 3
@@ -133,7 +164,7 @@ LIMULUS_INLINE void values(const Vec<T> g[Count], Vec<T> out[7]) {
 
 // The transpose of `values`: out[j] = sum of q^j m(q) over the points q.
 template <int Count, class T>
-LIMULUS_INLINE void powers(const Vec<T> m[7], Vec<T> out[Count]) {
+LIMULUS_INLINE void moments(const Vec<T> m[tile_in], Vec<T> out[Count]) {
   using V = Vec<T>;
   V sum[3], difference[3];
 #pragma GCC unroll 3
@@ -153,13 +184,6 @@ LIMULUS_INLINE void powers(const Vec<T> m[7], Vec<T> out[Count]) {
     }
     out[j] = total;
   }
-}
-
-// How many pixels of an axis lie before the end of the last window. What is behind no window reads,
-// and a tile must not either.
-LIMULUS_INLINE std::int64_t pixels_read(const Window1d& a) {
-  const std::int64_t end = (a.out - 1) * a.stride + (a.kernel - 1) * a.dilation + 1 - a.pad;
-  return larger(0, smaller(a.in, end));
 }
 
 // Whether all values shown to it were finite: 0 x is 0 for those, and NaN for the others.
