@@ -55,9 +55,9 @@ struct PlainImage {
   std::int64_t pixels() const { return h.in * w.in; }
   std::int64_t image_size() const { return channels * pixels(); }
 
-  // strip[i, j, lane]: rows [row, row + rows) of the padded image, channels [begin, end). Zeros stand where there is no image, or where no window reads it (if `ready`, they
-  // are there already), and in lanes without a channel (not what was left there: clear_columns,
-  // pack.h, says why).
+  // strip[i, j, lane]: rows [row, row + rows) of the padded image, channels [begin, end). Zeros
+  // stand where there is no image, or where no window reads it (if `ready`, they are there
+  // already), and in lanes without a channel (why not what was left there: clear_columns, pack.h).
   void lay_out(const T* x, std::int64_t begin, std::int64_t end, std::int64_t row,
                std::int64_t rows, std::int64_t columns, bool ready, T* flat, T* strip) const {
     const std::int64_t lanes = end - begin, top = row - h.pad, left = -w.pad;
@@ -122,9 +122,9 @@ struct SpaceToDepth {
     return {i / (w.stride * c), i / w.stride % c, i % w.stride};
   }
 
-  // As PlainImage does it, of the rearranged image, but all channels at once, strip[register of
-  // channels, i, j, lane]: so the image is read in order, and comes from memory in time. (A register
-  // after the other took half as long again.)
+  // As in PlainImage, but from the rearranged image, and with all channels at once: strip[register
+  // of channels, i, j, lane]. The image is then read in order, and prefetched in time. (With one
+  // register of channels after another it took half as long again.)
   void lay_out(const T* x, std::int64_t begin, std::int64_t end, std::int64_t row,
                std::int64_t rows, std::int64_t columns, bool, T*, T* strip) const {
     const std::int64_t rows_read = pixels_read(h), columns_read = pixels_read(w);
