@@ -9,7 +9,7 @@
 #include "core/printable.h"
 #include "pages/image_encode.h"
 #include "tools/terminal.h"
-#include "training/report/kernel_grid.h"
+#include "training/report/filter_grid.h"
 
 namespace limulus::tools {
 namespace {
@@ -58,7 +58,7 @@ void TensorBoardLog::epoch(const Trainer& trainer, const EpochRecord& e) {
   const Tensor filters = first_filters(trainer.model());
   if (!filters.defined()) return;
   const html::Picture grid =
-      enlarged(report::kernel_grid(filters.to_doubles(), filters.shape()).picture);
+      enlarged(report::filter_grid(filters.to_doubles(), filters.shape()).picture);
   file_.add_picture(trainer.step(),
                     {"filters", grid.width, grid.height, grid.channels,
                      encode_png(grid.values, grid.width, grid.height, grid.channels)});

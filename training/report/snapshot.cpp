@@ -10,7 +10,7 @@
 #include "training/data/image_cache.h"
 #include "training/evaluate.h"
 #include "training/metrics.h"
-#include "training/report/kernel_grid.h"
+#include "training/report/filter_grid.h"
 #include "training/trainer.h"
 
 namespace limulus {
@@ -55,7 +55,7 @@ SnapshotMaps chosen_maps(const LayerOutput& layer) {
     const auto begin = all.begin() + evenly_spaced(i, maps.shown, maps.maps) * area;
     chosen.insert(chosen.end(), begin, begin + area);
   }
-  maps.picture = report::kernel_grid(chosen, {maps.shown, 1, maps.height, maps.width}).picture;
+  maps.picture = report::filter_grid(chosen, {maps.shown, 1, maps.height, maps.width}).picture;
   return maps;
 }
 
@@ -67,7 +67,7 @@ Snapshot take_snapshot(Module& model, const Tensor& input) {
   Snapshot s;
   if (const Tensor w = first_filters(model); w.defined()) {
     const Shape& shape = w.shape();
-    s.filters = report::kernel_grid(w.to_doubles(), shape).picture;
+    s.filters = report::filter_grid(w.to_doubles(), shape).picture;
     s.filters_size =
         fmt::format("{} of {}\u00D7{}\u00D7{}", shape[0], shape[2], shape[3], shape[1]);
   }

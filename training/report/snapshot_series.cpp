@@ -117,8 +117,8 @@ void SnapshotSeries::remove_pictures(std::int64_t behind) const {
     }
 }
 
-void SnapshotSeries::begin(SeriesSubject subject, bool resumed, std::int64_t epoch) {
-  subject_ = std::move(subject);
+void SnapshotSeries::begin(const SeriesSubject& subject, bool resumed, std::int64_t epoch) {
+  subject_ = subject;
   SeriesJson head = head_of(subject_);
   const fs::path path = folder() / "index.json";
   std::error_code unknown;

@@ -39,7 +39,7 @@ class SnapshotSeries {
   // A new series; what an earlier one left is removed. Or, `resumed`, the one that is there, but
   // without what was kept behind `epoch`. FileError where that is of another run or photograph, or
   // damaged: nothing of it is changed then.
-  void begin(SeriesSubject subject, bool resumed, std::int64_t epoch);
+  void begin(const SeriesSubject& subject, bool resumed, std::int64_t epoch);
 
   // Adds the snapshot at the end of this epoch (0: the start), and writes the page again. `record`:
   // the epoch's numbers, if there are any.
