@@ -82,7 +82,8 @@ int number(std::string_view text, int largest) {
 }
 
 void check() {
-  std::vector<std::string> known = {"LIMULUS_DATA", "LIMULUS_PREFIX"};  // the scripts read these
+  std::vector<std::string> known = {"LIMULUS_DATA", "LIMULUS_LABS",
+                                    "LIMULUS_PREFIX"};  // the scripts read these
   for (const Variable& v : variables()) {
     value(v.name);
     known.emplace_back(v.name);

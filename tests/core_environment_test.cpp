@@ -164,6 +164,13 @@ TEST_CASE("the scripts' own variables are on the page, too") {
       if (entry.path().extension() == ".py")
         read.merge(matches(get_bytes(entry.path()), R"re(environ(?:\.get\(|\[)"(LIMULUS_\w+)")re"));
   CHECK(read.contains("LIMULUS_PREFIX"));
-  for (const std::string& name : read)
+  std::string noted;
+  set_note_sink([&](const std::string& text) { noted += text; });
+  for (const std::string& name : read) {
     CHECK_MESSAGE(has(page, "| `" + name + "` |"), name, " is not on the page");
+    const Environment set(name, "x");
+    environment::check();
+    CHECK_MESSAGE(!has(noted, name + " is set"), noted);
+  }
+  set_note_sink({});
 }

@@ -150,7 +150,7 @@ settings=( # OPTION and a value that differs from the checkpoint's
   '--test-folder other'
 )
 free=('--data data' '--device cpu' '--threads 1' '--workers 0' '--checkpoint-minutes 5'
-  '--log sitting.jsonl' '--flush-denormals')
+  '--log sitting.jsonl' '--flush-denormals' '--live' '--snapshots 1' '--tensorboard events')
 for setting in "${settings[@]}"; do
   # shellcheck disable=SC2086
   check 'a setting of the run' 1 ' in the checkpoint, .* now' "${resume[@]}" $setting
@@ -159,7 +159,7 @@ for setting in "${free[@]}"; do
   # shellcheck disable=SC2086
   check 'a setting of the sitting' 0 'Held-out accuracy' "$limulus" train --out whole --resume $setting
 done
-known=$(printf '%s\n' "${settings[@]}" "${free[@]}" --out --resume --plugin --help --help-all | sed 's/ .*//' | sort -u)
+known=$(printf '%s\n' "${settings[@]}" "${free[@]}" --out --resume --find-rate --plugin --help --help-all | sed 's/ .*//' | sort -u)
 options=$("$limulus" train --help | grep -Eo '^ +(-h,)?--[a-z-]+' | grep -Eo -- '--[a-z-]+' | sort -u)
 echo "$known" > known.txt
 echo "$options" > out.txt

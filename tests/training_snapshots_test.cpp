@@ -216,7 +216,7 @@ TEST_CASE("the live page asks for news while the run goes on, and not when it ha
   CHECK(has(running, "It &lt;goes&gt; on."));
   CHECK(has(running, "Loss over epochs"));
   CHECK(has(running, "the 6 maps of relu1"));
-  CHECK(has(running, "kernels of 5×5×1 in a grid"));
+  CHECK(has(running, "filters of 5×5×1 in a grid"));
   CHECK_FALSE(has(running, "http-equiv"));
   for (const LiveState ended : {LiveState::finished, LiveState::stopped, LiveState::failed}) {
     const std::string last = page(ended, ended == LiveState::failed ? "the loss <became> nan" : "");
