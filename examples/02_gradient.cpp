@@ -109,9 +109,10 @@ int main() {
 
   // ---- What it is good for ----
   //
-  // L falls fastest against the gradient. So a step of learning is: forward,
-  // backward, and every weight a little against its gradient. The step itself
-  // must not be noted, hence NoGrad.
+  // The gradient points where L grows fastest, so L falls fastest the other
+  // way. A step of learning is: forward, backward, and every weight a little
+  // against its gradient. Here that is 0.1 of it, a factor that is called the
+  // learning rate. The step itself must not be recorded, hence NoGrad.
   for (int step = 0; step <= 20; ++step) {
     L = square(v * tanh(w * x + b) - t);
     if (step % 4 == 0) std::printf("step %2d  L = %.6f\n", step, L.item());

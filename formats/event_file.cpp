@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -133,6 +134,10 @@ void EventFile::write_event(std::int64_t step, int field, std::string_view messa
   put_bytes(event, field, message);
   const std::string record = tf_record(event);
   used_ = true;
+  struct stat here = {};
+  if (::fstat(fd_, &here) == 0 && here.st_nlink == 0)  // what is written now would go nowhere
+    throw FileError(fmt::format("{}: this file for TensorBoard was removed while it was written to",
+                                path_.string()));
   for (std::size_t done = 0; done < record.size();) {
     const ssize_t n = ::write(fd_, record.data() + done, record.size() - done);
     if (n < 0 && errno == EINTR) continue;

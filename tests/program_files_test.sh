@@ -99,6 +99,12 @@ check 'a plugin that is a pipe' 1 'plugin pipe: it is a named pipe' "$limulus" d
 check 'a plugin behind a loop of links' 1 'plugin loop: Too many levels' "$limulus" devices --plugin loop
 
 # ---- names of tensors as names of files -----------------------------------------------------------
+cp "$checkpoint" whole.safetensors
+for option in '' --all --bf16 --convolutions; do
+  # shellcheck disable=SC2086
+  check "convert onto itself $option" 1 'would replace what it is made from' "$limulus" convert whole.safetensors ./whole.safetensors $option
+done
+same 'and nothing is lost' whole.safetensors "$checkpoint"
 check 'convert: --all there' 0 'tensors from' "$limulus" convert "$checkpoint" all_npy --all
 there=$(grep -o '^[0-9]*' out.txt)
 check 'convert: a history, too' 0 'step_losses.npy' ls all_npy/history

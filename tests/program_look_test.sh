@@ -98,6 +98,14 @@ check 'look --png --maps' 0 'conv1.png: 9 of 32 maps of 32 x 32, the strongest f
 check 'explain --element' 0 'weights of eye.safetensors \(fc4 drawn with seed 1\)' \
   "$limulus" explain --layer conv1 --element 0,5,5 --checkpoint eye.safetensors --image "$picture"
 check 'figure 3' 0 '^eye.html \(' "$limulus" figure 3 eye.safetensors --out eye.html
+for wrong in '3 eye.safetensors --out e.svg' '3 eye.safetensors --out e.JPG' '2 --out two.png' '2 --out two.pdf' \
+  "4 $checkpoint $picture --out four.png"; do
+  # shellcheck disable=SC2086
+  check "figure $wrong: a page is no picture" 1 'this is a page.*; name it .html' "$limulus" figure $wrong
+done
+check 'look: a page is no picture' 1 'this is a page; name it .html' "$limulus" look "$checkpoint" $picture --out look.png
+check 'figure 3 as a picture, in capitals' 0 '^EYE.PNG \(' "$limulus" figure 3 eye.safetensors --out EYE.PNG
+check 'it is one' 0 'PNG' head -c 4 EYE.PNG
 check 'figure 3 as a picture' 0 '^eye.png \(' "$limulus" figure 3 eye.safetensors --out eye.png
 check 'is one' 0 PNG head -c 4 eye.png
 check 'maps of all' 0 'conv1.png: 32 maps of 32 x 32, the strongest first$' \

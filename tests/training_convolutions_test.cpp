@@ -93,6 +93,26 @@ TEST_CASE("a whole network in bf16: a checkpoint's answers, in half of the bytes
   CHECK(std::filesystem::file_size(file) < 2 * static_cast<std::uintmax_t>(numbers) + 4000);
 }
 
+TEST_CASE("a weight that is too large for bf16 is an error that names it, and no infinity") {
+  const Kept kept;
+  const SafetensorsFile file(kept.checkpoint);
+  std::vector<std::vector<float>> values;
+  std::vector<SafetensorsItem> items;
+  for (const SafetensorsEntry& entry : file.entries()) {
+    if (entry.dtype != "F32") continue;
+    values.push_back(file.to_floats(entry));
+    if (entry.name == "conv1.weight") values.back()[3] = 3.4028e38F;
+    items.push_back({entry.name, DType::f32, entry.shape, values.back().data()});
+  }
+  const std::filesystem::path large = kept.folder / "large.safetensors";
+  write_safetensors(large, std::move(items), file.metadata());
+  const std::string message = message_of<FileError>(
+      [&] { save_convolutions(large, kept.folder / "no.safetensors", Keep::all_layers); });
+  CHECK(message.find("value 3 of 'conv1.weight' is 3.4028e+38, which is too large for bf16") !=
+        std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(kept.folder / "no.safetensors"));
+}
+
 TEST_CASE("what needs all layers refuses a file of convolutions, and says what it is") {
   const Kept kept;
   const std::string message = message_of<FileError>([&] { load_trained(kept.file, "cpu"); });

@@ -121,11 +121,13 @@ TEST_CASE("stopped and resumed, a series has the same pictures as that of one lo
     for (std::size_t i = 0; i < bare.model().parameters().size(); ++i)
       CHECK(bare.model().parameters()[i].second.to_vector<float>() ==
             run->trainer->model().parameters()[i].second.to_vector<float>());
-  CHECK(snapshots_beside(folder.path / "whole/checkpoint.safetensors", config) == 4);
+  const std::vector<std::string>& classes = bare.dataset().classes;
+  CHECK(snapshots_beside(folder.path / "whole/checkpoint.safetensors", config, classes) == 4);
   TrainConfig other = config;
   other.seed = 2;
-  CHECK(snapshots_beside(folder.path / "whole/checkpoint.safetensors", other) == 0);
-  CHECK(snapshots_beside(folder.path / "bare/checkpoint.safetensors", config) == 0);
+  CHECK(snapshots_beside(folder.path / "whole/checkpoint.safetensors", other, classes) == 0);
+  CHECK(snapshots_beside(folder.path / "bare/checkpoint.safetensors", config, classes) == 0);
+  CHECK(snapshots_beside(folder.path / "whole/checkpoint.safetensors", config, {"a", "b"}) == 0);
 }
 
 TEST_CASE("the page holds every snapshot, and nothing from elsewhere") {
@@ -172,11 +174,13 @@ TEST_CASE("a new run takes an earlier one's place; a damaged or foreign series i
   for (const std::string& damaged :
        {std::string(), std::string("[]"), std::string("{}"), whole.substr(0, whole.size() / 2),
         std::string(R"({"settings":1,"snapshots":[{"epoch":-1}]})"),
-        std::string(R"({"settings":1,"snapshots":[{"epoch":"a"}]})"), std::string(3, '\0')}) {
+        std::string(R"({"settings":1,"snapshots":[{"epoch":"a"}]})"), std::string(3, '\0'),
+        // Nested so deep that what copies it by recursion would leave the stack.
+        R"({"settings":)" + std::string(1'000'000, '[') + std::string(1'000'000, ']') + "}"}) {
     put_bytes(index, damaged);
-    CHECK_MESSAGE(has(begun(config), "index.json: this is not the index"), damaged);
+    CHECK_MESSAGE(has(begun(config), "index.json: this is not the index"), damaged.substr(0, 99));
     CHECK(get_bytes(index) == damaged);
-    CHECK(snapshots_beside(out / "checkpoint.safetensors", config) == 0);
+    CHECK(snapshots_beside(out / "checkpoint.safetensors", config, t.dataset().classes) == 0);
   }
   // An index whose parts do not fit together, and pictures that are gone or are none.
   const auto changed = [&](const std::function<void(nlohmann::json&)>& change) {
@@ -188,13 +192,21 @@ TEST_CASE("a new run takes an earlier one's place; a damaged or foreign series i
   const auto last = [](nlohmann::json& j) -> nlohmann::json& { return j["snapshots"].back(); };
   CHECK(has(changed([&](auto& j) { last(j)["probabilities"] = {0.5}; }), "does not fit"));
   CHECK(has(changed([&](auto& j) { last(j)["pictures"][0].erase("file"); }), "is damaged"));
-  CHECK(has(changed([&](auto& j) { last(j)["pictures"][0]["file"] = "../../data/x"; }), "x"));
+  for (const std::string& file : {std::string("../../data/x"), std::string("epoch-1-/../x.png"),
+                                  std::string("epoch-1-a\0b.png", 16), std::string("..")})
+    CHECK_MESSAGE(
+        has(changed([&](auto& j) { last(j)["pictures"][0]["file"] = file; }), "is damaged"), file);
   CHECK(has(changed([&](auto& j) { j["snapshots"][0]["probabilities"] = {0.1}; }), "damaged"));
   put_bytes(index, whole);
   put_bytes(out / "snapshots/epoch-0001-filters.png", "no PNG");
-  CHECK(has(begun(config), "epoch-0001-filters.png: this is no PNG any more"));
+  CHECK(has(begun(config), "epoch-0001-filters.png: this is not a PNG any more"));
   fs::remove(out / "snapshots/epoch-0001-filters.png");
   CHECK(has(begun(config), "epoch-0001-filters.png: "));
+  CHECK(has(begun(config), "move the folder away"));
+  // The same names, but another picture.
+  put_bytes(out / "snapshots/photograph.png", "another");
+  CHECK(has(begun(config), "another run or photograph (photograph.png differs)"));
+  CHECK(get_bytes(out / "snapshots/photograph.png") == "another");
   CHECK(get_bytes(index) == whole);
 }
 

@@ -242,6 +242,12 @@ void convert(const ConvertArguments& a) {
   if (a.to.empty())
     throw ValueError("convert: where to? Name a .safetensors file or a folder, or use --list");
 
+  if (fs::equivalent(a.from, a.to, unknown))
+    throw ValueError(fmt::format(
+        "convert: {} would replace what it is made from, and lose what it leaves out; choose "
+        "another name",
+        printable(a.to)));
+
   if (a.convolutions || a.bf16) return convert_rounded(a);
 
   std::vector<std::string> names;

@@ -45,7 +45,7 @@ void write_figure(const std::string& path, const std::string& text) {
   fmt::print("{}\n", written(path, text));
 }
 
-bool is_drawing(const std::string& path) { return fs::path(path).extension() == ".svg"; }
+bool is_drawing(const std::string& path) { return ending_of(path) == ".svg"; }
 
 CLI::App* add_one(CLI::App& figure, FigureArguments& a, const char* number, const char* what,
                   const char* example) {
@@ -66,7 +66,7 @@ void add_checkpoint(CLI::App& c, FigureArguments& a) {
 // ---- 1: ReLU and tanh ---------------------------------------------------------------------------
 
 void race(const FigureArguments& a) {
-  check_writable(a.out);
+  check_page(a.out, ".svg");
   DatasetOptions reading;
   reading.layout = parse_layout(a.reading.layout.value_or("auto"));
   reading.test_folder = a.reading.test_folder.value_or("");
@@ -86,7 +86,7 @@ void race(const FigureArguments& a) {
 // ---- 2: the architecture ------------------------------------------------------------------------
 
 void architecture(const FigureArguments& a) {
-  check_writable(a.out);
+  check_page(a.out, ".svg");
   const ModelSpec& spec = model_spec(a.model);
   const UnfilledParameters only_its_sizes;
   const auto model = make_model(a.model, 0, device("reference"));
@@ -100,9 +100,9 @@ void architecture(const FigureArguments& a) {
 
 void filters(const CLI::App& command, const FigureArguments& a) {
   use_threads(command, a.threads, a.device);
-  check_writable(a.out);
+  check_page(a.out, ".png");
   const TrainedModel trained = load_trained(a.checkpoint, a.device, Needs::convolutions);
-  if (fs::path(a.out).extension() == ".png") {
+  if (ending_of(a.out) == ".png") {
     const html::Picture p = filters_picture(trained);
     const std::vector<std::uint8_t> png = encode_png(p.values, p.width, p.height, p.channels);
     write_figure(a.out, {png.begin(), png.end()});
@@ -164,7 +164,7 @@ std::vector<FigurePhotograph> held_out(const FigureArguments& a, const TrainedMo
 
 void answers(const CLI::App& command, const FigureArguments& a) {
   use_threads(command, a.threads, a.device);
-  check_writable(a.out);
+  check_page(a.out);
   const TrainedModel trained = load_trained(a.checkpoint, a.device);
   const TrainingPhotographs training(a.checkpoint, trained, a.neighbours);
   std::vector<FigurePhotograph> photographs;

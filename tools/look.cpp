@@ -119,7 +119,7 @@ void compare(const LookArguments& a, const TrainedModel& trained, const std::str
                                  a.photographs.size()));
   const std::string& path = a.photographs[0];
   const fs::path page = page_path(a, path);
-  check_writable(page);
+  check_page(page);
   const bool photographs = is_picture(a.other);
   std::optional<TrainedModel> second;
   if (!photographs) second = load_trained(a.other, a.device);
@@ -151,7 +151,7 @@ void look(const CLI::App& app, const LookArguments& a, const std::string& comman
   if (!a.other.empty()) return compare(a, trained, command);
   const LookOptions options = {target_of(a, trained), a.window, a.stride, a.png.empty()};
   if (!a.json && a.png.empty())  // what cannot be written is told before the work
-    for (const std::string& path : a.photographs) check_writable(page_path(a, path));
+    for (const std::string& path : a.photographs) check_page(page_path(a, path));
   std::optional<TrainingPhotographs> training;
   std::vector<std::string> pages;
   for (const std::string& path : a.photographs) {

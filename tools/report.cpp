@@ -35,9 +35,9 @@ void report(const CLI::App& command, const ReportArguments& a) {
   const TrainedModel trained = load_trained(a.checkpoint, a.device);
   const fs::path page =
       a.out.empty() ? fs::path(a.checkpoint).parent_path() / "report.html" : fs::path(a.out);
-  check_writable(page);
+  check_page(page);
   RunReport run = report_from(a.checkpoint, trained);
-  if (a.out.empty()) run.snapshots = snapshots_beside(a.checkpoint, run.config);
+  if (a.out.empty()) run.snapshots = snapshots_beside(a.checkpoint, run.config, trained.classes);
   const std::string folder = a.data.empty() ? trained.config.data : a.data;
   StatusLine line;
   line.draw("held-out images ...");

@@ -61,6 +61,11 @@ void RunLog::write(const Json& line) {
   if (file_ < 0 || !failure_.empty()) return;
   const std::string text =
       printable_json(line.dump(-1, ' ', false, Json::error_handler_t::replace)) + "\n";
+  struct stat here = {};
+  if (fstat(file_, &here) == 0 && here.st_nlink == 0) {
+    failure_ = fmt::format("{}: the log was removed while it was written to", path_);
+    return;
+  }
   for (std::size_t done = 0; done < text.size();) {
     const ssize_t n = ::write(file_, text.data() + done, text.size() - done);
     if (n < 0 && errno == EINTR) continue;

@@ -105,7 +105,7 @@ void RunWatch::epoch(const EpochRecord& e) {
   guarded([&] {
     if (tensorboard_) tensorboard_->epoch(trainer_, e);
     if (series_) keep(e.epoch, &e);
-    if (!live_) return;
+    if (!live_ || std::chrono::steady_clock::now() - shown_ < kLiveInterval) return;
     look();
     show(LiveState::running,
          fmt::format("Epoch {} of {} is done.", e.epoch, trainer_.config().epochs), "");
@@ -119,18 +119,27 @@ void RunWatch::evaluating() {
   });
 }
 
-void RunWatch::end(LiveState state, const std::string& error) {
+void RunWatch::end(LiveState state, std::string error) {
   if (!live_) return;
+  if (error.empty() && !failure_.empty()) {
+    state = LiveState::failed;
+    error = failure_;
+  }
   const std::string done =
       fmt::format("after {} of {} epochs", trainer_.epoch(), trainer_.config().epochs);
-  guarded([&] {
+  // Also where something else could not be written: the page must not say for ever that the run
+  // goes on.
+  try {
+    if (state != LiveState::failed) look();
     show(state,
          state == LiveState::finished ? fmt::format("The run is finished, {}.", done)
          : state == LiveState::stopped
              ? fmt::format("The run was stopped {}; --resume goes on.", done)
              : fmt::format("The run failed {}.", done),
          error);
-  });
+  } catch (const FileError& failed) {
+    if (failure_.empty()) failure_ = failed.what();
+  }
 }
 
 void RunWatch::print_pages() const {

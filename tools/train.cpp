@@ -31,6 +31,7 @@
 #include "tools/usage.h"
 #include "training/evaluate.h"
 #include "training/report/report.h"
+#include "training/report/snapshot_series.h"
 #include "training/trainer.h"
 
 namespace limulus::tools {
@@ -118,6 +119,9 @@ void finish(Trainer& trainer, const std::filesystem::path& out, RunLog& log, Run
   line.draw("timing one step layer by layer ...");
   report.layer_times = trainer.profile();
   report.snapshots = watch.snapshots();
+  if (report.snapshots == 0)  // an earlier sitting may have kept some
+    report.snapshots =
+        snapshots_beside(trainer.checkpoint_path(), trainer.config(), trainer.dataset().classes);
   line.clear();
   catch_interrupts();
   write_report(out / "report.html", report);  // before printing, which may end at a closed pipe
@@ -229,15 +233,22 @@ void train(const CLI::App& command, const TrainArguments& given) {
     throw;
   }
   if (!finished) {
-    log.end(&trainer, "stopped", nullptr, "");
-    watch->end(LiveState::stopped, "");
+    const std::string& why = failure();
+    log.end(&trainer, why.empty() ? "stopped" : "failed", nullptr, why);
+    watch->end(why.empty() ? LiveState::stopped : LiveState::failed, why);
     line.finish(fmt::format("Stopped. Everything is in {}; the same command with --resume goes on.",
                             printable(trainer.checkpoint_path().string())));
     check_written();
     end_if_interrupted();
     return;
   }
-  finish(trainer, a.out, log, *watch, line);
+  try {
+    finish(trainer, a.out, log, *watch, line);
+  } catch (const std::exception& error) {
+    log.end(&trainer, "failed", nullptr, error.what());
+    watch->end(LiveState::failed, error.what());
+    throw;
+  }
   check_written();
 }
 

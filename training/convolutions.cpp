@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -53,6 +54,10 @@ SavedConvolutions save_convolutions(const std::filesystem::path& checkpoint,
     const std::vector<float> values = file.to_floats(entry);
     rounded.emplace_back(values.size());
     std::transform(values.begin(), values.end(), rounded.back().begin(), round_to_bf16);
+    for (std::size_t i = 0; i < values.size(); ++i)
+      if (std::isfinite(values[i]) && !std::isfinite(widen(rounded.back()[i])))
+        throw FileError(fmt::format("{}: value {} of '{}' is {:g}, which is too large for bf16",
+                                    checkpoint.string(), i, entry.name, values[i]));
     items.push_back({entry.name, DType::bf16, entry.shape, rounded.back().data()});
     saved.numbers += entry.numel();
   }

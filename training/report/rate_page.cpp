@@ -114,11 +114,15 @@ std::string rate_suggested(const RateSweep& sweep) {
       return fmt::format("--lr {}: there the loss falls most steeply{}",
                          rate_text(sweep.suggestion), tenth);
     case RateReason::tenth_of_blow_up:
-      if (sweep.steepest)
+      if (sweep.steepest) {
+        const std::string tenth_of_it = rate_text(sweep.suggestion);
+        const std::string fall = rate_text(sweep.steps[*sweep.steepest].rate);
         return fmt::format(
-            "--lr {}: a tenth of the rate at which the loss blew up, which is less than that of "
-            "the steepest fall, {}",
-            rate_text(sweep.suggestion), rate_text(sweep.steps[*sweep.steepest].rate));
+            "--lr {}: a tenth of the rate at which the loss blew up, which is {} that of the "
+            "steepest fall{}",
+            tenth_of_it, fall == tenth_of_it ? "just below" : "less than",
+            fall == tenth_of_it ? "" : ", " + fall);
+      }
       return fmt::format(
           "--lr {} at most: a tenth of the rate at which the loss blew up. It falls nowhere so "
           "clearly that a better one could be named; a larger --batch makes its losses less noisy",

@@ -27,16 +27,20 @@ std::string subject_class(const SeriesSubject& subject, std::int64_t index) {
 }
 
 // The bytes of a picture, as they are, inside the page.
+constexpr const char* kWayOut = "move the folder away, and a new series of snapshots begins";
+
 std::string stored_png(const fs::path& path) {
-  const std::vector<std::uint8_t> bytes = read_file(path);
+  std::vector<std::uint8_t> bytes;
+  try {
+    bytes = read_file(path);
+  } catch (const FileError& error) {
+    throw FileError(fmt::format("{}; {}", error.what(), kWayOut));
+  }
   const std::string_view signature = "\x89PNG\r\n\x1a\n";
   if (bytes.size() < signature.size() ||
       !std::equal(signature.begin(), signature.end(), bytes.begin(),
                   [](char a, std::uint8_t b) { return static_cast<std::uint8_t>(a) == b; }))
-    throw FileError(
-        fmt::format("{}: this is no PNG any more; move the folder away, and a new "
-                    "series of snapshots begins",
-                    path.string()));
+    throw FileError(fmt::format("{}: this is not a PNG any more; {}", path.string(), kWayOut));
   return "data:image/png;base64," + html::base64(bytes);
 }
 
@@ -101,7 +105,8 @@ std::string page_body(const fs::path& folder, const PageJson& all, const SeriesS
   const PageJson& last = *shown.back();
   const std::vector<float> p = probabilities_of(last);
   if (p.size() != subject.classes.size())
-    throw FileError(fmt::format("{}: the index does not fit the run's classes", folder.string()));
+    throw FileError(
+        fmt::format("{}: the index does not fit the run's classes; {}", folder.string(), kWayOut));
   const std::vector<std::int64_t> classes = shown_classes(p);
   const std::int64_t epochs = subject.config.epochs;
   const PageJson series = series_of(folder, shown, classes, epochs);

@@ -51,29 +51,6 @@ SeriesJson head_of(const SeriesSubject& subject) {
           {"snapshots", SeriesJson::array()}};
 }
 
-SeriesJson read_index(const fs::path& path) {
-  const std::vector<std::uint8_t> bytes = read_file(path);
-  SeriesJson index = SeriesJson::parse(bytes, nullptr, false);
-  bool whole = index.is_object() && index.contains("settings") && index.contains("snapshots") &&
-               index["snapshots"].is_array();
-  if (whole)
-    for (const SeriesJson& s : index["snapshots"])
-      whole = whole && s.is_object() && s.contains("epoch") && s["epoch"].is_number_unsigned() &&
-              s["epoch"].get<std::uint64_t>() <= 1'000'000'000 && s.contains("pictures") &&
-              s["pictures"].is_array() && s.contains("probabilities") &&
-              s["probabilities"].is_array();
-  if (!whole)
-    throw FileError(fmt::format(
-        "{}: this is not the index of a run's snapshots, or it is damaged; move the folder away, "
-        "and a new series begins",
-        path.string()));
-  return index;
-}
-
-std::string picture_name(std::int64_t epoch, const std::string& what) {
-  return fmt::format("epoch-{:04}-{}.png", epoch, what);
-}
-
 // The epoch in a name that picture_name() has made; -1 for another one.
 std::int64_t epoch_of(const std::string& name) {
   const std::string_view begin = "epoch-", end = ".png";
@@ -87,8 +64,52 @@ std::int64_t epoch_of(const std::string& name) {
   return at > begin.size() && at < name.size() && name[at] == '-' ? epoch : -1;
 }
 
+// Whether all pictures of a snapshot have names that picture_name() could have made.
+bool has_pictures(const SeriesJson& snapshot) {
+  for (const SeriesJson& picture : snapshot["pictures"]) {
+    if (!picture.is_object() || !picture.contains("file") || !picture["file"].is_string())
+      return false;
+    const auto name = picture["file"].get<std::string>();
+    if (epoch_of(name) < 0 || name.find_first_of(std::string_view("/\0", 2)) != std::string::npos)
+      return false;
+  }
+  return true;
+}
+
+SeriesJson read_index(const fs::path& path) {
+  const std::vector<std::uint8_t> bytes = read_file(path);
+  bool deep = false;  // JSON is copied and written by recursion, as deep as it is nested
+  const auto not_deep = [&](int depth, SeriesJson::parse_event_t, SeriesJson&) {
+    deep = deep || depth > 8;
+    return depth <= 8;
+  };
+  SeriesJson index = SeriesJson::parse(bytes, not_deep, false);
+  bool whole = !deep && index.is_object() && index.contains("settings") &&
+               index.contains("snapshots") && index["snapshots"].is_array();
+  if (whole)
+    for (const SeriesJson& s : index["snapshots"])
+      whole = whole && s.is_object() && s.contains("epoch") && s["epoch"].is_number_unsigned() &&
+              s["epoch"].get<std::uint64_t>() <= 1'000'000'000 && s.contains("pictures") &&
+              s["pictures"].is_array() && has_pictures(s) && s.contains("probabilities") &&
+              s["probabilities"].is_array();
+  if (!whole)
+    throw FileError(fmt::format(
+        "{}: this is not the index of a run's snapshots, or it is damaged; move the folder away, "
+        "and a new series begins",
+        path.string()));
+  return index;
+}
+
+std::string picture_name(std::int64_t epoch, const std::string& what) {
+  return fmt::format("epoch-{:04}-{}.png", epoch, what);
+}
+
+std::vector<std::uint8_t> png_of(const html::Picture& p) {
+  return encode_png(p.values, p.width, p.height, p.channels);
+}
+
 std::uintmax_t write_png(const fs::path& path, const html::Picture& p) {
-  const std::vector<std::uint8_t> png = encode_png(p.values, p.width, p.height, p.channels);
+  const std::vector<std::uint8_t> png = png_of(p);
   write_file_atomically(path, {reinterpret_cast<const char*>(png.data()), png.size()});
   return png.size();
 }
@@ -120,22 +141,27 @@ void SnapshotSeries::remove_pictures(std::int64_t behind) const {
 void SnapshotSeries::begin(const SeriesSubject& subject, bool resumed, std::int64_t epoch) {
   subject_ = subject;
   SeriesJson head = head_of(subject_);
-  const fs::path path = folder() / "index.json";
+  const fs::path path = folder() / "index.json", shown = folder() / "photograph.png";
+  const Image& picture = subject_.photograph.picture;
+  const html::Picture photograph = {picture.width, picture.height, 3, picture.rgb};
   std::error_code unknown;
   if (resumed && fs::exists(path, unknown)) {
     const SeriesJson before = read_index(path);
+    const auto another = [&](const char* what) {
+      return FileError(fmt::format(
+          "{}: these snapshots are of another run or photograph ({} differs), so that they and "
+          "those to come would be no series; move the folder away, and a new one begins",
+          path.string(), what));
+    };
     for (const char* key : {"settings", "classes", "photograph", "part", "label"})
-      if (!before.contains(key) || !same_value(before[key], head[key]))
-        throw FileError(fmt::format(
-            "{}: these snapshots are of another run or photograph ({} differs), so that they and "
-            "those to come would be no series; move the folder away, and a new one begins",
-            path.string(), key));
+      if (!before.contains(key) || !same_value(before[key], head[key])) throw another(key);
+    if (fs::exists(shown, unknown) && read_file(shown) != png_of(photograph))
+      throw another("photograph.png");
     for (const SeriesJson& snapshot : before["snapshots"])
       if (snapshot["epoch"].get<std::int64_t>() <= epoch) head["snapshots"].push_back(snapshot);
   }
   index_->json = std::move(head);
-  const Image& picture = subject_.photograph.picture;
-  write_png(folder() / "photograph.png", {picture.width, picture.height, 3, picture.rgb});
+  write_png(shown, photograph);
   // The page is made before anything is removed: it may find that pictures are missing.
   const std::string text = count() > 0 ? snapshot_page(folder(), index_->json, subject_) : "";
   remove_pictures(count() > 0 ? epoch : -1);
@@ -203,13 +229,16 @@ void SnapshotSeries::write_page() const {
   write_file_atomically(page(), snapshot_page(folder(), index_->json, subject_));
 }
 
-std::int64_t snapshots_beside(const fs::path& checkpoint, const TrainConfig& config) {
+std::int64_t snapshots_beside(const fs::path& checkpoint, const TrainConfig& config,
+                              const std::vector<std::string>& classes) {
   std::error_code unknown;
   const fs::path run = checkpoint.parent_path(), path = run / "snapshots" / "index.json";
   if (!fs::exists(path, unknown) || !fs::exists(run / "snapshots.html", unknown)) return 0;
   try {
     const SeriesJson index = read_index(path);
-    if (!same_value(index["settings"], settings_of(config))) return 0;
+    if (!index.contains("classes") || !same_value(index["settings"], settings_of(config)) ||
+        !same_value(index["classes"], SeriesJson(classes)))
+      return 0;
     return static_cast<std::int64_t>(index["snapshots"].size());
   } catch (const FileError&) {  // a report is no worse without them
     return 0;

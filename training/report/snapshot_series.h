@@ -62,7 +62,9 @@ class SnapshotSeries {
   std::unique_ptr<Index> index_;
 };
 
-// How many snapshots the page beside this checkpoint shows; 0 where there are none of this run.
-std::int64_t snapshots_beside(const std::filesystem::path& checkpoint, const TrainConfig& config);
+// How many snapshots the page beside this checkpoint shows; 0 where there are none of a run with
+// these settings and classes.
+std::int64_t snapshots_beside(const std::filesystem::path& checkpoint, const TrainConfig& config,
+                              const std::vector<std::string>& classes);
 
 }  // namespace limulus
