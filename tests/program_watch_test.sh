@@ -146,36 +146,33 @@ check 'a full disk: TensorBoard' 1 'error: full/logs/events.* cannot write this 
   bash -c 'ulimit -f "$1"; trap "" XFSZ; shift; exec "$@"' _ "$limit" "$limulus" train --model cifar-convnet --data data --batch 1 --epochs 2000 --lr 0.0001 --out full --tensorboard full/logs
 also 'and the run says that it stopped' 'Stopped. Everything is in full/checkpoint.safetensors'
 # What cannot be written ends the run, and the live page and the log say so.
-endless=("$limulus" train --model cifar-convnet --data data --batch 4 --epochs 100000 --lr 0.0001)
-vanishes() { # vanishes OUT WHAT OPTION...: what becomes of the run when WHAT is removed
-  local out=$1 what=$2 run
+during() { # during OUT COMMAND OPTION...: a run in whose first epochs COMMAND is run, and how it ends
+  local out=$1 command=$2 run
   shift 2
-  "${endless[@]}" --out "$out" --live --log "$out.log" "$@" > "$out.txt" 2>&1 &
+  "$limulus" train --model cifar-convnet --data data --batch 4 --lr 0.0001 --out "$out" --live --log "$out.log" "$@" \
+    > "$out.txt" 2>&1 &
   run=$!
   for _ in $(seq 600); do
-    grep -q 'epoch 1/' "$out.txt" && break
-    grep -q 'epoch  *1/' "$out.txt" && break
+    if grep -q '^epoch' "$out.txt"; then break; fi
     sleep 0.1
   done
-  # shellcheck disable=SC2086  # a pattern
-  rm -rf $what
+  eval "$command"
   wait "$run"
   echo "status $?"
   tail -n 2 "$out.txt"
-  grep -c 'location.reload' "$out/live.html"
+  echo "live: $(grep -c 'location.reload' "$out/live.html")"
 }
-check 'TensorBoard: the folder vanishes' 0 '^status 1$' vanishes gone gone/logs --tensorboard gone/logs
+check 'TensorBoard: the folder vanishes' 0 '^status 1$' during gone 'rm -r gone/logs' --epochs 100000 --tensorboard gone/logs
 also 'it says so' 'error: gone/logs/events.* was removed while it was written to; the weights are safe'
-also 'the live page asks for nothing more' '^0$'
+also 'the live page asks for nothing more' '^live: 0$'
 check 'with the reason' 0 'was removed while it was written to' cat gone/live.html
 check 'and so does the log' 0 '"state":"failed".*was removed' tail -n 1 gone.log
-check 'the log vanishes' 0 'error: left.log: the log was removed while it was written to' vanishes left left.log
-also 'the live page asks for nothing more' '^0$'
-check 'snapshots vanish' 0 'snapshots/epoch-.*move the folder away' vanishes lost 'lost/snapshots/epoch-0000-*' --snapshots 1
-also 'the live page asks for nothing more' '^0$'
-mkdir -p late/report.html
-check 'no report can be written: the live page says so' 1 'report.html: cannot write' "${train[@]}" --epochs 1 --out late --live --log late.log
-lacks 'and asks for nothing more' 'location.reload' late/live.html
+check 'the log vanishes' 0 'error: left.log: the log was removed while it was written to' during left 'rm left.log' --epochs 100000
+also 'the live page asks for nothing more' '^live: 0$'
+check 'snapshots vanish' 0 'snapshots/epoch-.*move the folder away' during lost 'rm lost/snapshots/epoch-0000-*' --epochs 100000 --snapshots 1
+also 'the live page asks for nothing more' '^live: 0$'
+check 'no report can be written' 0 'report.html: cannot write: it is a folder' during late 'mkdir late/report.html' --epochs 200
+also 'the live page asks for nothing more' '^live: 0$'
 check 'nor is the log without an end' 0 '"state":"failed"' tail -n 1 late.log
 check 'a loss that is no number: the live page says so' 1 'error: train: the loss became' \
   "${train[@]}" --epochs 3 --lr 1e20 --out wild --live
