@@ -340,6 +340,25 @@ class Confined(unittest.TestCase):
                      "_ZTIN6course10NotWrittenE", "__stack_chk_fail"):
             self.assertTrue(build.ALLOWED.match(name), name)
 
+    def test_a_conversation_that_cannot_start_for_a_moment_is_tried_again(self):
+        if os.geteuid() != 0 or not sandbox.available("bubblewrap"):
+            self.skipTest("takes root and bubblewrap")
+        box = sandbox.Sandbox("bubblewrap")
+        limits = sandbox.Limits(processes=box.alone)
+        as_user = ["setpriv", f"--reuid={box.user}", f"--regid={box.user}", "--clear-groups"]
+        for busy in (0, 2):  # processes of the same user, for a moment
+            others = [subprocess.Popen([*as_user, "sleep", "0.4"]) for _ in range(busy)]
+            while processes.count_processes(box.user) < busy:
+                time.sleep(0.01)
+            with sandbox.work_folder() as folder:
+                with box.talk(["/usr/bin/true"], folder, limits, ()) as program:
+                    program.wait(10)
+                    outcome, started = program.outcome()
+            self.assertTrue(started, outcome.output)
+            self.assertEqual(outcome.code, 0, outcome.output)
+            for other in others:
+                other.wait()
+
 
 class Remembered(unittest.TestCase):
     """A kernel's run that was made before (grader/memo.py)."""

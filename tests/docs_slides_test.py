@@ -147,7 +147,7 @@ class Sources(unittest.TestCase):
             self.assertIn(words, whole)
             self.assertNotIn(words, alone)
         for made in (whole, alone):
-            self.assertEqual(len(re.findall(r"<h3>\d+</h3>", made)), 40)
+            self.assertEqual(len(re.findall(r"<h3>\d+</h3>", made)), 44)
             self.assertEqual(Needs(made).found, [])
 
 

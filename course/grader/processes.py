@@ -71,6 +71,15 @@ def count_processes(user: int) -> int:
     return sum(owner == user for _, _, owner in processes())
 
 
+def children_of(process: int) -> list[str]:
+    """Their numbers; none where it has ended."""
+    try:
+        with open(f"/proc/{process}/task/{process}/children", encoding="ascii") as file:
+            return file.read().split()
+    except OSError:
+        return []
+
+
 def kill_descendants():
     """Kills all processes that this one is an ancestor of, until there is none."""
     deadline = time.monotonic() + 5

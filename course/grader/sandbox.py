@@ -13,6 +13,7 @@ is permitted.
 
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -25,7 +26,8 @@ from functools import partial
 from pathlib import Path
 
 from . import GradeError
-from .processes import adopt_orphans, count_processes, kill_descendants, nobody_of, reap
+from .processes import adopt_orphans, children_of, count_processes, kill_descendants
+from .processes import nobody_of, reap
 from .processes import remove_files_of, run_trusted, shortened, wait_patiently
 
 KINDS = ("bubblewrap", "user", "limits")
@@ -33,6 +35,7 @@ STACK = 1 << 20
 PATH = "/usr/local/bin:/usr/bin:/bin"
 ENVIRONMENT = {"PATH": PATH, "HOME": "/tmp", "TMPDIR": "/tmp", "LC_ALL": "C"}
 CANNOT_START = re.compile(r"(unshare|setpriv|prlimit): ")
+FIRST_PROCESS = re.compile(rb'"child-pid": (\d+)')
 
 
 @dataclass(frozen=True)
@@ -85,12 +88,34 @@ class Program:
     def __init__(self, sandbox: "Sandbox", process: subprocess.Popen, output, status):
         self.sandbox, self.process, self.output, self.status = sandbox, process, output, status
         self.began, self.ended = time.monotonic(), False
+        self.told = b""  # by bubblewrap, of what it starts
         self.cut = False  # it still ran when it was ended from here
         self.timed_out = False  # and that was for want of time
 
     def printed(self) -> str:
         """Up to now."""
         return shortened(self.output)
+
+    def has_begun(self, seconds: float = 20) -> bool:
+        """Waits until the program itself runs; false where bubblewrap could not start it."""
+        if self.sandbox.kind != "bubblewrap":
+            return True
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:  # after it, whoever talks with the program will wait
+            self.hear(0.002)
+            if self.process.poll() is not None:
+                self.hear(0)
+                return b'"exit-code"' in self.told
+            # The first process of its name space is bubblewrap's; the program is its child.
+            first = FIRST_PROCESS.search(self.told)
+            if first and children_of(int(first[1])):
+                break
+        return True
+
+    def hear(self, seconds: float):
+        """What bubblewrap tells within this time."""
+        if select.select([self.status], [], [], seconds)[0]:
+            self.told += os.read(self.status.fileno(), 4096)
 
     def wait(self, seconds: float):
         """Until it ends, or for this long: after that it has run out of time."""
@@ -107,8 +132,8 @@ class Program:
         seconds = time.monotonic() - self.began
         code, output = self.process.returncode, self.printed()
         if self.sandbox.kind == "bubblewrap":  # which tells of an exit only where it got that far
-            os.set_blocking(self.status.fileno(), False)
-            started = self.cut or b'"exit-code"' in (self.status.read() or b"")
+            self.hear(0)
+            started = self.cut or b'"exit-code"' in self.told
             if 128 < code < 128 + 65:
                 code = 128 - code
         else:
@@ -174,9 +199,14 @@ class Sandbox:
     @contextmanager
     def talk(self, command: list[str], folder: Path, limits: Limits, handles: tuple[int, ...]):
         """Runs `command` in `folder` while the caller talks with it through these file
-        descriptors; then ends it. Gives the Program."""
-        with self.program(command, folder, limits, False, handles, None) as program:
-            yield program
+        descriptors; then ends it. Gives the Program. As in patiently(), what does not start is
+        tried again."""
+        for pause in (0.1, 0.5, 2, 5, None):
+            with self.program(command, folder, limits, False, handles, None) as program:
+                if pause is None or program.has_begun():
+                    yield program
+                    return
+            time.sleep(pause)
 
     def once(self, command, folder, limits, stdin, results, writable) -> tuple[Outcome, bool]:
         """One try: its outcome, and whether the program was started at all."""
