@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -134,8 +133,7 @@ void EventFile::write_event(std::int64_t step, int field, std::string_view messa
   put_bytes(event, field, message);
   const std::string record = tf_record(event);
   used_ = true;
-  struct stat here = {};
-  if (::fstat(fd_, &here) == 0 && here.st_nlink == 0)  // what is written now would go nowhere
+  if (was_removed(fd_))
     throw FileError(fmt::format("{}: this file for TensorBoard was removed while it was written to",
                                 path_.string()));
   for (std::size_t done = 0; done < record.size();) {

@@ -25,6 +25,11 @@ std::string kind_of(mode_t mode) {
   return "is not a regular file";
 }
 
+bool was_removed(int file) {
+  struct stat here = {};
+  return ::fstat(file, &here) == 0 && here.st_nlink == 0;
+}
+
 std::vector<std::uint8_t> read_file(const std::filesystem::path& path) {
   const OpenFile file(path);
   std::vector<std::uint8_t> bytes(file.size);

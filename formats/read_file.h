@@ -57,6 +57,8 @@ void explain_lost_mappings();
 // "is a folder, expected a file", "is a named pipe, not a file" ...: for the mode of a file that is
 // not a regular one.
 std::string kind_of(mode_t mode);
+// Whether an open file has no name any more: what is written to it would go nowhere.
+bool was_removed(int file);
 
 // The system's words for errno, for any thread.
 std::string system_message(int error);

@@ -185,14 +185,10 @@ std::string gradcheck_page(const CheckedRun& run) {
   }
   const bool ok = bad.empty();
   const std::string title = html::escape(run.title);
-  return fmt::format(
-             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-             "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-             "<meta name=\"color-scheme\" content=\"light dark\">\n<title>{} \xC2\xB7 Limulus"
-             "</title>\n<style>{}{}{}</style>\n</head>\n<body>\n<header>\n"
-             "<p class=\"kicker\">Limulus \xC2\xB7 a gradient check</p>\n<h1>{}</h1>\n"
+  return html::page_begin(title, "a gradient check",
+                          html::style() + plot_style() + gradcheck_style()) +
+         fmt::format(
              "<p class=\"result\">{}</p>\n{}</header>\n<main>\n",
-             title, html::style(), plot_style(), gradcheck_style(), title,
              ok ? "Every gradient that <code>backward</code> computes is the slope that the "
                   "forward pass has."
                 : "Some of the gradients that <code>backward</code> computes are not the slopes "

@@ -78,6 +78,26 @@ std::string pair_row(std::string_view key, std::string_view value) {
   return fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td></tr>\n", escape(key), escape(value));
 }
 
+std::string page_begin(std::string_view title, std::string_view kicker, std::string_view style,
+                       std::string_view tab) {
+  return fmt::format(
+      R"(<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{0} · {3}</title>
+<style>{2}</style>
+</head>
+<body>
+<header>
+<p class="kicker">Limulus · {1}</p>
+<h1>{0}</h1>
+)",
+      title, kicker, style, tab);
+}
+
 std::string base64(std::span<const std::uint8_t> bytes) {
   static constexpr char kDigits[] =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

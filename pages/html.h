@@ -18,6 +18,10 @@ std::string percent(double fraction, int digits = 1);  // 0.784 -> "78.4%"
 std::string duration(double seconds);                  // "42 s", "12 min 5 s", "3 h 7 min"
 std::string count_of(std::int64_t n, std::string_view one, std::string_view many);  // "1 image"
 
+// What a page begins with, as far as its first heading; the <header> is still open. All are HTML
+// (or CSS) already. `tab` stands after the title where the browser shows it.
+std::string page_begin(std::string_view title, std::string_view kicker, std::string_view style,
+                       std::string_view tab = "Limulus");
 std::string paragraph(std::string_view html);
 // A table that scrolls sideways in a box of its own where the page is narrower; `label` is for
 // screen readers.

@@ -58,6 +58,18 @@ unseen() {
   result "$1: printed raw" $?
 }
 
+# two_classes SOURCE_DIR: photographs of two kinds of flowers in data/train and data/test, ten of each.
+two_classes() {
+  local class part
+  for class in daisy roses; do
+    for part in train test; do
+      mkdir -p "data/$part/$class"
+      find "$1/data/flowers5/$part/$class" -name '*.jpg' | sort | head -10 |
+        xargs cp -t "data/$part/$class"
+    done
+  done
+}
+
 # finish: how many passed; the status of the test.
 finish() {
   echo "$passed passed, $failed failed"

@@ -7,14 +7,7 @@ source_dir=$2
 # shellcheck source=check.sh
 source "$(dirname "$0")/check.sh"
 
-# Two classes of photographs, cut to 32 x 32 by the network.
-for class in daisy roses; do
-  for part in train test; do
-    mkdir -p "data/$part/$class"
-    find "$source_dir/data/flowers5/$part/$class" -name '*.jpg' | sort | head -10 |
-      xargs cp -t "data/$part/$class"
-  done
-done
+two_classes "$source_dir" # cut to 32 x 32 by the network
 picture=$(find data/test/daisy -name '*.jpg' | sort | head -1)
 "$limulus" train --model cifar-convnet --data data --batch 4 --epochs 2 --out run > out.txt 2>&1
 checkpoint=run/checkpoint.safetensors

@@ -9,6 +9,7 @@
 #include "core/rng.h"
 #include "training/config.h"
 #include "training/recipes.h"
+#include "training/trainer.h"
 
 namespace limulus {
 
@@ -20,6 +21,14 @@ inline void write_idx(const std::filesystem::path& path, const std::vector<int>&
     for (int shift = 24; shift >= 0; shift -= 8) file.put(static_cast<char>(size >> shift));
   file.write(reinterpret_cast<const char*>(bytes.data()),
              static_cast<std::streamsize>(bytes.size()));
+}
+
+// A run that saves at its end alone, or when it is stopped.
+inline TrainerOptions quiet(const std::filesystem::path& out) {
+  TrainerOptions o;
+  o.out = out;
+  o.checkpoint_seconds = 1e9;
+  return o;
 }
 
 inline void write_tiny_mnist(const std::filesystem::path& folder) {

@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "pages/image_encode.h"
 #include "temporary_folder.h"
+#include "tiny_task.h"
 #include "training/recipes.h"
 #include "training/report/report.h"
 #include "training/trainer.h"
@@ -39,13 +40,6 @@ TrainConfig config_of(const fs::path& data) {
   c.epochs = 2;
   c.batch = 4;
   return c;
-}
-
-TrainerOptions quiet(const fs::path& out) {
-  TrainerOptions o;
-  o.out = out;
-  o.checkpoint_seconds = 1e9;
-  return o;
 }
 
 std::vector<std::string> of_part(const Trainer& t, const std::string& part) {

@@ -20,13 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-TrainerOptions quietly(const fs::path& out) {
-  TrainerOptions o;
-  o.out = out;
-  o.checkpoint_seconds = 1e9;
-  return o;
-}
-
 // A run that keeps a snapshot after each epoch, and stops after `last` of them.
 struct Watched {
   std::atomic<bool> stop{false};
@@ -35,7 +28,7 @@ struct Watched {
   SeriesSubject subject;
 
   Watched(const TrainConfig& config, const fs::path& out, bool resumed, std::int64_t last) {
-    TrainerOptions o = quietly(out);
+    TrainerOptions o = quiet(out);
     o.stop = &stop;
     o.on_epoch = [this, last](const EpochRecord& e) {
       series->add(e.epoch, take_snapshot(trainer->model(), subject.photograph.input), &e);
@@ -65,7 +58,7 @@ std::vector<std::string> names_in(const fs::path& folder) {
 TEST_CASE("a snapshot shows filters, maps and classes, and changes nothing") {
   const TemporaryFolder folder;
   write_tiny_mnist(folder.path / "data");
-  Trainer t(tiny_config(folder.path / "data"), quietly(folder.path / "out"));
+  Trainer t(tiny_config(folder.path / "data"), quiet(folder.path / "out"));
   const Photograph p = t.first_photograph().value();
   CHECK(p.part == "held out");
   CHECK(p.label == 0);
@@ -97,7 +90,7 @@ TEST_CASE("stopped and resumed, a series has the same pictures as that of one lo
   const TemporaryFolder folder;
   write_tiny_mnist(folder.path / "data");
   const TrainConfig config = tiny_config(folder.path / "data");
-  Trainer bare(config, quietly(folder.path / "bare"));
+  Trainer bare(config, quiet(folder.path / "bare"));
   bare.run();
   const Watched whole(config, folder.path / "whole", false, 99);
   CHECK(whole.series->count() == 4);  // the start, and three epochs
@@ -159,7 +152,7 @@ TEST_CASE("a new run takes an earlier one's place; a damaged or foreign series i
   CHECK(get_bytes(out / "snapshots/mine.png") == "somebody's");
   CHECK(get_bytes(out / "snapshots/epoch-notes.png") == "somebody's");
 
-  Trainer t(config, quietly(out));
+  Trainer t(config, quiet(out));
   const auto begun = [&](const TrainConfig& c) {
     return message_of<FileError>([&] {
       SnapshotSeries series(out);
@@ -214,7 +207,7 @@ TEST_CASE("the live page asks for news while the run goes on, and not when it ha
   const TemporaryFolder folder;
   write_tiny_mnist(folder.path / "data");
   const TrainConfig config = tiny_config(folder.path / "data");
-  Trainer t(config, quietly(folder.path / "out"));
+  Trainer t(config, quiet(folder.path / "out"));
   t.run();
   const SeriesSubject subject = {config, t.dataset().classes, t.first_photograph().value()};
   const auto sight = take_snapshot(t.model(), subject.photograph.input);
@@ -238,14 +231,14 @@ TEST_CASE("the live page asks for news while the run goes on, and not when it ha
     CHECK(has(last, "the loss &lt;became&gt; nan") == (ended == LiveState::failed));
   }
   // A run without one step, and without a photograph.
-  Trainer fresh(config, quietly(folder.path / "fresh"));
+  Trainer fresh(config, quiet(folder.path / "fresh"));
   CHECK(has(live_page(fresh.report(), {}, {}, subject), "no curve to draw"));
 }
 
 TEST_CASE("the report links the snapshots, where there are some") {
   const TemporaryFolder folder;
   write_tiny_mnist(folder.path / "data");
-  Trainer t(tiny_config(folder.path / "data"), quietly(folder.path / "out"));
+  Trainer t(tiny_config(folder.path / "data"), quiet(folder.path / "out"));
   RunReport r = t.report();
   write_report(folder / "without.html", r);
   CHECK_FALSE(has(get_bytes(folder / "without.html"), "snapshots.html"));

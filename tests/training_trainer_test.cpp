@@ -21,13 +21,6 @@ using namespace limulus;
 
 namespace {
 
-TrainerOptions quiet(const std::filesystem::path& out) {
-  TrainerOptions o;
-  o.out = out;
-  o.checkpoint_seconds = 1e9;
-  return o;
-}
-
 std::vector<std::vector<float>> weights(Trainer& t) {
   std::vector<std::vector<float>> all;
   for (const auto& [name, w] : t.model().parameters()) all.push_back(w.to_vector<float>());

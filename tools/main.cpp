@@ -32,9 +32,9 @@ int exit_status = 0;
 // number, and what is printed would end up in a checkpoint: /dev/null takes the place. In that of
 // stdout it can only be read, so that who prints there is told that it went nowhere.
 void open_standard_streams() {
-  for (const int wanted : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-    if (fcntl(wanted, F_GETFD) >= 0) continue;
-    open("/dev/null", wanted == STDERR_FILENO ? O_WRONLY : O_RDONLY);  // the lowest free number
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(stream, F_GETFD) >= 0) continue;
+    open("/dev/null", stream == STDERR_FILENO ? O_WRONLY : O_RDONLY);  // the lowest free number
   }
 }
 

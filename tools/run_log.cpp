@@ -61,8 +61,7 @@ void RunLog::write(const Json& line) {
   if (file_ < 0 || !failure_.empty()) return;
   const std::string text =
       printable_json(line.dump(-1, ' ', false, Json::error_handler_t::replace)) + "\n";
-  struct stat here = {};
-  if (fstat(file_, &here) == 0 && here.st_nlink == 0) {
+  if (was_removed(file_)) {
     failure_ = fmt::format("{}: the log was removed while it was written to", path_);
     return;
   }

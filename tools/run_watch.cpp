@@ -121,10 +121,8 @@ void RunWatch::evaluating() {
 
 void RunWatch::end(LiveState state, std::string error) {
   if (!live_) return;
-  if (error.empty() && !failure_.empty()) {
-    state = LiveState::failed;
-    error = failure_;
-  }
+  if (error.empty()) error = failure_;
+  if (!error.empty()) state = LiveState::failed;
   const std::string done =
       fmt::format("after {} of {} epochs", trainer_.epoch(), trainer_.config().epochs);
   // Also where something else could not be written: the page must not say for ever that the run

@@ -25,8 +25,8 @@ class RunWatch {
   void step(const StepInfo& s);
   void epoch(const EpochRecord& e);
   void evaluating();  // all epochs are done, the report is being made
-  // `error`: of a run that failed. A run of which something could not be written (failure) has
-  // failed, too. The live page asks for nothing new from now on.
+  // With an `error`, or if something could not be written (failure), the run has failed, whatever
+  // `state` says. The live page asks for nothing new from now on.
   void end(LiveState state, std::string error);
 
   std::int64_t snapshots() const { return series_ ? series_->count() : 0; }

@@ -221,6 +221,7 @@ void train(const CLI::App& command, const TrainArguments& given) {
     std::fflush(stdout);
     catch_interrupts();
     finished = trainer.run();
+    if (finished) finish(trainer, a.out, log, *watch, line);
   } catch (const std::exception& error) {
     if (const auto* broken = dynamic_cast<const LossError*>(&error);
         broken != nullptr && shows_blocks()) {
@@ -235,21 +236,12 @@ void train(const CLI::App& command, const TrainArguments& given) {
   if (!finished) {
     const std::string& why = failure();
     log.end(&trainer, why.empty() ? "stopped" : "failed", nullptr, why);
-    watch->end(why.empty() ? LiveState::stopped : LiveState::failed, why);
+    watch->end(LiveState::stopped, why);
     line.finish(fmt::format("Stopped. Everything is in {}; the same command with --resume goes on.",
                             printable(trainer.checkpoint_path().string())));
-    check_written();
-    end_if_interrupted();
-    return;
-  }
-  try {
-    finish(trainer, a.out, log, *watch, line);
-  } catch (const std::exception& error) {
-    log.end(&trainer, "failed", nullptr, error.what());
-    watch->end(LiveState::failed, error.what());
-    throw;
   }
   check_written();
+  if (!finished) end_if_interrupted();
 }
 
 }  // namespace

@@ -15,31 +15,20 @@ std::string figure_page(const std::string& title, const std::string& body,
                         const std::string& command, const std::string& kind) {
   std::string rows = html::pair_row("command", command);
   for (const auto& [name, value] : build_provenance()) rows += html::pair_row(name, value);
-  return fmt::format(
-      R"(<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{0} · Limulus</title>
-<style>{1}{2}{3}{4}</style>
-</head>
-<body>
-<header>
-<p class="kicker">Limulus · {7}</p>
-<h1>{0}</h1>
-</header>
+  const std::string style =
+      html::style() + plot_style() + report::look_css() + report::figures_css();
+  return html::page_begin(title, html::escape(kind), style) +
+         fmt::format(
+             R"(</header>
 <main>
-{5}<section>
+{0}<section>
 <h2>Made with</h2>
-{6}</section>
+{1}</section>
 </main>
 </body>
 </html>
 )",
-      title, html::style(), plot_style(), report::look_css(), report::figures_css(), body,
-      html::table_of_pairs("Provenance", rows), html::escape(kind));
+             body, html::table_of_pairs("Provenance", rows));
 }
 
 std::string guesses(const TrainedModel& trained, const std::vector<float>& probabilities,

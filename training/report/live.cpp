@@ -67,29 +67,13 @@ std::string live_page(const RunReport& run, const LiveMoment& m,
   body +=
       fmt::format("<section id=\"filters\"><h2>What the first layer looks for</h2>\n{}</section>\n",
                   report::filters(run));
-  return fmt::format(
-      R"(<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{0} · Limulus, live</title>
-<style>{1}{2}{3}{4}{5}</style>
-</head>
-<body>
-<header>
-<p class="kicker">Limulus · a training run, {6}</p>
-<h1>{0}</h1>
-{7}</header>
-<main>
-{8}</main>
-{9}</body>
-</html>
-)",
-      title, html::style(), plot_style(), report::look_css(), report::figures_css(),
-      report::watch_css(), running ? "as it goes on" : "as it ended", state_line(m), body,
-      running ? fmt::format("<script>{}</script>\n", report::live_js()) : "");
+  const std::string style = html::style() + plot_style() + report::look_css() +
+                            report::figures_css() + report::watch_css();
+  return html::page_begin(title,
+                          running ? "a training run, as it goes on" : "a training run, as it ended",
+                          style, "Limulus, live") +
+         fmt::format("{}</header>\n<main>\n{}</main>\n{}</body>\n</html>\n", state_line(m), body,
+                     running ? fmt::format("<script>{}</script>\n", report::live_js()) : "");
 }
 
 }  // namespace limulus

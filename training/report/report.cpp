@@ -162,14 +162,9 @@ std::string page(const RunReport& run) {
   if (!run.missing.empty())
     sections.insert(sections.begin(), {"missing", "What this page cannot show", missing});
   const std::string title = title_of(run);
-  std::string out = fmt::format(
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-      "<meta name=\"color-scheme\" content=\"light dark\">\n<title>{} \xC2\xB7 Limulus</title>\n"
-      "<style>{}{}</style>\n</head>\n<body>\n<header>\n"
-      "<p class=\"kicker\">Limulus \xC2\xB7 a training run</p>\n<h1>{}</h1>\n"
-      "<p class=\"result\">{}</p>\n{}<nav aria-label=\"Sections\"><ul>\n",
-      title, html::style(), plot_style(), title, result(run), facts(run));
+  std::string out = html::page_begin(title, "a training run", html::style() + plot_style()) +
+                    fmt::format("<p class=\"result\">{}</p>\n{}<nav aria-label=\"Sections\"><ul>\n",
+                                result(run), facts(run));
   for (const auto& s : sections) {
     out += fmt::format("<li><a href=\"#{}\">{}</a></li>\n", s.id, s.title);
   }

@@ -186,38 +186,23 @@ std::string snapshot_page(const fs::path& folder, const PageJson& index,
     body = page_body(folder, index["snapshots"], subject);
   } catch (const nlohmann::json::exception& error) {
     throw FileError(
-        fmt::format("{}: the index is damaged ({}); move the folder away, and a new "
-                    "series of snapshots begins",
-                    folder.string(), error.what()));
+        fmt::format("{}: the index is damaged ({}); {}", folder.string(), error.what(), kWayOut));
   } catch (const std::out_of_range&) {
-    throw FileError(
-        fmt::format("{}: the index is damaged; move the folder away, and a new series "
-                    "of snapshots begins",
-                    folder.string()));
+    throw FileError(fmt::format("{}: the index is damaged; {}", folder.string(), kWayOut));
   }
-  return fmt::format(
-      R"(<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{0} · Limulus</title>
-<style>{1}{2}{3}{4}</style>
-</head>
-<body>
-<header>
-<p class="kicker">Limulus · snapshots of a training run</p>
-<h1>{0}</h1>
-<nav aria-label="Pages of this run"><ul>
+  const std::string style =
+      std::string(html::style()) + report::look_css() + report::figures_css() + report::watch_css();
+  return html::page_begin(title, "snapshots of a training run", style) +
+         fmt::format(
+             R"(<nav aria-label="Pages of this run"><ul>
 <li><a href="report.html">The run’s report</a>, written at its end</li></ul></nav>
 </header>
 <main>
-{5}</main>
+{}</main>
 </body>
 </html>
 )",
-      title, html::style(), report::look_css(), report::figures_css(), report::watch_css(), body);
+             body);
 }
 
 }  // namespace limulus
