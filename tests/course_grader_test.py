@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "course"))
 sys.dont_write_bytecode = True
 
 from grader import GradeError, assignment, build, collect, memo, processes  # noqa: E402
-from grader import limulus, sandbox, starter, student  # noqa: E402
+from grader import limulus, program, sandbox, starter, student  # noqa: E402
 
 ALL = assignment.all_assignments()
 TASKS = {"3.1", "3.2"}
@@ -232,7 +232,7 @@ class Collected(unittest.TestCase):
 
 
 class Confined(unittest.TestCase):
-    LIMITS = sandbox.Limits(seconds=0.5, memory_mib=256, file_mib=1)
+    LIMITS = program.Limits(seconds=0.5, memory_mib=256, file_mib=1)
 
     def setUp(self):
         scratch = tempfile.TemporaryDirectory()
@@ -280,6 +280,20 @@ class Confined(unittest.TestCase):
                     "wrote more than",
                     self.run_shell(box,
                                    "exec dd if=/dev/zero bs=64K count=1000").trouble(self.LIMITS))
+
+    def test_nothing_runs_any_more_when_a_run_has_ended(self):
+        if os.geteuid() != 0:
+            self.skipTest("takes root: otherwise the user is one's own, and always runs something")
+        limits = program.Limits(processes=40)
+        for kind in (k for k in ("bubblewrap", "user") if sandbox.available(k)):
+            box = sandbox.Sandbox(kind)
+            for ending in ("exit 0", "kill -9 $$", "sleep 60"):  # the last one is ended from here
+                with self.subTest(kind=kind, ending=ending), sandbox.work_folder() as folder:
+                    script = f"for i in $(seq 30); do sleep 61 & done; {ending}"
+                    with box.talk(["sh", "-c", script], folder, limits, ()) as running:
+                        running.wait(0.5)
+                        running.outcome()
+                        self.assertEqual(processes.count_processes(box.user), 0)
 
     def test_what_the_kernel_kills_is_tried_again(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -344,16 +358,16 @@ class Confined(unittest.TestCase):
         if os.geteuid() != 0 or not sandbox.available("bubblewrap"):
             self.skipTest("takes root and bubblewrap")
         box = sandbox.Sandbox("bubblewrap")
-        limits = sandbox.Limits(processes=box.alone)
+        limits = program.Limits(processes=box.alone)
         as_user = ["setpriv", f"--reuid={box.user}", f"--regid={box.user}", "--clear-groups"]
         for busy in (0, 2):  # processes of the same user, for a moment
             others = [subprocess.Popen([*as_user, "sleep", "0.4"]) for _ in range(busy)]
             while processes.count_processes(box.user) < busy:
                 time.sleep(0.01)
             with sandbox.work_folder() as folder:
-                with box.talk(["/usr/bin/true"], folder, limits, ()) as program:
-                    program.wait(10)
-                    outcome, started = program.outcome()
+                with box.talk(["/usr/bin/true"], folder, limits, ()) as running:
+                    running.wait(10)
+                    outcome, started = running.outcome()
             self.assertTrue(started, outcome.output)
             self.assertEqual(outcome.code, 0, outcome.output)
             for other in others:
@@ -376,11 +390,11 @@ class Remembered(unittest.TestCase):
         self.results.write_bytes(b"2")
 
     def key(self, kind="user", command=("./runner", ), seconds=1.0):
-        return self.memo.key(kind, list(command), self.box, sandbox.Limits(seconds=seconds),
+        return self.memo.key(kind, list(command), self.box, program.Limits(seconds=seconds),
                              self.inputs)
 
     def test_what_was_run_is_found_with_its_results(self):
-        outcome, key = sandbox.Outcome(1, False, 0.5, "printed"), self.key()
+        outcome, key = program.Outcome(1, False, 0.5, "printed"), self.key()
         self.assertIsNone(self.memo.find(key, self.results))
         self.memo.keep(key, outcome, self.results)
         self.memo.keep(key, outcome, self.results)  # another worker was faster
@@ -401,7 +415,7 @@ class Remembered(unittest.TestCase):
 
     def test_what_ran_out_of_time_is_tried_again(self):
         key = self.key()
-        self.memo.keep(key, sandbox.Outcome(-9, True, 4.0, ""), self.results)
+        self.memo.keep(key, program.Outcome(-9, True, 4.0, ""), self.results)
         self.assertIsNone(self.memo.find(key, self.results))
 
 

@@ -14,7 +14,8 @@ from . import GradeError, kernels
 from .assignment import Assignment, common_folder
 from .machine import lacks
 from .processes import run_trusted
-from .sandbox import Limits, Sandbox
+from .program import Limits
+from .sandbox import Sandbox
 from .store import cache_folder, digest, place
 
 COMPILER = os.environ.get("CXX", "g++")

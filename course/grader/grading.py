@@ -12,7 +12,7 @@ from .build import Builder, Compiled
 from .limulus import Judge
 from .memo import Memo
 from .results import Results
-from .sandbox import Limits, Outcome
+from .program import Limits, Outcome
 from .starter import task_file
 
 CLEAN = "compiles without warnings"

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from . import GradeError
-from .sandbox import Limits
+from .program import Limits
 from .store import cache_folder, digest, place
 
 BUILD_LIMITS = Limits(seconds=60, memory_mib=4096, processes=16, file_mib=64, stack=64 << 20)

@@ -12,7 +12,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from .sandbox import Limits, Outcome
+from .program import Limits, Outcome
 from .store import digest, place
 
 

@@ -176,6 +176,17 @@ def shortened(file, most: int = 6000) -> str:
     return begin + f"\n[... {size - most} bytes ...]\n" + file.read().decode(errors="replace")
 
 
+def end_child(process: int):
+    """Kills this child and waits for its end, if it has not been waited for before: a number that
+    is no child's belongs to somebody else by now."""
+    try:
+        if os.waitpid(process, os.WNOHANG)[0] == 0:
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+    except (ChildProcessError, ProcessLookupError):
+        pass
+
+
 def reap():
     """Waits for what has ended: a process that nobody waited for still counts against its user's
     limit."""

@@ -17,7 +17,8 @@ from pathlib import Path
 
 from . import GradeError
 from .processes import wait_patiently
-from .sandbox import Limits, Outcome, Program, Sandbox
+from .program import Limits, Outcome, Program
+from .sandbox import Sandbox
 
 COMMAND = ["./runner", "{channel}", "rank"]
 PATIENCE = 2  # seconds until a rank ends that nobody talks with any more

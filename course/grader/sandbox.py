@@ -12,8 +12,6 @@ is permitted.
 """
 
 import os
-import re
-import select
 import shutil
 import signal
 import subprocess
@@ -21,126 +19,16 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from . import GradeError
-from .processes import adopt_orphans, children_of, count_processes, kill_descendants
-from .processes import nobody_of, reap
-from .processes import remove_files_of, run_trusted, shortened, wait_patiently
+from .processes import adopt_orphans, count_processes, end_child, kill_descendants, nobody_of, reap
+from .processes import remove_files_of, run_trusted
+from .program import Limits, Outcome, Program
 
 KINDS = ("bubblewrap", "user", "limits")
-STACK = 1 << 20
 PATH = "/usr/local/bin:/usr/bin:/bin"
 ENVIRONMENT = {"PATH": PATH, "HOME": "/tmp", "TMPDIR": "/tmp", "LC_ALL": "C"}
-CANNOT_START = re.compile(r"(unshare|setpriv|prlimit): ")
-FIRST_PROCESS = re.compile(rb'"child-pid": (\d+)')
-
-
-@dataclass(frozen=True)
-class Limits:
-    seconds: float = 10  # of CPU time, rounded up
-    memory_mib: int = 1024  # of address space, each process
-    processes: int = 8
-    file_mib: int = 64
-    stack: int = STACK
-
-    @property
-    def wall(self) -> float:
-        """Seconds on the wall: more, as the machine may have other work."""
-        return 4 * self.seconds
-
-
-@dataclass
-class Outcome:
-    code: int  # exit status, or minus the signal
-    timed_out: bool
-    seconds: float
-    output: str  # the beginning and the end of what it printed
-
-    @property
-    def late(self) -> bool:
-        return self.timed_out or self.code == -signal.SIGXCPU
-
-    def trouble(self, limits: Limits) -> str:
-        """Why it did not end as a program should; empty where it did."""
-        if self.code == -signal.SIGXCPU:
-            return f"it was stopped after {limits.seconds:g} s of computing"
-        if self.timed_out:
-            return (f"it was stopped after {limits.wall:g} s, in which it computed less than "
-                    f"{limits.seconds:g} s")
-        known = {
-            -signal.SIGSEGV: "it crashed (segmentation fault): an index out of range, or a "
-            f"recursion deeper than a stack of {limits.stack >> 20} MiB",
-            -signal.SIGABRT: "it was aborted by an assertion: an index out of range?",
-            -signal.SIGFPE: "it crashed (SIGFPE): an integer was divided by 0",
-            -signal.SIGXFSZ: f"it wrote more than {limits.file_mib} MiB",
-            -signal.SIGKILL: "it was killed (out of memory?)",
-        }
-        if self.code < 0:
-            return known.get(self.code, f"it was ended by signal {-self.code}")
-        return ""
-
-
-class Program:
-    """One that runs in a sandbox."""
-    def __init__(self, sandbox: "Sandbox", process: subprocess.Popen, output, status):
-        self.sandbox, self.process, self.output, self.status = sandbox, process, output, status
-        self.began, self.ended = time.monotonic(), False
-        self.told = b""  # by bubblewrap, of what it starts
-        self.cut = False  # it still ran when it was ended from here
-        self.timed_out = False  # and that was for want of time
-
-    def printed(self) -> str:
-        """Up to now."""
-        return shortened(self.output)
-
-    def has_begun(self, seconds: float = 20) -> bool:
-        """Waits until the program itself runs; false where bubblewrap could not start it."""
-        if self.sandbox.kind != "bubblewrap":
-            return True
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:  # after it, whoever talks with the program will wait
-            self.hear(0.002)
-            if self.process.poll() is not None:
-                self.hear(0)
-                return b'"exit-code"' in self.told
-            # The first process of its name space is bubblewrap's; the program is its child.
-            first = FIRST_PROCESS.search(self.told)
-            if first and children_of(int(first[1])):
-                break
-        return True
-
-    def hear(self, seconds: float):
-        """What bubblewrap tells within this time."""
-        if select.select([self.status], [], [], seconds)[0]:
-            self.told += os.read(self.status.fileno(), 4096)
-
-    def wait(self, seconds: float):
-        """Until it ends, or for this long: after that it has run out of time."""
-        self.cut = self.timed_out = not wait_patiently(self.process, seconds)
-
-    def end(self):
-        if not self.ended:
-            self.ended = True
-            self.sandbox.end(self.process)
-
-    def outcome(self) -> tuple[Outcome, bool]:
-        """Ends it, where it still runs: its outcome, and whether it was started at all."""
-        self.end()
-        seconds = time.monotonic() - self.began
-        code, output = self.process.returncode, self.printed()
-        if self.sandbox.kind == "bubblewrap":  # which tells of an exit only where it got that far
-            self.hear(0)
-            started = self.cut or b'"exit-code"' in self.told
-            if 128 < code < 128 + 65:
-                code = 128 - code
-        else:
-            started = self.cut or not CANNOT_START.match(output)
-        if self.cut and not self.timed_out:
-            code = 0
-        return Outcome(code, self.timed_out, seconds, output), started
 
 
 class Sandbox:
@@ -257,19 +145,23 @@ class Sandbox:
             return self.no_network + as_user + bounds + command
         return self.no_network + bounds + command
 
-    def end(self, process: subprocess.Popen):
-        """Kills the process, if it still runs, and whatever it started, also what has left its
+    def end(self, program: Program):
+        """Kills the program, if it still runs, and whatever it started, also what has left its
         group."""
+        process = program.process
         if process.poll() is None:
             try:
                 os.killpg(process.pid, signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
                 pass
             process.wait()
-        # The end of its first process is the end of a whole name space of processes; where
-        # bubblewrap's own was killed from here, that may take a moment.
-        if self.kind == "bubblewrap" and process.returncode >= 0:
-            return reap()
+        if self.kind == "bubblewrap":
+            # bubblewrap ends with its program; the first process of the name space, and what else
+            # is in there, a moment later. The first one's end is the end of all.
+            if program.first_process:
+                end_child(program.first_process)
+            if process.returncode >= 0:
+                return reap()
         if self.root and self.kind != "limits":
             kill_all = [
                 "setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups", "sh",

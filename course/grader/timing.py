@@ -25,7 +25,7 @@ from .assignment import Assignment, Test
 from .build import forbidden_instruction
 from .grading import Grading, indented
 from .machine import lacks, processor
-from .sandbox import Limits
+from .program import Limits
 from .speed import Refused, Turn, judged, shown
 from .store import cache_folder
 
