@@ -1,8 +1,15 @@
 # For find_package(limulus) and limulus::limulus in other projects (examples/11_new_layer is one).
 include(CMakePackageConfigHelpers)
+# Two components, which become two Debian packages (package.cmake): the program, and what is needed to
+# build against the library.
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME development)
 install(TARGETS limulus EXPORT limulus)
 if(TARGET limulus_program)
-  install(TARGETS limulus_program EXPORT limulus)
+  install(TARGETS limulus_program EXPORT limulus RUNTIME COMPONENT program)
+  install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/limulus COMPONENT program)
+endif()
+if(TARGET limulus_manual)
+  install(DIRECTORY ${PROJECT_BINARY_DIR}/manual/ DESTINATION ${CMAKE_INSTALL_DATADIR} COMPONENT program)
 endif()
 # Each of these headers compiles by itself (tests/package_headers.sh). Those of kernels and of OpenCL
 # are the library's own: they need headers of others, and nothing outside needs them.
@@ -14,7 +21,7 @@ install(DIRECTORY core backends layers models pages gradcheck training formats
         PATTERN look_summary.h EXCLUDE PATTERN snapshot_page.h EXCLUDE)
 install(FILES ${LIMULUS_STAMP} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/limulus/backends)
 install(FILES tools/gdb/limulus.py DESTINATION ${CMAKE_INSTALL_DATADIR}/limulus/gdb)
-install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/liblimulus-dev)
 install(EXPORT limulus NAMESPACE limulus:: FILE limulus-targets.cmake
         DESTINATION ${LIMULUS_CMAKE_DIR})
 configure_package_config_file(cmake/limulus-config.cmake.in limulus-config.cmake

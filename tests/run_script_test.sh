@@ -173,14 +173,53 @@ expect "user with sudo: succeeds" test "$status" = 0
 expect "user with sudo: nobody is asked for a password where nobody is" \
   called '^sudo -n env DEBIAN_FRONTEND=noninteractive apt-get .*install .*libstb-dev$'
 
-machine
-missing libstb-dev
-stand_in apt-get
+# Without root: what apt downloads is unpacked. The package brings a library's name that leads to a file
+# that the machine has already, and one that leads nowhere.
+without_root() {
+  machine
+  missing 'libstb-dev|pocl-opencl-icd'
+  for tool in find ln touch; do ln -s "$(type -P "$tool")" "$scratch/bin/$tool"; done
+  stand_in c++
+  # shellcheck disable=SC2016  # for the stand-ins
+  stand_in apt-get 'for o; do case $o in Dir::Cache=*) cache=${o#*=} ;; install) touch "$cache/archives/stb.deb" ;; esac; done'
+  # shellcheck disable=SC2016
+  stand_in dpkg-deb 'mkdir -p "$3/usr/bin" "$3/usr/lib"
+ln -s bash "$3/usr/bin/sh-of-the-machine"; ln -s nowhere.so.1 "$3/usr/lib/libnowhere.so"'
+}
+without_root
 run_it 1000 test
-expect "user without sudo: fails" test "$status" = 1
-expect "user without sudo: apt-get stays unused" not called '^apt-get'
-expect "user without sudo: prints the command for root" \
-  says "apt-get update && apt-get install -y --no-install-recommends libstb-dev"
+expect "user without sudo: succeeds" test "$status" = 0
+expect "user without sudo: downloads" called '^apt-get .*--download-only --no-install-recommends libstb-dev$'
+expect "user without sudo: unpacks" called '^dpkg-deb -x .*stb.deb .*a clone/build/no-root/root$'
+expect "user without sudo: says what is left out" says "to be installed by root: pocl-opencl-icd"
+expect "user without sudo: a link leads to the machine's file" \
+  test "$(readlink "$clone/build/no-root/root/usr/bin/sh-of-the-machine")" = /usr/bin/bash
+expect "user without sudo: another link stays" \
+  test "$(readlink "$clone/build/no-root/root/usr/lib/libnowhere.so")" = nowhere.so.1
+: >"$scratch/calls"
+run_it 1000 test
+expect "user without sudo, again: nothing is downloaded" not called '^apt-get'
+expect "user without sudo, again: succeeds" test "$status" = 0
+
+without_root
+stand_in sudo 'exit 1'
+run_it 1000 --no-root test
+expect "--no-root: succeeds" test "$status" = 0
+expect "--no-root: sudo stays unused" not called '^sudo'
+
+without_root
+stand_in apt-get 'exit 100'
+run_it 1000 test
+expect "without root, offline: fails" test "$status" = 1
+expect "without root, offline: says what an administrator can do" \
+  says "apt-get install --no-install-recommends libstb-dev"
+
+without_root
+rm "$scratch/bin/c++"
+missing 'g[+][+]'
+run_it 1000 test
+expect "without root, no compiler: fails" test "$status" = 1
+expect "without root, no compiler: says so" says "there is no C++ compiler"
 
 machine
 missing libstb-dev

@@ -25,6 +25,7 @@ void add_devices(CLI::App& app);
 void add_tune(CLI::App& app);  // a build without OpenCL has none
 void add_convert(CLI::App& app);
 void add_new(CLI::App& app);
+void add_manual(CLI::App& app);
 
 // --weights f32 or bf16: how the fully connected layers' weights are kept (store_linear_weights in
 // layers/linear.h). `weights` has to live until the command has run.

@@ -20,6 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+#ifndef LIMULUS_STATIC
 // "undefined symbol: _ZN7limulus3fooEv" with the name as it stands in the source.
 std::string readable(std::string message) {
   const std::string before = "undefined symbol: ";
@@ -33,8 +34,17 @@ std::string readable(std::string message) {
   if (status == 0) message.replace(begin, symbol.size(), name.get());
   return message + ": it is declared, but neither this plugin nor limulus defines it";
 }
+#endif
 
 }  // namespace
+
+#ifdef LIMULUS_STATIC
+std::vector<std::string> load_plugin(const fs::path& file) {
+  throw Error(
+      file.string() +
+      " cannot be loaded: this program is linked statically; take one that ./run has built");
+}
+#else
 
 std::vector<std::string> load_plugin(const fs::path& file) {
   const std::string name = file.string();
@@ -73,6 +83,7 @@ std::vector<std::string> load_plugin(const fs::path& file) {
     fail("limulus_plugin() added no device: call limulus::add_device in it");
   return {all.begin() + static_cast<std::ptrdiff_t>(before), all.end()};
 }
+#endif
 
 void add_plugin_option(CLI::App& command, std::string& device) {
   const CLI::Option* chosen = command.get_option("--device");

@@ -15,16 +15,32 @@ if(LIMULUS_TOOLS)
   target_compile_definitions(limulus_program PRIVATE LIMULUS_VERSION="${PROJECT_VERSION}"
                                                      LIMULUS_CMAKE_DIR="${LIMULUS_CMAKE_DIR}"
                                                      $<$<BOOL:${LIMULUS_OPENCL}>:LIMULUS_OPENCL>)
-  target_link_libraries(limulus_program PRIVATE limulus limulus_probes op_cases CLI11::CLI11 fmt::fmt
+  target_link_libraries(limulus_program PRIVATE limulus limulus_probes op_cases CLI11::CLI11 ${LIMULUS_FMT}
                                                 nlohmann_json::nlohmann_json limulus_stamp
                                                 ${CMAKE_DL_LIBS})
   # Plugins take the library out of the program, so all of it has to be there, and visible. (The
   # link feature WHOLE_ARCHIVE repeats the archive where op_cases needs it again, and then every
   # function of it is defined twice; an option stands on the command line once.)
-  set_target_properties(limulus_program PROPERTIES ENABLE_EXPORTS ON EXPORT_NAME program)
+  set_target_properties(limulus_program PROPERTIES EXPORT_NAME program)
+  if(LIMULUS_STATIC)
+    target_link_options(limulus_program PRIVATE -static)
+    target_compile_definitions(limulus_program PRIVATE LIMULUS_STATIC)
+  else()
+    set_target_properties(limulus_program PROPERTIES ENABLE_EXPORTS ON)
+  endif()
   if(NOT BUILD_SHARED_LIBS)
     target_link_options(limulus_program PRIVATE LINKER:--push-state,--whole-archive
                                                 $<TARGET_FILE:limulus> LINKER:--pop-state)
+  endif()
+  # Man pages and completions: the program writes them, where it can run.
+  if(NOT LIMULUS_SANITIZE AND (NOT CMAKE_CROSSCOMPILING OR CMAKE_CROSSCOMPILING_EMULATOR))
+    add_custom_command(
+      OUTPUT manual/man/man1/limulus.1
+      COMMAND limulus_program manual manual >manual.log
+      COMMAND ${CMAKE_COMMAND} -E touch manual/man/man1/limulus.1 # also where its text has not changed
+      DEPENDS limulus_program
+      VERBATIM)
+    add_custom_target(limulus_manual ALL DEPENDS ${PROJECT_BINARY_DIR}/manual/man/man1/limulus.1)
   endif()
   # The templates of `limulus new`.
   list(TRANSFORM LIMULUS_TEMPLATES PREPEND ${PROJECT_SOURCE_DIR}/tools/templates/ OUTPUT_VARIABLE paths)

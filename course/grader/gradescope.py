@@ -12,7 +12,7 @@ from .kernels import more_packages
 
 SETUP = """#!/usr/bin/env bash
 # Runs once, when Gradescope makes the image. Debian 12, Ubuntu 24.04 or newer: Python 3.11, CMake
-# 3.25.
+# 3.22.
 set -euo pipefail
 root=${AUTOGRADER_ROOT:-/autograder}
 if command -v apt-get >/dev/null && [[ -z ${LIMULUS_PREFIX:-} ]]; then

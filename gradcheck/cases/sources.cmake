@@ -3,4 +3,4 @@
 file(GLOB LIMULUS_CASES CONFIGURE_DEPENDS gradcheck/cases/*.cpp)
 add_library(op_cases STATIC ${LIMULUS_CASES})
 set_target_properties(op_cases PROPERTIES UNITY_BUILD OFF)  # each file's helpers have the same short names
-target_link_libraries(op_cases PRIVATE limulus fmt::fmt nlohmann_json::nlohmann_json)
+target_link_libraries(op_cases PRIVATE limulus ${LIMULUS_FMT} nlohmann_json::nlohmann_json)
