@@ -151,7 +151,7 @@ fuzzers 'for o; do case $o in -artifact_prefix=*) echo 1 >"${o#*=}crash-1" ;; es
 echo "x.cpp:7:1: runtime error: overflow"; exit 77'
 run_it 0 check fuzz
 expect "a fuzzer crashes: fails" test "$status" = 1
-expect "a fuzzer crashes: the others run" called '^fuzz_npy .*-max_total_time=120 '
+expect "a fuzzer crashes: the others run" called '^fuzz_npy .*-max_total_time=60 '
 expect "a fuzzer crashes: says what failed" says "idx: x.cpp:7:1: runtime error: overflow"
 expect "a fuzzer crashes: says how to repeat it" says "fuzz_idx $(printf %q "$clone")/build-fuzz/fuzz/crashes/idx-crash-1"
 # shellcheck disable=SC2016  # for the stand-in
