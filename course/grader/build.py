@@ -289,5 +289,16 @@ def forbidden_instruction(made: Path) -> str:
 def run_or_fail(command: list[str], what: str):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise GradeError(f"{what} cannot be built: {' '.join(command)}\n"
-                         f"{first_error(done.stderr + done.stdout)}")
+        output = done.stderr + done.stdout
+        if reason := why_not_found(output):
+            raise GradeError(f"{what} cannot be built. {reason}")
+        raise GradeError(f"{what} cannot be built: {' '.join(command)}\n{first_error(output)}")
+
+
+def why_not_found(output: str) -> str:
+    """Where CMake found a library that cannot be used on this machine: the library's own words, such
+    as what has to be installed; or "". """
+    _, found, after = output.partition("Reason given by package:")
+    words = after.partition("\n--")[0].partition("Call Stack")[0] if found else ""
+    paragraphs = [" ".join(p.split()) for p in words.split("\n\n") if p.strip()]
+    return "\n    ".join(paragraphs)

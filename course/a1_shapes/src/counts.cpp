@@ -7,9 +7,9 @@ Counts convolution_counts(const Image& in, const Convolution& c) {
   // BEGIN SOLUTION 1.3
   const std::int64_t height = output_size({in.height, c.kernel, c.stride, c.pad});
   const std::int64_t width = output_size({in.width, c.kernel, c.stride, c.pad});
-  const std::int64_t weights = c.kernels * (in.channels / c.groups) * c.kernel * c.kernel;
+  const std::int64_t weights = c.filters * (in.channels / c.groups) * c.kernel * c.kernel;
   const std::int64_t places = height * width;
-  return {weights + c.kernels, (weights + c.kernels) * places, weights * places};
+  return {weights + c.filters, (weights + c.filters) * places, weights * places};
   // END SOLUTION
 }
 

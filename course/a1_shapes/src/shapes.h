@@ -26,10 +26,10 @@ struct Image {
   std::int64_t channels = 0, height = 0, width = 0;
 };
 
-// `kernels` kernels of kernel x kernel taps. The channels are cut into `groups` equal blocks, and a
-// kernel of one block sees the channels of that block only. Each kernel has a bias.
+// `filters` filters of kernel x kernel taps. The channels are cut into `groups` equal blocks, and a
+// filter of one block sees the channels of that block only. Each filter has a bias.
 struct Convolution {
-  std::int64_t kernels = 0, kernel = 1, stride = 1, pad = 0, groups = 1;
+  std::int64_t filters = 0, kernel = 1, stride = 1, pad = 0, groups = 1;
 };
 
 struct Counts {
@@ -47,7 +47,7 @@ enum class Kind { convolution, max_pool, linear };
 struct Layer {
   Kind kind = Kind::convolution;
   // Of a convolution. A max pooling has kernel, stride and pad of it; a linear layer has as many
-  // units as `kernels` says, and reads all values of its input.
+  // units as `filters` says, and reads all values of its input.
   Convolution window;
 };
 

@@ -107,7 +107,7 @@ std::vector<Record> make_ceil_padding(Rng& rng) {
 Record convolution_call(const Sizes& image, const Integers& c) {
   Record r;
   r.put("call", "convolution_counts");
-  r.put("what", std::to_string(c[0]) + " kernels of " + std::to_string(c[1]) + "x" +
+  r.put("what", std::to_string(c[0]) + " filters of " + std::to_string(c[1]) + "x" +
                     std::to_string(c[1]) + ", stride " + std::to_string(c[2]) + ", padding " +
                     std::to_string(c[3]) + ", groups " + std::to_string(c[4]) +
                     ", on an image of " + written(image) + " (channels, height, width)");

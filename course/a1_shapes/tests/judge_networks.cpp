@@ -12,7 +12,7 @@ using namespace limulus;
 
 // ---- 1.4: networks, as the library walks them ------------------------------------------------
 
-// Layers as numbers: kind, kernels, kernel, stride, pad, groups.
+// Layers as numbers: kind, filters, kernel, stride, pad, groups.
 constexpr std::int64_t conv = 0, pool = 1, fc = 2;
 
 Record walk_call(const std::string& what, const Sizes& image, const Integers& layers) {

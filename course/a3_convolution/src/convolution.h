@@ -6,13 +6,13 @@
 
 namespace course {
 
-// n images of c channels, h x w values each, and k kernels of fh x fw taps. All arrays are
+// n images of c channels, h x w values each, and k filters of fh x fw taps. All arrays are
 // row-major, the last index runs fastest:
 //
 //     x [n, c, h, w]    w [k, c/groups, fh, fw]    b [k]    y [n, k, oh, ow]
 //
-// The channels are cut into `groups` blocks: kernels 0 ... k/groups - 1 see channels 0 ...
-// c/groups - 1, the next k/groups kernels the next c/groups channels, and so on.
+// The channels are cut into `groups` blocks: filters 0 ... k/groups - 1 see channels 0 ...
+// c/groups - 1, the next k/groups filters the next c/groups channels, and so on.
 struct ConvShape {
   std::int64_t n = 1, c = 1, h = 1, w = 1;
   std::int64_t k = 1, fh = 1, fw = 1;

@@ -139,7 +139,7 @@ void check_backward(const Record& in, const Record& out) {
     one("dx", x, [&](const Tensor& t) { return conv2d(t, w, b, s.options()); });
 }
 
-// ---- 3.4: im2col is a convolution with kernels that pick one tap each -------------------------
+// ---- 3.4: im2col is a convolution with filters that pick one tap each -------------------------
 
 struct Columns {
   explicit Columns(const Sized& s)

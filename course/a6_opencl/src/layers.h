@@ -7,7 +7,7 @@
 //
 //     x [n, c, h, w]    w [k, c/groups, fh, fw]    b [k]    y [n, k, oh, ow]
 //
-// Kernels 0 ... k/groups - 1 see channels 0 ... c/groups - 1, the next k/groups kernels the next
+// Filters 0 ... k/groups - 1 see channels 0 ... c/groups - 1, the next k/groups filters the next
 // c/groups channels, and so on.
 typedef struct {
   int n, c, h, w;

@@ -1,7 +1,7 @@
 #pragma once
 // A network for task 7.6, small enough to be trained in a second. This file is given.
 //
-//   view [3, 10, 10] -> conv1, 8 kernels of 3 x 3 -> ReLU -> max pool of 2 x 2 -> [8, 4, 4]
+//   view [3, 10, 10] -> conv1, 8 filters of 3 x 3 -> ReLU -> max pool of 2 x 2 -> [8, 4, 4]
 //                    -> fc2 -> ReLU -> hidden [32] -> (your dropout) -> fc3 -> logits [8]
 //
 // It takes one view at a time. Gradients are added to Parameter::g, which you set to 0.
