@@ -4,6 +4,9 @@ students, Gradescope and GitHub."""
 import copy
 import json
 import re
+import shlex
+import shutil
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -168,6 +171,26 @@ class Elsewhere(unittest.TestCase):
                      f"course/{a.folder.name}/tests/judge.cpp"):
             self.assertIn(name, names)
         self.assertEqual([modes[n] for n in ("setup.sh", "run_autograder")], [0o111, 0o111])
+
+    @unittest.skipUnless(shutil.which("ninja") and shutil.which("cmake"), "needs cmake and ninja")
+    def test_gradescopes_source_of_limulus_lacks_nothing(self):
+        with tempfile.TemporaryDirectory() as folder:
+            root, built = Path(folder, "source"), Path(folder, "build")
+            gradescope.write(ALL[0], root.with_suffix(".zip"), quiet=True)
+            with zipfile.ZipFile(root.with_suffix(".zip")) as archive:
+                archive.extractall(root)
+            setup = (root / "setup.sh").read_text(encoding="utf-8").replace("\\\n", " ")
+            configure = next(shlex.split(line) for line in setup.splitlines() if "cmake -S" in line)
+            there = {"$root/source/limulus": root / "limulus", "$root/source/build": built}
+            done = subprocess.run([str(there.get(word, word)) for word in configure],
+                                  capture_output=True, text=True, check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            listed = subprocess.run(
+                ["ninja", "-C", str(built), "-t", "inputs", "limulus", "limulus_program"],
+                capture_output=True, text=True, check=True).stdout.splitlines()
+            sources = [Path(name) for name in listed if name.startswith(f"{root}/")]
+            self.assertGreater(len(sources), 100)
+            self.assertEqual([str(path) for path in sources if not path.exists()], [])
 
     def test_github(self):
         for a in ALL:

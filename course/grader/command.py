@@ -84,6 +84,17 @@ def staff(module: str):
         raise GradeError("this command is the staff's; a starter does not have it") from None
 
 
+def has_staff() -> bool:
+    """A starter has none."""
+    return Path(__file__).with_name("verify.py").is_file()
+
+
+def of_a_student(text: str) -> str:
+    """The usage without the staff's commands, which a starter does not have."""
+    before, _, after = text.partition("The staff:")
+    return before + after.partition("\n\n")[2].partition("\n\n")[2]
+
+
 def run(args) -> int:
     from . import assignment, starter, student
     match args.command:
@@ -121,7 +132,7 @@ def main(text: str) -> int:
     args = parser(text).parse_args()
     try:
         if args.help or not args.command:
-            print(text)
+            print(text if has_staff() else of_a_student(text))
             status = 0
         else:
             status = run(args)

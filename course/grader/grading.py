@@ -2,6 +2,7 @@
 What is timed is timing.py's."""
 
 import json
+import re
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -194,7 +195,7 @@ class Grading:
             lines.append(f"(it may call your {', '.join(failed)}, which fails: begin there)")
         if not passed and kind != "not written":
             if outcome.output.strip() and not test.hidden and not test.tool:
-                lines.append("it printed:\n" + indented(outcome.output))
+                lines.append("it printed:\n" + indented(plainly(outcome.output)))
             lines.append(self.repeat(test))
         self.results.set(test, passed, "\n".join(lines) or "right", kind)
         self.passed[test.task] = self.passed.get(test.task, True) and passed
@@ -208,6 +209,21 @@ class Grading:
     def fail(self, test: Test, output: str, kind: str):
         self.results.set(test, False, output, kind)
         self.passed[test.task] = False
+
+
+# libstdc++ names a function of the library and its template arguments; what says something to a
+# student is the condition, and what kind of array it was.
+ASSERTION = re.compile(r"\S+:\d+: .*\[with _T(?:p|ype) = (const )?([\w: ]+?)[;\]].*: "
+                       r"(Assertion '.*' failed)\.")
+
+
+def plainly(text: str) -> str:
+    """What a program printed, with a failed assertion about an index in one short line."""
+    def shortened(found: re.Match) -> str:
+        whose = "an input" if found[1] else "an output, or your own"
+        return f"{found[3]}, in an array of {found[1] or ''}{found[2]} ({whose})"
+
+    return ASSERTION.sub(shortened, text)
 
 
 def indented(text: str, most: int = 1500) -> str:

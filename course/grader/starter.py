@@ -11,6 +11,7 @@ import gzip
 import io
 import re
 import tarfile
+from functools import partial
 from pathlib import Path
 
 from . import GradeError
@@ -80,8 +81,8 @@ NAME = re.compile(r" = [a-z]\w*\.\w+")  # of a number that the site knows: "= co
 
 
 def handout(a: Assignment) -> str:
-    """README.md as a text that stands alone: links into the site become the names of pages, and
-    calculations, which the site checks, become plain ones."""
+    """README.md as a text that stands alone: links into the site become the names of pages, what
+    it shows of a file stands there, and calculations, which the site checks, become plain ones."""
     def replaced(link: re.Match) -> str:
         target = (a.folder / link[2]).resolve()
         root = course_folder().parent.resolve()
@@ -89,7 +90,30 @@ def handout(a: Assignment) -> str:
         return f"{link[1]} (`{where}` in Limulus)"
 
     text = LINK.sub(replaced, (a.folder / "README.md").read_text(encoding="utf-8"))
-    return CALCULATION.sub(lambda found: f"`{NAME.sub('', found[1])}`", text)
+    text = EXCERPT.sub(partial(excerpt, a), text)
+    text = CALCULATION.sub(lambda found: f"`{NAME.sub('', found[1])}`", text)
+    return text if PAGES in text else text.replace("\n## ", f"\n{PAGES}\n\n## ", 1)
+
+
+# What the site shows of a file: "```{literalinclude} src/machines.h", options, "```".
+EXCERPT = re.compile(r"```\{literalinclude\} (\S+)\n((?::[a-z-]+:.*\n)*)```\n")
+OPTION = re.compile(r":([a-z-]+): *(.*)")
+PAGES = ("Pages and files \"in Limulus\" are in its repository, and the pages on its site: ask your "
+         "lecturer where that is.")
+
+
+def excerpt(a: Assignment, found: re.Match) -> str:
+    """The lines themselves, as the options choose them."""
+    options = dict(OPTION.findall(found[2]))
+    lines = (a.folder / found[1]).read_text(encoding="utf-8").splitlines()
+    first, last = options.get("lines", "1-").split("-")
+    lines = lines[int(first) - 1:int(last or len(lines))]
+    begin, end = options.get("start-at", ""), options.get("end-before")
+    lines = lines[next(n for n, line in enumerate(lines) if begin in line):]
+    if end:
+        lines = lines[:next(n for n, line in enumerate(lines) if end in line)]
+    text = "\n".join(lines).strip("\n")
+    return f"```{options.get('language', '')}\n{text}\n```\n"
 
 
 def files_of(a: Assignment) -> dict[str, bytes]:

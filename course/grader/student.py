@@ -76,8 +76,8 @@ def run_tests(what: str | None, case: str | None, seed: int | None, tries: int) 
             results = Results(a, None, {})
             grading = Grading(judge, builder, results, files, replace=False, tests=tests)
             grading.build()
-            if number == 0 and results.build["output"] != CLEAN:
-                print(results.build["output"] + "\n", flush=True)
+            if number == 0:
+                show_build(results)
             report = partial(show, a=a, quiet=tries > 1)
             with machine(exclusive=False):
                 grading.run(report)
@@ -115,11 +115,21 @@ def bench(what: str | None) -> int:
         grading = Grading(judge, Builder(a, Sandbox("limits"), work), results, files,
                           replace=False, tests=tests)
         grading.build()
-        if results.build["output"] != CLEAN:
-            print(results.build["output"] + "\n", flush=True)
+        show_build(results)
         time_tests(grading, tests, partial(show, a=a, quiet=False))
     kinds = {results.tests[t.number]["extra_data"]["kind"] for t in tests}
     return 0 if kinds == {"timed"} else 1
+
+
+def show_build(results: Results):
+    """What the compiler said, where it said something."""
+    if results.build["output"] != CLEAN:
+        mark = "FAIL" if results.build["status"] == "failed" else "warn"
+        print(f"{mark}  0       build\n" + indented(results.build["output"]), flush=True)
+
+
+def indented(text: str) -> str:
+    return "\n".join("              " + line for line in text.splitlines())
 
 
 def show(test: Test, entry: dict, a: Assignment, quiet: bool):
@@ -130,8 +140,7 @@ def show(test: Test, entry: dict, a: Assignment, quiet: bool):
     mark = "time" if test.curve else "ok  " if passed else "skip" if skipped else "FAIL"
     print(f"{mark}  {test.number:7} {a.tasks[test.task].title}: {test.title}")
     if not passed or test.curve:
-        print("\n".join("              " + line for line in entry["output"].splitlines()),
-              flush=True)
+        print(indented(entry["output"]), flush=True)
 
 
 def summary(a: Assignment, tests: list[Test], failed: list[Test], results: Results, tries: int):
@@ -165,10 +174,10 @@ def count_attempts(a: Assignment, tests: list[Test], results: Results):
             results.tests[t.number].get("extra_data", {}).get("kind") for t in tests
             if t.task == task and not t.curve
         ]
-        if any(kind not in ("ok", "not written", NOT_GRADED) for kind in kinds):
+        if any(kind not in ("ok", "not written", "build", NOT_GRADED) for kind in kinds):
             counts[task] += 1
-            print(f"task {task}: {levels_open(counts[task])} of {len(HINT_AFTER)} hints are open: "
-                  f"./grade hint {task}")
+            print(f"task {task}: hints that are open: {levels_open(counts[task])} of "
+                  f"{len(HINT_AFTER)}: ./grade hint {task}")
     try:
         write_atomically(attempts_file(a), json.dumps(counts) + "\n")
     except OSError:
