@@ -120,6 +120,8 @@ class Builder:
         for path, data in {**headers, name: text}.items():
             (box / path).parent.mkdir(exist_ok=True, parents=True)
             (box / path).write_bytes(data)
+        if self.a.sources and (prepared := self.prepared_header(headers)):
+            shutil.copyfile(prepared, box / f"{self.a.sources[0]}.gch")
         outcome = self.sandbox.run(
             [COMPILER, *self.flags, "-Icommon", f"-I{folder}", "-c", name, "-o", "object.o"], box,
             COMPILE_LIMITS, writable=True)
@@ -141,6 +143,33 @@ class Builder:
         place(finished, kept)
         shutil.rmtree(finished, ignore_errors=True)
         shutil.rmtree(box, ignore_errors=True)
+
+    def prepared_header(self, headers: dict[str, bytes]) -> Path | None:
+        """The first of the assignment's given headers, which nearly all files begin with, and what
+        it includes, as g++ has read it: that is two thirds of the time that a file takes. g++ takes
+        it by itself where a file begins with that header, and the object is the same. None where
+        the compiler is another one."""
+        name = self.a.sources[0]
+        key = digest(name, *(part for item in headers.items() for part in item),
+                     compiler_version(), " ".join(self.flags))
+        kept = cache_folder() / f"header-{key}"
+        if not kept.exists():
+            box = Path(tempfile.mkdtemp(dir=self.work))
+            box.chmod(0o755)
+            for path, data in headers.items():
+                (box / path).parent.mkdir(exist_ok=True, parents=True)
+                (box / path).write_bytes(data)
+            made = box / f"{name}.gch"
+            outcome = self.sandbox.run(
+                [COMPILER, *self.flags, "-Icommon", f"-I{Path(name).parent}", "-x", "c++-header",
+                 name, "-o", f"{name}.gch"], box, COMPILE_LIMITS, writable=True)
+            finished = Path(tempfile.mkdtemp(dir=cache_folder(), prefix="new-"))
+            if not outcome.code and made.is_file() and made.open("rb").read(4) == b"gpch":
+                shutil.copyfile(made, finished / "header.gch")
+            place(finished, kept)
+            shutil.rmtree(finished, ignore_errors=True)
+            shutil.rmtree(box, ignore_errors=True)
+        return next(kept.glob("header.gch"), None)
 
     def trusted(self, program: str) -> list[Path]:
         """The objects that come from us, of `program`: "runner" calls functions and returns what
@@ -198,7 +227,7 @@ class Builder:
             shutil.copyfile(source, box / names[-1])
         if not complete:
             names.append("missing.cpp")
-            (box / names[-1]).write_text(stand_ins([box / name for name in names[:-1]]))
+            (box / names[-1]).write_text(stand_ins([*self.trusted(program), *objects]))
         outcome = self.sandbox.run([COMPILER, *names, "-o", "runner", *self.libraries], box,
                                    COMPILE_LIMITS, writable=True)
         if outcome.code or outcome.late or (box / "runner").is_symlink():
@@ -258,8 +287,9 @@ def first_error(output: str) -> str:
     return "\n".join(lines[:6])[:1500] or "the compiler failed without a message"
 
 
+@cache
 def symbols(made: Path) -> list[tuple[str, str]]:
-    """An object's symbols and their kinds; "U" is what it wants of others."""
+    """The symbols of an object that is kept, and their kinds; "U" is what it wants of others."""
     _, listed, _ = run_trusted(["nm", "-P", "-g", str(made)], 60)
     return [(words[0], words[1]) for line in listed.splitlines() if len(words := line.split()) >= 2]
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 @cache
 def cache_folder() -> Path:
-    """Where objects and judges are kept; objects older than a month are made again when needed."""
+    """Where objects, headers and judges are kept; those older than a month, but for judges, are made
+    again when needed."""
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "limulus-course"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for pattern in ("object-*", "new-*"):
+    for pattern in ("object-*", "header-*", "new-*"):
         for old in folder.glob(pattern):
             try:
                 if time.time() - old.stat().st_mtime > 30 * 24 * 3600:
