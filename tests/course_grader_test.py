@@ -13,6 +13,7 @@ import time
 import unittest
 import zipfile
 from pathlib import Path
+from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "course"))
@@ -301,6 +302,22 @@ class Confined(unittest.TestCase):
             outcome = sandbox.Sandbox("limits").run(["sh", "-c", script], Path(folder),
                                                     self.LIMITS, writable=True)
             self.assertEqual((outcome.code, outcome.output), (0, "done\n"))
+
+    def test_where_bubblewrap_may_not_work_another_kind_is_chosen_at_once(self):
+        for said, tries in (("No permissions to create new namespace, likely because", 1),
+                            ("setting up uid map: Permission denied", 1),
+                            ("Creating new namespace failed: Operation not permitted", 1),
+                            ("Creating new namespace failed: Resource temporarily unavailable", 5)):
+            refused = ["sh", "-c", f"echo 'bwrap: {said}'; exit 1", "--"]
+            with self.subTest(said), mock.patch.object(
+                    sandbox, "bubblewrap", return_value=refused) as called, mock.patch.object(
+                        sandbox.time, "sleep"), mock.patch.object(
+                            sandbox.shutil, "which", return_value="/usr/bin/it"):
+                self.assertFalse(sandbox.available("bubblewrap"))
+                self.assertEqual(called.call_count, tries)
+                self.assertIn(sandbox.choose().kind, ("user", "limits"))
+                with says(self, "isolation by bubblewrap does not work on this machine"):
+                    sandbox.choose("bubblewrap")
 
     def test_a_machine_that_stands_still_makes_nobody_late(self):
         class Stalled:  # each look at it takes 0.7 s, of which 0.5 s count
