@@ -82,7 +82,7 @@ class Questions(unittest.TestCase):
                   f"$dw = {vector(gradient(lambda v: dot(conv(x, v), dy), w))}$",
                   f"$dx = {vector(gradient(lambda v: dot(conv(v, w), dy), x))}$")
         turned = gradient(lambda v: dot(conv(v, w[::-1]), dy), x)
-        self.says(10, f"$dx = {vector(turned)}$: the kernel was turned around")
+        self.says(10, f"$dx = {vector(turned)}$: the filter was turned around")
 
     def test_13_and_14_a_graph(self):
         da, db = gradient(lambda v: (v[0] - v[1]) * v[0] + v[1], (4, 1))
