@@ -16,7 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from .assignment import Assignment, course_folder, find
+from .assignment import Assignment, Test, course_folder, find
 from .limulus import Judge
 from .processes import count_processes
 from .sandbox import KINDS, Sandbox, available
@@ -98,8 +98,8 @@ def confined(a: Assignment, kind: str, proof):
         wrong.append(f"there are {len(files)} hostile programs, not 12")
     proof.say(
         a.id,
-        f"6 {len(files)} hostile submissions by {kind}: 0 points for 3.1, all for the rest, "
-        "nothing harmed",
+        f"6 {len(files)} hostile submissions by {kind}: 0 points for 3.1, all for a test of each "
+        "other task, nothing harmed",
         wrong)
 
 
@@ -121,9 +121,10 @@ def one(id: str, kind: str, file: tuple[str, str]) -> list[str]:
         targets = Targets(Path(scratch))
         submitted = {**good(a), "src/forward.cpp": targets.put_into(text)}
         out = targets.folder / "graded" / f"{name}.json"
-        results = grade_files(judge, sandbox, submitted, out, {}, check_symbols=False)
+        tests = few_tests(a)
+        results = grade_files(judge, sandbox, submitted, out, {}, check_symbols=False, tests=tests)
         printed = out.read_text(encoding="utf-8")
-        wrong = targets.harmed(printed) + trouble(out) + scores(a, results.tests)
+        wrong = targets.harmed(printed) + trouble(out) + scores(tests, results.tests)
         if results.build["status"] != "passed":
             wrong.append(f"does not build: {results.build['output']}")
         if sandbox.root and count_processes(sandbox.user):
@@ -131,9 +132,15 @@ def one(id: str, kind: str, file: tuple[str, str]) -> list[str]:
     return [f"{name}: {w}" for w in wrong]
 
 
-def scores(a: Assignment, tests: dict[str, dict]) -> list[str]:
+def few_tests(a: Assignment) -> list[Test]:
+    """All of the task that is not done, and one of each other. In a class they have all tests."""
+    firsts = [next(t for t in a.tests if t.task == id) for id in a.tasks if id != "3.1"]
+    return [*(t for t in a.tests if t.task == "3.1"), *firsts]
+
+
+def scores(chosen: list[Test], tests: dict[str, dict]) -> list[str]:
     wrong = []
-    for test in a.tests:
+    for test in chosen:
         entry = tests[test.number]
         if test.task == "3.1" and entry["score"] != 0:
             wrong.append(f"{test.number} has {entry['score']} points")
