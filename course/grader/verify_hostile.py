@@ -104,11 +104,15 @@ def confined(a: Assignment, kind: str, proof):
 
 
 def side_by_side(grade: Callable[[tuple[str, str]], list[str]], files) -> list[str]:
-    """What is wrong with these, graded on all processors: whatever a worker runs, it runs as a user
-    of its own, with targets of its own."""
-    workers = len(os.sched_getaffinity(0))
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool:
+    """What is wrong with these, graded side by side: whatever a worker runs, it runs as a user of
+    its own, with targets of its own."""
+    with ProcessPoolExecutor(workers(), multiprocessing.get_context("fork")) as pool:
         return [w for found in pool.map(grade, files) for w in found]
+
+
+def workers() -> int:
+    """Two for each processor: much of the time a hostile program sleeps, or waits."""
+    return 2 * len(os.sched_getaffinity(0))
 
 
 def one(id: str, kind: str, file: tuple[str, str]) -> list[str]:
@@ -163,7 +167,7 @@ def in_a_class(a: Assignment, proof):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(data)
         args = argparse.Namespace(path=folder, out=None, isolation="auto", without_isolation=True,
-                                  jobs=None)
+                                  jobs=workers())
         with silent():
             grade_all(a, args)
         graded = folder.with_name("class-graded")
