@@ -11,7 +11,7 @@ from pathlib import Path
 
 BUILD = Path(sys.argv.pop()).resolve()
 CONFIG = (BUILD / "limulus-config.cmake").read_text(encoding="utf-8")
-PROJECT = """cmake_minimum_required(VERSION 3.25)
+PROJECT = """cmake_minimum_required(VERSION 3.22)
 project(program LANGUAGES CXX)
 find_package(limulus REQUIRED)
 """
