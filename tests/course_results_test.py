@@ -191,6 +191,12 @@ class Elsewhere(unittest.TestCase):
             sources = [Path(name) for name in listed if name.startswith(f"{root}/")]
             self.assertGreater(len(sources), 100)
             self.assertEqual([str(path) for path in sources if not path.exists()], [])
+            # A folder that other targets fill is not there then, and may be missing.
+            rules = (built / "cmake_install.cmake").read_text(encoding="utf-8")
+            folders = re.findall(r'file\(INSTALL [^)]*TYPE DIRECTORY([^)]*?)FILES "([^"]+)"', rules)
+            self.assertTrue(folders)
+            for options, path in folders:
+                self.assertTrue("OPTIONAL" in options or Path(path).exists(), path)
 
     def test_github(self):
         for a in ALL:
