@@ -52,8 +52,8 @@ class Handouts(unittest.TestCase):
             grade = Path(starter.write(a, Path(folder)))
             subprocess.run(["tar", "xzf", str(grade), "-C", folder], check=True)
             home = Path(folder, starter.folder_name(a))
-            subprocess.run([sys.executable, "grade", "starter", a.id, "again"], cwd=home, check=True,
-                           capture_output=True)
+            subprocess.run([sys.executable, "grade", "starter", a.id, "again"], cwd=home,
+                           check=True, capture_output=True)
             self.assertEqual((home / "again" / grade.name).read_bytes(), grade.read_bytes())
 
     def test_the_usage_of_a_starter_names_no_command_of_the_staff(self):
@@ -111,7 +111,8 @@ class Messages(unittest.TestCase):
             }"""
         with tempfile.TemporaryDirectory() as folder:
             Path(folder, "a.cpp").write_text(program)
-            subprocess.run([build.COMPILER, *build.FLAGS, "a.cpp", "-o", "a"], cwd=folder, check=True)
+            subprocess.run([build.COMPILER, *build.FLAGS, "a.cpp", "-o", "a"], cwd=folder,
+                           check=True)
             lines = [
                 grading.plainly(
                     subprocess.run(["./a", str(which)], cwd=folder, capture_output=True, text=True,

@@ -326,8 +326,8 @@ def run_or_fail(command: list[str], what: str):
 
 
 def why_not_found(output: str) -> str:
-    """Where CMake found a library that cannot be used on this machine: the library's own words, such
-    as what has to be installed; or "". """
+    """Where CMake found a library that cannot be used on this machine: the library's own words,
+    such as what has to be installed; or "". """
     _, found, after = output.partition("Reason given by package:")
     words = after.partition("\n--")[0].partition("Call Stack")[0] if found else ""
     paragraphs = [" ".join(p.split()) for p in words.split("\n\n") if p.strip()]

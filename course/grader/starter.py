@@ -98,7 +98,7 @@ def handout(a: Assignment) -> str:
 # What the site shows of a file: "```{literalinclude} src/machines.h", options, "```".
 EXCERPT = re.compile(r"```\{literalinclude\} (\S+)\n((?::[a-z-]+:.*\n)*)```\n")
 OPTION = re.compile(r":([a-z-]+): *(.*)")
-PAGES = ("Pages and files \"in Limulus\" are in its repository, and the pages on its site: ask your "
+PAGES = ('Pages and files "in Limulus" are in its repository, and the pages on its site: ask your '
          "lecturer where that is.")
 
 
