@@ -10,7 +10,7 @@ from pathlib import Path
 
 @cache
 def cache_folder() -> Path:
-    """Where objects, headers and judges are kept; those older than a month, but for judges, are made
+    """Where objects, headers and judges are kept; objects and headers older than a month are made
     again when needed."""
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "limulus-course"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
