@@ -45,7 +45,15 @@ std::vector<NamedTensor> Module::buffers() const {
 }
 
 void Module::train(bool on) {
-  visit([on](const std::string&, Module& m) { m.training_ = on; });
+  visit([on](const std::string&, Module& m) { m.training_ = on && !m.frozen_; });
+}
+
+void Module::freeze() {
+  visit([](const std::string&, Module& m) {
+    m.frozen_ = true;
+    m.training_ = false;
+    for (auto& [name, t] : m.parameters_) t.set_requires_grad(false);
+  });
 }
 
 void Module::set_random(std::uint64_t seed, std::uint64_t step) {

@@ -61,6 +61,12 @@ class Module {
   void eval() { train(false); }
   bool training() const { return training_; }
 
+  // Stops learning, for good: no parameter of this module or its children gets a gradient any more,
+  // and all of them stay in evaluation mode, whatever train() says. So batch normalization uses its
+  // running statistics as they are, and keeps them.
+  void freeze();
+  bool frozen() const { return frozen_; }
+
   // Names the random numbers of the next forward pass: dropout masks are a function of (seed, step,
   // the layer's name) alone. The trainer calls it before each step.
   void set_random(std::uint64_t seed, std::uint64_t step);
@@ -83,7 +89,7 @@ class Module {
  private:
   std::vector<NamedTensor> parameters_, buffers_;
   std::vector<std::pair<std::string, std::shared_ptr<Module>>> children_;
-  bool training_ = true;
+  bool training_ = true, frozen_ = false;
 };
 
 // The memory of a parameter: zeros, for initialize() or a checkpoint to replace ...

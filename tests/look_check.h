@@ -7,7 +7,7 @@
 #include "backends/registry.h"
 #include "models/models.h"
 #include "training/recipes.h"
-#include "training/resume.h"
+#include "training/trained_model.h"
 
 inline limulus::TrainedModel drawn_model(const std::string& name, limulus::DType dtype) {
   limulus::TrainedModel t;

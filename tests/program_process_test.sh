@@ -17,7 +17,7 @@ for class in daisy roses; do
   done
 done
 train=("$limulus" train --model cifar-convnet --data data --batch 4)
-check 'train' 0 'Held-out accuracy' "${train[@]}" --epochs 1 --out whole
+check 'train' 0 'Held-out accuracy' "${train[@]}" --epochs 2 --out whole
 checkpoint=whole/checkpoint.safetensors
 
 # ---- what was printed and did not arrive is no success ----------------------------------------------
@@ -144,10 +144,10 @@ check 'SIGTERM in bench' 0 '^status 143$' signalled TERM started \
 # ---- what --resume keeps ------------------------------------------------------------------------------
 resume=("$limulus" train --out whole --resume)
 settings=( # OPTION and a value that differs from the checkpoint's
-  '--model lenet5' '--recipe paper' '--epochs 2' '--batch 5' '--seed 7' '--lr 0.5' '--momentum 0.5'
+  '--model lenet5' '--recipe paper' '--epochs 1' '--batch 5' '--seed 7' '--lr 0.5' '--momentum 0.5'
   '--weight-decay 0.25' '--dropout 0.25' '--schedule step' '--rule pytorch' '--zoom 2'
   '--colour-noise 0.2' '--vertical-flip' '--batch-norm' '--strict' '--layout classes'
-  '--test-folder other'
+  '--test-folder other' '--freeze conv1'
 )
 free=('--data data' '--device cpu' '--threads 1' '--workers 0' '--checkpoint-minutes 5'
   '--log sitting.jsonl' '--flush-denormals' '--live' '--snapshots 1' '--tensorboard events')
@@ -159,7 +159,7 @@ for setting in "${free[@]}"; do
   # shellcheck disable=SC2086
   check 'a setting of the sitting' 0 'Held-out accuracy' "$limulus" train --out whole --resume $setting
 done
-known=$(printf '%s\n' "${settings[@]}" "${free[@]}" --out --resume --find-rate --plugin --help --help-all | sed 's/ .*//' | sort -u)
+known=$(printf '%s\n' "${settings[@]}" "${free[@]}" --out --resume --init --find-rate --plugin --help --help-all | sed 's/ .*//' | sort -u)
 options=$("$limulus" train --help | grep -Eo '^ +(-h,)?--[a-z-]+' | grep -Eo -- '--[a-z-]+' | sort -u)
 echo "$known" > known.txt
 echo "$options" > out.txt

@@ -9,7 +9,7 @@ source "$(dirname "$0")/check.sh"
 
 # ---- help and usage -------------------------------------------------------------------------------
 check 'help' 0 'explain .*train|train' "$limulus" --help
-for command in explain train evaluate predict look report figure gradcheck bench devices convert; do
+for command in explain train evaluate predict look report figure gradcheck bench devices convert import; do
   check "$command --help has an example" 0 'Example: limulus' "$limulus" "$command" --help
 done
 check 'no command' 2 'subcommand' "$limulus"

@@ -15,7 +15,7 @@
 #include "temporary_folder.h"
 #include "tools/explain_element.h"
 #include "training/report/look_page.h"
-#include "training/resume.h"
+#include "training/trained_model.h"
 
 using namespace limulus;
 

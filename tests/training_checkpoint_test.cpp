@@ -17,7 +17,7 @@
 #include "tiny_task.h"
 #include "training/checkpoint.h"
 #include "training/recipes.h"
-#include "training/resume.h"
+#include "training/trained_model.h"
 #include "training/sgd.h"
 #include "training/trainer.h"
 

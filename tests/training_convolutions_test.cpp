@@ -10,7 +10,8 @@
 #include "temporary_folder.h"
 #include "tiny_task.h"
 #include "training/convolutions.h"
-#include "training/resume.h"
+#include "training/slim.h"
+#include "training/trained_model.h"
 #include "training/trainer.h"
 
 using namespace limulus;
@@ -74,9 +75,7 @@ TEST_CASE("the convolutions of a checkpoint: trained ones, and the rest as the r
 TEST_CASE("a whole network in bf16: a checkpoint's answers, in half of the bytes") {
   const Kept kept;
   const std::filesystem::path file = kept.folder / "whole.safetensors";
-  const SavedConvolutions saved = save_convolutions(kept.checkpoint, file, Keep::all_layers);
-  CHECK(saved.left_out.empty());
-  CHECK(saved.layers.size() == 5);
+  const Slimmed saved = save_slim(kept.checkpoint, file, DType::bf16);
   const TrainedModel was = load_trained(kept.checkpoint, "cpu"), is = load_trained(file, "cpu");
   CHECK(is.drawn.empty());
   CHECK(is.normalization.mean == was.normalization.mean);
@@ -106,8 +105,8 @@ TEST_CASE("a weight that is too large for bf16 is an error that names it, and no
   }
   const std::filesystem::path large = kept.folder / "large.safetensors";
   write_safetensors(large, std::move(items), file.metadata());
-  const std::string message = message_of<FileError>(
-      [&] { save_convolutions(large, kept.folder / "no.safetensors", Keep::all_layers); });
+  const std::string message =
+      message_of<FileError>([&] { save_slim(large, kept.folder / "no.safetensors", DType::bf16); });
   CHECK(message.find("value 3 of 'conv1.weight' is 3.4028e+38, which is too large for bf16") !=
         std::string::npos);
   CHECK_FALSE(std::filesystem::exists(kept.folder / "no.safetensors"));

@@ -119,7 +119,7 @@ TEST_CASE("figure 3: both towers, and the start is the network that the run bega
     CAPTURE(model);
     TrainedModel t = begun(model);
     const auto start = initial_model(t.config, 1000, device("reference"));
-    const std::string same = figure_filters(t, *start, "limulus figure 3 <c>");
+    const std::string same = figure_filters(t, start.get(), "limulus figure 3 <c>");
     check_alone(same);
     CHECK(has(same,
               "Figure 3: 96 filters of 11\xC3\x97"
@@ -167,7 +167,7 @@ TEST_CASE("figure 3: both towers, and the start is the network that the run bega
       w.copy_(Tensor::from(values, w.shape(), w.backend()));
       ++towers;
     }
-    const std::string grey = figure_filters(t, *start, "c");
+    const std::string grey = figure_filters(t, start.get(), "c");
     std::smatch row;
     REQUIRE(std::regex_search(
         grey, row,
@@ -184,7 +184,7 @@ TEST_CASE("figure 3: a network of one tower, grey input, and another start") {
   TrainConfig other = t.config;
   other.seed = 6;
   const auto start = initial_model(other, 10, device("reference"));
-  const std::string page = figure_filters(t, *start, "c");
+  const std::string page = figure_filters(t, start.get(), "c");
   check_alone(page);
   CHECK(has(page, "All 6 filters"));
   CHECK_FALSE(has(page, "By chance"));

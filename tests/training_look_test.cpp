@@ -14,7 +14,7 @@
 #include "models/initialize.h"
 #include "temporary_folder.h"
 #include "training/report/look_page.h"
-#include "training/resume.h"
+#include "training/trained_model.h"
 
 using namespace limulus;
 

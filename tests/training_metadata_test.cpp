@@ -13,7 +13,7 @@
 #include "temporary_folder.h"
 #include "tiny_task.h"
 #include "training/json_value.h"
-#include "training/resume.h"
+#include "training/trained_model.h"
 #include "training/trainer.h"
 
 using namespace limulus;

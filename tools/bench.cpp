@@ -27,12 +27,13 @@
 #include "tools/usage.h"
 #include "training/profile.h"
 #include "training/sgd.h"
+#include "training/trained_model.h"
 
 namespace limulus::tools {
 namespace {
 
 struct BenchArguments {
-  std::string model = "alexnet", device = "cpu", layer, svg;
+  std::string model = "alexnet", device = "cpu", layer, svg, checkpoint;
   std::int64_t batch = 32, classes = 0;  // 0: the model's
   int repeat = 5, threads = 0;
   bool inference = false, json = false, flush_denormals = false;
@@ -53,17 +54,25 @@ double thread_seconds() {
 // A network with data to run it on.
 struct BenchedNetwork {
   explicit BenchedNetwork(const BenchArguments& a) : all(devices(a.device)), backend(*all.front()) {
-    model = make_model(a.model, a.classes, backend, DType::f32,
-                       {.second = all.size() > 1 ? all[1] : nullptr});
-    initialize(*model, Recipe::he, 1);
+    std::int64_t classes = a.classes > 0 ? a.classes : model_spec(a.model).classes;
+    Shape in = model_spec(a.model).input;
+    if (a.checkpoint.empty()) {
+      model = make_model(a.model, classes, backend, DType::f32,
+                         {.second = all.size() > 1 ? all[1] : nullptr});
+      initialize(*model, Recipe::he, 1);
+    } else {
+      const TrainedModel trained = load_trained(a.checkpoint, a.device);
+      const Augment& input = trained.config.augment;
+      model = trained.model;
+      classes = std::ssize(trained.classes);
+      in = {input.channels, input.crop, input.crop};
+    }
+    in = {a.batch, in[0], in[1], in[2]};
     store_linear_weights(*model, a.weights);
-    const ModelSpec& spec = model_spec(a.model);
-    const Shape in = {a.batch, spec.input[0], spec.input[1], spec.input[2]};
     steps = model->walk(in);
     Rng rng(1);
     x = Tensor::empty(in, DType::f32, backend);
     fill_normal(x, 0, 1, rng);
-    const std::int64_t classes = a.classes > 0 ? a.classes : spec.classes;
     std::vector<std::int64_t> truth(static_cast<std::size_t>(a.batch));
     for (auto& c : truth)
       c = static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(classes)));
@@ -275,12 +284,16 @@ void add_bench(CLI::App& app) {
       "         limulus bench --inference --batch 1 --threads 1\n"
       "         limulus bench --model alexnet-towers --device cpu:0/2,cpu:1/2\n"
       "         limulus bench ladder");
-  c->add_option("--model", a->model, "Network")->capture_default_str();
+  CLI::Option* model = c->add_option("--model", a->model, "Network")->capture_default_str();
+  CLI::Option* checkpoint =
+      c->add_option("--checkpoint", a->checkpoint, "Or the network in this checkpoint")
+          ->excludes(model);
   c->add_option("--batch", a->batch, "Images at a time")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();
   c->add_option("--classes", a->classes, "Number of classes (default: the network's own)")
-      ->check(CLI::Range(1, 1 << 20));
+      ->check(CLI::Range(1, 1 << 20))
+      ->excludes(checkpoint);
   c->add_option("--layer", a->layer, "Show only this layer");
   c->add_flag("--inference", a->inference, "Forward only, without dropout");
   c->add_option("--repeat", a->repeat, "Repetitions, of which the median is shown")
@@ -296,6 +309,7 @@ void add_bench(CLI::App& app) {
   add_bench_ladder(*c);
   c->callback([a, c] {
     const FlushDenormals denormals(a->flush_denormals);
+    if (!a->checkpoint.empty()) a->model = load_config(a->checkpoint).model;
     if (c->get_subcommands().empty()) bench(*c, *a);
   });
 }

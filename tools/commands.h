@@ -24,6 +24,7 @@ void add_bench_ladder(CLI::App& bench);
 void add_devices(CLI::App& app);
 void add_tune(CLI::App& app);  // a build without OpenCL has none
 void add_convert(CLI::App& app);
+void add_import(CLI::App& app);
 void add_new(CLI::App& app);
 void add_manual(CLI::App& app);
 

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string_view>
 
+#include "core/amounts.h"
 #include "core/error.h"
 #include "core/printable.h"
 #include "core/shape.h"
@@ -21,6 +22,7 @@
 #include "training/checkpoint.h"
 #include "training/convolutions.h"
 #include "training/data/class_names.h"
+#include "training/slim.h"
 
 namespace limulus::tools {
 namespace {
@@ -29,7 +31,7 @@ namespace fs = std::filesystem;
 
 struct ConvertArguments {
   std::string from, to;
-  bool list = false, all = false, convolutions = false, bf16 = false;
+  bool list = false, all = false, convolutions = false, bf16 = false, slim = false;
 };
 
 std::string beginning_of(const std::string& text) {
@@ -222,13 +224,26 @@ void write_folder(const fs::path& folder, const std::vector<std::string>& names,
                          printable(folder.string())));
 }
 
-void convert_rounded(const ConvertArguments& a) {
+// A checkpoint's network with less around it.
+void convert_smaller(const ConvertArguments& a) {
   if (fs::path(a.to).extension() != ".safetensors")
     throw ValueError(fmt::format("convert {}: {} must be a .safetensors file",
-                                 a.bf16 ? "--bf16" : "--convolutions", printable(a.to)));
+                                 a.slim   ? "--slim"
+                                 : a.bf16 ? "--bf16"
+                                          : "--convolutions",
+                                 printable(a.to)));
   const bool replaced = fs::exists(a.to);
-  const SavedConvolutions saved =
-      save_convolutions(a.from, a.to, a.bf16 ? Keep::all_layers : Keep::convolutions);
+  if (!a.convolutions) {
+    const Slimmed s = save_slim(a.from, a.to, a.bf16 ? DType::bf16 : DType::f32);
+    if (replaced) say_note(fmt::format("{} was there before; it was replaced", printable(a.to)));
+    fmt::print("{} weights from {} to {}, as {}, without velocities: {} bytes, {:.0f} % of {}\n",
+               with_thousands(s.numbers), printable(a.from), printable(a.to),
+               a.bf16 ? "bf16" : "f32", with_thousands(static_cast<std::int64_t>(s.bytes_after)),
+               100.0 * static_cast<double>(s.bytes_after) / static_cast<double>(s.bytes_before),
+               with_thousands(static_cast<std::int64_t>(s.bytes_before)));
+    return;
+  }
+  const SavedConvolutions saved = save_convolutions(a.from, a.to);
   if (replaced) say_note(fmt::format("{} was there before; it was replaced", printable(a.to)));
   fmt::print("{} numbers of {} from {} to {}, as bf16{}{}\n", saved.numbers,
              fmt::join(saved.layers, ", "), printable(a.from), printable(a.to),
@@ -248,7 +263,7 @@ void convert(const ConvertArguments& a) {
         "another name",
         printable(a.to)));
 
-  if (a.convolutions || a.bf16) return convert_rounded(a);
+  if (a.convolutions || a.bf16 || a.slim) return convert_smaller(a);
 
   std::vector<std::string> names;
   const std::vector<NpyArray> arrays =
@@ -278,6 +293,7 @@ void add_convert(CLI::App& app) {
       "         limulus convert runs/alexnet/checkpoint.safetensors --list\n"
       "         limulus convert runs/alexnet/checkpoint.safetensors eye.safetensors "
       "--convolutions\n"
+      "         limulus convert runs/alexnet/checkpoint.safetensors hand_in.safetensors --slim\n"
       "A tensor velocity/conv1.weight becomes velocity/conv1.weight.npy in the folder, and comes "
       "back\n"
       "under its name. A name that is no portable file name is an error.");
@@ -290,11 +306,14 @@ void add_convert(CLI::App& app) {
               "Of a checkpoint: the convolutions alone, as bf16, with what explain, look --png and "
               "figure 3 need")
       ->excludes("--all");
-  c->add_flag("--bf16", a->bf16,
-              "Of a checkpoint: all weights as bf16, with what evaluate and predict need")
+  c->add_flag("--slim", a->slim,
+              "Of a checkpoint: all but the velocities, to be handed in: half of the bytes; no run "
+              "can go on from it")
+      ->excludes("--all", "--convolutions");
+  c->add_flag("--bf16", a->bf16, "The same with its weights as bf16: a quarter of the bytes")
       ->excludes("--all", "--convolutions");
   c->add_flag("--list", a->list, "List the tensors of a .safetensors file")
-      ->excludes("to", "--all", "--convolutions", "--bf16");
+      ->excludes("to", "--all", "--convolutions", "--slim", "--bf16");
   c->callback([a] { convert(*a); });
 }
 

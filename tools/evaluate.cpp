@@ -22,7 +22,7 @@
 #include "tools/usage.h"
 #include "training/data/class_names.h"
 #include "training/evaluate.h"
-#include "training/resume.h"
+#include "training/trained_model.h"
 
 namespace limulus::tools {
 namespace {
@@ -172,6 +172,11 @@ void evaluate(const CLI::App& command, const EvaluateArguments& a) {
   TrainedModel t = load_trained(a.checkpoint, a.device);
   t.config.strict = a.strict;
   const std::string folder = a.data.empty() ? t.config.data : a.data;
+  if (folder.empty())
+    throw ValueError(fmt::format(
+        "evaluate: which pictures? The weights in {} were imported, and no set belongs to them: "
+        "--data DIR names a folder of class folders",
+        a.checkpoint));
   const Dataset data = open_pictures(a.checkpoint, t, folder, {a.layout, a.test_folder, a.strict});
   const Chosen chosen = choose(data, folder, a.split, t);
   if (!a.json) {

@@ -21,7 +21,7 @@
 #include "tools/commands.h"
 #include "tools/explain_element.h"
 #include "tools/usage.h"
-#include "training/resume.h"
+#include "training/trained_model.h"
 
 namespace limulus::tools {
 namespace {

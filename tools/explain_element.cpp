@@ -22,7 +22,7 @@
 #include "layers/softmax.h"
 #include "models/models.h"
 #include "training/recipes.h"
-#include "training/resume.h"
+#include "training/trained_model.h"
 
 namespace limulus::tools {
 

@@ -110,9 +110,11 @@ void filters(const CLI::App& command, const FigureArguments& a) {
   }
   TrainConfig config = load_config(a.checkpoint);
   config.device = "reference";  // the start depends on no device
-  const auto start =
-      initial_model(config, static_cast<std::int64_t>(trained.classes.size()), device("reference"));
-  write_figure(a.out, figure_filters(trained, *start, "limulus figure 3 " + a.checkpoint));
+  std::shared_ptr<Module> start;
+  if (config.init.empty())
+    start = initial_model(config, static_cast<std::int64_t>(trained.classes.size()),
+                          device("reference"));
+  write_figure(a.out, figure_filters(trained, start.get(), "limulus figure 3 " + a.checkpoint));
 }
 
 // ---- 4: answers and neighbours ------------------------------------------------------------------

@@ -46,7 +46,7 @@ void print_rates(const RateSweep& sweep) {
 }  // namespace
 
 void find_rate(const CLI::App& command, const TrainConfig& config, const std::string& out,
-               int workers) {
+               int workers, const std::string& init) {
   const std::filesystem::path page = std::filesystem::path(out) / "rates.html";
   make_folders(out);
   check_writable(page);
@@ -55,8 +55,10 @@ void find_rate(const CLI::App& command, const TrainConfig& config, const std::st
   TrainerOptions trainer_options;
   trainer_options.out = out;
   trainer_options.workers = workers;
+  trainer_options.init = init;
   Trainer trainer(config, trainer_options);
   line.clear();
+  if (trainer.initial_weights()) print_line(trainer.initial_weights()->text());
   print_skipped(trainer.skipped(), 10);
   print_line("Device  " + printable(description_of(config.device)));
   const RateSweepOptions options;

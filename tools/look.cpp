@@ -25,7 +25,7 @@
 #include "tools/writable.h"
 #include "training/report/look_compare.h"
 #include "training/report/look_page.h"
-#include "training/resume.h"
+#include "training/trained_model.h"
 
 namespace limulus::tools {
 namespace {

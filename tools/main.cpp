@@ -77,6 +77,7 @@ int run(int argc, char** argv) {
   add_tune(app);
 #endif
   add_convert(app);
+  add_import(app);
   add_new(app);
   add_manual(app);
   refuse_empty_values(app);

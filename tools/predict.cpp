@@ -17,7 +17,7 @@
 #include "tools/terminal.h"
 #include "tools/usage.h"
 #include "training/evaluate.h"
-#include "training/resume.h"
+#include "training/trained_model.h"
 
 namespace limulus::tools {
 namespace {

@@ -26,6 +26,9 @@ bool same_path(const std::string& a, const std::string& b) {
 
 Dataset open_pictures(const std::string& checkpoint, const TrainedModel& trained,
                       const std::string& folder, const PictureChoice& choice) {
+  if (folder.empty())
+    throw FileError(
+        fmt::format("{}: no pictures belong to it, as its weights were imported", checkpoint));
   const bool trained_on = same_path(folder, trained.config.data);
   DatasetOptions options;
   options.strict = choice.strict;

@@ -6,7 +6,7 @@
 
 #include "training/data/dataset.h"
 #include "training/report/neighbours.h"
-#include "training/resume.h"
+#include "training/trained_model.h"
 
 namespace limulus::tools {
 

@@ -1,6 +1,7 @@
 // limulus train: the walk, a progress bar per epoch, the held-out accuracy, a checkpoint, a report.
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 #include <sys/file.h>
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "backends/registry.h"
+#include "core/amounts.h"
 #include "core/denormals.h"
 #include "core/error.h"
 #include "core/printable.h"
@@ -30,6 +32,7 @@
 #include "tools/train_settings.h"
 #include "tools/usage.h"
 #include "training/evaluate.h"
+#include "training/freeze.h"
 #include "training/report/report.h"
 #include "training/report/snapshot_series.h"
 #include "training/trainer.h"
@@ -60,6 +63,26 @@ void show_epoch(StatusLine& line, const EpochRecord& e, const Trainer& trainer) 
                   "| {:.1f} images/s  lr {:.2g}",
                   e.epoch, trainer.config().epochs, e.train_loss, 100 * e.train_top1, test,
                   e.images_per_second, e.lr));
+}
+
+// What the network began with, what of it learns, and what a longer run changes.
+void show_weights(const Trainer& trainer) {
+  const auto& begun = trainer.initial_weights();
+  if (begun) print_line(begun->text());
+  const std::vector<std::string>& frozen = trainer.frozen();
+  if (frozen.empty()) return;
+  const std::int64_t all = count_of(trainer.model().parameters()),
+                     learn = count_of(trained_parameters(trainer.model()));
+  print_line(fmt::format("Frozen  {}: {} of {} parameters are trained", fmt::join(frozen, ", "),
+                         with_thousands(learn), with_thousands(all)));
+  if (!trainer.config().init.empty() && !begun) return;  // resumed: it was said before
+  std::vector<std::string> drawn;
+  for (const std::string& layer : frozen)
+    if (!begun || std::find(begun->taken.begin(), begun->taken.end(), layer) == begun->taken.end())
+      drawn.push_back(layer);
+  if (!drawn.empty())
+    say_note(fmt::format("{} stay as they were drawn at random: nothing was learned there",
+                         fmt::join(drawn, ", ")));
 }
 
 // How the folder was read, what of it counts, and what does not.
@@ -145,7 +168,7 @@ void train(const CLI::App& command, const TrainArguments& given) {
   std::signal(SIGPIPE, SIG_IGN);
   const bool locked = lock_folder(a.out);
   if (a.find_rate) {
-    find_rate(command, config, a.out, a.workers);
+    find_rate(command, config, a.out, a.workers, a.init);
     return;
   }
   std::error_code unknown;
@@ -158,6 +181,7 @@ void train(const CLI::App& command, const TrainArguments& given) {
   TrainerOptions options;
   options.out = a.out;
   options.workers = a.workers;
+  options.init = a.init;
   options.checkpoint_seconds = 60 * a.checkpoint_minutes;
   RunLog log(a.log);
   Trainer* running = nullptr;
@@ -200,6 +224,7 @@ void train(const CLI::App& command, const TrainArguments& given) {
   print_line(walk_text(trainer.model().walk(in)));
   if (const auto* towers = dynamic_cast<const AlexNetTowers*>(&trainer.model()))
     print_line(crossing_text(towers->crossings(in)));
+  show_weights(trainer);
   show_data(trainer);
   print_line("Device  " + printable(description_of(config.device)));
   print_line(fmt::format("Run     {} epochs of {} images, batch {}, rate {:g} ({}), seed {}{}\n",
@@ -209,6 +234,7 @@ void train(const CLI::App& command, const TrainArguments& given) {
                          : trainer.epoch() < config.epochs
                              ? fmt::format("; goes on in epoch {}", trainer.epoch() + 1)
                              : "; all of them are done"));
+  if (!trainer.longer().empty()) say_note(trainer.longer());
   const auto check_written = [&] {
     if (!failure().empty())
       throw FileError(fmt::format("{}; the weights are safe in {}", failure(),

@@ -14,8 +14,12 @@
 #include "tools/commands.h"
 #include "tools/plugin.h"
 #include "tools/usage.h"
+#include "training/freeze.h"
 #include "training/recipes.h"
 #include "training/resume.h"
+#include "training/trained_model.h"
+#include "training/trainer.h"
+#include "training/weights_file.h"
 
 namespace limulus::tools {
 namespace {
@@ -76,6 +80,7 @@ constexpr Setting settings[] = {
     {"--layout", Kept::run, [](TrainConfig& c, const TrainArguments& a) { c.layout = *a.layout; }},
     {"--test-folder", Kept::run,
      [](TrainConfig& c, const TrainArguments& a) { c.test_folder = *a.test_folder; }},
+    {"--freeze", Kept::run, [](TrainConfig& c, const TrainArguments& a) { c.freeze = a.freeze; }},
     {"--data", Kept::place, [](TrainConfig& c, const TrainArguments& a) { c.data = a.data; }},
     {"--plugin", Kept::place, set_plugin},
     {"--device", Kept::place, [](TrainConfig& c, const TrainArguments& a) { c.device = a.device; }},
@@ -83,6 +88,7 @@ constexpr Setting settings[] = {
     {"--log", Kept::sitting, nullptr},
     {"--flush-denormals", Kept::sitting, nullptr},
     {"--resume", Kept::sitting, nullptr},
+    {"--init", Kept::sitting, nullptr},
     {"--threads", Kept::sitting, nullptr},
     {"--workers", Kept::sitting, nullptr},
     {"--checkpoint-minutes", Kept::sitting, nullptr},
@@ -101,6 +107,18 @@ bool has_dropout(const TrainConfig& c) {
     found = found || std::string(m.kind()).find("Dropout") != std::string::npos;
   });
   return found;
+}
+
+// What is told of the network before the pictures are read: which layers --freeze means, in one
+// form, and whether the file of --init can be read.
+void check_network(TrainConfig& c, const std::string& init) {
+  if (c.freeze.empty() && init.empty()) return;
+  const UnfilledParameters only_its_layers;
+  TrainConfig sizes = c;
+  sizes.device = "reference";
+  const auto model = build_model(sizes, 2, device("reference"));
+  if (!c.freeze.empty()) c.freeze = frozen_text(frozen_layers(*model, c.freeze));
+  if (!init.empty()) open_weights(init, c.model, *model);
 }
 
 // The checkpoint's device, when no other was asked for.
@@ -131,6 +149,7 @@ TrainConfig chosen_config(const CLI::App& command, const TrainArguments& a) {
   TrainConfig c = a.resume ? load_config(file) : default_config(a.model, a.recipe);
   for (const Setting& s : settings)
     if (s.kept != Kept::sitting && given(command, s.option)) s.set(c, a);
+  check_network(c, a.init);
   if (a.resume) {
     check_same_run(file, c);  // before a network of other settings is made
     if (!given(command, "--device")) check_device(c, file);
@@ -162,8 +181,15 @@ void add_train_options(CLI::App& c, TrainArguments& a) {
                "default, paper (as in 2012), or filters (conv1 shows what it learned)")
       ->capture_default_str();
   c.add_option("--out", a.out, "Folder of checkpoint and report (default: runs/MODEL)");
-  c.add_flag("--resume", a.resume, "Go on with the checkpoint in --out");
-  c.add_option("--epochs", a.epochs, "Passes over the training images");
+  CLI::Option* resume = c.add_flag("--resume", a.resume, "Go on with the checkpoint in --out");
+  c.add_option("--init", a.init,
+               "Begin with the weights in this file, a checkpoint or safetensors; a layer of "
+               "another size starts anew")
+      ->excludes(resume);
+  c.add_option("--freeze", a.freeze,
+               "Layers that keep their weights: conv1-conv5, or names with commas");
+  c.add_option("--epochs", a.epochs,
+               "Passes over the training images; with --resume, more than before train on");
   c.add_option("--batch", a.batch, "Images per step");
   c.add_option("--lr", a.lr, "Learning rate");
   c.add_option("--momentum", a.momentum, "Momentum");

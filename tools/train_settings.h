@@ -12,7 +12,8 @@
 namespace limulus::tools {
 
 struct TrainArguments {
-  std::string model = "alexnet", recipe = "default", data, device = "cpu", out, log, tensorboard;
+  std::string model = "alexnet", recipe = "default", data, device = "cpu", out, log, tensorboard,
+              init, freeze;
   std::int64_t epochs = 0, batch = 0, snapshots = 0;  // 0 snapshots: none
   std::uint64_t seed = 1;
   double lr = 0, momentum = 0, weight_decay = 0, dropout = 0, zoom = 1, colour_noise = 0;

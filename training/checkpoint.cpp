@@ -21,12 +21,6 @@ const std::string velocity_prefix = "velocity/";
 const std::string data_prefix = "data/";
 const std::string history_prefix = "history/";
 
-std::vector<NamedTensor> state_of(const Module& model) {
-  std::vector<NamedTensor> all = model.parameters();
-  for (NamedTensor& buffer : model.buffers()) all.push_back(std::move(buffer));
-  return all;
-}
-
 std::string some(const std::vector<std::string>& names) {
   const std::size_t shown = std::min<std::size_t>(names.size(), 5);
   std::vector<std::string> first(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown));
@@ -142,13 +136,28 @@ void load_all(const SafetensorsFile& file, const std::vector<NamedTensor>& targe
 
 }  // namespace
 
+std::vector<NamedTensor> state_of(const Module& model) {
+  std::vector<NamedTensor> all = model.parameters();
+  for (NamedTensor& buffer : model.buffers()) all.push_back(std::move(buffer));
+  return all;
+}
+
+std::vector<std::string> layers_with_weights(const Module& model) {
+  std::vector<std::string> layers;
+  for (const auto& [name, t] : model.parameters())
+    if (const std::string layer = layer_of(name); layers.empty() || layers.back() != layer)
+      layers.push_back(layer);
+  return layers;
+}
+
 std::string layer_of(const std::string& parameter) {
   return parameter.substr(0, parameter.rfind('.'));
 }
 
+bool is_velocity(const std::string& name) { return name.starts_with(velocity_prefix); }
+
 bool belongs_to_model(const std::string& name) {
-  return !name.starts_with(velocity_prefix) && !name.starts_with(data_prefix) &&
-         !name.starts_with(history_prefix);
+  return !is_velocity(name) && !name.starts_with(data_prefix) && !name.starts_with(history_prefix);
 }
 
 void save_checkpoint(const std::filesystem::path& path, const Module& model, const Sgd& optimizer,

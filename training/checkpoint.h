@@ -34,8 +34,14 @@ struct Checkpoint {
 void save_checkpoint(const std::filesystem::path& path, const Module& model, const Sgd& optimizer,
                      const Checkpoint& rest);
 
+// Parameters and buffers of a network, in order: what a file of weights has of it.
+std::vector<NamedTensor> state_of(const Module& model);
+// The layers that have parameters, in order: "conv1", "conv2" ...
+std::vector<std::string> layers_with_weights(const Module& model);
+
 // Whether a tensor of this name is the network's: not a velocity, nor of the data or the history.
 bool belongs_to_model(const std::string& name);
+bool is_velocity(const std::string& name);
 // "tower0.conv2" of "tower0.conv2.weight".
 std::string layer_of(const std::string& parameter);
 

@@ -53,6 +53,8 @@ template <class Config, class F>
 void each_later_field(Config& c, F f) {
   f("layout", c.layout);
   f("test_folder", c.test_folder);
+  f("freeze", c.freeze);
+  f("init", c.init);
 }
 
 OrderedJson to_object(const TrainConfig& c) {

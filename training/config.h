@@ -29,6 +29,11 @@ struct TrainConfig {
   double dropout = 0.5;
   bool batch_norm = false;  // alexnet-keras
   bool strict = false;      // an image that cannot be used is an error, not skipped and counted
+  // Layers that keep their weights (training/freeze.h): "conv1,conv2".
+  std::string freeze;
+  // The file whose weights the run began with; "": they were drawn from the seed. It is told, and
+  // read only where TrainerOptions::init says so.
+  std::string init;
 
   std::string to_json() const;
   static TrainConfig from_json(const std::string& text);  // ValueError names the key that is wrong

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -13,7 +12,8 @@
 #include "formats/safetensors.h"
 #include "layers/conv2d.h"
 #include "training/checkpoint.h"
-#include "training/resume.h"
+#include "training/slim.h"
+#include "training/trained_model.h"
 
 namespace limulus {
 namespace {
@@ -25,15 +25,14 @@ void add_once(std::vector<std::string>& names, const std::string& name) {
 }  // namespace
 
 SavedConvolutions save_convolutions(const std::filesystem::path& checkpoint,
-                                    const std::filesystem::path& to, Keep keep) {
+                                    const std::filesystem::path& to) {
   const TrainedModel trained = load_trained(checkpoint, "reference");
   const SafetensorsFile file(checkpoint);
   SavedConvolutions saved;
-  const bool all = keep == Keep::all_layers;
   trained.model->visit([&](const std::string& name, Module& m) {
     if (dynamic_cast<const Conv2d*>(&m) != nullptr) saved.layers.push_back(name);
   });
-  if (saved.layers.empty() && !all)
+  if (saved.layers.empty())
     throw ValueError(fmt::format("{}: {} has no convolution to keep", checkpoint.string(),
                                  trained.config.model));
 
@@ -45,19 +44,11 @@ SavedConvolutions save_convolutions(const std::filesystem::path& checkpoint,
   };
   for (const SafetensorsEntry& entry : file.entries()) {
     if (!belongs_to_model(entry.name)) continue;
-    if (all) {
-      add_once(saved.layers, layer_of(entry.name));
-    } else if (!is_convolution(entry.name)) {
+    if (!is_convolution(entry.name)) {
       add_once(saved.left_out, layer_of(entry.name));
       continue;
     }
-    const std::vector<float> values = file.to_floats(entry);
-    rounded.emplace_back(values.size());
-    std::transform(values.begin(), values.end(), rounded.back().begin(), round_to_bf16);
-    for (std::size_t i = 0; i < values.size(); ++i)
-      if (std::isfinite(values[i]) && !std::isfinite(widen(rounded.back()[i])))
-        throw FileError(fmt::format("{}: value {} of '{}' is {:g}, which is too large for bf16",
-                                    checkpoint.string(), i, entry.name, values[i]));
+    rounded.push_back(rounded_to_bf16(file, entry));
     items.push_back({entry.name, DType::bf16, entry.shape, rounded.back().data()});
     saved.numbers += entry.numel();
   }

@@ -9,8 +9,7 @@
 //                                    "data"; "left_out" = the layers that have weights and are not
 //                                    in the file, as JSON
 //
-// load_trained(file, device, Needs::convolutions) reads it. A small network can be kept whole in
-// the same form: half of a checkpoint's weights, and none of what only training needs.
+// load_trained(file, device, Needs::convolutions) reads it. A whole network in bf16: slim.h.
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -19,15 +18,12 @@
 namespace limulus {
 
 struct SavedConvolutions {
-  std::vector<std::string> layers, left_out;  // "conv1" ..., "fc6" ...; with all layers nothing
+  std::vector<std::string> layers, left_out;  // "conv1" ..., "fc6" ...
   std::int64_t numbers = 0;
 };
 
-enum class Keep { convolutions, all_layers };
-
 // FileError if `checkpoint` is no checkpoint; ValueError if its network has no convolution to keep.
 SavedConvolutions save_convolutions(const std::filesystem::path& checkpoint,
-                                    const std::filesystem::path& to,
-                                    Keep keep = Keep::convolutions);
+                                    const std::filesystem::path& to);
 
 }  // namespace limulus

@@ -7,7 +7,7 @@
 #include "core/error.h"
 #include "training/data/image_cache.h"
 #include "training/records.h"
-#include "training/resume.h"
+#include "training/trained_model.h"
 
 namespace limulus {
 

@@ -4,17 +4,17 @@
 
 #include <fmt/core.h>
 
-#include <charconv>
-#include <cmath>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "backends/registry.h"
 #include "core/error.h"
 #include "training/checkpoint.h"
+#include "training/checkpoint_metadata.h"
 #include "training/data/class_names.h"
 #include "training/json_value.h"
 #include "training/reading_checkpoint.h"
 #include "training/run_progress.h"
+#include "training/trained_model.h"
 #include "training/trainer.h"
 
 namespace limulus {
@@ -49,7 +49,6 @@ void Trainer::load_progress(const SafetensorsFile& file, const std::string& text
 void Trainer::save() const {
   Checkpoint rest;
   rest.metadata["config"] = config_.to_json();
-  rest.metadata["classes"] = SortedJson(data_.classes).dump();
   std::vector<std::int64_t> skipped_images;
   for (const auto& [index, skip] : train_skipped_) skipped_images.push_back(index);
   rest.metadata["state"] =
@@ -57,18 +56,8 @@ void Trainer::save() const {
   rest.metadata["data"] = SortedJson{{"train", fmt::format("{:016x}", train_print_)},
                                      {"held_out", fmt::format("{:016x}", test_print_)}}
                               .dump();
-  const Normalization& n = normalization_;
-  SortedJson axes = SortedJson::array();
-  for (const auto& axis : n.colour_axes) axes.push_back(axis);
-  rest.metadata["normalization"] = SortedJson{
-      {"mean", n.mean},
-      {"scale", n.scale},
-      {"side", n.mean_side},
-      {"colour_axes", axes}}.dump();
-  Backend& host = device("reference");
-  if (!n.mean_image.empty())
-    rest.extra.emplace_back("data/mean",
-                            Tensor::from(n.mean_image, {3, n.mean_side, n.mean_side}, host));
+  put_classes(data_.classes, &rest);
+  put_normalization(normalization_, &rest);
   save_history(progress_, &rest);
   save_checkpoint(checkpoint_path(), *model_, *optimizer_, rest);
   if (options_.on_message)
@@ -77,57 +66,36 @@ void Trainer::save() const {
 
 namespace {
 
-Normalization read_normalization(const SafetensorsFile& file) {
-  Normalization n;
-  const SortedJson j = SortedJson::parse(metadata_of(file, "normalization"));
-  j.at("mean").get_to(n.mean);
-  j.at("scale").get_to(n.scale);
-  j.at("colour_axes").get_to(n.colour_axes);
-  for (const auto& colour : {n.mean, n.colour_axes[0], n.colour_axes[1], n.colour_axes[2]})
-    for (const float value : colour)
-      if (!(std::abs(value) < 1e9F))
-        throw ValueError(fmt::format("a mean or a colour's axis has the value {}", value));
-  for (const float scale : n.scale)
-    if (!(scale > 0 && scale < 1e9F))
-      throw ValueError(
-          fmt::format("pixels are multiplied by {}, which is not between 0 and 1e9", scale));
-  const Tensor mean = load_tensor(file, "data/mean", device("reference"));
-  if (mean.defined()) {
-    if (mean.shape().rank() != 3 || mean.shape() != Shape{3, mean.size(-1), mean.size(-1)})
-      throw ValueError(
-          fmt::format("'data/mean' has the shape {}, not [3, side, side]", mean.shape().str()));
-    n.mean_image = mean.to_vector<float>();
-    n.mean_side = static_cast<int>(mean.size(-1));
-  }
-  return n;
-}
-
-std::uint64_t read_print(const std::string& text) {  // 16 hexadecimal digits
-  std::uint64_t print = 0;
-  const char* end = text.data() + text.size();
-  if (const auto read = std::from_chars(text.data(), end, print, 16);
-      read.ec != std::errc() || read.ptr != end)
-    throw ValueError(fmt::format("the fingerprint \"{}\" of its images is not a number", text));
-  return print;
-}
-
-std::vector<std::string> read_classes(const SafetensorsFile& file) {
-  auto classes = SortedJson::parse(metadata_of(file, "classes")).get<std::vector<std::string>>();
-  if (classes.size() < 2)
-    throw ValueError(fmt::format("it names {} classes, and a classifier needs 2", classes.size()));
-  return classes;
-}
-
-// The layers whose weights the file does not have, if it is one of save_convolutions().
-std::vector<std::string> read_left_out(const SafetensorsFile& file, Needs needs) {
-  if (file.metadata().find("left_out") == file.metadata().end()) return {};
-  auto layers = SortedJson::parse(metadata_of(file, "left_out")).get<std::vector<std::string>>();
-  if (needs == Needs::all_layers && !layers.empty())
+// What `convert --slim` and `import` write has a network, but no run that could go on.
+void check_resumable(const SafetensorsFile& file) {
+  const auto refuse = [&](const char* lack) {
     throw FileError(fmt::format(
-        "{}: it has the weights of the convolutions alone, and none of {}. `explain`, `look --png` "
-        "and `figure 3` can use it; everything else needs a checkpoint of limulus train",
-        file.path().string(), names_text(layers)));
-  return layers;
+        "{0}: it has {1}, so no run can go on from here as if it had never stopped (a file of "
+        "`limulus import` or `convert --slim`?). `limulus train --init {0}` begins a new run with "
+        "its weights",
+        file.path().string(), lack));
+  };
+  if (!file.metadata().contains("state")) refuse("no state of a run");
+  for (const SafetensorsEntry& entry : file.entries())
+    if (is_velocity(entry.name)) return;
+  refuse("no velocities");
+}
+
+// A run that was made longer, in words, if a schedule that counts in fractions of the run would
+// have given other rates to the steps that were made; else "". Both have the present state.
+std::string longer_text(const Schedule& was, const Schedule& is, const TrainConfig& config,
+                        std::int64_t epochs_before, std::int64_t steps) {
+  bool same = true;
+  for (std::int64_t step = 0; step < steps && same; ++step) same = was.rate(step) == is.rate(step);
+  if (same) return "";
+  return fmt::format(
+      "the run had {} epochs and now has {}: from step {} on, the rate is that of the schedule "
+      "'{}' "
+      "over {} epochs, {:.3g} at first (over {} epochs it was {:.3g} in the last step). The steps "
+      "so far were made at the rates of the shorter run, so the result is not that of a run of {} "
+      "epochs from the start",
+      epochs_before, config.epochs, steps + 1, name_of(config.schedule.kind), config.epochs,
+      is.rate(steps), epochs_before, was.rate(std::max<std::int64_t>(0, steps - 1)), config.epochs);
 }
 
 }  // namespace
@@ -136,17 +104,24 @@ void check_same_run(const std::filesystem::path& checkpoint, const TrainConfig& 
   TrainConfig saved = load_config(checkpoint);
   saved.data = config.data;
   saved.device = config.device;
+  saved.init = config.init;  // where its first weights came from changes nothing any more
+  const std::int64_t epochs = saved.epochs;
+  if (config.epochs > epochs) saved.epochs = config.epochs;
   const std::string changed = differences(saved, config);
   if (!changed.empty())
     throw FileError(fmt::format(
-        "{}: this checkpoint belongs to a run with other settings:\n{}Resume with the same "
+        "{}: this checkpoint belongs to a run with other settings:\n{}{}Resume with the same "
         "settings, or start a new run in another --out folder",
-        checkpoint.string(), changed));
+        checkpoint.string(), changed,
+        config.epochs < epochs
+            ? fmt::format("A run can be made longer than its {} epochs, but not shorter. ", epochs)
+            : ""));
 }
 
 void Trainer::resume(const std::filesystem::path& path) {
   check_same_run(path, config_);
   const SafetensorsFile file(path);
+  check_resumable(file);
   const auto classes = reading(path, [&] { return read_classes(file); });
   if (!same_names(classes, data_.classes))
     throw FileError(
@@ -172,53 +147,13 @@ void Trainer::resume(const std::filesystem::path& path) {
     // The run's own, not measured anew: with another decoder the mean may differ by a rounding.
     normalization_ = std::move(began_with);
   });
+  const std::int64_t epochs = load_config(path).epochs;
+  if (epochs < config_.epochs) {
+    Schedule was(config_.sgd.lr, config_.schedule, epochs * batches_);
+    was.state = schedule_->state;
+    longer_ = longer_text(was, *schedule_, config_, epochs, progress_.step);
+  }
   make_loader();
-}
-
-TrainConfig load_config(const std::filesystem::path& path) {
-  return reading(path, [&] {
-    const SafetensorsFile file(path);
-    TrainConfig c = TrainConfig::from_json(metadata_of(file, "config"));
-    // Written as true by versions that ignored --batch-norm for the other networks.
-    c.batch_norm = c.batch_norm && c.model == "alexnet-keras";
-    return c;
-  });
-}
-
-TrainedModel load_trained(const std::filesystem::path& path, const std::string& device_name,
-                          Needs needs) {
-  Backend& backend = *devices(device_name).front();
-  TrainedModel t;
-  t.config = load_config(path);
-  t.config.device = device_name;
-  const SafetensorsFile file(path);
-  reading(path, [&] {
-    t.classes = read_classes(file);
-    t.normalization = read_normalization(file);
-    if (const auto data = file.metadata().find("data"); data != file.metadata().end()) {
-      const SortedJson prints = SortedJson::parse(data->second);
-      t.train_print = read_print(prints.at("train").get<std::string>());
-      t.test_print = read_print(prints.at("held_out").get<std::string>());
-    }
-    const auto classes = static_cast<std::int64_t>(t.classes.size());
-    t.drawn = read_left_out(file, needs);
-    if (t.drawn.empty()) {
-      const UnfilledParameters about_to_be_loaded;
-      t.model = build_model(t.config, classes, backend);
-    } else {
-      t.model = initial_model(t.config, classes, backend);
-    }
-    load_weights(file, *t.model, /*in_place=*/true, t.drawn);
-    const Augment& input = t.config.augment;
-    try {
-      t.model->walk({1, input.channels, input.crop, input.crop});
-    } catch (const ShapeError& e) {
-      throw ValueError(fmt::format("its input of {} x {} x {} does not fit its network: {}",
-                                   input.channels, input.crop, input.crop, e.what()));
-    }
-  });
-  t.model->eval();
-  return t;
 }
 
 }  // namespace limulus

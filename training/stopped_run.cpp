@@ -11,6 +11,7 @@
 #include "training/evaluate.h"
 #include "training/reading_checkpoint.h"
 #include "training/run_progress.h"
+#include "training/trained_model.h"
 #include "training/trainer.h"
 
 namespace limulus {
@@ -19,6 +20,11 @@ namespace {
 RunProgress progress_of(const std::filesystem::path& checkpoint) {
   return reading(checkpoint, [&] {
     const SafetensorsFile file(checkpoint);
+    if (!file.metadata().contains("state"))
+      throw FileError(fmt::format(
+          "{}: it has a network, but no run that could be reported (a file of `limulus import`, or "
+          "an older one of `convert`?)",
+          checkpoint.string()));
     return read_progress(file, metadata_of(file, "state"));
   });
 }

@@ -4,7 +4,7 @@
 
 #include "training/data/dataset.h"
 #include "training/records.h"
-#include "training/resume.h"
+#include "training/trained_model.h"
 
 namespace limulus {
 

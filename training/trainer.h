@@ -23,6 +23,7 @@
 #include "training/data/dataset.h"
 #include "training/data/loader.h"
 #include "training/data/statistics.h"
+#include "training/initial_weights.h"
 #include "training/records.h"
 #include "training/run_progress.h"
 #include "training/schedule.h"
@@ -65,6 +66,8 @@ struct TrainerOptions {
   std::filesystem::path out = "runs/latest";  // checkpoint.safetensors goes there
   double checkpoint_seconds = 60;             // at most this much work is lost
   int workers = 1;                            // of the loader; no influence on the result
+  // Weights to begin with (initial_weights.h); "": all are drawn. Not for a run that goes on.
+  std::filesystem::path init;
   // Set by Ctrl-C: finish the step, or leave the held-out images, save, return.
   const std::atomic<bool>* stop = nullptr;
   std::function<void(const StepInfo&)> on_step;
@@ -75,13 +78,18 @@ struct TrainerOptions {
 class Trainer {
  public:
   // Opens the data, computes its mean, makes the network. Errors as those of open_dataset,
-  // make_model, Sgd and Schedule.
+  // make_model, start_from, frozen_layers, Sgd and Schedule.
   Trainer(TrainConfig config, TrainerOptions options);
   ~Trainer();
 
   // Goes on where the file stopped. FileError when it is no checkpoint of this configuration; only
-  // the place of the data and the device may differ.
+  // the place of the data and the device may differ, and there may be more epochs.
   void resume(const std::filesystem::path& path);
+  // Of a resumed run that became longer: how that changed its rates, in a sentence; else "".
+  const std::string& longer() const { return longer_; }
+  // What was taken from TrainerOptions::init.
+  const std::optional<InitialWeights>& initial_weights() const { return initial_weights_; }
+  const std::vector<std::string>& frozen() const { return frozen_; }  // layers (freeze.h)
 
   // Trains to the last epoch; false when stopped before. LossError when the loss stops being a
   // number: it says in which step and layer and what to try. DeviceError when the device is lost or
@@ -137,6 +145,7 @@ class Trainer {
   void check_classes() const;
   void note_skipped(const Evaluation& test);
   void load_progress(const SafetensorsFile& file, const std::string& text);
+  void begin_with(const std::filesystem::path& file);
 
   TrainConfig config_;
   TrainerOptions options_;
@@ -149,6 +158,9 @@ class Trainer {
   std::uint64_t train_print_ = 0, test_print_ = 0;                // fingerprints of the set's parts
   std::unique_ptr<Loader> loader_;
   std::shared_ptr<Module> model_;
+  std::optional<InitialWeights> initial_weights_;
+  std::vector<std::string> frozen_;
+  std::string longer_;
   std::unique_ptr<Sgd> optimizer_;
   std::unique_ptr<Schedule> schedule_;
   std::int64_t batches_ = 0;  // per epoch

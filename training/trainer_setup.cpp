@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "formats/atomic_file.h"
 #include "models/models.h"
+#include "training/freeze.h"
 #include "training/trainer.h"
 
 namespace limulus {
@@ -65,7 +66,11 @@ Trainer::Trainer(TrainConfig config, TrainerOptions options)
   model_ = initial_model(config_, static_cast<std::int64_t>(data_.classes.size()), backend_);
   model_->walk({config_.batch, config_.augment.channels, config_.augment.crop,
                 config_.augment.crop});  // a size that does not fit is an error here, not in step 1
-  optimizer_ = std::make_unique<Sgd>(model_->parameters(), config_.sgd);
+  if (!options_.init.empty()) begin_with(options_.init);
+  if (!config_.freeze.empty()) frozen_ = frozen_layers(*model_, config_.freeze);
+  config_.freeze = frozen_text(frozen_);
+  freeze_layers(*model_, frozen_);
+  optimizer_ = std::make_unique<Sgd>(trained_parameters(*model_), config_.sgd);
   check_space();
 
   make_loader();
@@ -75,6 +80,17 @@ Trainer::Trainer(TrainConfig config, TrainerOptions options)
 }
 
 Trainer::~Trainer() = default;
+
+// A network that learned from pixels of another mean and scale would see other pictures: those of
+// its checkpoint are kept. A mean image cannot be (it does not zoom, and has a size): its colour is.
+// The axes of the colour noise stay those of this run's pictures.
+void Trainer::begin_with(const std::filesystem::path& file) {
+  initial_weights_ = start_from(file, config_.model, *model_, data_.classes);
+  config_.init = file.string();
+  if (!initial_weights_->normalization) return;
+  normalization_.mean = initial_weights_->normalization->mean;
+  normalization_.scale = initial_weights_->normalization->scale;
+}
 
 void Trainer::make_loader() {
   LoaderOptions loading;
@@ -88,7 +104,8 @@ void Trainer::make_loader() {
 // A checkpoint holds each weight and its velocity, and is written beside the one before it.
 void Trainer::check_space() const {
   std::uintmax_t needed = 0;
-  for (const auto& [name, w] : model_->parameters()) needed += 2 * w.bytes();
+  for (const auto& [name, w] : model_->parameters()) needed += w.bytes();
+  for (const auto& [name, v] : optimizer_->velocities()) needed += v.bytes();
   std::error_code unknown;
   const auto space = std::filesystem::space(options_.out, unknown);
   if (!unknown && space.available < needed)
@@ -125,6 +142,8 @@ void Trainer::prepare_folder() const {
   if (!is_utf8(config_.test_folder))
     throw FileError(
         fmt::format("{}: this folder's name is not UTF-8; rename it", config_.test_folder));
+  if (!is_utf8(options_.init.string()))
+    throw FileError(fmt::format("{}: this path is not UTF-8; rename it", options_.init.string()));
   if (!is_utf8(config_.data))
     throw FileError(fmt::format("{}: this path is not UTF-8; rename the folder", config_.data));
 }

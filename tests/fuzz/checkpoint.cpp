@@ -21,7 +21,7 @@
 #include "harness.h"
 #include "temporary_folder.h"
 #include "tiny_task.h"
-#include "training/resume.h"
+#include "training/trained_model.h"
 #include "training/trainer.h"
 
 using namespace limulus;

@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "core/error.h"
+#include "core/printable.h"
 #include "layers/conv2d.h"
 #include "pages/html.h"
 #include "training/report/figures.h"
@@ -158,7 +159,11 @@ std::string directions(const FirstLayer& first, const char* what) {
           what, kClear, rows));
 }
 
-std::string comparison(const FirstLayer& w, const FirstLayer& start, const FirstLayer& change) {
+// What is compared: the filters, and, where the start is known, what was added and the start.
+using Compared = std::vector<std::pair<const FirstLayer*, const char*>>;
+
+std::string comparison(const Compared& compared) {
+  const FirstLayer& w = *compared.front().first;
   constexpr Measure measures[] = {
       {"colour", [](const FilterMeasures& m) { return m.colour; }},
       {"coherence", [](const FilterMeasures& m) { return m.coherence; }}};
@@ -166,9 +171,7 @@ std::string comparison(const FirstLayer& w, const FirstLayer& start, const First
   const bool two = w.towers.size() == 2;
   for (const Measure& measure : measures) {
     if (w.channels != 3 && std::string(measure.name) == "colour") continue;
-    for (const auto& [layer, what] : {std::pair{&w, "w, the filters"},
-                                      {&change, "w - w<sub>0</sub>, what was learned"},
-                                      {&start, "w<sub>0</sub>, the start"}}) {
+    for (const auto& [layer, what] : compared) {
       std::vector<Values> of;
       for (const Tower& tower : layer->towers) {
         Values& values = of.emplace_back();
@@ -254,10 +257,8 @@ html::Picture filters_picture(const TrainedModel& trained) {
   return all;
 }
 
-std::string figure_filters(const TrainedModel& trained, Module& start, const std::string& command) {
+std::string figure_filters(const TrainedModel& trained, Module* start, const std::string& command) {
   const FirstLayer w = first_layer(*trained.model, trained.config.model);
-  const FirstLayer drawn = first_layer(start, trained.config.model);
-  const FirstLayer change = minus(w, drawn);
   const std::string size = fmt::format("{}\xC3\x97{}\xC3\x97{}", w.rows, w.columns, w.channels);
   std::int64_t filters = 0;
   for (const Tower& tower : w.towers) filters += tower.filters;
@@ -267,14 +268,28 @@ std::string figure_filters(const TrainedModel& trained, Module& start, const std
       filters, html::escape(trained.config.model), size,
       w.channels == 3 ? "; red, green and blue are the weights of the three colours" : "");
   body += pictures(w, "Filters");
-  body += "<section><h2>What training added: w - w<sub>0</sub></h2>\n" +
-          change_in_words(w, drawn, change, trained.config.seed) +
-          pictures(change, "What was added") + "</section>\n";
+  std::string measures;
+  if (start != nullptr) {
+    const FirstLayer drawn = first_layer(*start, trained.config.model);
+    const FirstLayer change = minus(w, drawn);
+    body += "<section><h2>What training added: w - w<sub>0</sub></h2>\n" +
+            change_in_words(w, drawn, change, trained.config.seed) +
+            pictures(change, "What was added") + "</section>\n";
+    measures = comparison({{&w, "w, the filters"},
+                           {&change, "w - w<sub>0</sub>, what was learned"},
+                           {&drawn, "w<sub>0</sub>, the start"}}) +
+               directions(w, "w") + directions(change, "w - w<sub>0</sub>");
+  } else {
+    body += fmt::format(
+        "<p>These filters did not begin as random numbers, but as those of {}: what was learned "
+        "since cannot be shown by itself.</p>\n",
+        html::escape(printable(trained.config.init)));
+    measures = comparison({{&w, "w, the filters"}}) + directions(w, "w");
+  }
   body +=
       fmt::format("<section><h2>{}</h2>\n",
                   w.towers.size() > 1 ? "What differs between the towers" : "What they are like") +
-      explanation(w) + comparison(w, drawn, change) + directions(w, "w") +
-      directions(change, "w - w<sub>0</sub>") + "</section>\n";
+      explanation(w) + measures + "</section>\n";
   return figure_page(fmt::format("Figure 3: {} filters of {}", filters, size), body, command);
 }
 

@@ -14,7 +14,7 @@
 #include "pages/plot.h"
 #include "training/relu_race.h"
 #include "training/report/neighbours.h"
-#include "training/resume.h"
+#include "training/trained_model.h"
 
 namespace limulus {
 
@@ -39,9 +39,10 @@ std::string architecture_file(const std::vector<WalkStep>& walk);
 std::string figure_architecture(const std::string& model, const std::vector<WalkStep>& walk,
                                 const std::string& command);
 
-// Figure 3. `start` is the same network as the run began with it (initial_model in trainer.h).
-// ValueError where it has no convolution.
-std::string figure_filters(const TrainedModel& trained, Module& start, const std::string& command);
+// Figure 3. `start` is the same network as the run began with it (initial_model in trainer.h); null
+// where its first weights were not drawn, but came from a file (TrainConfig::init), and what was
+// learned here cannot be told from what was known. ValueError where it has no convolution.
+std::string figure_filters(const TrainedModel& trained, Module* start, const std::string& command);
 // The filters alone, tower below tower. ValueError as above.
 html::Picture filters_picture(const TrainedModel& trained);
 

@@ -13,7 +13,7 @@
 #include "layers/module.h"
 #include "training/data/image.h"
 #include "training/report/neighbours.h"
-#include "training/resume.h"
+#include "training/trained_model.h"
 
 namespace limulus {
 

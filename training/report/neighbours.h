@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "training/data/image_cache.h"
-#include "training/resume.h"
+#include "training/trained_model.h"
 
 namespace limulus {
 

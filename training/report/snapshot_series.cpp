@@ -34,11 +34,23 @@ SeriesJson finite_or_null(double value) {
   return std::isfinite(value) ? SeriesJson(value) : SeriesJson();
 }
 
-// The run, wherever its pictures lie and whatever computes it.
+// The run, wherever its pictures lie, whatever computes it, and however long it becomes.
 SeriesJson settings_of(TrainConfig config) {
   config.data.clear();
   config.device.clear();
+  config.epochs = 1;
+  config.init.clear();
   return SeriesJson::parse(config.to_json());
+}
+
+// Whether an index was written by a run of these settings, perhaps an earlier version's.
+bool same_settings(const SeriesJson& stored, const TrainConfig& config) {
+  try {
+    const TrainConfig was = TrainConfig::from_json(stored.dump());
+    return same_value(settings_of(was), settings_of(config));
+  } catch (const ValueError&) {
+    return false;
+  }
 }
 
 SeriesJson head_of(const SeriesSubject& subject) {
@@ -153,7 +165,8 @@ void SnapshotSeries::begin(const SeriesSubject& subject, bool resumed, std::int6
           "those to come would be no series; move the folder away, and a new one begins",
           path.string(), what));
     };
-    for (const char* key : {"settings", "classes", "photograph", "part", "label"})
+    if (!same_settings(before["settings"], subject_.config)) throw another("settings");
+    for (const char* key : {"classes", "photograph", "part", "label"})
       if (!before.contains(key) || !same_value(before[key], head[key])) throw another(key);
     if (fs::exists(shown, unknown) && read_file(shown) != png_of(photograph))
       throw another("photograph.png");
@@ -236,7 +249,7 @@ std::int64_t snapshots_beside(const fs::path& checkpoint, const TrainConfig& con
   if (!fs::exists(path, unknown) || !fs::exists(run / "snapshots.html", unknown)) return 0;
   try {
     const SeriesJson index = read_index(path);
-    if (!index.contains("classes") || !same_value(index["settings"], settings_of(config)) ||
+    if (!index.contains("classes") || !same_settings(index["settings"], config) ||
         !same_value(index["classes"], SeriesJson(classes)))
       return 0;
     return static_cast<std::int64_t>(index["snapshots"].size());

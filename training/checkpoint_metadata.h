@@ -1,0 +1,28 @@
+#pragma once
+// What a checkpoint says beside its tensors, and is needed wherever its network is: the names of the
+// classes, and how pixels become the network's input. Both are JSON in the metadata:
+//
+//     "classes"         ["daisy", "roses"]
+//     "normalization"   {"mean": [r, g, b], "scale": [r, g, b], "side": s, "colour_axes": 3 rows}
+//
+// A mean image is a tensor of its own, data/mean [3, side, side].
+#include <string>
+#include <vector>
+
+#include "formats/safetensors.h"
+#include "training/data/augment.h"
+
+namespace limulus {
+
+struct Checkpoint;
+
+// Adds both to the metadata, and the mean image to the tensors, if there is one.
+void put_classes(const std::vector<std::string>& classes, Checkpoint* to);
+void put_normalization(const Normalization& normalization, Checkpoint* to);
+
+// To be called in reading() (reading_checkpoint.h), which names the file: ValueError or a JSON
+// exception if something is not what it should be.
+std::vector<std::string> read_classes(const SafetensorsFile& file);
+Normalization read_normalization(const SafetensorsFile& file);
+
+}  // namespace limulus
