@@ -20,7 +20,7 @@ import=("$limulus" import plain.safetensors --model lenet5)
 check 'import' 0 '^Weights +10 tensors, 61,026 numbers, from plain.safetensors \(safetensors\)' \
   "${import[@]}" --classes names.txt --normalization imagenet -o imported.safetensors
 also 'its classes' '^Classes +2: daisy, rose'
-also 'its pixels' 'mean 0.485, 0.456, 0.406, std 0.229, 0.224, 0.225; the middle 32 x 32'
+also 'its pixels' 'mean 0.485, 0.456, 0.406, std 0.229, 0.224, 0.225; the middle 28 x 28'
 check 'predict' 0 '^  (daisy|rose ) +[0-9.]+ %' "$limulus" predict imported.safetensors "$picture"
 mkdir -p other/daisy other/rose
 cp data/test/daisy/*.jpg other/daisy && cp data/test/roses/*.jpg other/rose
@@ -76,7 +76,7 @@ head -c 3000 plain.safetensors > cut.safetensors
 fails 'a file that was cut' 1 'cut.safetensors: ' cut.safetensors --model lenet5 "${named[@]}" "${pixels[@]}"
 check 'import: onto itself' 1 'would be replaced by what is made from it' \
   "${import[@]}" "${named[@]}" "${pixels[@]}" -o plain.safetensors
-check 'import: into no folder' 1 'nowhere/x.safetensors: cannot write' \
+check 'import: into no folder' 1 'nowhere/x.safetensors: cannot create' \
   "${import[@]}" "${named[@]}" "${pixels[@]}" -o nowhere/x.safetensors
 
 # ---- train --init, --freeze -------------------------------------------------------------------------

@@ -59,6 +59,7 @@ Normalization normalization_of(const PixelScaling& pixels) {
 
 // "[64, 3, 11, 11]: 64 x 3 x 11 x 11 = 23232 numbers".
 std::string counted(const Shape& shape) {
+  if (shape.rank() < 2) return shape.str();
   return fmt::format("{}: {} = {} numbers", shape.str(), fmt::join(shape.sizes(), " x "),
                      shape.numel());
 }
