@@ -177,6 +177,7 @@ TEST_CASE("all that does not fit is listed at once, with the arithmetic") {
   std::erase_if(all, [](const Stored& s) { return s.name == "fc4.bias"; });
   all.push_back({"norm.weight", {2, 2}, std::vector<double>(4)});
   at(all, "conv2.weight") = {"conv2.weight", {16, 3, 5, 5}, std::vector<double>(1200)};
+  at(all, "fc5.weight") = {"fc5.weight", {1'000'000'000'000, 0}, {}};
   Import i(all);
   const std::string message = i.fails();
   CHECK(has(message, "these 10 tensors are not the weights of lenet5, which has 10:"));
@@ -185,6 +186,8 @@ TEST_CASE("all that does not fit is listed at once, with the arithmetic") {
   CHECK(has(message,
             "conv2.weight: expected [16, 6, 5, 5]: 16 x 6 x 5 x 5 = 2400 numbers, found "
             "[16, 3, 5, 5]: 16 x 3 x 5 x 5 = 1200 numbers"));
+  CHECK(has(message,
+            "fc5.weight: expected [10, 84]: 10 x 84 = 840 numbers, found [1000000000000, 0]"));
   CHECK_FALSE(has(message, "They fit"));
 }
 

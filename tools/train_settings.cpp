@@ -15,6 +15,7 @@
 #include "tools/plugin.h"
 #include "tools/usage.h"
 #include "training/freeze.h"
+#include "training/reading_checkpoint.h"
 #include "training/recipes.h"
 #include "training/resume.h"
 #include "training/trained_model.h"
@@ -149,7 +150,10 @@ TrainConfig chosen_config(const CLI::App& command, const TrainArguments& a) {
   TrainConfig c = a.resume ? load_config(file) : default_config(a.model, a.recipe);
   for (const Setting& s : settings)
     if (s.kept != Kept::sitting && given(command, s.option)) s.set(c, a);
-  check_network(c, a.init);
+  if (a.resume && !given(command, "--freeze"))
+    reading(file, [&] { check_network(c, ""); });  // what the checkpoint freezes
+  else
+    check_network(c, a.init);
   if (a.resume) {
     check_same_run(file, c);  // before a network of other settings is made
     if (!given(command, "--device")) check_device(c, file);

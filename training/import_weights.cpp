@@ -80,11 +80,21 @@ std::shared_ptr<Module> sized(const TrainConfig& config, std::int64_t classes) {
   return build_model(config, classes, device("reference"));
 }
 
-std::string head_of(const Module& model) {
-  std::string head;
-  for (const auto& [name, t] : model.parameters())
-    if (t.shape().rank() > 1) head = name;
+NamedTensor head_of(const Module& model) {  // the last weight
+  NamedTensor head;
+  for (const NamedTensor& parameter : model.parameters())
+    if (parameter.second.shape().rank() > 1) head = parameter;
   return head;
+}
+
+// How many classes the head has in the file; 0 if it is not there, or of another width.
+std::int64_t outputs_of(const WeightsFile& file, const NamedTensor& head) {
+  const StoredTensor* stored = file.find(head.first);
+  if (stored == nullptr) return 0;
+  const std::vector<std::int64_t>&is = stored->shape.sizes(), &here = head.second.shape().sizes();
+  const bool same_width =
+      is.size() == here.size() && std::equal(is.begin() + 1, is.end(), here.begin() + 1);
+  return same_width && is[0] > 1 ? is[0] : 0;
 }
 
 Candidate candidate(const std::filesystem::path& weights, const std::string& model) {
@@ -97,9 +107,9 @@ Candidate candidate(const std::filesystem::path& weights, const std::string& mod
     c.config.batch_norm = true;
     c.model = sized(c.config, 2);
   }
-  c.head = head_of(*c.model);
-  const StoredTensor* head = c.file.find(c.head);
-  if (head != nullptr && head->shape.rank() > 1 && head->shape[0] > 1) c.outputs = head->shape[0];
+  const NamedTensor head = head_of(*c.model);
+  c.head = head.first;
+  c.outputs = outputs_of(c.file, head);
   c.model = sized(c.config, c.outputs > 0 ? c.outputs : model_spec(model).classes);
   return c;
 }

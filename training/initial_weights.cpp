@@ -112,7 +112,8 @@ std::string InitialWeights::text() const {
     out += fmt::format("\n        the network has no place for {}", names_text(names, 20));
   }
   if (normalization)
-    out += "\n        pixels become its input as in that file: less its mean colour, times its scale";
+    out +=
+        "\n        pixels become its input as in that file: less its mean colour, times its scale";
   return out;
 }
 

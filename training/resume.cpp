@@ -21,13 +21,14 @@ namespace limulus {
 
 using SortedJson = nlohmann::json;
 
-void Trainer::load_progress(const SafetensorsFile& file, const std::string& text) {
+void Trainer::load_progress(const SafetensorsFile& file, const std::string& text,
+                            std::int64_t epochs) {
   const SortedJson j = SortedJson::parse(text);
   RunProgress p = read_progress(file, text);
-  if (p.step < 0 || p.epoch < 0 || p.epoch > config_.epochs || p.batch < 0 || p.batch > batches_ ||
+  if (p.step < 0 || p.epoch < 0 || p.epoch > epochs || p.batch < 0 || p.batch > batches_ ||
       p.step > p.epoch * batches_ + p.batch)
-    throw ValueError(fmt::format("step {}, epoch {} of {}, batch {} of {}", p.step, p.epoch,
-                                 config_.epochs, p.batch, batches_));
+    throw ValueError(fmt::format("step {}, epoch {} of {}, batch {} of {}", p.step, p.epoch, epochs,
+                                 p.batch, batches_));
   const SortedJson& schedule = j.at("schedule");
   Schedule::State state;
   read_value(schedule.at(0), "the schedule's best error", state.best_error);
@@ -85,8 +86,13 @@ void check_resumable(const SafetensorsFile& file) {
 // have given other rates to the steps that were made; else "". Both have the present state.
 std::string longer_text(const Schedule& was, const Schedule& is, const TrainConfig& config,
                         std::int64_t epochs_before, std::int64_t steps) {
+  constexpr std::int64_t kCompared = 100'000;  // evenly spaced: a file may claim any number
+  const std::int64_t compared = std::min(steps, kCompared);
   bool same = true;
-  for (std::int64_t step = 0; step < steps && same; ++step) same = was.rate(step) == is.rate(step);
+  for (std::int64_t i = 0; i < compared && same; ++i) {
+    const std::int64_t step = evenly_spaced(i, compared, steps);
+    same = was.rate(step) == is.rate(step);
+  }
   if (same) return "";
   return fmt::format(
       "the run had {} epochs and now has {}: from step {} on, the rate is that of the schedule "
@@ -120,6 +126,7 @@ void check_same_run(const std::filesystem::path& checkpoint, const TrainConfig& 
 
 void Trainer::resume(const std::filesystem::path& path) {
   check_same_run(path, config_);
+  const std::int64_t epochs = load_config(path).epochs;  // perhaps fewer than there are now
   const SafetensorsFile file(path);
   check_resumable(file);
   const auto classes = reading(path, [&] { return read_classes(file); });
@@ -141,13 +148,12 @@ void Trainer::resume(const std::filesystem::path& path) {
         path.string(), images, config_.data, data_.train.size()));
   reading(path, [&] {
     Normalization began_with = read_normalization(file);
-    load_progress(file, metadata_of(file, "state"));
+    load_progress(file, metadata_of(file, "state"), epochs);
     load_weights(file, *model_);
     load_velocities(file, *optimizer_);
     // The run's own, not measured anew: with another decoder the mean may differ by a rounding.
     normalization_ = std::move(began_with);
   });
-  const std::int64_t epochs = load_config(path).epochs;
   if (epochs < config_.epochs) {
     Schedule was(config_.sgd.lr, config_.schedule, epochs * batches_);
     was.state = schedule_->state;

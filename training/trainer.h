@@ -144,7 +144,7 @@ class Trainer {
   PixelStatistics try_images();
   void check_classes() const;
   void note_skipped(const Evaluation& test);
-  void load_progress(const SafetensorsFile& file, const std::string& text);
+  void load_progress(const SafetensorsFile& file, const std::string& text, std::int64_t epochs);
   void begin_with(const std::filesystem::path& file);
 
   TrainConfig config_;
