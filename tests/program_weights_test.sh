@@ -121,6 +121,9 @@ check 'a run of four epochs' 0 'Held-out' "${train[@]}" --epochs 4 --schedule co
 cp -r first longer
 check 'two more epochs' 0 'goes on in epoch 3' "$limulus" train --out longer --resume --epochs 4
 also 'its rates are told (a recipe has a warm-up)' 'the run had 2 epochs and now has 4: from step 9 on'
+check 'with snapshots' 0 'Held-out' "${train[@]}" --epochs 1 --snapshots 1 --out series
+check 'a series goes on in a longer run' 0 'snapshots.html' "$limulus" train --out series --resume --epochs 2 --snapshots 1
+also 'the later epoch is in it' 'Snapshots .*'
 check 'not fewer' 1 'A run can be made longer than its 4 epochs, but not shorter' \
   "$limulus" train --out longer --resume --epochs 3
 
