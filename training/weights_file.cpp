@@ -85,7 +85,7 @@ void check_kind(const fs::path& path) {
 // ---- one tensor ---------------------------------------------------------------------------------
 
 std::vector<float> checked_values(const SafetensorsFile& file, const SafetensorsEntry& entry) {
-  const std::vector<float> values = file.to_floats(entry);
+  std::vector<float> values = file.to_floats(entry);
   const auto bad =
       std::find_if_not(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
   if (bad == values.end()) return values;
