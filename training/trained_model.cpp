@@ -33,8 +33,10 @@ std::vector<std::string> read_left_out(const SafetensorsFile& file, Needs needs)
   auto layers = SortedJson::parse(metadata_of(file, "left_out")).get<std::vector<std::string>>();
   if (needs == Needs::all_layers && !layers.empty())
     throw FileError(fmt::format(
-        "{}: it has the weights of the convolutions alone, and none of {}. `explain`, `look --png` "
-        "and `figure 3` can use it; everything else needs a checkpoint of limulus train",
+        "{}: it has the weights of the convolutions alone, and none of {}. `explain`, `look "
+        "--png`, "
+        "`figure 3` and `train --init` can use it; everything else needs a checkpoint of limulus "
+        "train",
         file.path().string(), names_text(layers)));
   return layers;
 }
