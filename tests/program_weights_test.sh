@@ -39,6 +39,8 @@ check 'bench: a checkpoint has its network' 2 'excludes' \
 check 'report' 1 'it has a network, but no run that could be reported' "$limulus" report imported.safetensors
 check 'an unscaled mean' 0 'mean 0.13, 0.13, 0.13, std 0.31' \
   "${import[@]}" --classes names.txt --mean 0.13 --std 0.31 -o grey.safetensors
+check 'a mean of each colour, and a file behind it' 0 'mean 0.1, 0.2, 0.3, std 0.5, 0.5, 0.5' "$limulus" import \
+  --model lenet5 --classes names.txt --std 0.5 --mean 0.1,0.2,0.3 plain.safetensors -o colours.safetensors
 check 'what was there is replaced, and it is said' 0 'note: grey.safetensors was there before' \
   "${import[@]}" --classes names.txt --normalization unit -o grey.safetensors
 cp imported.safetensors before.safetensors

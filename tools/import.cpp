@@ -103,9 +103,11 @@ void add_import(CLI::App& app) {
   normalization->check(one_of(pixel_scalings()));
   c->add_option("--mean", a->mean, "Or this mean was subtracted: one number, or R,G,B")
       ->delimiter(',')
+      ->allow_extra_args(false)  // the next word is no number of it
       ->excludes(normalization);
   c->add_option("--std", a->std, "And it was divided by this: one number, or R,G,B")
       ->delimiter(',')
+      ->allow_extra_args(false)  // the next word is no number of it
       ->excludes(normalization);
   c->add_option("-o,--out", a->out, "The checkpoint")->required();
   c->callback([a, c] { import_file(*c, *a); });
