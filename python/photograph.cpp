@@ -1,0 +1,67 @@
+#include "python/photograph.h"
+
+#include <nanobind/ndarray.h>
+
+#include <filesystem>
+
+#include "core/error.h"
+#include "formats/atomic_file.h"
+#include "formats/read_file.h"
+#include "pages/image_encode.h"
+#include "training/data/image.h"
+
+namespace limulus::python {
+
+Photograph photograph_from(nb::handle photograph) {
+  nb::ndarray<const std::uint8_t, nb::ndim<3>, nb::c_contig, nb::device::cpu> pixels;
+  if (nb::try_cast(photograph, pixels)) {
+    if (pixels.shape(2) != 3 || pixels.size() == 0 || pixels.size() > 3 * kMaxPixels)
+      throw ShapeError("photograph: an array is [height, width, 3], red, green and blue, not [" +
+                       std::to_string(pixels.shape(0)) + ", " + std::to_string(pixels.shape(1)) +
+                       ", " + std::to_string(pixels.shape(2)) + "]");
+    Image image;
+    image.height = static_cast<int>(pixels.shape(0));
+    image.width = static_cast<int>(pixels.shape(1));
+    image.rgb.assign(pixels.data(), pixels.data() + pixels.size());
+    return {"an array", std::move(image)};
+  }
+  if (nb::hasattr(photograph, "shape"))
+    throw DTypeError("photograph: an array of pixels is uint8, [height, width, 3], values 0 ... 255");
+  const auto path = nb::cast<std::string>(nb::module_::import_("os").attr("fspath")(photograph));
+  const Computing computing;
+  return {std::filesystem::path(path).filename().string(), decode_image(read_file(path), path)};
+}
+
+nb::object array_of(const Image& image) {
+  auto* copy = new std::vector<std::uint8_t>(image.rgb);
+  const nb::capsule owner(copy, [](void* p) noexcept {
+    delete static_cast<std::vector<std::uint8_t>*>(p);
+  });
+  const std::size_t shape[] = {static_cast<std::size_t>(image.height),
+                               static_cast<std::size_t>(image.width), 3};
+  return nb::cast(nb::ndarray<nb::numpy, std::uint8_t>(copy->data(), 3, shape, owner));
+}
+
+void bind_picture(nb::module_& m) {
+  const auto png = [](const Picture& p) {
+    const std::vector<std::uint8_t> bytes = encode_png(p.image);
+    return nb::bytes(bytes.data(), bytes.size());
+  };
+  nb::class_<Picture>(m, "Picture", "A picture, which a notebook shows.")
+      .def("numpy", [](const Picture& p) { return array_of(p.image); },
+           nb::sig("def numpy(self) -> numpy.ndarray"), "[height, width, 3], uint8: a copy.")
+      .def_prop_ro("width", [](const Picture& p) { return p.image.width; })
+      .def_prop_ro("height", [](const Picture& p) { return p.image.height; })
+      .def("png", png, "The bytes of a PNG file.")
+      .def("_repr_png_", png)
+      .def(
+          "save",
+          [](const Picture& p, nb::handle path) {
+            const auto file = nb::cast<std::string>(nb::module_::import_("os").attr("fspath")(path));
+            const std::vector<std::uint8_t> bytes = encode_png(p.image);
+            write_file_atomically(file, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+          },
+          "path"_a, "Writes a PNG file. FileError.");
+}
+
+}  // namespace limulus::python
