@@ -125,8 +125,8 @@ Tensor share(nb::handle array, const char* what) {
           "makes a copy",
           what));
     throw DTypeError(fmt::format(
-        "{}: expected an array of numbers in the processor's memory, got {}; tensor(...) also takes "
-        "lists and numbers",
+        "{}: expected an array of float32, float64, int64 or int32 in this machine's byte order, got "
+        "{}; tensor(...) makes a copy of whatever has numbers",
         what, nb::repr(array.type()).c_str()));
   }
   if (a.device_type() != nb::device::cpu::value)
@@ -195,11 +195,11 @@ void bind_arrays(nb::module_& m) {
         "in a gradient: use detach().");
   t.def("__dlpack_device__", [](const Tensor&) { return nb::make_tuple(1, 0); });
   t.attr("__array_ufunc__") = nb::none();  // numpy.float64(2) * t is ours to compute
-  m.def("from_numpy", [](nb::handle array) { return share(array, "from_numpy"); }, "array"_a,
+  m.def("from_numpy", [](nb::handle array) { return share(array, "from_numpy"); }, nb::arg("array").none(),
         "A tensor on the memory of a NumPy array of float32, float64, int64 or int32: writing to one "
         "is seen in the other, and is not counted as a change (Tensor.version).\n\n"
         "ValueError for an array that can only be read, or is not in row-major order; DTypeError.");
-  m.def("from_dlpack", [](nb::handle array) { return share(array, "from_dlpack"); }, "array"_a,
+  m.def("from_dlpack", [](nb::handle array) { return share(array, "from_dlpack"); }, nb::arg("array").none(),
         "As from_numpy(), of any array in the processor's memory that has __dlpack__.");
   m.def("_copied", &copied);
 }

@@ -51,14 +51,14 @@ void bind_module(nb::module_& m) {
            "What is kept and not learned, as running means, by dotted name.")
       .def(
           "layers",
-          [](Module& f) {
-            nb::dict all;
-            f.visit([&](const std::string& name, Module& each) {
-              if (!name.empty()) all[name.c_str()] = nb::cast(&each, nb::rv_policy::reference);
+          [](const std::shared_ptr<Module>& f) {
+            nb::dict all;  // a layer keeps the network that it belongs to
+            f->visit([&](const std::string& name, Module& each) {
+              if (!name.empty()) all[name.c_str()] = std::shared_ptr<Module>(f, &each);
             });
             return all;
           },
-          nb::keep_alive<0, 1>(), nb::sig("def layers(self) -> dict[str, Module]"),
+          nb::sig("def layers(self) -> dict[str, Module]"),
           "All modules in it, by dotted name.")
       .def("zero_grad",
            [](const Module& f) {
