@@ -96,7 +96,7 @@ nb::object dlpack_of(const Tensor& t, const nb::kwargs& options) {
 nb::object array_of(const Tensor& t, nb::handle dtype, nb::handle copy) {
   const nb::object view = numpy_of(t, false);
   const bool converts = !dtype.is_none() && !view.attr("dtype").equal(dtype);
-  if (!copy.is_none() && nb::cast<bool>(copy))
+  if (copy.ptr() == Py_True)
     return dtype.is_none() ? view.attr("copy")() : view.attr("astype")(dtype);
   if (!converts) return view;
   if (!copy.is_none())

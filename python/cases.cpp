@@ -30,7 +30,7 @@ std::vector<Case> random_ones(std::int64_t count, std::uint64_t seed) {
   return all;
 }
 
-Tensor apply(const Case& c, const std::vector<Tensor>& inputs) {
+Tensor value_of(const Case& c, const std::vector<Tensor>& inputs) {
   if (inputs.size() != c.c.inputs.size())
     throw ValueError(c.c.name + ": takes " + std::to_string(c.c.inputs.size()) + " tensors, not " +
                      std::to_string(inputs.size()));
@@ -65,9 +65,10 @@ void bind_cases(nb::module_& m) {
       .def(
           "__call__",
           [](const Case& c, const nb::args& inputs) {
-            const auto all = nb::cast<std::vector<Tensor>>(inputs);
+            std::vector<Tensor> all;
+            if (!nb::try_cast(inputs, all)) throw nb::type_error("a case is called with tensors");
             const Computing computing;
-            return apply(c, all);
+            return value_of(c, all);
           },
           nb::sig("def __call__(self, *inputs: Tensor) -> Tensor"), "The function's result.")
       .def(

@@ -2,6 +2,8 @@
 // what a Python programmer would expect to catch: limulus/errors.py has the classes.
 #include "core/error.h"
 
+#include <typeinfo>
+
 #include "python/bindings.h"
 #include "training/evaluate.h"
 #include "training/trainer.h"
@@ -31,6 +33,8 @@ void bind_errors(nb::module_& m) {
   nb::register_exception_translator([](const std::exception_ptr& thrown, void*) {
     try {
       std::rethrow_exception(thrown);
+    } catch (const std::bad_cast&) {
+      PyErr_SetString(PyExc_TypeError, "an argument is of a type that this does not take");
     } catch (const Error& e) {
       const nb::object type = nb::module_::import_("limulus.errors").attr(name_of(e));
       // Text that came from a file need not be UTF-8.

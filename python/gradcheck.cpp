@@ -109,6 +109,13 @@ void bind_gradcheck(nb::module_& m) {
       .def("text", &GradcheckReport::text, "The report as a table.")
       .def("json", &GradcheckReport::json, "The report as JSON text.")
       .def("html", &page_of, "name"_a = "a function", "The report as a page, with pictures.")
+      .def("assert_ok",
+           [](const GradcheckReport& r) {
+             if (r.ok()) return;
+             PyErr_SetString(PyExc_AssertionError, r.text().c_str());
+             throw nb::python_error();
+           },
+           "AssertionError with the whole report unless the gradient is right: for a test.")
       .def("__bool__", &GradcheckReport::ok)
       .def("__repr__", &GradcheckReport::text)
       .def("_repr_html_",

@@ -29,10 +29,16 @@ nb::dict dict_of(const std::vector<NamedTensor>& tensors) {
 
 Walk summary_of(nb::handle self, nb::handle input) {
   const auto& module = nb::cast<const Module&>(self);
-  if (!input.is_none()) return walk_of(module, nb::cast<Sizes>(input));
+  if (Sizes sizes; !input.is_none()) {
+    if (!nb::try_cast(input, sizes))
+      throw nb::type_error("summary: the shape of an input is whole numbers");
+    return walk_of(module, sizes);
+  }
   if (!nb::hasattr(self, "input_shape"))
     throw ValueError("summary: give it the shape of an input, [N, C, H, W]");
-  auto shape = nb::cast<std::vector<std::int64_t>>(self.attr("input_shape"));
+  std::vector<std::int64_t> shape;
+  if (!nb::try_cast(self.attr("input_shape"), shape))
+    throw nb::type_error("summary: input_shape is the shape of one image, whole numbers");
   shape.insert(shape.begin(), 1);
   return walk_of(module, shape);
 }

@@ -44,8 +44,13 @@ void bind_sgd(nb::module_& m) {
           [](Sgd* self, const nb::dict& parameters, double lr, double momentum, double weight_decay,
              const std::string& rule) {
             std::vector<NamedTensor> all;
-            for (const auto& [name, t] : parameters)
-              all.emplace_back(nb::cast<std::string>(name), nb::cast<Tensor>(t));
+            for (const auto& [key, value] : parameters) {
+              NamedTensor one;
+              if (!nb::try_cast(key, one.first) || !nb::try_cast(value, one.second))
+                throw nb::type_error("SGD: parameters are a dict of names and tensors, as "
+                                     "module.parameters() gives them");
+              all.push_back(std::move(one));
+            }
             const SgdOptions options = {lr, momentum, weight_decay, rule_from(rule)};
             const Computing computing;
             new (self) Sgd(std::move(all), options);

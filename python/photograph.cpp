@@ -2,6 +2,8 @@
 
 #include <nanobind/ndarray.h>
 
+#include <fmt/core.h>
+
 #include <filesystem>
 
 #include "core/error.h"
@@ -11,23 +13,39 @@
 #include "training/data/image.h"
 
 namespace limulus::python {
+namespace {
+
+std::string text_of(nb::handle path) {  // TypeError for what is no path
+  std::string text;
+  if (!nb::try_cast(nb::module_::import_("os").attr("fspath")(path), text))
+    throw nb::type_error("a path is text here, not bytes");
+  if (text.find('\0') != std::string::npos)
+    throw ValueError("a path cannot have a zero byte in it");
+  return text;
+}
+
+}  // namespace
 
 Photograph photograph_from(nb::handle photograph) {
-  nb::ndarray<const std::uint8_t, nb::ndim<3>, nb::c_contig, nb::device::cpu> pixels;
-  if (nb::try_cast(photograph, pixels)) {
+  nb::ndarray<const std::uint8_t, nb::ndim<3>, nb::device::cpu> pixels;
+  if (nb::try_cast(photograph, pixels, /*convert=*/false)) {
     if (pixels.shape(2) != 3 || pixels.size() == 0 || pixels.size() > 3 * kMaxPixels)
-      throw ShapeError("photograph: an array is [height, width, 3], red, green and blue, not [" +
-                       std::to_string(pixels.shape(0)) + ", " + std::to_string(pixels.shape(1)) +
-                       ", " + std::to_string(pixels.shape(2)) + "]");
+      throw ShapeError(fmt::format("photograph: an array is [height, width, 3], red, green and blue, "
+                                   "not [{}, {}, {}]",
+                                   pixels.shape(0), pixels.shape(1), pixels.shape(2)));
     Image image;
     image.height = static_cast<int>(pixels.shape(0));
     image.width = static_cast<int>(pixels.shape(1));
-    image.rgb.assign(pixels.data(), pixels.data() + pixels.size());
+    image.rgb.reserve(pixels.size());
+    const auto view = pixels.view();  // of an array that may be turned or cut
+    for (std::size_t y = 0; y < pixels.shape(0); ++y)
+      for (std::size_t x = 0; x < pixels.shape(1); ++x)
+        for (std::size_t c = 0; c < 3; ++c) image.rgb.push_back(view(y, x, c));
     return {"an array", std::move(image)};
   }
   if (nb::hasattr(photograph, "shape"))
     throw DTypeError("photograph: an array of pixels is uint8, [height, width, 3], values 0 ... 255");
-  const auto path = nb::cast<std::string>(nb::module_::import_("os").attr("fspath")(photograph));
+  const auto path = text_of(photograph);
   const Computing computing;
   return {std::filesystem::path(path).filename().string(), decode_image(read_file(path), path)};
 }
@@ -57,7 +75,7 @@ void bind_picture(nb::module_& m) {
       .def(
           "save",
           [](const Picture& p, nb::handle path) {
-            const auto file = nb::cast<std::string>(nb::module_::import_("os").attr("fspath")(path));
+            const auto file = text_of(path);
             const std::vector<std::uint8_t> bytes = encode_png(p.image);
             write_file_atomically(file, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
           },

@@ -50,10 +50,20 @@ void bind_arithmetic(nb::class_<Tensor>& t) {
   scalar("__rtruediv__", [](const Tensor& x, double s) {
     return div(Tensor::full({}, s, x.dtype(), x.backend()), x);
   });
-  t.def("__neg__", &neg, nb::call_guard<Computing>());
   t.def(
       "__matmul__", [](const Tensor& a, const Tensor& b) { return matmul(a, b); },
       nb::is_operator(), nb::call_guard<Computing>());
+  // What is no tensor and no number is Python's to refuse; of an array we can say more.
+  for (const char* name : {"__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__",
+                           "__truediv__", "__rtruediv__", "__matmul__", "__rmatmul__"})
+    t.def(name, [](const Tensor&, nb::handle other) -> nb::object {
+      if (nb::hasattr(other, "__array__"))
+        throw nb::type_error(
+            "a Tensor and a NumPy array are not computed with together: limulus.tensor(array) "
+            "makes a tensor, and t.numpy() an array");
+      return nb::borrow(Py_NotImplemented);
+    });
+  t.def("__neg__", &neg, nb::call_guard<Computing>());
 }
 
 // As reshape(x, {sizes}), of sizes that are known at run time.
@@ -111,7 +121,9 @@ void bind_functions(nb::class_<Tensor>& t) {
       [](const Tensor& x, const nb::args& sizes) {
         // x.reshape(2, 3) and x.reshape((2, 3))
         const nb::object given = sizes.size() == 1 ? nb::object(sizes[0]) : nb::object(sizes);
-        const Sizes wanted = nb::cast<Sizes>(given);
+        Sizes wanted;
+        if (!nb::try_cast(given, wanted))
+          throw nb::type_error("reshape: sizes are whole numbers, or one sequence of them");
         const auto* one = std::get_if<std::int64_t>(&wanted);
         const std::vector<std::int64_t> all =
             one != nullptr ? std::vector{*one} : std::get<std::vector<std::int64_t>>(wanted);
