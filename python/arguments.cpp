@@ -25,7 +25,7 @@ Size2d size_from(const Pair& pair) {
 }
 
 DType dtype_from(nb::handle dtype) {
-  if (DType known; nb::try_cast(dtype, known)) return known;
+  if (nb::isinstance<DType>(dtype)) return nb::cast<DType>(dtype);  // not a number in its place
   std::string name;
   if (!nb::try_cast(dtype, name)) {
     // numpy.dtype("float32") has a name, and so has the class numpy.float32.

@@ -25,12 +25,15 @@ void bind_making(nb::module_& m) {
   filled("ones", 1, "A tensor of this shape whose values are 1. ShapeError for a negative size.");
   m.def(
       "full",
-      [](const Sizes& shape, double value, nb::handle dtype, const std::string& on) {
+      [](const Sizes& shape, double value, nb::handle dtype, const std::string& on,
+         bool requires_grad) {
         const DType type = dtype_from(dtype);
         const Computing computing;
-        return Tensor::full(shape_from(shape), value, type, device(on));
+        Tensor t = Tensor::full(shape_from(shape), value, type, device(on));
+        if (requires_grad) t.set_requires_grad();
+        return t;
       },
-      "shape"_a, "value"_a, "dtype"_a = "f32", "device"_a = "cpu",
+      "shape"_a, "value"_a, "dtype"_a = "f32", "device"_a = "cpu", "requires_grad"_a = false,
       "A tensor of this shape whose values are all the same.");
 
   using Fill = void (*)(Tensor&, double, double, Rng&);

@@ -56,13 +56,16 @@ void bind_arithmetic(nb::class_<Tensor>& t) {
   // What is no tensor and no number is Python's to refuse; of an array we can say more.
   for (const char* name : {"__add__", "__radd__", "__sub__", "__rsub__", "__mul__", "__rmul__",
                            "__truediv__", "__rtruediv__", "__matmul__", "__rmatmul__"})
-    t.def(name, [](const Tensor&, nb::handle other) -> nb::object {
-      if (nb::hasattr(other, "__array__"))
-        throw nb::type_error(
-            "a Tensor and a NumPy array are not computed with together: limulus.tensor(array) "
-            "makes a tensor, and t.numpy() an array");
-      return nb::borrow(Py_NotImplemented);
-    });
+    t.def(
+        name,
+        [](const Tensor&, nb::handle other) -> nb::object {
+          if (!nb::hasattr(other, "__array__") || !nb::hasattr(other, "__len__"))
+            throw nb::next_overload();
+          throw nb::type_error(
+              "a Tensor and a NumPy array are not computed with together: limulus.tensor(array) "
+              "makes a tensor, and t.numpy() an array");
+        },
+        nb::is_operator());
   t.def("__neg__", &neg, nb::call_guard<Computing>());
 }
 

@@ -90,7 +90,7 @@ class Pairs(unittest.TestCase):
             return dx
         report = self.check((lambda x: x * x, backward), [rng.normal(size=(4, 5))], "WRONG")
         error = np.array(report.tensors[0].maps[0].error).reshape(4, 5)
-        self.assertTrue((error[:, 2] > 0.1).all() and (np.delete(error, 2, 1) < 1e-5).all())
+        self.assertTrue((error[:, 2] > 1e-3).all() and (np.delete(error, 2, 1) < 1e-5).all())
         page = report._repr_html_()
         self.assertIn("<iframe", page)
         self.assertIn("svg", page)
@@ -112,7 +112,7 @@ class Pairs(unittest.TestCase):
                 at = windows(x)[i, j].argmax()
                 dx[2 * i + at // 2, 2 * j + at % 2] = dy[i, j]
             return dx
-        self.check((lambda x: windows(x).max(2), backward), [rng.permutation(24.).reshape(4, 6)])
+        self.check((lambda x: windows(x).max(2), backward), [rng.permutation(24).reshape(4, 6) * 1.])
 
     def test_nobody_elses_array_changes(self):
         x = rng.normal(size=(3, 3))
@@ -133,7 +133,7 @@ class Functions(unittest.TestCase):
         layer = lm.Conv2d(2, 3, 3, dtype="f64")
         layer.initialize(seed=4)
         report = lm.gradcheck(layer, x)
-        self.assertEqual([t.name for t in report.tensors], ["x", "weight", "bias"])
+        self.assertEqual([t.name for t in report.tensors], ["input", "weight", "bias"])
         self.assertTrue(report, report.text())
 
     def test_a_function_that_computes_in_another_thread(self):
@@ -145,9 +145,13 @@ class Functions(unittest.TestCase):
             return made[0]
         self.assertTrue(lm.gradcheck(f, [rng.normal(size=3)]))
 
-    def test_a_check_within_a_check(self):
-        f = lambda x: x * x if lm.gradcheck(lambda z: z * 2, [np.ones(2)]) else x  # noqa: E731
-        self.assertTrue(lm.gradcheck(f, [rng.normal(size=3)]))
+    def test_where_nothing_is_recorded_it_says_so(self):
+        def inner(x):
+            return lm.gradcheck(lambda z: z * 2, [np.ones(2)]) and x * x
+        with self.assertRaisesRegex(lm.GraphError, "nothing is recorded here"):
+            lm.gradcheck(inner, [rng.normal(size=3)])
+        with lm.no_grad(), self.assertRaisesRegex(lm.GraphError, "nothing is recorded here"):
+            lm.gradcheck(lambda x: x * x, [rng.normal(size=3)])
 
 
 class WrongCalls(unittest.TestCase):
