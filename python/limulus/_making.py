@@ -31,7 +31,7 @@ def as_array(data, dtype=None):
     if wanted not in _NUMPY_NAMES.values():
         raise DTypeError(f"tensor: the elements are {array.dtype}, which no type of Limulus holds; "
                          "say which with dtype=")
-    return np.array(array, dtype=wanted, order="C", copy=None)
+    return np.asarray(array, dtype=wanted, order="C")
 
 
 def tensor(data, dtype=None, device="cpu", requires_grad=False):
