@@ -9,11 +9,14 @@ Without it the page has the code alone, and says so.
 import html
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
 from myst_parser.parsers.sphinx_ import MystParser
 from sphinx.errors import ExtensionError
+
+import tables
 
 ROOT = Path(__file__).resolve().parents[2]
 MISSING = ("*This site was built without the Python package, so what the cells show is left out: "
@@ -39,10 +42,20 @@ def fenced(kind: str, text: str) -> list[str]:
     return [f"``````{kind}", text.rstrip("\n"), "``````", ""]
 
 
+def as_cards(markup: str) -> str:
+    """A table as the site has it: its cells carry their column's name, for a phone."""
+    head = re.findall(r"<th[^>]*>(.*?)</th>", markup, re.S)
+    if not markup.startswith("<table>") or not head:
+        return markup
+    rows = [re.findall(r"<td[^>]*>(.*?)</td>", row, re.S)
+            for row in re.findall(r"<tr[^>]*>(.*?)</tr>", markup, re.S)]
+    return tables.table([row for row in rows if row], head)
+
+
 def shown(output: dict) -> list[str]:
     if output["kind"] == "text":
         return fenced("text", output["data"])
-    data = output["data"]
+    data = as_cards(output["data"])
     if output["kind"] == "png":
         data = (f'<img src="data:image/png;base64,{html.escape(data)}" '
                 'alt="What this cell shows" style="max-width:100%">')
