@@ -32,14 +32,16 @@ DType dtype_from(nb::handle dtype) {
     for (const char* attribute : {"name", "__name__"})
       if (nb::hasattr(dtype, attribute) && nb::try_cast(dtype.attr(attribute), name)) break;
   }
-  for (const auto& [ours, theirs, type] :
-       {std::tuple{"f32", "float32", DType::f32}, {"f64", "float64", DType::f64},
-        {"i64", "int64", DType::i64}, {"i32", "int32", DType::i32},
-        {"bf16", "bfloat16", DType::bf16}})
+  for (const auto& [ours, theirs, type] : {std::tuple{"f32", "float32", DType::f32},
+                                           {"f64", "float64", DType::f64},
+                                           {"i64", "int64", DType::i64},
+                                           {"i32", "int32", DType::i32},
+                                           {"bf16", "bfloat16", DType::bf16}})
     if (name == ours || name == theirs) return type;
-  throw DTypeError(fmt::format(
-      "dtype: there is no type {}; there are f32, f64, i64, i32 and bf16, and NumPy's names of them",
-      nb::repr(dtype).c_str()));
+  throw DTypeError(
+      fmt::format("dtype: there is no type {}; there are f32, f64, i64, i32 and bf16, and NumPy's "
+                  "names of them",
+                  nb::repr(dtype).c_str()));
 }
 
 std::string frame(const std::string& page, int height) {

@@ -44,13 +44,13 @@ DType ours(nb::dlpack::dtype dtype, const char* what, nb::handle array) {
   for (const Type& t : types)
     if (t.theirs == dtype) return t.ours;
   const nb::object name = nb::getattr(array, "dtype", nb::str("of another kind"));
-  throw DTypeError(fmt::format(
-      "{}: the array's elements are {}; Limulus has float32, float64, int64 and int32. "
-      "tensor(array, dtype=...) makes a copy in one of them",
-      what, nb::str(name).c_str()));
+  throw DTypeError(
+      fmt::format("{}: the array's elements are {}; Limulus has float32, float64, int64 and int32. "
+                  "tensor(array, dtype=...) makes a copy in one of them",
+                  what, nb::str(name).c_str()));
 }
 
-// ---- from tensors --------------------------------------------------------------------------------
+// ---- from tensors ----------------------------------------------------------------------------
 
 // The memory, and a handle that keeps it: one of its own, as this tensor may later be given other
 // memory (Tensor::adopt_).
@@ -66,9 +66,10 @@ Memory memory_of(const Tensor& t, const char* what, bool writable) {
   {
     const Computing computing;
     if (!t.backend().host_memory())
-      throw DeviceError(fmt::format("{}: the values are in the memory of {}; copy them with "
-                                    "to(\"cpu\") first",
-                                    what, t.backend().name()));
+      throw DeviceError(
+          fmt::format("{}: the values are in the memory of {}; copy them with "
+                      "to(\"cpu\") first",
+                      what, t.backend().name()));
     if (writable && t.requires_grad() && NoGrad::recording())
       throw GraphError(fmt::format(
           "{}: this tensor {} takes part in a gradient, and changing it in place would make that "
@@ -105,7 +106,7 @@ nb::object array_of(const Tensor& t, nb::handle dtype, nb::handle copy) {
   return view.attr("astype")(dtype);
 }
 
-// ---- to tensors ----------------------------------------------------------------------------------
+// ---- to tensors ------------------------------------------------------------------------------
 
 bool row_major(const AnyArray& a) {
   std::int64_t step = 1;
@@ -124,10 +125,11 @@ Tensor share(nb::handle array, const char* what) {
           "{}: the array can only be read, and a tensor's values can be changed; tensor(array) "
           "makes a copy",
           what));
-    throw DTypeError(fmt::format(
-        "{}: expected an array of float32, float64, int64 or int32 in this machine's byte order, got "
-        "{}; tensor(...) makes a copy of whatever has numbers",
-        what, nb::repr(array.type()).c_str()));
+    throw DTypeError(
+        fmt::format("{}: expected an array of float32, float64, int64 or int32 in this machine's "
+                    "byte order, got "
+                    "{}; tensor(...) makes a copy of whatever has numbers",
+                    what, nb::repr(array.type()).c_str()));
   }
   if (a.device_type() != nb::device::cpu::value)
     throw DeviceError(fmt::format(
@@ -139,10 +141,11 @@ Tensor share(nb::handle array, const char* what) {
         "sliced); tensor(array) makes a copy that does",
         what));
   if (reinterpret_cast<std::uintptr_t>(a.data()) % size_of(dtype) != 0)
-    throw ValueError(fmt::format(
-        "{}: the array does not begin at a multiple of its element's {} bytes; tensor(array) makes a "
-        "copy that does",
-        what, size_of(dtype)));
+    throw ValueError(
+        fmt::format("{}: the array does not begin at a multiple of its element's {} bytes; "
+                    "tensor(array) makes a "
+                    "copy that does",
+                    what, size_of(dtype)));
   std::vector<std::int64_t> sizes;
   for (std::size_t axis = 0; axis < a.ndim(); ++axis)
     sizes.push_back(static_cast<std::int64_t>(a.shape(axis)));
@@ -183,24 +186,30 @@ nb::object numpy_of(const Tensor& t, bool writable) {
 
 void bind_arrays(nb::module_& m) {
   auto t = nb::borrow<nb::class_<Tensor>>(m.attr("Tensor"));
-  t.def("numpy", &numpy_of, "writable"_a = false,
-        nb::sig("def numpy(self, writable: bool = False) -> numpy.ndarray"),
-        "The values as a NumPy array on the same memory, which lives as long as the array.\n\n"
-        "The array can only be read. With writable=True it can be written, which counts as one "
-        "in-place change, now (what is written later is not counted: mark_changed()); GraphError "
-        "while the tensor takes part in a gradient. DeviceError on a device with memory of its own.");
+  t.def(
+      "numpy", &numpy_of, "writable"_a = false,
+      nb::sig("def numpy(self, writable: bool = False) -> numpy.ndarray"),
+      "The values as a NumPy array on the same memory, which lives as long as the array.\n\n"
+      "The array can only be read. With writable=True it can be written, which counts as one "
+      "in-place change, now (what is written later is not counted: mark_changed()); GraphError "
+      "while the tensor takes part in a gradient. DeviceError on a device with memory of its own.");
   t.def("__array__", &array_of, "dtype"_a = nb::none(), "copy"_a = nb::none());
-  t.def("__dlpack__", &dlpack_of,
-        "The values for other libraries, on the same memory. GraphError while the tensor takes part "
-        "in a gradient: use detach().");
+  t.def(
+      "__dlpack__", &dlpack_of,
+      "The values for other libraries, on the same memory. GraphError while the tensor takes part "
+      "in a gradient: use detach().");
   t.def("__dlpack_device__", [](const Tensor&) { return nb::make_tuple(1, 0); });
   t.attr("__array_ufunc__") = nb::none();  // numpy.float64(2) * t is ours to compute
-  m.def("from_numpy", [](nb::handle array) { return share(array, "from_numpy"); }, nb::arg("array").none(),
-        "A tensor on the memory of a NumPy array of float32, float64, int64 or int32: writing to one "
-        "is seen in the other, and is not counted as a change (Tensor.version).\n\n"
-        "ValueError for an array that can only be read, or is not in row-major order; DTypeError.");
-  m.def("from_dlpack", [](nb::handle array) { return share(array, "from_dlpack"); }, nb::arg("array").none(),
-        "As from_numpy(), of any array in the processor's memory that has __dlpack__.");
+  m.def(
+      "from_numpy", [](nb::handle array) { return share(array, "from_numpy"); },
+      nb::arg("array").none(),
+      "A tensor on the memory of a NumPy array of float32, float64, int64 or int32: writing to one "
+      "is seen in the other, and is not counted as a change (Tensor.version).\n\n"
+      "ValueError for an array that can only be read, or is not in row-major order; DTypeError.");
+  m.def(
+      "from_dlpack", [](nb::handle array) { return share(array, "from_dlpack"); },
+      nb::arg("array").none(),
+      "As from_numpy(), of any array in the processor's memory that has __dlpack__.");
   m.def("_copied", &copied);
 }
 

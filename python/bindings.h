@@ -1,7 +1,7 @@
 #pragma once
 // The module's parts, and how Python's values become arguments.
 //
-//   errors, tensor, indexing, arrays, operations     core
+//   errors, tensor, no_grad, indexing, arrays, operations     core
 //   layers, walk, models                             layers, models
 //   checkpoints, look, data                          training
 //   gradcheck, python_op, cases                      gradcheck
@@ -57,6 +57,7 @@ std::string frame(const std::string& page, int height);
 
 void bind_errors(nb::module_& m);
 void bind_tensor(nb::module_& m);
+void bind_no_grad(nb::module_& m);
 void bind_arrays(nb::module_& m);
 void bind_operations(nb::module_& m);
 void bind_layer_functions(nb::module_& m);

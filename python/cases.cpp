@@ -41,19 +41,23 @@ Tensor value_of(const Case& c, const std::vector<Tensor>& inputs) {
 
 void bind_cases(nb::module_& m) {
   nb::class_<Case>(m, "Case", "A function with inputs of definite shapes, from the table of cases.")
-      .def_prop_ro("op", [](const Case& c) { return c.c.op; }, "\"conv2d\".")
-      .def_prop_ro("name", [](const Case& c) { return c.c.name; },
-                   "\"conv2d x[2, 3, 7, 5] w[4, 3, 3, 3] stride 2\".")
-      .def_prop_ro("large", [](const Case& c) { return c.c.large; },
-                   "Too much work for differences, entry by entry.")
+      .def_prop_ro(
+          "op", [](const Case& c) { return c.c.op; }, "\"conv2d\".")
+      .def_prop_ro(
+          "name", [](const Case& c) { return c.c.name; },
+          "\"conv2d x[2, 3, 7, 5] w[4, 3, 3, 3] stride 2\".")
+      .def_prop_ro(
+          "large", [](const Case& c) { return c.c.large; },
+          "Too much work for differences, entry by entry.")
       .def_ro("settings", &Case::settings, "Of a random case: its settings as JSON.")
-      .def_prop_ro("input_names",
-                   [](const Case& c) {
-                     std::vector<std::string> names;
-                     for (const CaseInput& in : c.c.inputs) names.push_back(in.name);
-                     return names;
-                   },
-                   "The names of its inputs.")
+      .def_prop_ro(
+          "input_names",
+          [](const Case& c) {
+            std::vector<std::string> names;
+            for (const CaseInput& in : c.c.inputs) names.push_back(in.name);
+            return names;
+          },
+          "The names of its inputs.")
       .def(
           "inputs",
           [](const Case& c, nb::handle dtype, const std::string& on) {

@@ -59,32 +59,37 @@ void bind_checkpoints(nb::module_& m) {
       .def_ro("model", &TrainedModel::model, "The network, in evaluation mode.")
       .def_ro("classes", &TrainedModel::classes, "The names of its classes, in order.")
       .def_ro("drawn", &TrainedModel::drawn, "Layers that the file has no weights of.")
-      .def_prop_ro("config",
-                   [](const TrainedModel& t) {
-                     return nb::module_::import_("json").attr("loads")(t.config.to_json());
-                   },
-                   nb::sig("def config(self) -> dict"), "The settings of its run.")
-      .def("predict", &predict, "photograph"_a, "ten_crop"_a = false,
-           nb::sig("def predict(self, photograph: object, ten_crop: bool = False) -> "
-                   "list[tuple[str, float]]"),
-           "The classes with their probabilities, the likeliest first, of a photograph: a file's "
-           "path, or an array [height, width, 3] of uint8. With ten_crop the mean over ten parts of "
-           "it. FileError, ShapeError.")
+      .def_prop_ro(
+          "config",
+          [](const TrainedModel& t) {
+            return nb::module_::import_("json").attr("loads")(t.config.to_json());
+          },
+          nb::sig("def config(self) -> dict"), "The settings of its run.")
+      .def(
+          "predict", &predict, "photograph"_a, "ten_crop"_a = false,
+          nb::sig("def predict(self, photograph: object, ten_crop: bool = False) -> "
+                  "list[tuple[str, float]]"),
+          "The classes with their probabilities, the likeliest first, of a photograph: a file's "
+          "path, or an array [height, width, 3] of uint8. With ten_crop the mean over ten parts of "
+          "it. FileError, ShapeError.")
       .def("__repr__", [](const TrainedModel& t) {
         return "limulus.TrainedModel: " + t.config.model + ", " + std::to_string(t.classes.size()) +
                " classes";
       });
-  m.def("load", &load, "path"_a, "device"_a = "cpu", "needs"_a = "all_layers",
-        nb::call_guard<Computing>(),
-        "The network, classes and normalization of a checkpoint. With needs=\"convolutions\" a file "
-        "that has no others is enough. FileError says what is wrong with the file.");
+  m.def(
+      "load", &load, "path"_a, "device"_a = "cpu", "needs"_a = "all_layers",
+      nb::call_guard<Computing>(),
+      "The network, classes and normalization of a checkpoint. With needs=\"convolutions\" a file "
+      "that has no others is enough. FileError says what is wrong with the file.");
   m.def("save_weights", &save_weights, "path"_a, "module"_a, nb::call_guard<Computing>(),
         "Writes parameters and buffers into a safetensors file, under their dotted names.");
-  m.def("load_weights",
-        [](const fs::path& path, Module& module) { load_weights(SafetensorsFile(path), module); },
-        "path"_a, "module"_a, nb::call_guard<Computing>(),
-        "Reads parameters and buffers from a safetensors file or a checkpoint. FileError, and nothing "
-        "is changed, where a name, a shape or a type differs, or a value is not finite.");
+  m.def(
+      "load_weights",
+      [](const fs::path& path, Module& module) { load_weights(SafetensorsFile(path), module); },
+      "path"_a, "module"_a, nb::call_guard<Computing>(),
+      "Reads parameters and buffers from a safetensors file or a checkpoint. FileError, and "
+      "nothing "
+      "is changed, where a name, a shape or a type differs, or a value is not finite.");
 }
 
 }  // namespace limulus::python

@@ -49,20 +49,22 @@ std::tuple<Tensor, Tensor> tensors_of(const ImageSet& set, int side, int channel
 void bind_data(nb::module_& m) {
   nb::class_<ImageSet>(m, "ImageSet", "Pictures with labels.")
       .def("__len__", [](const ImageSet& s) { return s.size(); })
-      .def("subset",
-           [](const ImageSet& s, const std::vector<std::int64_t>& indices) {
-             for (const std::int64_t i : indices)
-               if (i < 0 || i >= s.size())
-                 throw ValueError(fmt::format("subset: there is no picture {} of {}", i, s.size()));
-             return s.subset(indices);
-           },
-           "indices"_a, "Some of the pictures.")
-      .def("name",
-           [](const ImageSet& s, std::int64_t i) {
-             if (i < 0 || i >= s.size()) throw nb::index_error("there is no such picture");
-             return s.name(i);
-           },
-           "index"_a, "The file of a picture.")
+      .def(
+          "subset",
+          [](const ImageSet& s, const std::vector<std::int64_t>& indices) {
+            for (const std::int64_t i : indices)
+              if (i < 0 || i >= s.size())
+                throw ValueError(fmt::format("subset: there is no picture {} of {}", i, s.size()));
+            return s.subset(indices);
+          },
+          "indices"_a, "Some of the pictures.")
+      .def(
+          "name",
+          [](const ImageSet& s, std::int64_t i) {
+            if (i < 0 || i >= s.size()) throw nb::index_error("there is no such picture");
+            return s.name(i);
+          },
+          "index"_a, "The file of a picture.")
       .def("tensors", &tensors_of, "side"_a, "channels"_a = 3, "device"_a = "cpu",
            nb::call_guard<Computing>(),
            "(images, labels): the middle squares, [N, channels, side, side] of f32 in 0 ... 1, and "
@@ -72,10 +74,11 @@ void bind_data(nb::module_& m) {
       .def_ro("train", &Dataset::train, "The pictures to learn from.")
       .def_ro("test", &Dataset::test, "The pictures that are held out.")
       .def("__repr__", [](const Dataset& d) { return d.how_read(); });
-  m.def("open_dataset", [](const std::filesystem::path& folder) { return open_dataset(folder); },
-        "folder"_a, nb::call_guard<Computing>(),
-        "Reads a folder of pictures by class, MNIST or CIFAR-10. FileError for one that fits no "
-        "layout.");
+  m.def(
+      "open_dataset", [](const std::filesystem::path& folder) { return open_dataset(folder); },
+      "folder"_a, nb::call_guard<Computing>(),
+      "Reads a folder of pictures by class, MNIST or CIFAR-10. FileError for one that fits no "
+      "layout.");
 }
 
 }  // namespace limulus::python

@@ -1,5 +1,5 @@
-// C++ exceptions become Python's, with the same text and the same names (core/error.h). Each also is
-// what a Python programmer would expect to catch: limulus/errors.py has the classes.
+// C++ exceptions become Python's, with the same text and the same names (core/error.h). Each also
+// is what a Python programmer would expect to catch: limulus/errors.py has the classes.
 #include "core/error.h"
 
 #include <typeinfo>

@@ -22,7 +22,8 @@ GradcheckOptions options_from(double tolerance, double step, std::int64_t max_en
     throw ValueError(fmt::format(
         "gradcheck: tolerance and step are positive numbers, not {} and {}", tolerance, step));
   if (max_entries < 1)
-    throw ValueError(fmt::format("gradcheck: {} entries of a tensor; compare 1 or more", max_entries));
+    throw ValueError(
+        fmt::format("gradcheck: {} entries of a tensor; compare 1 or more", max_entries));
   GradcheckOptions o;
   o.tolerance = tolerance;
   o.step = step;
@@ -62,8 +63,9 @@ std::string page_of(const GradcheckReport& r, const std::string& name) {
 
 void bind_parts(nb::module_& m) {
   nb::class_<GradcheckEntry>(m, "GradcheckEntry", "One entry of a gradient.")
-      .def_prop_ro("index", [](const GradcheckEntry& e) { return tuple_of(e.index); },
-                   nb::sig("def index(self) -> tuple[int, ...]"))
+      .def_prop_ro(
+          "index", [](const GradcheckEntry& e) { return tuple_of(e.index); },
+          nb::sig("def index(self) -> tuple[int, ...]"))
       .def_ro("analytic", &GradcheckEntry::analytic, "What backward gave.")
       .def_ro("numeric", &GradcheckEntry::numeric, "What differences gave.")
       .def_ro("uncertainty", &GradcheckEntry::uncertainty, "How far that may be off.")
@@ -78,11 +80,12 @@ void bind_parts(nb::module_& m) {
       .def("__repr__", &map_text);
   nb::class_<GradcheckTensor>(m, "GradcheckTensor", "What was found of one input's gradient.")
       .def_ro("name", &GradcheckTensor::name)
-      .def_prop_ro("shape", [](const GradcheckTensor& t) { return tuple_of(t.shape); },
-                   nb::sig("def shape(self) -> tuple[int, ...]"))
-      .def_prop_ro("verdict",
-                   [](const GradcheckTensor& t) { return limulus::name_of(t.verdict); },
-                   "\"OK\", \"VACUOUS\", \"NONDETERMINISTIC\" or \"WRONG\".")
+      .def_prop_ro(
+          "shape", [](const GradcheckTensor& t) { return tuple_of(t.shape); },
+          nb::sig("def shape(self) -> tuple[int, ...]"))
+      .def_prop_ro(
+          "verdict", [](const GradcheckTensor& t) { return limulus::name_of(t.verdict); },
+          "\"OK\", \"VACUOUS\", \"NONDETERMINISTIC\" or \"WRONG\".")
       .def_ro("compared", &GradcheckTensor::compared)
       .def_ro("skipped", &GradcheckTensor::skipped, "Where there is no derivative.")
       .def_ro("wrong", &GradcheckTensor::wrong)
@@ -96,26 +99,28 @@ void bind_parts(nb::module_& m) {
 
 void bind_gradcheck(nb::module_& m) {
   bind_parts(m);
-  nb::class_<GradcheckReport>(m, "GradcheckReport", nb::dynamic_attr(),
-                              "What a gradient check found. print() shows it; a notebook shows where "
-                              "the errors are, too.")
+  nb::class_<GradcheckReport>(
+      m, "GradcheckReport", nb::dynamic_attr(),
+      "What a gradient check found. print() shows it; a notebook shows where "
+      "the errors are, too.")
       .def_ro("tensors", &GradcheckReport::tensors, "One GradcheckTensor for each input of f64.")
       .def_ro("mistake", &GradcheckReport::mistake, "What all inputs have in common, or \"\".")
       .def_ro("diagnosis", &GradcheckReport::diagnosis, "The same in a sentence.")
       .def_prop_ro("ok", &GradcheckReport::ok, "Whether the gradient is right, and was checked.")
-      .def_prop_ro("verdict",
-                   [](const GradcheckReport& r) { return limulus::name_of(r.verdict()); },
-                   "The worst of all tensors.")
+      .def_prop_ro(
+          "verdict", [](const GradcheckReport& r) { return limulus::name_of(r.verdict()); },
+          "The worst of all tensors.")
       .def("text", &GradcheckReport::text, "The report as a table.")
       .def("json", &GradcheckReport::json, "The report as JSON text.")
       .def("html", &page_of, "name"_a = "a function", "The report as a page, with pictures.")
-      .def("assert_ok",
-           [](const GradcheckReport& r) {
-             if (r.ok()) return;
-             PyErr_SetString(PyExc_AssertionError, r.text().c_str());
-             throw nb::python_error();
-           },
-           "AssertionError with the whole report unless the gradient is right: for a test.")
+      .def(
+          "assert_ok",
+          [](const GradcheckReport& r) {
+            if (r.ok()) return;
+            PyErr_SetString(PyExc_AssertionError, r.text().c_str());
+            throw nb::python_error();
+          },
+          "AssertionError with the whole report unless the gradient is right: for a test.")
       .def("__bool__", &GradcheckReport::ok)
       .def("__repr__", &GradcheckReport::text)
       .def("_repr_html_",
@@ -124,8 +129,7 @@ void bind_gradcheck(nb::module_& m) {
       "_gradcheck_function",
       [](nb::callable f, const std::vector<std::pair<std::string, Tensor>>& inputs,
          double tolerance, double step, std::int64_t max_entries, std::uint64_t seed, bool curves) {
-        return check_function(f, inputs,
-                              options_from(tolerance, step, max_entries, seed, curves));
+        return check_function(f, inputs, options_from(tolerance, step, max_entries, seed, curves));
       },
       "f"_a, "inputs"_a, "tolerance"_a, "step"_a, "max_entries"_a, "seed"_a, "curves"_a);
   m.def(

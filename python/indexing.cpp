@@ -1,5 +1,5 @@
-// t[2], t[1:3], t[0, :, 4]: whole numbers and slices with a step of 1, as a copy whose gradient goes
-// back to where it came from (narrow in core/algebra.h).
+// t[2], t[1:3], t[0, :, 4]: whole numbers and slices with a step of 1, as a copy whose gradient
+// goes back to where it came from (narrow in core/algebra.h).
 #include "core/algebra.h"
 #include "core/error.h"
 #include "python/bindings.h"
@@ -13,9 +13,7 @@ struct Part {  // of one axis
 };
 
 Part part_of(nb::handle key, std::int64_t size, int axis) {
-  const auto refuse = [](const std::string& text) -> Part {
-    throw nb::index_error(text.c_str());
-  };
+  const auto refuse = [](const std::string& text) -> Part { throw nb::index_error(text.c_str()); };
   if (PySlice_Check(key.ptr())) {
     const auto [start, stop, step, length] =
         nb::borrow<nb::slice>(key).compute(static_cast<std::size_t>(size));
@@ -36,11 +34,11 @@ Part part_of(nb::handle key, std::int64_t size, int axis) {
 }  // namespace
 
 Tensor indexed(const Tensor& t, nb::handle key) {
-  const nb::tuple keys = nb::isinstance<nb::tuple>(key) ? nb::borrow<nb::tuple>(key)
-                                                        : nb::make_tuple(nb::borrow(key));
+  const nb::tuple keys =
+      nb::isinstance<nb::tuple>(key) ? nb::borrow<nb::tuple>(key) : nb::make_tuple(nb::borrow(key));
   if (static_cast<int>(keys.size()) > t.shape().rank()) {
-    const std::string text = std::to_string(keys.size()) + " indices for a tensor of shape " +
-                             t.shape().str();
+    const std::string text =
+        std::to_string(keys.size()) + " indices for a tensor of shape " + t.shape().str();
     throw nb::index_error(text.c_str());
   }
   std::vector<Part> parts;

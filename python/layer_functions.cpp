@@ -55,14 +55,15 @@ void bind_windows(nb::module_& m) {
       "x"_a, "weight"_a, "bias"_a = nb::none(), "stride"_a = 1, "padding"_a = 0, "dilation"_a = 1,
       "groups"_a = 1, nb::call_guard<Computing>(),
       "A convolution: x [N, C, H, W], weight [K, C/groups, FH, FW], bias [K] -> [N, K, OH, OW].\n\n"
-      "OH = floor((H - (dilation (FH - 1) + 1) + 2 padding)/stride) + 1. stride, padding and dilation "
-      "are numbers, or pairs (height, width). ShapeError shows the arithmetic where sizes do not fit.");
+      "OH = floor((H - (dilation (FH - 1) + 1) + 2 padding)/stride) + 1. stride, padding and "
+      "dilation "
+      "are numbers, or pairs (height, width). ShapeError shows the arithmetic where sizes do not "
+      "fit.");
   m.def(
       "max_pool2d",
       [](const Tensor& x, const Pair& kernel, const std::optional<Pair>& stride,
-         const Pair& padding, bool ceil) {
-        return max_pool2d(x, pool_options(kernel, stride, padding, ceil, true));
-      },
+         const Pair& padding,
+         bool ceil) { return max_pool2d(x, pool_options(kernel, stride, padding, ceil, true)); },
       "x"_a, "kernel_size"_a, "stride"_a = nb::none(), "padding"_a = 0, "ceil_mode"_a = false,
       nb::call_guard<Computing>(),
       "The largest value of each window: [N, C, H, W] -> [N, C, OH, OW]. Without a stride, windows "

@@ -45,16 +45,19 @@ Walk summary_of(nb::handle self, nb::handle input) {
 
 void bind_module(nb::module_& m) {
   nb::class_<Module>(m, "Module", nb::dynamic_attr(), "A layer, or a network made of layers.")
-      .def("__call__", [](Module& f, const Tensor& x) { return f.forward(x); }, "x"_a,
-           nb::call_guard<Computing>(), "The layer's result. ShapeError begins with its name.")
+      .def(
+          "__call__", [](Module& f, const Tensor& x) { return f.forward(x); }, "x"_a,
+          nb::call_guard<Computing>(), "The layer's result. ShapeError begins with its name.")
       .def("forward", &Module::forward, "x"_a, nb::call_guard<Computing>(), "As calling it.")
       .def_prop_ro("kind", &Module::kind, "The name of its class: \"Conv2d\".")
-      .def("parameters", [](const Module& f) { return dict_of(f.parameters()); },
-           nb::sig("def parameters(self) -> dict[str, Tensor]"),
-           "What is learned, by dotted name: \"conv1.weight\". They share values with the layers.")
-      .def("buffers", [](const Module& f) { return dict_of(f.buffers()); },
-           nb::sig("def buffers(self) -> dict[str, Tensor]"),
-           "What is kept and not learned, as running means, by dotted name.")
+      .def(
+          "parameters", [](const Module& f) { return dict_of(f.parameters()); },
+          nb::sig("def parameters(self) -> dict[str, Tensor]"),
+          "What is learned, by dotted name: \"conv1.weight\". They share values with the layers.")
+      .def(
+          "buffers", [](const Module& f) { return dict_of(f.buffers()); },
+          nb::sig("def buffers(self) -> dict[str, Tensor]"),
+          "What is kept and not learned, as running means, by dotted name.")
       .def(
           "layers",
           [](const std::shared_ptr<Module>& f) {
@@ -64,13 +67,13 @@ void bind_module(nb::module_& m) {
             });
             return all;
           },
-          nb::sig("def layers(self) -> dict[str, Module]"),
-          "All modules in it, by dotted name.")
-      .def("zero_grad",
-           [](const Module& f) {
-             for (auto& [name, t] : f.parameters()) t.zero_grad();
-           },
-           nb::call_guard<Computing>(), "Forgets the gradients of all parameters.")
+          nb::sig("def layers(self) -> dict[str, Module]"), "All modules in it, by dotted name.")
+      .def(
+          "zero_grad",
+          [](const Module& f) {
+            for (auto& [name, t] : f.parameters()) t.zero_grad();
+          },
+          nb::call_guard<Computing>(), "Forgets the gradients of all parameters.")
       .def("train", &Module::train, "on"_a = true, nb::call_guard<Computing>(),
            "Training mode: dropout drops, batch normalization uses the batch's own statistics.")
       .def("eval", &Module::eval, nb::call_guard<Computing>(), "Ends training mode.")
@@ -83,7 +86,8 @@ void bind_module(nb::module_& m) {
             initialize(f, recipe_from(recipe), seed);
           },
           "recipe"_a = "he", "seed"_a = 0, nb::call_guard<Computing>(),
-          "First values for all weights: \"paper\", \"he\", \"filters\" or \"pytorch\". Before that "
+          "First values for all weights: \"paper\", \"he\", \"filters\" or \"pytorch\". Before "
+          "that "
           "they are 0. A parameter's numbers follow from the seed and its name alone.")
       .def("walk", &walk_of, "input"_a,
            "The arithmetic of its sizes for an input of this shape, [N, C, H, W]; nothing is "
@@ -101,8 +105,8 @@ void bind_module(nb::module_& m) {
            "layers"_a = nb::list(), "From pairs: [(\"conv1\", Conv2d(...)), (\"relu1\", ReLU())].")
       .def(
           "add",
-          [](Sequential& net, const std::string& name, const std::shared_ptr<Module>& layer)
-              -> Sequential& { return net.add(name, layer); },
+          [](Sequential& net, const std::string& name,
+             const std::shared_ptr<Module>& layer) -> Sequential& { return net.add(name, layer); },
           "name"_a, "layer"_a, nb::rv_policy::reference,
           "Appends a layer, and returns the network. ValueError for a name that is taken.");
 }
@@ -115,18 +119,25 @@ void bind_learned(nb::module_& m) {
                        const Pair& padding, const Pair& dilation, std::int64_t groups, bool bias,
                        nb::handle dtype, const std::string& on) {
              const DType type = dtype_from(dtype);
-             const Conv2dOptions o = {size_from(kernel),   size_from(stride), size_from(padding),
-                                      size_from(dilation), groups,            bias};
+             const Conv2dOptions o = {size_from(kernel),
+                                      size_from(stride),
+                                      size_from(padding),
+                                      size_from(dilation),
+                                      groups,
+                                      bias};
              const Computing computing;
              return std::make_shared<Conv2d>(in, out, o, device(on), type);
            }),
            "in_channels"_a, "out_channels"_a, "kernel_size"_a, "stride"_a = 1, "padding"_a = 0,
            "dilation"_a = 1, "groups"_a = 1, "bias"_a = true, "dtype"_a = "f32", "device"_a = "cpu")
-      .def_prop_ro("weight", [](const Conv2d& f) { return f.weight; }, "[out, in/groups, FH, FW].")
-      .def_prop_ro("bias", [](const Conv2d& f) { return or_none(f.bias); }, "[out], or None.");
-  nb::class_<Linear, Module>(m, "Linear",
-                             "y = x w^T + b with its own weight [out, in] and bias [out]. They are 0 "
-                             "until initialize() or load_weights().")
+      .def_prop_ro(
+          "weight", [](const Conv2d& f) { return f.weight; }, "[out, in/groups, FH, FW].")
+      .def_prop_ro(
+          "bias", [](const Conv2d& f) { return or_none(f.bias); }, "[out], or None.");
+  nb::class_<Linear, Module>(
+      m, "Linear",
+      "y = x w^T + b with its own weight [out, in] and bias [out]. They are 0 "
+      "until initialize() or load_weights().")
       .def(nb::new_([](std::int64_t in, std::int64_t out, bool bias, nb::handle dtype,
                        const std::string& on) {
              const DType type = dtype_from(dtype);
@@ -135,8 +146,10 @@ void bind_learned(nb::module_& m) {
            }),
            "in_features"_a, "out_features"_a, "bias"_a = true, "dtype"_a = "f32",
            "device"_a = "cpu")
-      .def_prop_ro("weight", [](const Linear& f) { return f.weight; }, "[out, in].")
-      .def_prop_ro("bias", [](const Linear& f) { return or_none(f.bias); }, "[out], or None.");
+      .def_prop_ro(
+          "weight", [](const Linear& f) { return f.weight; }, "[out, in].")
+      .def_prop_ro(
+          "bias", [](const Linear& f) { return or_none(f.bias); }, "[out], or None.");
   nb::class_<BatchNorm2d, Module>(m, "BatchNorm2d",
                                   "Channels brought to mean 0 and variance 1, scaled and shifted.")
       .def(nb::new_([](std::int64_t channels, double eps, double momentum, nb::handle dtype,
@@ -148,10 +161,14 @@ void bind_learned(nb::module_& m) {
            }),
            "num_features"_a, "eps"_a = 1e-5, "momentum"_a = 0.1, "dtype"_a = "f32",
            "device"_a = "cpu")
-      .def_prop_ro("weight", [](const BatchNorm2d& f) { return f.weight; }, "[C], 1 at first.")
-      .def_prop_ro("bias", [](const BatchNorm2d& f) { return f.bias; }, "[C], 0 at first.")
-      .def_prop_ro("running_mean", [](const BatchNorm2d& f) { return f.running_mean; }, "[C].")
-      .def_prop_ro("running_var", [](const BatchNorm2d& f) { return f.running_var; }, "[C].");
+      .def_prop_ro(
+          "weight", [](const BatchNorm2d& f) { return f.weight; }, "[C], 1 at first.")
+      .def_prop_ro(
+          "bias", [](const BatchNorm2d& f) { return f.bias; }, "[C], 0 at first.")
+      .def_prop_ro(
+          "running_mean", [](const BatchNorm2d& f) { return f.running_mean; }, "[C].")
+      .def_prop_ro(
+          "running_var", [](const BatchNorm2d& f) { return f.running_var; }, "[C].");
 }
 
 template <class Layer>

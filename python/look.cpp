@@ -22,9 +22,8 @@ struct Looked {
   bool explained = true;
 };
 
-std::shared_ptr<Looked> look_of(const std::shared_ptr<TrainedModel>& trained,
-                                nb::handle photograph, const std::optional<std::string>& target,
-                                bool explain) {
+std::shared_ptr<Looked> look_of(const std::shared_ptr<TrainedModel>& trained, nb::handle photograph,
+                                const std::optional<std::string>& target, bool explain) {
   auto seen = std::make_shared<Looked>(
       Looked{trained, photograph_from(photograph), {}, explain && trained->drawn.empty()});
   LookOptions options;
@@ -78,29 +77,37 @@ Picture filters_of(const TrainedModel& trained) {
 }  // namespace
 
 void bind_look(nb::module_& m) {
-  nb::class_<Looked>(m, "Look", "What a network sees in a photograph. A notebook shows the page of "
-                                "limulus look.")
-      .def_prop_ro("picture", [](const Looked& l) { return Picture{l.look.picture}; },
-                   "The square that the network is shown.")
-      .def_prop_ro("probabilities", [](const Looked& l) { return l.look.probabilities; },
-                   "Of all classes, in their order.")
-      .def_prop_ro("target",
-                   [](const Looked& l) {
-                     return l.trained->classes[static_cast<std::size_t>(l.look.target)];
-                   },
-                   "The class that is explained.")
-      .def_prop_ro("input", [](const Looked& l) { return l.look.input; }, "[1, C, S, S].")
-      .def_prop_ro("layers",
-                   [](const Looked& l) {
-                     std::vector<std::string> names;
-                     for (const SeenLayer& layer : l.look.layers) names.push_back(layer.name);
-                     return names;
-                   },
-                   "The names of its layers, in the order in which they run.")
-      .def("output", [](const Looked& l, const std::string& name) { return layer_of(l, name).y; },
-           "layer"_a, "What came out of a layer, [1, ...]. ValueError lists the layers.")
-      .def("gradient", [](const Looked& l, const std::string& name) { return layer_of(l, name).dy; },
-           "layer"_a, "The gradient of -ln p(target) by a layer's output, [1, ...].")
+  nb::class_<Looked>(m, "Look",
+                     "What a network sees in a photograph. A notebook shows the page of "
+                     "limulus look.")
+      .def_prop_ro(
+          "picture", [](const Looked& l) { return Picture{l.look.picture}; },
+          "The square that the network is shown.")
+      .def_prop_ro(
+          "probabilities", [](const Looked& l) { return l.look.probabilities; },
+          "Of all classes, in their order.")
+      .def_prop_ro(
+          "target",
+          [](const Looked& l) {
+            return l.trained->classes[static_cast<std::size_t>(l.look.target)];
+          },
+          "The class that is explained.")
+      .def_prop_ro(
+          "input", [](const Looked& l) { return l.look.input; }, "[1, C, S, S].")
+      .def_prop_ro(
+          "layers",
+          [](const Looked& l) {
+            std::vector<std::string> names;
+            for (const SeenLayer& layer : l.look.layers) names.push_back(layer.name);
+            return names;
+          },
+          "The names of its layers, in the order in which they run.")
+      .def(
+          "output", [](const Looked& l, const std::string& name) { return layer_of(l, name).y; },
+          "layer"_a, "What came out of a layer, [1, ...]. ValueError lists the layers.")
+      .def(
+          "gradient", [](const Looked& l, const std::string& name) { return layer_of(l, name).dy; },
+          "layer"_a, "The gradient of -ln p(target) by a layer's output, [1, ...].")
       .def(
           "sheet",
           [](const Looked& l, const std::string& name, std::int64_t most) {
@@ -114,10 +121,11 @@ void bind_look(nb::module_& m) {
         return frame(page_of(l), 720);
       });
   auto trained = nb::borrow<nb::class_<TrainedModel>>(m.attr("TrainedModel"));
-  trained.def("look", &look_of, "photograph"_a, "target"_a = nb::none(), "explain"_a = true,
-              "What the network sees in a photograph: a path, or an array as for predict(). target is "
-              "the class that is asked about, or else the likeliest. Its parameters stop requiring "
-              "gradients. ShapeError, ValueError.");
+  trained.def(
+      "look", &look_of, "photograph"_a, "target"_a = nb::none(), "explain"_a = true,
+      "What the network sees in a photograph: a path, or an array as for predict(). target is "
+      "the class that is asked about, or else the likeliest. Its parameters stop requiring "
+      "gradients. ShapeError, ValueError.");
   trained.def("filters", &filters_of, "The first convolution's filters as a picture.");
 }
 

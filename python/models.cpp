@@ -47,8 +47,9 @@ void bind_sgd(nb::module_& m) {
             for (const auto& [key, value] : parameters) {
               NamedTensor one;
               if (!nb::try_cast(key, one.first) || !nb::try_cast(value, one.second))
-                throw nb::type_error("SGD: parameters are a dict of names and tensors, as "
-                                     "module.parameters() gives them");
+                throw nb::type_error(
+                    "SGD: parameters are a dict of names and tensors, as "
+                    "module.parameters() gives them");
               all.push_back(std::move(one));
             }
             const SgdOptions options = {lr, momentum, weight_decay, rule_from(rule)};
@@ -56,14 +57,16 @@ void bind_sgd(nb::module_& m) {
             new (self) Sgd(std::move(all), options);
           },
           "parameters"_a.sig("..."), "lr"_a = 0.01, "momentum"_a = 0.9, "weight_decay"_a = 0.0005,
-          "rule"_a = "paper", nb::sig("def __init__(self, parameters: dict[str, Tensor], lr: float = "
-                                      "0.01, momentum: float = 0.9, weight_decay: float = 0.0005, "
-                                      "rule: str = 'paper') -> None"))
+          "rule"_a = "paper",
+          nb::sig("def __init__(self, parameters: dict[str, Tensor], lr: float = "
+                  "0.01, momentum: float = 0.9, weight_decay: float = 0.0005, "
+                  "rule: str = 'paper') -> None"))
       .def("step", &Sgd::step, nb::call_guard<Computing>(),
            "One step on every parameter that has a gradient, in place.")
       .def("zero_grad", &Sgd::zero_grad, nb::call_guard<Computing>(), "Forgets all gradients.")
-      .def_prop_rw("lr", [](const Sgd& s) { return s.options().lr; },
-                   [](Sgd& s, double lr) { s.set_lr(lr); }, "The learning rate.");
+      .def_prop_rw(
+          "lr", [](const Sgd& s) { return s.options().lr; },
+          [](Sgd& s, double lr) { s.set_lr(lr); }, "The learning rate.");
 }
 
 }  // namespace
@@ -72,8 +75,9 @@ void bind_models(nb::module_& m) {
   nb::class_<ModelSpec>(m, "ModelSpec", "A network that models.make() knows.")
       .def_ro("name", &ModelSpec::name)
       .def_ro("summary", &ModelSpec::summary)
-      .def_prop_ro("input", [](const ModelSpec& s) { return tuple_of(s.input); },
-                   nb::sig("def input(self) -> tuple[int, ...]"), "Of one image: (3, 227, 227).")
+      .def_prop_ro(
+          "input", [](const ModelSpec& s) { return tuple_of(s.input); },
+          nb::sig("def input(self) -> tuple[int, ...]"), "Of one image: (3, 227, 227).")
       .def_ro("classes", &ModelSpec::classes)
       .def_ro("parameters", &ModelSpec::parameters)
       .def("__repr__", [](const ModelSpec& s) { return s.name + ": " + s.summary; });

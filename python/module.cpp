@@ -11,6 +11,7 @@ NB_MODULE(_core, m) {
   nanobind::set_leak_warnings(false);
   py::bind_errors(m);
   py::bind_tensor(m);
+  py::bind_no_grad(m);
   py::bind_arrays(m);
   py::bind_operations(m);
   py::bind_layer_functions(m);

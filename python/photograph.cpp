@@ -30,9 +30,10 @@ Photograph photograph_from(nb::handle photograph) {
   nb::ndarray<const std::uint8_t, nb::ndim<3>, nb::device::cpu> pixels;
   if (nb::try_cast(photograph, pixels, /*convert=*/false)) {
     if (pixels.shape(2) != 3 || pixels.size() == 0 || pixels.size() > 3 * kMaxPixels)
-      throw ShapeError(fmt::format("photograph: an array is [height, width, 3], red, green and blue, "
-                                   "not [{}, {}, {}]",
-                                   pixels.shape(0), pixels.shape(1), pixels.shape(2)));
+      throw ShapeError(
+          fmt::format("photograph: an array is [height, width, 3], red, green and blue, "
+                      "not [{}, {}, {}]",
+                      pixels.shape(0), pixels.shape(1), pixels.shape(2)));
     Image image;
     image.height = static_cast<int>(pixels.shape(0));
     image.width = static_cast<int>(pixels.shape(1));
@@ -44,7 +45,8 @@ Photograph photograph_from(nb::handle photograph) {
     return {"an array", std::move(image)};
   }
   if (nb::hasattr(photograph, "shape"))
-    throw DTypeError("photograph: an array of pixels is uint8, [height, width, 3], values 0 ... 255");
+    throw DTypeError(
+        "photograph: an array of pixels is uint8, [height, width, 3], values 0 ... 255");
   const auto path = text_of(photograph);
   const Computing computing;
   return {std::filesystem::path(path).filename().string(), decode_image(read_file(path), path)};
@@ -52,9 +54,8 @@ Photograph photograph_from(nb::handle photograph) {
 
 nb::object array_of(const Image& image) {
   auto* copy = new std::vector<std::uint8_t>(image.rgb);
-  const nb::capsule owner(copy, [](void* p) noexcept {
-    delete static_cast<std::vector<std::uint8_t>*>(p);
-  });
+  const nb::capsule owner(
+      copy, [](void* p) noexcept { delete static_cast<std::vector<std::uint8_t>*>(p); });
   const std::size_t shape[] = {static_cast<std::size_t>(image.height),
                                static_cast<std::size_t>(image.width), 3};
   return nb::cast(nb::ndarray<nb::numpy, std::uint8_t>(copy->data(), 3, shape, owner));
@@ -66,8 +67,9 @@ void bind_picture(nb::module_& m) {
     return nb::bytes(bytes.data(), bytes.size());
   };
   nb::class_<Picture>(m, "Picture", "A picture, which a notebook shows.")
-      .def("numpy", [](const Picture& p) { return array_of(p.image); },
-           nb::sig("def numpy(self) -> numpy.ndarray"), "[height, width, 3], uint8: a copy.")
+      .def(
+          "numpy", [](const Picture& p) { return array_of(p.image); },
+          nb::sig("def numpy(self) -> numpy.ndarray"), "[height, width, 3], uint8: a copy.")
       .def_prop_ro("width", [](const Picture& p) { return p.image.width; })
       .def_prop_ro("height", [](const Picture& p) { return p.image.height; })
       .def("png", png, "The bytes of a PNG file.")
@@ -77,7 +79,8 @@ void bind_picture(nb::module_& m) {
           [](const Picture& p, nb::handle path) {
             const auto file = text_of(path);
             const std::vector<std::uint8_t> bytes = encode_png(p.image);
-            write_file_atomically(file, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+            write_file_atomically(file,
+                                  {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
           },
           "path"_a, "Writes a PNG file. FileError.");
 }

@@ -15,8 +15,9 @@ struct PythonOp : Op {
     const nb::object result = (*backward_)(dy);
     std::vector<MaybeTensor> gradients;
     if (!nb::try_cast(result, gradients))
-      throw nb::type_error("backward: it has to return a sequence with a Tensor or None for each "
-                           "input");
+      throw nb::type_error(
+          "backward: it has to return a sequence with a Tensor or None for each "
+          "input");
     if (gradients.size() != input_count())
       throw ShapeError(fmt::format("backward: it returned {} gradients, and there are {} inputs",
                                    gradients.size(), input_count()));

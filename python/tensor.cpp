@@ -1,9 +1,7 @@
 // limulus.Tensor (core/tensor.h).
 #include "core/tensor.h"
 
-#include <memory>
 #include <sstream>
-#include <thread>
 
 #include "backends/registry.h"
 #include "core/algebra.h"
@@ -17,7 +15,8 @@ namespace {
 
 constexpr const char* tensor_doc =
     "A dense array, and the operation that made it.\n\n"
-    "Arrays are row-major; images are [N, C, H, W]. Made by tensor(), from_numpy(), zeros(), ... and "
+    "Arrays are row-major; images are [N, C, H, W]. Made by tensor(), from_numpy(), zeros(), ... "
+    "and "
     "by operations. Copies of the handle see the same values, gradient and history.";
 
 std::string text_of(const Tensor& t) {
@@ -160,19 +159,24 @@ void bind_values(nb::class_<Tensor>& t) {
         const Computing computing;
         return x.impl()->storage->version;
       },
-      "How often its values were changed in place; backward compares it with what it saved. Writing "
+      "How often its values were changed in place; backward compares it with what it saved. "
+      "Writing "
       "through NumPy is not counted: see mark_changed().");
-  t.def("mark_changed", [](Tensor& x) { x.mutable_data(); }, nb::call_guard<Computing>(),
-        "Counts an in-place change: for who wrote to the values through NumPy.");
+  t.def(
+      "mark_changed", [](Tensor& x) { x.mutable_data(); }, nb::call_guard<Computing>(),
+      "Counts an in-place change: for who wrote to the values through NumPy.");
   t.def("numel", &Tensor::numel, "How many values it has.");
-  t.def("size", [](const Tensor& x, int axis) { return x.size(axis); }, "axis"_a,
-        "The size of one axis; a negative one counts from the end.");
+  t.def(
+      "size", [](const Tensor& x, int axis) { return x.size(axis); }, "axis"_a,
+      "The size of one axis; a negative one counts from the end.");
   t.def("item", &Tensor::item, nb::call_guard<Computing>(),
         "The value of a tensor with one element. ShapeError for others.");
-  t.def("tolist", [](const Tensor& x) { return numpy_of(x, false).attr("tolist")(); },
-        "The values as nested lists.");
+  t.def(
+      "tolist", [](const Tensor& x) { return numpy_of(x, false).attr("tolist")(); },
+      "The values as nested lists.");
   t.def("__float__", &Tensor::item, nb::call_guard<Computing>());
-  t.def("__bool__", [](const Tensor& x) { return x.item() != 0; }, nb::call_guard<Computing>());
+  t.def(
+      "__bool__", [](const Tensor& x) { return x.item() != 0; }, nb::call_guard<Computing>());
   t.def("__len__", [](const Tensor& x) {
     if (x.shape().rank() == 0) throw nb::type_error("len() of a tensor of shape ()");
     return x.size(0);
@@ -187,11 +191,10 @@ void bind_changes(nb::class_<Tensor>& t) {
         "A tensor on the same values, without history.");
   t.def("clone", &Tensor::clone, nb::call_guard<Computing>(), "New values, without history.");
   t.def("__copy__", &Tensor::detach, nb::call_guard<Computing>());
-  t.def(
-      "__deepcopy__", [](const Tensor& x, nb::handle) {
-        const Computing computing;
-        return x.clone();
-      });
+  t.def("__deepcopy__", [](const Tensor& x, nb::handle) {
+    const Computing computing;
+    return x.clone();
+  });
   t.def(
       "to_dtype",
       [](const Tensor& x, nb::handle dtype) {
@@ -222,8 +225,8 @@ void bind_gradients(nb::class_<Tensor>& t) {
         x.set_requires_grad(on);
       },
       "Whether backward() computes its gradient. GraphError for the result of an operation.");
-  t.def("set_requires_grad", &Tensor::set_requires_grad, "on"_a = true,
-        nb::call_guard<Computing>(), "Sets requires_grad, and returns the tensor.");
+  t.def("set_requires_grad", &Tensor::set_requires_grad, "on"_a = true, nb::call_guard<Computing>(),
+        "Sets requires_grad, and returns the tensor.");
   t.def_prop_ro(
       "is_leaf",
       [](const Tensor& x) {
@@ -258,32 +261,6 @@ void bind_gradients(nb::class_<Tensor>& t) {
       "changed in place.");
 }
 
-// A block of code in which nothing is recorded. The state belongs to its thread.
-class NoGradBlock {
- public:
-  void enter() {
-    if (scope_) throw nb::builtin_exception(nb::exception_type::runtime_error,
-                                            "no_grad: this block has begun already");
-    thread_ = std::this_thread::get_id();
-    scope_ = std::make_unique<NoGrad>();
-  }
-  void leave() {
-    if (scope_ && thread_ != std::this_thread::get_id())
-      throw nb::builtin_exception(nb::exception_type::runtime_error,
-                                  "no_grad: the block has to end in the thread that began it");
-    scope_.reset();
-  }
-  NoGradBlock() = default;
-  ~NoGradBlock() {  // never left: the variable that it would restore may be another thread's
-    if (scope_ && thread_ != std::this_thread::get_id()) static_cast<void>(scope_.release());
-  }
-  NoGradBlock(NoGradBlock&&) = default;
-
- private:
-  std::unique_ptr<NoGrad> scope_;
-  std::thread::id thread_;
-};
-
 }  // namespace
 
 void bind_tensor(nb::module_& m) {
@@ -298,15 +275,6 @@ void bind_tensor(nb::module_& m) {
   bind_gradients(t);
   bind_arithmetic(t);
   bind_functions(t);
-
-  nb::class_<NoGradBlock>(m, "no_grad",
-                          "with no_grad(): ... computes without recording, and may change weights.")
-      .def(nb::init<>())
-      .def("__enter__", [](NoGradBlock& block) -> NoGradBlock& {
-        block.enter();
-        return block;
-      }, nb::rv_policy::reference)
-      .def("__exit__", [](NoGradBlock& block, const nb::args&) { block.leave(); });
 }
 
 }  // namespace limulus::python

@@ -116,10 +116,13 @@ void bind_trace(nb::module_& m) {
                          "with trace() as t: ... records each primitive that runs in the block: "
                          "t.events, print(t). There is one at a time, for all threads.")
       .def(nb::init<>())
-      .def("__enter__", [](TraceBlock& t) -> TraceBlock& {
-        t.enter();
-        return t;
-      }, nb::rv_policy::reference)
+      .def(
+          "__enter__",
+          [](TraceBlock& t) -> TraceBlock& {
+            t.enter();
+            return t;
+          },
+          nb::rv_policy::reference)
       .def("__exit__", [](TraceBlock& t, const nb::args&) { t.leave(); })
       .def_prop_ro("events", &TraceBlock::events, "What ran so far, a TraceEvent each.")
       .def("__repr__", &text_of)

@@ -37,10 +37,12 @@ void bind_step(nb::module_& m) {
       .def_ro("kind", &WalkStep::kind, "\"Conv2d\".")
       .def_ro("formula", &WalkStep::formula, "\"floor((227 - 11 + 2*0)/4) + 1 = 55\".")
       .def_ro("detail", &WalkStep::detail, "\"96 filters of 3x11x11, stride 4\".")
-      .def_prop_ro("input", [](const WalkStep& s) { return tuple_of(s.in); },
-                   nb::sig("def input(self) -> tuple[int, ...]"), "With the batch.")
-      .def_prop_ro("output", [](const WalkStep& s) { return tuple_of(s.out); },
-                   nb::sig("def output(self) -> tuple[int, ...]"), "With the batch.")
+      .def_prop_ro(
+          "input", [](const WalkStep& s) { return tuple_of(s.in); },
+          nb::sig("def input(self) -> tuple[int, ...]"), "With the batch.")
+      .def_prop_ro(
+          "output", [](const WalkStep& s) { return tuple_of(s.out); },
+          nb::sig("def output(self) -> tuple[int, ...]"), "With the batch.")
       .def_ro("parameters", &WalkStep::parameters, "Learned numbers.")
       .def_ro("connections", &WalkStep::connections, "Weights times the places of each, per image.")
       .def_ro("multiply_adds", &WalkStep::multiply_adds, "Of one image, forward.")
@@ -56,16 +58,22 @@ Walk walk_of(const Module& module, const Sizes& input) {
 
 void bind_walk(nb::module_& m) {
   bind_step(m);
-  nb::class_<Walk>(m, "Walk", "A network's sizes, layer by layer. print() shows a table, and so does "
-                              "a notebook.")
+  nb::class_<Walk>(m, "Walk",
+                   "A network's sizes, layer by layer. print() shows a table, and so does "
+                   "a notebook.")
       .def_ro("steps", &Walk::steps, "One WalkStep for each layer.")
-      .def_prop_ro("parameters", [](const Walk& w) { return totals(w.steps).parameters; },
-                   "Learned numbers of all layers.")
-      .def_prop_ro("multiply_adds", [](const Walk& w) { return totals(w.steps).multiply_adds; },
-                   "Of one image, forward.")
-      .def("text", [](const Walk& w) { return walk_text(w.steps); }, "A table for a terminal.")
-      .def("markdown", [](const Walk& w) { return walk_markdown(w.steps); }, "A table in Markdown.")
-      .def("json", [](const Walk& w) { return walk_json(w.steps); }, "As JSON text.")
+      .def_prop_ro(
+          "parameters", [](const Walk& w) { return totals(w.steps).parameters; },
+          "Learned numbers of all layers.")
+      .def_prop_ro(
+          "multiply_adds", [](const Walk& w) { return totals(w.steps).multiply_adds; },
+          "Of one image, forward.")
+      .def(
+          "text", [](const Walk& w) { return walk_text(w.steps); }, "A table for a terminal.")
+      .def(
+          "markdown", [](const Walk& w) { return walk_markdown(w.steps); }, "A table in Markdown.")
+      .def(
+          "json", [](const Walk& w) { return walk_json(w.steps); }, "As JSON text.")
       .def("__len__", [](const Walk& w) { return w.steps.size(); })
       .def("__getitem__",
            [](const Walk& w, const std::string& layer) {

@@ -5,9 +5,9 @@
 namespace limulus::python {
 
 Work::Work()
-    : at_fork_(AtFork::Stage::work,
-               {.before = [this] { begin(); }, .parent = [this] { end(); },
-                .child = [this] { end(); }}) {}
+    : at_fork_(AtFork::Stage::work, {.before = [this] { begin(); },
+                                     .parent = [this] { end(); },
+                                     .child = [this] { end(); }}) {}
 
 void Work::begin() {
   if (!mine()) {

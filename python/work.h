@@ -9,8 +9,8 @@
 //     waiting for Python's lock while holding ours never happens,
 //
 // which is why no two threads can wait for each other: a callback gives our lock back before it
-// takes the GIL (Calling), and a Python object that is no longer needed while we compute is released
-// a moment later (kept).
+// takes the GIL (Calling), and a Python object that is no longer needed while we compute is
+// released a moment later (kept).
 #include <nanobind/nanobind.h>
 
 #include <atomic>

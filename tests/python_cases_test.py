@@ -40,8 +40,8 @@ def python_function(op, s):
         "softmax": lambda x: lm.softmax(x * s["scale"]),
         "cross_entropy": lambda x, labels: lm.cross_entropy(x * s["scale"], labels),
         "batch_norm2d": lambda x, w, b: lm.batch_norm2d(
-            x, w, b, lm.full(w.shape, s["mean"], dtype="f64"), lm.full(w.shape, s["var"], dtype="f64"),
-            s["training"], 0.1, s["eps"]),
+            x, w, b, lm.full(w.shape, s["mean"], dtype="f64"),
+            lm.full(w.shape, s["var"], dtype="f64"), s["training"], 0.1, s["eps"]),
         **{name: (lambda f: lambda x: f(x * s["scale"]))(getattr(lm, name))
            for name in ("exp", "log", "sqrt", "square", "abs", "relu", "sigmoid", "tanh")},
     }.get(op)

@@ -1,5 +1,5 @@
-"""The programs in docs/python.md, and the notebooks in python/notebooks, run from top to bottom. The
-notebooks are stored without what they show."""
+"""The programs in docs/python.md, and the notebooks in python/notebooks, run from top to bottom.
+The notebooks are stored without what they show."""
 
 import contextlib
 import importlib.util

@@ -54,7 +54,8 @@ class Pairs(unittest.TestCase):
         def backward(dy, cache):
             x, w = cache
             return dy * w, dy * x
-        self.check((forward, backward), {"x": rng.normal(size=(2, 3)), "scale": rng.normal(size=(2, 3))})
+        self.check((forward, backward), {"x": rng.normal(size=(2, 3)),
+                                          "scale": rng.normal(size=(2, 3))})
 
     def test_float32_and_labels(self):
         def forward(x, labels):
@@ -67,7 +68,8 @@ class Pairs(unittest.TestCase):
         x = rng.normal(size=(4, 5)).astype("float32")
         report = self.check((forward, backward), [x, np.array([0, 3, 1, 1])])
         self.assertEqual(len(report.tensors), 1)
-        self.check((forward, lambda dy, x, l: (backward(dy, x, l), None)), [x, np.array([0, 3, 1, 1])])
+        with_none = lambda dy, x, labels: (backward(dy, x, labels), None)  # noqa: E731
+        self.check((forward, with_none), [x, np.array([0, 3, 1, 1])])
 
     def test_known_mistakes_get_their_names(self):
         x, w = rng.normal(size=(4, 3)), rng.normal(size=(3, 3))
@@ -96,8 +98,9 @@ class Pairs(unittest.TestCase):
         self.assertIn("svg", page)
 
     def test_a_check_that_checked_nothing_is_no_success(self):
-        self.check((lambda x: x * 0, lambda dy, x: dy * 0), [rng.normal(size=3)], "VACUOUS")
-        self.assertFalse(lm.gradcheck((lambda x: x * 0, lambda dy, x: dy * 0), [rng.normal(size=3)]))
+        nothing = lambda x: x * 0, lambda dy, x: dy * 0
+        self.check(nothing, [rng.normal(size=3)], "VACUOUS")
+        self.assertFalse(lm.gradcheck(nothing, [rng.normal(size=3)]))
         self.check((lambda x: x * rng.random(), lambda dy, x: dy), [np.ones(3)], "NONDETERMINISTIC")
 
     def test_kinks_are_left_out(self):
@@ -112,7 +115,8 @@ class Pairs(unittest.TestCase):
                 at = windows(x)[i, j].argmax()
                 dx[2 * i + at // 2, 2 * j + at % 2] = dy[i, j]
             return dx
-        self.check((lambda x: windows(x).max(2), backward), [rng.permutation(24).reshape(4, 6) * 1.])
+        image = rng.permutation(24).reshape(4, 6) * 1.
+        self.check((lambda x: windows(x).max(2), backward), [image])
 
     def test_nobody_elses_array_changes(self):
         x = rng.normal(size=(3, 3))
@@ -129,7 +133,8 @@ class Functions(unittest.TestCase):
 
     def test_layers(self):
         x, w, b = (rng.normal(size=s) for s in ((2, 2, 6, 5), (3, 2, 3, 3), (3,)))
-        self.assertTrue(lm.gradcheck(lambda x, w, b: lm.conv2d(x, w, b, stride=2, padding=1), [x, w, b]))
+        f = lambda x, w, b: lm.conv2d(x, w, b, stride=2, padding=1)  # noqa: E731
+        self.assertTrue(lm.gradcheck(f, [x, w, b]))
         layer = lm.Conv2d(2, 3, 3, dtype="f64")
         layer.initialize(seed=4)
         report = lm.gradcheck(layer, x)
@@ -169,7 +174,8 @@ class WrongCalls(unittest.TestCase):
                 (lambda: lm.gradcheck(same, one, step=float("nan")), lm.ValueError, "step"),
                 (lambda: lm.gradcheck(same, one, max_entries=0), lm.ValueError, "entries"),
                 (lambda: lm.gradcheck(same, one, names=["a", "b"]), lm.ShapeError, "2 names"),
-                (lambda: lm.gradcheck(lm.Conv2d(1, 1, 1), np.ones((1, 1, 2, 2))), lm.DTypeError, ""),
+                (lambda: lm.gradcheck(lm.Conv2d(1, 1, 1), np.ones((1, 1, 2, 2))), lm.DTypeError,
+                 ""),
                 (pair(same, lambda dy, x: 1 / 0), ZeroDivisionError, "division"),
                 (pair(same, lambda dy, x: dy[:1]), lm.ShapeError, r"shape \[1\]"),
                 (pair(same, lambda dy, x: (dy, dy)), lm.ShapeError, "2 gradients for 1"),

@@ -19,13 +19,15 @@ class Values(unittest.TestCase):
         for what, ours, theirs in (
                 ("add", ta + tb, a + b), ("sub", ta - tb, a - b), ("mul", ta * tb, a * b),
                 ("div", ta / tb, a / b), ("neg", -ta, -a), ("scale", 2 * ta + 1, 2 * a + 1),
-                ("under", 2 / tb, 2 / b), ("minus", 1 - ta, 1 - a), ("NumPy's", np.float64(3) * ta, 3 * a),
+                ("under", 2 / tb, 2 / b), ("minus", 1 - ta, 1 - a),
+                ("NumPy's", np.float64(3) * ta, 3 * a), ("its f32", np.float32(3) * ta, 3 * a),
                 ("exp", ta.exp(), np.exp(a)), ("log", tb.log(), np.log(b)),
                 ("sum", ta.sum(), a.sum()), ("axis", ta.sum(1, keep=True), a.sum(1, keepdims=True)),
                 ("mean", ta.mean(-1), a.mean(-1)), ("amax", ta.amax(2), a.max(2)),
                 ("relu", ta.relu(), np.maximum(a, 0)), ("tanh", ta.tanh(), np.tanh(a)),
                 ("matmul", lm.matmul(ta[0], ta[1], trans_b=True), a[0] @ a[1].T),
-                ("reshape", ta.reshape(-1, 6), a.reshape(-1, 6)), ("flatten", ta.flatten(), a.reshape(2, 12)),
+                ("reshape", ta.reshape(-1, 6), a.reshape(-1, 6)),
+                ("flatten", ta.flatten(), a.reshape(2, 12)),
                 ("concat", lm.concat([ta, ta], 1), np.concatenate([a, a], 1)),
                 ("index", ta[1, 0:2], a[1, 0:2]), ("last", ta[-1, :, -1], a[-1, :, -1]),
                 ("nothing", ta[0:0], a[0:0])):
@@ -144,7 +146,8 @@ class Errors(unittest.TestCase):
                  "dropout: p 1 must be in [0, 1)"),
                 (lambda: lm.zeros(2, device="gpu"), lm.DeviceError, RuntimeError, 'device "gpu"'),
                 (lambda: lm.zeros(1).backward(), lm.GraphError, RuntimeError, "backward: nothing"),
-                (lambda: lm.load("no such file"), lm.FileError, OSError, "no such file: cannot open")):
+                (lambda: lm.load("no such file"), lm.FileError, OSError,
+                 "no such file: cannot open")):
             with self.assertRaises(kind) as caught:
                 wrong()
             self.assertTrue(str(caught.exception).startswith(words), caught.exception)
@@ -155,15 +158,18 @@ class Errors(unittest.TestCase):
     def test_arguments_of_no_sense(self):
         t = lm.zeros((4, 6))
         for wrong, kind in (
-                (lambda: lm.zeros((float("nan"), 2)), TypeError), (lambda: lm.zeros((-1,)), lm.ShapeError),
+                (lambda: lm.zeros((float("nan"), 2)), TypeError),
+                (lambda: lm.zeros((-1,)), lm.ShapeError),
                 (lambda: lm.zeros((1 << 40, 1 << 40)), lm.ShapeError),
                 (lambda: lm.zeros((1 << 38,)), lm.DeviceError),
-                (lambda: lm.zeros((1 << 70,)), TypeError), (lambda: lm.conv2d(None, None), TypeError),
+                (lambda: lm.zeros((1 << 70,)), TypeError),
+                (lambda: lm.conv2d(None, None), TypeError),
                 (lambda: lm.conv2d(lm.zeros((1, 1, 4, 4)), lm.zeros((1, 1, 2, 2)), stride=0),
                  lm.ValueError), (lambda: t[9], IndexError), (lambda: t[0, 0, 0], IndexError),
                 (lambda: t[::2], lm.ValueError), (lambda: t["a"], TypeError),
                 (lambda: t[np.array([True])], TypeError), (lambda: t.reshape("a"), TypeError),
-                (lambda: t.reshape(5, -1), lm.ShapeError), (lambda: t.reshape(-1, -1), lm.ShapeError),
+                (lambda: t.reshape(5, -1), lm.ShapeError),
+                (lambda: t.reshape(-1, -1), lm.ShapeError),
                 (lambda: t.reshape(1 << 40, 1 << 40, -1), lm.ShapeError),
                 (lambda: np.ones(6) + t, TypeError), (lambda: t @ np.ones(6), TypeError),
                 (lambda: t + "a", TypeError), (lambda: bool(t), lm.ShapeError),

@@ -1,9 +1,9 @@
 """A notebook of python/notebooks as a page: its Markdown is the text, and below each cell of code
 stands what the cell shows.
 
-Notebooks are stored without outputs. NOTEBOOK_PYTHON names a Python that can import limulus; with it
-python/notebooks/run_notebook.py runs the cells when the site is built, and one that fails ends the build.
-Without it the page has the code alone, and says so.
+Notebooks are stored without outputs. NOTEBOOK_PYTHON names a Python that can import limulus; with
+it python/notebooks/run_notebook.py runs the cells when the site is built, and one that fails ends
+the build. Without it the page has the code alone, and says so.
 """
 
 import html

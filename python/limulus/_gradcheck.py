@@ -31,7 +31,7 @@ def gradcheck(f, inputs, *, names=None, tolerance=1e-6, step=2.0 ** -10, max_ent
     """
     options = (tolerance, step, max_entries, seed, curves)
     if isinstance(f, _core.Module):
-        one = next(iter(inputs)) if isinstance(inputs, (list, tuple)) and len(inputs) == 1 else inputs
+        one = inputs[0] if isinstance(inputs, (list, tuple)) and len(inputs) == 1 else inputs
         return _core._gradcheck_module(f, _private(one), *options)
     if isinstance(inputs, dict):
         names, inputs = list(inputs), list(inputs.values())
@@ -57,7 +57,11 @@ def _private(x):
     if isinstance(x, _core.Tensor):
         return x.detach().clone()
     array = as_array(x)
-    return _core._copied(*2 * (array.astype("float64") if array.dtype.kind == "f" else array,), "cpu")
+    return _tensor(array.astype("float64") if array.dtype.kind == "f" else array)
+
+
+def _tensor(array):
+    return _core._copied(array, array, "cpu")
 
 
 def _argument_names(f, count):
@@ -77,14 +81,14 @@ def _argument_names(f, count):
     return [f"input {i}" for i in range(count)]
 
 
-# ---- NumPy ---------------------------------------------------------------------------------------
+# ---- NumPy -----------------------------------------------------------------------------------
 
 def _result(y, what):
     array = np.asarray(y)
     if array.dtype != np.float64:
         raise DTypeError(f"gradcheck: {what} is {array.dtype}; it must be computed in float64 to "
                          "tell a wrong gradient from rounding")
-    return _core._copied(*2 * (np.array(array, order="C"),), "cpu")
+    return _tensor(np.asarray(array, order="C"))
 
 
 def _gradients(given, tensors, what):
@@ -127,7 +131,7 @@ def _of_numpy_pair(forward, backward):
     return f
 
 
-# ---- PyTorch, which is not needed for anything else ------------------------------------------------
+# ---- PyTorch, which is not needed for anything else --------------------------------------------
 
 def _is_torch(f, inputs):
     torch = sys.modules.get("torch")  # whoever gives us something of it has imported it

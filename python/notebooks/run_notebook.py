@@ -3,8 +3,8 @@
 folder. What each shows is kept as Jupyter would show it: printed text, then the last expression's
 value as HTML, as a picture or as text.
 
-    python/notebooks/run_notebook.py NOTEBOOK           prints what the cells show, and fails where one does
-    python/notebooks/run_notebook.py NOTEBOOK --json    [{"source": ..., "outputs": [{"kind": ..., "data": ...}]}]
+    run_notebook.py NOTEBOOK           prints what the cells show, and fails where one does
+    run_notebook.py NOTEBOOK --json    [{"source": ..., "outputs": [{"kind": ..., "data": ...}]}]
 """
 
 import ast
