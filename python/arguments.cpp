@@ -2,7 +2,6 @@
 #include <fmt/core.h>
 
 #include "core/error.h"
-#include "pages/html.h"
 #include "python/bindings.h"
 
 namespace limulus::python {
@@ -44,11 +43,21 @@ DType dtype_from(nb::handle dtype) {
                   nb::repr(dtype).c_str()));
 }
 
+// The page is an attribute's value, all of it: html::escape would show its line ends as text.
 std::string frame(const std::string& page, int height) {
+  std::string value;
+  for (const char c : page) {
+    if (c == '&')
+      value += "&amp;";
+    else if (c == '"')
+      value += "&quot;";
+    else
+      value += c;
+  }
   return fmt::format(
       "<iframe srcdoc=\"{}\" style=\"width:100%;height:{}px;border:0\" "
       "sandbox=\"allow-scripts\" title=\"Limulus\"></iframe>",
-      html::escape(page), height);
+      value, height);
 }
 
 }  // namespace limulus::python

@@ -4,11 +4,13 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "core/error.h"
 #include "formats/atomic_file.h"
 #include "formats/read_file.h"
+#include "pages/html.h"
 #include "pages/image_encode.h"
 #include "training/data/image.h"
 
@@ -66,6 +68,16 @@ void bind_picture(nb::module_& m) {
     const std::vector<std::uint8_t> bytes = encode_png(p.image);
     return nb::bytes(bytes.data(), bytes.size());
   };
+  // Small pictures are shown with large pixels.
+  const auto html = [](const Picture& p) {
+    const std::vector<std::uint8_t> bytes = encode_png(p.image);
+    const int scale = std::max(1, 480 / std::max(1, p.image.width));
+    return fmt::format(
+        "<img src=\"data:image/png;base64,{}\" alt=\"a picture of {} x {} pixels\" "
+        "style=\"width:{}px;max-width:100%;image-rendering:{}\">",
+        html::base64(bytes), p.image.width, p.image.height, scale * p.image.width,
+        scale > 1 ? "pixelated" : "auto");
+  };
   nb::class_<Picture>(m, "Picture", "A picture, which a notebook shows.")
       .def(
           "numpy", [](const Picture& p) { return array_of(p.image); },
@@ -73,7 +85,7 @@ void bind_picture(nb::module_& m) {
       .def_prop_ro("width", [](const Picture& p) { return p.image.width; })
       .def_prop_ro("height", [](const Picture& p) { return p.image.height; })
       .def("png", png, "The bytes of a PNG file.")
-      .def("_repr_png_", png)
+      .def("_repr_html_", html)
       .def(
           "save",
           [](const Picture& p, nb::handle path) {

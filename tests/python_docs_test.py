@@ -98,7 +98,10 @@ class Notebooks(unittest.TestCase):
 
     def test_4_what_alexnet_sees(self):
         out = self.outputs(4)
-        self.assertEqual([o["kind"] for o in out], ["png"] * 4 + ["text", "text", "html"])
+        self.assertEqual([o["kind"] for o in out], ["html"] * 4 + ["text", "text", "html"])
+        self.assertTrue(all(o["data"].startswith("<img src=\"data:image/png") for o in out[:4]))
+        self.assertIn("<iframe", out[-1]["data"])
+        self.assertNotIn("\\x0a", out[-1]["data"])  # its script's lines are lines
 
     def test_5_training_on_flowers5(self):
         out = self.outputs(5)

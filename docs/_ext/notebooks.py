@@ -6,7 +6,6 @@ it python/notebooks/run_notebook.py runs the cells when the site is built, and o
 the build. Without it the page has the code alone, and says so.
 """
 
-import html
 import json
 import os
 import re
@@ -55,11 +54,8 @@ def as_cards(markup: str) -> str:
 def shown(output: dict) -> list[str]:
     if output["kind"] == "text":
         return fenced("text", output["data"])
-    data = as_cards(output["data"])
-    if output["kind"] == "png":
-        data = (f'<img src="data:image/png;base64,{html.escape(data)}" '
-                'alt="What this cell shows" style="max-width:100%">')
-    return fenced("{raw} html", f'<div class="cell-output">{data}</div>')
+    markup = as_cards(output["data"])
+    return fenced("{raw} html", f'<div class="cell-output">{markup}</div>')
 
 
 def page(path: Path) -> str:

@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
 """Runs a notebook without Jupyter: its code cells in turn, in one namespace, in the notebook's
 folder. What each shows is kept as Jupyter would show it: printed text, then the last expression's
-value as HTML, as a picture or as text.
+value as HTML or as text.
 
     run_notebook.py NOTEBOOK           prints what the cells show, and fails where one does
     run_notebook.py NOTEBOOK --json    [{"source": ..., "outputs": [{"kind": ..., "data": ...}]}]
 """
 
 import ast
-import base64
 import contextlib
 import io
 import json
@@ -19,11 +18,8 @@ from pathlib import Path
 
 def shown(value):
     """How a notebook shows a value: (kind, data)."""
-    for kind, method in (("html", "_repr_html_"), ("png", "_repr_png_")):
-        made = getattr(value, method, lambda: None)()
-        if made is not None:
-            return kind, base64.b64encode(made).decode() if kind == "png" else made
-    return "text", repr(value)
+    made = getattr(value, "_repr_html_", lambda: None)()
+    return ("text", repr(value)) if made is None else ("html", made)
 
 
 def run_cell(source, names, where):
