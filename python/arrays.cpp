@@ -95,7 +95,7 @@ nb::object dlpack_of(const Tensor& t, const nb::kwargs& options) {
 
 // numpy.asarray(t, dtype, copy=...): a view where that is possible.
 nb::object array_of(const Tensor& t, nb::handle dtype, nb::handle copy) {
-  const nb::object view = numpy_of(t, false);
+  nb::object view = numpy_of(t, false);
   const bool converts = !dtype.is_none() && !view.attr("dtype").equal(dtype);
   if (copy.ptr() == Py_True)
     return dtype.is_none() ? view.attr("copy")() : view.attr("astype")(dtype);

@@ -127,7 +127,7 @@ void bind_gradcheck(nb::module_& m) {
            [](const GradcheckReport& r) { return frame(page_of(r, "a function"), 560); });
   m.def(
       "_gradcheck_function",
-      [](nb::callable f, const std::vector<std::pair<std::string, Tensor>>& inputs,
+      [](const nb::callable& f, const std::vector<std::pair<std::string, Tensor>>& inputs,
          double tolerance, double step, std::int64_t max_entries, std::uint64_t seed, bool curves) {
         return check_function(f, inputs, options_from(tolerance, step, max_entries, seed, curves));
       },
