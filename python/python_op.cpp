@@ -36,7 +36,7 @@ struct PythonOp : Op {
 
 }  // namespace
 
-Tensor record_python(Tensor y, const std::vector<Tensor>& inputs, nb::callable backward) {
+Tensor record_python(const Tensor& y, const std::vector<Tensor>& inputs, nb::callable backward) {
   return record<PythonOp>(y.detach(), inputs, {}, std::move(backward));
 }
 

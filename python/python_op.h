@@ -10,6 +10,6 @@ namespace limulus::python {
 
 // Notes on y, a new tensor, that it was made out of `inputs`; backward(dy) is called with a tensor
 // and gives a sequence with a tensor or None for each input.
-Tensor record_python(Tensor y, const std::vector<Tensor>& inputs, nb::callable backward);
+Tensor record_python(const Tensor& y, const std::vector<Tensor>& inputs, nb::callable backward);
 
 }  // namespace limulus::python
