@@ -17,10 +17,10 @@ root_doc = "docs/index"
 include_patterns = ["README.md", "CONTRIBUTING.md",
                     "*/README.md", "*/*/README.md", "*/*/*/README.md", "*/*/*/*/README.md",
                     "docs/**.md",
-                    "examples/*.cpp", "examples/*/*.cpp"]
+                    "examples/*.cpp", "examples/*/*.cpp", "python/notebooks/*.ipynb"]
 exclude_patterns = ["build*", "runs", ".*", "**/.*"]
 
-extensions = ["myst_parser", "limulus_pages", "annotated", "layout"]
+extensions = ["myst_parser", "limulus_pages", "annotated", "notebooks", "layout"]
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 html_math_renderer = "mathml"

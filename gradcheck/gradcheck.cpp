@@ -57,6 +57,10 @@ class Check {
   Check(const GradcheckFunction& f, const std::vector<std::pair<std::string, Tensor>>& inputs,
         const GradcheckOptions& options)
       : f_(f), options_(options), rng_(options.seed, stream_of("gradcheck")) {
+    if (!NoGrad::recording())
+      throw GraphError(
+          "gradcheck: nothing is recorded here, so that there is no gradient to check; call it "
+          "outside of NoGrad scopes, and not from a function that is being checked");
     for (const auto& [name, t] : inputs) {
       in_.push_back(t);
       if (t.dtype() == DType::f32)

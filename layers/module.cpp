@@ -109,6 +109,12 @@ LayerObserver::LayerObserver(std::function<void(const std::string&, const Tensor
 // ---- Sequential -----------------------------------------------------------------------------
 
 Sequential& Sequential::add(std::string name, std::shared_ptr<Module> layer) {
+  if (layer == nullptr) throw ValueError("Sequential: the layer '" + name + "' is null");
+  layer->visit([&](const std::string&, Module& inner) {
+    if (&inner == this)
+      throw ValueError("Sequential: the layer '" + name +
+                       "' is or contains this network, and forward would never end");
+  });
   add_child(std::move(name), std::move(layer));
   return *this;
 }

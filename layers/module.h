@@ -130,7 +130,8 @@ class Sequential : public Module {
   Sequential() = default;
   const char* kind() const override { return "Sequential"; }
 
-  // Appends a layer and returns the network, so that a network reads as a list.
+  // Appends a layer and returns the network, so that a network reads as a list. ValueError for a
+  // name that is taken, a null pointer, and a layer that is or contains this network.
   Sequential& add(std::string name, std::shared_ptr<Module> layer);
   Sequential& add(std::string name, const Module& layer) = delete;  // write add<ReLU>("relu1")
   // The same, made in place from its constructor's arguments: net.add<ReLU>("relu1").

@@ -297,6 +297,13 @@ TEST_CASE("inputs are left as they were") {
   CHECK(!x.requires_grad());
 }
 
+TEST_CASE("where nothing is recorded there is no gradient to check, and that is said") {
+  const NoGrad scope;
+  CHECK_THROWS_WITH_AS(gradcheck([](const Inputs& in) { return square(in[0]); },
+                                 {{"x", Tensor::full({2}, 1, DType::f64, reference())}}),
+                       doctest::Contains("gradcheck: nothing is recorded here"), GraphError);
+}
+
 TEST_CASE("f32 is refused, and the message says why") {
   const Tensor x = Tensor::full({2}, 1, DType::f32, reference());
   try {
