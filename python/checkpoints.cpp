@@ -1,4 +1,4 @@
-// Weights and checkpoints (training/checkpoint.h, training/resume.h).
+// Weights and checkpoints (training/checkpoint.h, training/trained_model.h).
 #include "training/checkpoint.h"
 
 #include <nanobind/stl/filesystem.h>

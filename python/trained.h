@@ -1,7 +1,7 @@
 #pragma once
 // What the parts that use a trained network share.
 #include "python/photograph.h"
-#include "training/resume.h"
+#include "training/trained_model.h"
 
 namespace limulus::python {
 
