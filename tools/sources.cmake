@@ -36,7 +36,7 @@ if(LIMULUS_TOOLS)
   if(NOT LIMULUS_SANITIZE AND (NOT CMAKE_CROSSCOMPILING OR CMAKE_CROSSCOMPILING_EMULATOR))
     add_custom_command(
       OUTPUT manual/man/man1/limulus.1
-      COMMAND limulus_program manual manual >manual.log
+      COMMAND limulus_program manual manual
       COMMAND ${CMAKE_COMMAND} -E touch manual/man/man1/limulus.1 # also where its text has not changed
       DEPENDS limulus_program
       VERBATIM)
