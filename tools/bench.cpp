@@ -55,9 +55,9 @@ struct BenchedNetwork {
   explicit BenchedNetwork(const BenchArguments& a) : all(devices(a.device)), backend(*all.front()) {
     model = make_model(a.model, a.classes, backend, DType::f32,
                        {.second = all.size() > 1 ? all[1] : nullptr});
-    initialize(*model, Recipe::he, 1);
+    if (!is_model_file(a.model)) initialize(*model, Recipe::he, 1);
     store_linear_weights(*model, a.weights);
-    const ModelSpec& spec = model_spec(a.model);
+    const ModelSpec spec = model_spec(a.model, device("reference"));
     const Shape in = {a.batch, spec.input[0], spec.input[1], spec.input[2]};
     steps = model->walk(in);
     Rng rng(1);
@@ -275,7 +275,7 @@ void add_bench(CLI::App& app) {
       "         limulus bench --inference --batch 1 --threads 1\n"
       "         limulus bench --model alexnet-towers --device cpu:0/2,cpu:1/2\n"
       "         limulus bench ladder");
-  c->add_option("--model", a->model, "Network")->capture_default_str();
+  c->add_option("--model", a->model, "Network, or an .onnx file with one")->capture_default_str();
   c->add_option("--batch", a->batch, "Images at a time")
       ->check(CLI::Range(1, 65536))
       ->capture_default_str();

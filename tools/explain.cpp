@@ -20,6 +20,7 @@
 #include "models/models.h"
 #include "tools/commands.h"
 #include "tools/explain_element.h"
+#include "tools/terminal.h"
 #include "tools/usage.h"
 #include "training/resume.h"
 
@@ -133,7 +134,7 @@ void explain_walk(const CLI::App& command, const ExplainArguments& a) {
   std::shared_ptr<Module> model;
   Shape in;
   if (!trained) {
-    const ModelSpec& spec = model_spec(a.model);
+    const ModelSpec spec = model_spec(a.model, device("reference"));
     const std::int64_t side = a.size > 0 ? a.size : spec.input[-1];
     const UnfilledParameters only_its_sizes;  // fc8 of a million classes has 16 GB of weights
     model = make_model(a.model, a.classes, device("reference"));
@@ -149,6 +150,9 @@ void explain_walk(const CLI::App& command, const ExplainArguments& a) {
   fmt::print("{}\n", a.json       ? walk_json(steps)
                      : a.markdown ? walk_markdown(steps)
                                   : walk_text(steps));
+  if (!trained && is_model_file(a.model))
+    for (const std::string& note : read_model_file(a.model, device("reference")).notes)
+      say_note(note);
   const auto* towers = dynamic_cast<const AlexNetTowers*>(model.get());
   if (towers != nullptr && a.layer.empty() && !a.json && !a.markdown)
     fmt::print("{}\n", crossing_text(towers->crossings(in)));
@@ -188,7 +192,7 @@ void explain_one_element(const CLI::App& command, const ExplainArguments& a) {
 void check_model_of_checkpoint(const CLI::App& command, const ExplainArguments& a) {
   if (a.element.checkpoint.empty() || command.count("model") == 0) return;
   const std::string model = load_config(a.element.checkpoint).model;
-  if (model != a.model)
+  if (model != name_of_model(a.model))
     throw usage_error(command,
                       fmt::format("{} is a checkpoint of {}, not of {}; without a name the "
                                   "checkpoint's network is explained",
@@ -274,7 +278,8 @@ void add_explain(CLI::App& app) {
       "         limulus explain lenet5 --json\n"
       "         limulus explain conv2d --input 3x224x224 --kernel 11 --stride 4 --padding 2\n"
       "         limulus explain alexnet --layer conv2 --element 5,10,10 --backward");
-  c->add_option("model", a->model, "Network; or conv2d, max_pool2d, avg_pool2d")
+  c->add_option("model,--model", a->model,
+                "Network, or an .onnx file with one; or conv2d, max_pool2d, avg_pool2d")
       ->capture_default_str();
   c->add_flag("--list", a->list, "List the networks");
   c->add_option("--layer", a->layer, "Only this layer: conv2");

@@ -46,7 +46,7 @@ void print_rates(const RateSweep& sweep) {
 }  // namespace
 
 void find_rate(const CLI::App& command, const TrainConfig& config, const std::string& out,
-               int workers) {
+               int workers, const std::function<void(Module&)>& first_weights) {
   const std::filesystem::path page = std::filesystem::path(out) / "rates.html";
   make_folders(out);
   check_writable(page);
@@ -55,6 +55,7 @@ void find_rate(const CLI::App& command, const TrainConfig& config, const std::st
   TrainerOptions trainer_options;
   trainer_options.out = out;
   trainer_options.workers = workers;
+  trainer_options.first_weights = first_weights;
   Trainer trainer(config, trainer_options);
   line.clear();
   print_skipped(trainer.skipped(), 10);

@@ -1,6 +1,7 @@
 // limulus train: the walk, a progress bar per epoch, the held-out accuracy, a checkpoint, a report.
 #include <fcntl.h>
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 #include <sys/file.h>
 
 #include <algorithm>
@@ -19,6 +20,7 @@
 #include "core/printable.h"
 #include "layers/walk.h"
 #include "models/alexnet_towers.h"
+#include "models/models.h"
 #include "tools/commands.h"
 #include "tools/data_output.h"
 #include "tools/find_rate.h"
@@ -136,16 +138,27 @@ void finish(Trainer& trainer, const std::filesystem::path& out, RunLog& log, Run
   watch.print_pages();
 }
 
+// Of a network from a file: whose weights it begins with.
+void show_start(const std::string& model, const std::vector<std::string>& anew) {
+  print_line(fmt::format(
+      "Start   the weights of {}{}", printable(model),
+      anew.empty() ? ""
+                   : fmt::format("; {} begins anew, for these classes", fmt::join(anew, ", "))));
+  for (const std::string& note : read_model_file(model, device("reference")).notes) say_note(note);
+}
+
 void train(const CLI::App& command, const TrainArguments& given) {
   TrainArguments a = given;
-  if (a.out.empty()) a.out = "runs/" + a.model;
+  if (a.out.empty()) a.out = default_out(a.model);
   const TrainConfig config = chosen_config(command, a);
   use_threads(command, a.threads, config.device);
   // A run is not lost because nobody reads what it prints (`limulus train | head -1`).
   std::signal(SIGPIPE, SIG_IGN);
   const bool locked = lock_folder(a.out);
+  std::vector<std::string> anew;
+  const auto first_weights = weights_of_file(a, &anew);
   if (a.find_rate) {
-    find_rate(command, config, a.out, a.workers);
+    find_rate(command, config, a.out, a.workers, first_weights);
     return;
   }
   std::error_code unknown;
@@ -158,6 +171,7 @@ void train(const CLI::App& command, const TrainArguments& given) {
   TrainerOptions options;
   options.out = a.out;
   options.workers = a.workers;
+  options.first_weights = first_weights;
   options.checkpoint_seconds = 60 * a.checkpoint_minutes;
   RunLog log(a.log);
   Trainer* running = nullptr;
@@ -201,6 +215,7 @@ void train(const CLI::App& command, const TrainArguments& given) {
   if (const auto* towers = dynamic_cast<const AlexNetTowers*>(&trainer.model()))
     print_line(crossing_text(towers->crossings(in)));
   show_data(trainer);
+  if (first_weights) show_start(a.model, anew);
   print_line("Device  " + printable(description_of(config.device)));
   print_line(fmt::format("Run     {} epochs of {} images, batch {}, rate {:g} ({}), seed {}{}\n",
                          config.epochs, trainer.usable_train(), config.batch, config.sgd.lr,
