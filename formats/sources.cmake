@@ -19,6 +19,6 @@ elseif(LIMULUS_ONNX)
                     $<INSTALL_INTERFACE:onnx_proto> $<INSTALL_INTERFACE:protobuf>)
   target_include_directories(limulus SYSTEM PRIVATE ${LIMULUS_ONNX_INCLUDE} ${LIMULUS_PROTOBUF_INCLUDE})
   set_source_files_properties(
-    formats/onnx_file.cpp formats/onnx_write.cpp
+    formats/onnx_file.cpp formats/onnx_tensor.cpp formats/onnx_write.cpp
     PROPERTIES COMPILE_DEFINITIONS "LIMULUS_ONNX;ONNX_ML=1;ONNX_NAMESPACE=onnx" SKIP_UNITY_BUILD_INCLUSION ON)
 endif()

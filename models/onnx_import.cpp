@@ -9,24 +9,13 @@
 
 #include "core/printable.h"
 #include "layers/branches.h"
-#include "models/onnx_layer_names.h"
+#include "models/onnx_assemble.h"
 #include "models/onnx_operators.h"
 
 namespace limulus {
 namespace {
 
-constexpr int kDeepest = 32;                                 // ways within ways
 constexpr std::int64_t kNewestOpset = 28, kOldestOpset = 1;  // whose meaning is known here
-
-// One node that computes on images: the layers it became, and what it reads.
-struct Step {
-  const OnnxNode* node = nullptr;
-  std::vector<int> from;  // steps; -1: the input of the network
-  std::vector<OnnxLayer> layers;
-  bool joins = false;
-  Join join = Join::add;
-  Shape out;
-};
 
 class Importer {
  public:
@@ -48,12 +37,8 @@ class Importer {
   void read_input();
   std::set<const OnnxNode*> needed_nodes() const;
   void add_step(const OnnxNode& node, bool is_last, OnnxOutput output);
-  bool merge_bias(Step& step);
-  void join_sizes(Step& step);
-  void name_layers(Step& step);
-  std::string unused(const std::string& wanted);
-  std::shared_ptr<Sequential> assemble(int entry, const std::vector<int>& steps, int depth);
-  std::shared_ptr<Module> branches(int entry, const std::vector<int>& inside, int end, int depth);
+  bool merge_bias(OnnxStep& step);
+  void join_sizes(OnnxStep& step);
 
   const OnnxModel& model_;
   std::string file_;
@@ -61,10 +46,9 @@ class Importer {
   OnnxImportContext context_;
   Shape input_;                       // with a batch, of 1 where it is open
   std::map<std::string, int> maker_;  // of values that depend on the image
-  std::vector<Step> steps_;
+  std::vector<OnnxStep> steps_;
   std::map<const OnnxNode*, int> readers_;  // of a node's value
-  std::set<std::string> names_;
-  std::map<std::string, int> counts_;
+  OnnxLayerNames names_;
   std::map<std::string, std::string> owner_;  // of each weight: the node that has it
   std::vector<std::string> notes_;
 };
@@ -132,7 +116,7 @@ std::set<const OnnxNode*> Importer::needed_nodes() const {
 // ---- nodes to layers ----------------------------------------------------------------------------
 
 // Add or Concat of several values.
-void Importer::join_sizes(Step& step) {
+void Importer::join_sizes(OnnxStep& step) {
   OnnxNodeReader n = reader(*step.node);
   step.joins = true;
   const Shape first = shape_of(step.from[0]);
@@ -172,9 +156,9 @@ void Importer::join_sizes(Step& step) {
 }
 
 // x @ w + b, as MatMul and Add: one layer.
-bool Importer::merge_bias(Step& step) {
+bool Importer::merge_bias(OnnxStep& step) {
   if (step.node->op != "Add" || step.from[0] < 0) return false;
-  Step& before = steps_[step.from[0]];
+  OnnxStep& before = steps_[step.from[0]];
   if (before.layers.empty() || readers_[before.node] != 1) return false;
   const std::size_t i = constants_.has(step.node->inputs[0]) ? 0 : 1;
   const OnnxTensor& t = constants_.at(step.node->inputs[i]);
@@ -188,7 +172,7 @@ bool Importer::merge_bias(Step& step) {
 
 void Importer::add_step(const OnnxNode& node, bool is_last, OnnxOutput output) {
   OnnxNodeReader n = reader(node);
-  Step step;
+  OnnxStep step;
   step.node = &node;
   for (const std::string& name : node.inputs)
     if (const auto found = maker_.find(name); found != maker_.end())
@@ -229,101 +213,11 @@ void Importer::add_step(const OnnxNode& node, bool is_last, OnnxOutput output) {
                         printable(owner->second), printable(node.name), printable(node.inputs[i])));
     }
   }
-  name_layers(step);
+  for (OnnxLayer& layer : step.layers)
+    layer.name =
+        names_.of(*step.node, layer.name, layer.module->kind(), &layer == &step.layers.back());
   maker_[node.outputs[0]] = static_cast<int>(steps_.size());
   steps_.push_back(std::move(step));
-}
-
-// ---- names --------------------------------------------------------------------------------------
-
-std::string Importer::unused(const std::string& wanted) {
-  std::string name = wanted;
-  for (int i = 2; !names_.insert(name).second; ++i) name = fmt::format("{}_{}", wanted, i);
-  return name;
-}
-
-void Importer::name_layers(Step& step) {
-  const std::string in_pytorch = name_in_pytorch(*step.node);
-  for (OnnxLayer& layer : step.layers) {
-    std::string name = portable_name(layer.name);
-    // Only one of a node's layers can have the node's name: the border before it has another.
-    if (name.empty() && &layer == &step.layers.back()) name = in_pytorch;
-    if (name.empty() && layer.module->kind() == std::string("Pad2d") && !in_pytorch.empty())
-      name = in_pytorch + "_pad";
-    if (name.empty()) {
-      const std::string kind = short_name(layer.module->kind());
-      do name = fmt::format("{}{}", kind, ++counts_[kind]);
-      while (names_.contains(name));
-    }
-    layer.name = unused(name);
-  }
-}
-
-// ---- layers to a network ------------------------------------------------------------------------
-
-// The ways from the value of `entry` to the step `end`, in which they meet.
-std::shared_ptr<Module> Importer::branches(int entry, const std::vector<int>& inside, int end,
-                                           int depth) {
-  const Step& step = steps_[end];
-  OnnxNodeReader n = reader(*step.node);
-  if (depth > kDeepest)
-    throw n.error(fmt::format("ways that meet are nested more than {} deep", kDeepest));
-  std::set<int> left(inside.begin(), inside.end());
-  left.erase(end);
-  std::vector<std::shared_ptr<Sequential>> ways;
-  for (const int from : step.from) {
-    std::vector<int> way, waiting;
-    if (from != entry) waiting.push_back(from);
-    while (!waiting.empty()) {
-      const int s = waiting.back();
-      waiting.pop_back();
-      if (std::find(way.begin(), way.end(), s) != way.end()) continue;
-      if (left.erase(s) == 0)
-        throw n.error(fmt::format(
-            "two of the ways that meet here cross: both have passed '{}'. Ways that part at one "
-            "place, do not touch, and meet at another can be read",
-            printable(steps_[s].node->name)));
-      way.push_back(s);
-      for (const int before : steps_[s].from)
-        if (before != entry) waiting.push_back(before);
-    }
-    std::sort(way.begin(), way.end());
-    ways.push_back(assemble(entry, way, depth + 1));
-  }
-  std::string name = name_in_pytorch(*step.node);
-  if (name.empty()) {
-    const char* kind = step.join == Join::add ? "add" : "concat";
-    do name = fmt::format("{}{}", kind, ++counts_[kind]);
-    while (names_.contains(name));
-  }
-  return std::make_shared<Branches>(unused(name), step.join, std::move(ways));
-}
-
-// `steps` lie between the value of `entry` and their last one, in the order of the file. Where only
-// one value is waiting to be read, everything before has passed through it: a layer ends there.
-std::shared_ptr<Sequential> Importer::assemble(int entry, const std::vector<int>& steps,
-                                               int depth) {
-  auto net = std::make_shared<Sequential>();
-  std::map<int, int> uses;
-  for (const int s : steps)
-    for (const int from : steps_[s].from) ++uses[from];
-  std::set<int> waiting = {entry};
-  std::vector<int> since;
-  int cut = entry;
-  for (const int s : steps) {
-    for (const int from : steps_[s].from)
-      if (--uses[from] == 0) waiting.erase(from);
-    waiting.insert(s);
-    since.push_back(s);
-    if (waiting.size() != 1) continue;
-    if (steps_[s].joins)
-      net->add("", branches(cut, since, s, depth));
-    else
-      for (const OnnxLayer& layer : steps_[s].layers) net->add(layer.name, layer.module);
-    cut = s;
-    since.clear();
-  }
-  return net;
 }
 
 OnnxNetwork Importer::run(OnnxOutput output) {
@@ -370,7 +264,7 @@ OnnxNetwork Importer::run(OnnxOutput output) {
   }
   std::reverse(on_the_way.begin(), on_the_way.end());
   OnnxNetwork result;
-  result.network = assemble(-1, on_the_way, 0);
+  result.network = assemble_steps(steps_, on_the_way, file_, names_);
   const auto without_batch = [](const Shape& s) {
     return Shape(
         std::vector<std::int64_t>(s.sizes().begin() + (s.rank() > 0 ? 1 : 0), s.sizes().end()));

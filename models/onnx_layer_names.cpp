@@ -1,5 +1,7 @@
 #include "models/onnx_layer_names.h"
 
+#include <fmt/format.h>
+
 #include <cctype>
 #include <utility>
 #include <vector>
@@ -34,6 +36,9 @@ std::string name_in_pytorch(const OnnxNode& node) {
   return portable_name(name);
 }
 
+namespace {
+
+// "relu", of "relu3": how layers are called here that nobody gave a name.
 const char* short_name(const std::string& kind) {
   for (const auto& [k, name] : {std::pair{"Conv2d", "conv"},
                                 {"Linear", "fc"},
@@ -51,6 +56,35 @@ const char* short_name(const std::string& kind) {
                                 {"Softmax", "softmax"}})
     if (kind == k) return name;
   return "layer";
+}
+
+}  // namespace
+
+std::string OnnxLayerNames::unused(const std::string& wanted) {
+  std::string name = wanted;
+  for (int i = 2; !names_.insert(name).second; ++i) name = fmt::format("{}_{}", wanted, i);
+  return name;
+}
+
+std::string OnnxLayerNames::numbered(const std::string& kind) {
+  while (true) {
+    const std::string name = fmt::format("{}{}", kind, ++counts_[kind]);
+    if (names_.insert(name).second) return name;
+  }
+}
+
+std::string OnnxLayerNames::of(const OnnxNode& node, const std::string& weight,
+                               const std::string& kind, bool is_last) {
+  if (!weight.empty()) return unused(portable_name(weight));
+  const std::string in_pytorch = name_in_pytorch(node);
+  if (in_pytorch.empty()) return numbered(short_name(kind));
+  if (is_last) return unused(in_pytorch);
+  return unused(in_pytorch + "_" + short_name(kind));
+}
+
+std::string OnnxLayerNames::of_meeting(const OnnxNode& node, const std::string& kind) {
+  const std::string in_pytorch = name_in_pytorch(node);
+  return in_pytorch.empty() ? numbered(kind) : unused(in_pytorch);
 }
 
 }  // namespace limulus
