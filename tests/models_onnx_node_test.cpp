@@ -67,10 +67,57 @@ Outcome run(const fs::path& folder) {
   return outcome;
 }
 
-// Tests that are refused, and a part of the reason.
-const std::vector<std::pair<const char*, const char*>> refused = {
-#include "onnx_node_refused.inc"
+// The reason, and the tests that are refused for it (without "test_").
+const std::vector<std::pair<const char*, std::vector<const char*>>> refused = {
+    {"differs from image to image", {"add"}},
+    {"is of the type uint8", {"add_uint8", "maxpool_2d_uint8"}},
+    {"it reads [1, 3, 32], and images", {"averagepool_1d_default", "maxpool_1d_default"}},
+    {"means without the border's zeros are computed only",
+     {"averagepool_2d_same_lower", "averagepool_2d_same_upper"}},
+    {"it reads [1, 3, 32, 32, 32], and images", {"averagepool_3d_default", "maxpool_3d_default"}},
+    {"a constant stands beside",
+     {"concat_1d_axis_0", "concat_1d_axis_negative_1", "concat_2d_axis_0", "concat_2d_axis_1",
+      "concat_2d_axis_negative_1", "concat_2d_axis_negative_2", "concat_3d_axis_0",
+      "concat_3d_axis_1", "concat_3d_axis_2", "concat_3d_axis_negative_1",
+      "concat_3d_axis_negative_2", "concat_3d_axis_negative_3"}},
+    {"has 0 inputs and 1 outputs", {"constant"}},
+    {"is of the type int32", {"edge_pad", "reflect_pad"}},
+    {"an image becomes a row, which is axis 1",
+     {"flatten_axis0", "flatten_axis2", "flatten_axis3", "flatten_negative_axis1",
+      "flatten_negative_axis2", "flatten_negative_axis4"}},
+    {"the rows are images, which are not transposed", {"gemm_all_attributes", "gemm_transposeA"}},
+    {"must have one number for each of 4 outputs", {"gemm_default_matrix_bias"}},
+    {"its weight has 3 axes", {"matmul_3d"}},
+    {"its weight has 4 axes", {"matmul_4d"}},
+    {"windows of pools have no gaps", {"maxpool_2d_dilations"}},
+    {"only the mean over height and width",
+     {"reduce_mean_default_axes_keepdims_example", "reduce_mean_default_axes_keepdims_random",
+      "reduce_mean_do_not_keepdims_example", "reduce_mean_do_not_keepdims_random",
+      "reduce_mean_keepdims_example", "reduce_mean_keepdims_random",
+      "reduce_mean_negative_axes_keepdims_example", "reduce_mean_negative_axes_keepdims_random"}},
+    {"an image can only become a row",
+     {"reshape_allowzero_reordered", "reshape_extended_dims", "reshape_negative_dim",
+      "reshape_negative_extended_dims", "reshape_one_dim", "reshape_reordered_all_dims",
+      "reshape_reordered_last_dims", "reshape_zero_and_negative_dim", "reshape_zero_dim"}},
+    {"it is taken over the last axis", {"softmax_axis_0", "softmax_axis_1"}},
+    {"only images of one pixel lose", {"squeeze", "squeeze_negative_axes"}},
 };
+
+// Those that draw at random, or take the batch's own statistics: exported for training. Here a
+// network does so only while it is trained.
+const std::set<std::string> of_training = {"test_batchnorm_epsilon_training_mode",
+                                           "test_batchnorm_example_training_mode",
+                                           "test_training_dropout",
+                                           "test_training_dropout_default",
+                                           "test_training_dropout_default_mask",
+                                           "test_training_dropout_mask"};
+
+std::string reason_for(const std::string& name) {
+  for (const auto& [reason, names] : refused)
+    for (const char* other : names)
+      if (name == std::string("test_") + other) return reason;
+  return "";
+}
 
 }  // namespace
 
@@ -83,7 +130,7 @@ TEST_CASE("ONNX's own tests of single operators") {
   std::vector<fs::path> folders;
   for (const auto& entry : fs::directory_iterator(data)) folders.push_back(entry.path());
   std::sort(folders.begin(), folders.end());
-  std::set<std::string> passed, not_read;
+  std::set<std::string> passed, not_read, trained;
   for (const fs::path& folder : folders) {
     OnnxModel model;
     try {
@@ -99,19 +146,21 @@ TEST_CASE("ONNX's own tests of single operators") {
     CAPTURE(name);
     const Outcome outcome = run(folder);
     if (outcome.error.empty()) {
-      CHECK_MESSAGE(outcome.same, "it was read, and computed something else");
-      if (outcome.same) passed.insert(name);
+      CHECK_MESSAGE(outcome.same != of_training.contains(name),
+                    "it was read, and computed something else");
+      (outcome.same ? passed : trained).insert(name);
       continue;
     }
     not_read.insert(name);
-    const auto expected = std::find_if(refused.begin(), refused.end(),
-                                       [&](const auto& r) { return r.first == name; });
-    CHECK_MESSAGE(expected != refused.end(), "refused: " << outcome.error);
-    if (expected != refused.end())
-      CHECK_MESSAGE(outcome.error.find(expected->second) != std::string::npos, outcome.error);
+    const std::string reason = reason_for(name);
+    CHECK_MESSAGE(!reason.empty(), "refused: " << outcome.error);
+    CHECK_MESSAGE(outcome.error.find(reason) != std::string::npos, outcome.error);
   }
-  for (const auto& [name, reason] : refused) CHECK_MESSAGE(not_read.contains(name), name);
-  CHECK(passed.size() == 0);
-  CHECK(not_read.size() == refused.size());
-  MESSAGE("" << passed.size() << " passed, " << not_read.size() << " refused");
+  std::size_t listed = 0;
+  for (const auto& [reason, names] : refused) listed += names.size();
+  CHECK(passed.size() == 68);
+  CHECK(trained.size() == of_training.size());
+  CHECK(not_read.size() == listed);
+  MESSAGE("" << passed.size() << " passed, " << not_read.size() << " refused, " << trained.size()
+             << " do otherwise in training");
 }
