@@ -110,7 +110,7 @@ WalkStep single_step(const ExplainArguments& a) {
 // ---- the command has four uses, and each its own options ----------------------------------------
 
 void explain_single(const CLI::App& command, const ExplainArguments& a) {
-  std::vector<std::string> options = {"model",     "--input", "--kernel", "--stride",
+  std::vector<std::string> options = {"--model",   "--input", "--kernel", "--stride",
                                       "--padding", "--batch", "--json",   "--markdown"};
   if (a.model == "conv2d")
     options.insert(options.end(), {"--channels", "--dilation", "--groups", "--no-bias"});
@@ -125,7 +125,7 @@ void explain_single(const CLI::App& command, const ExplainArguments& a) {
 }
 
 void explain_walk(const CLI::App& command, const ExplainArguments& a) {
-  std::vector<std::string> options = {"model",        "--layer", "--batch",
+  std::vector<std::string> options = {"--model",      "--layer", "--batch",
                                       "--checkpoint", "--json",  "--markdown"};
   const bool trained = !a.element.checkpoint.empty();  // which knows its classes and its input
   if (!trained) options.insert(options.end(), {"--size", "--classes"});
@@ -165,8 +165,8 @@ void explain_one_element(const CLI::App& command, const ExplainArguments& a) {
                                   "a network has: lenet5 --layer conv1 --element 0,0,0",
                                   a.model));
   if (a.layer.empty()) throw usage_error(command, "--element needs --layer: an element of which?");
-  std::vector<std::string> options = {"model",  "--layer",      "--element", "--image",
-                                      "--seed", "--checkpoint", "--json",    "--backward"};
+  std::vector<std::string> options = {"--model", "--layer",      "--element", "--image",
+                                      "--seed",  "--checkpoint", "--json",    "--backward"};
   if (a.element.backward) options.insert(options.end(), {"--of", "--label"});
   if (!a.json) options.emplace_back("--terms");  // JSON has all of them
   if (a.element.checkpoint.empty()) options.insert(options.end(), {"--size", "--classes"});

@@ -222,7 +222,8 @@ void add_figure(CLI::App& app) {
     auto a = std::make_shared<FigureArguments>();
     CLI::App* c = add_one(*figure, *a, "2", "The layers of a network, to scale",
                           " alexnet --out figure2.svg");
-    c->add_option("model", a->model, "Network (limulus explain --list)")->capture_default_str();
+    c->add_option("model,--model", a->model, "Network (limulus explain --list), or an .onnx file")
+        ->capture_default_str();
     c->get_option("--out")->description(kDrawingToo);
     c->callback([a] { architecture(*a); });
   }
