@@ -1,8 +1,8 @@
 // Networks from strangers: an ONNX file, and the layers that it becomes. Nothing is computed; the
 // sizes of all layers are.
-#include "formats/onnx_file.h"
 #include "backends/registry.h"
 #include "core/error.h"
+#include "formats/onnx_file.h"
 #include "models/description.h"
 #include "models/onnx_import.h"
 
