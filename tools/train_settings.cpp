@@ -104,6 +104,8 @@ bool has_dropout(const TrainConfig& c) {
   bool found = false;
   TrainConfig on_host = c;
   on_host.device = "reference";
+  on_host.dropout = 0.5;  // whatever was asked for, which may be no probability
+  if (!c.network.empty()) on_host.network = with_dropout(c.network, 0.5);
   const auto model = build_model(on_host, c.network.empty() ? 2 : 0, device("reference"));
   model->visit([&](const std::string&, const Module& m) {
     found = found || std::string(m.kind()).find("Dropout") != std::string::npos;
