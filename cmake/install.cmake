@@ -19,7 +19,8 @@ install(DIRECTORY core backends layers models pages gradcheck training formats
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/limulus
         FILES_MATCHING PATTERN "*.h" PATTERN kernels EXCLUDE PATTERN opencl EXCLUDE
         PATTERN cases EXCLUDE PATTERN safetensors_header.h EXCLUDE PATTERN open_file.h EXCLUDE
-        PATTERN json_value.h EXCLUDE PATTERN reading_checkpoint.h EXCLUDE
+        PATTERN json_value.h EXCLUDE PATTERN layer_text.h EXCLUDE
+        PATTERN onnx_tensor.h EXCLUDE PATTERN reading_checkpoint.h EXCLUDE
         PATTERN look_summary.h EXCLUDE PATTERN snapshot_page.h EXCLUDE)
 install(FILES ${LIMULUS_STAMP} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/limulus/backends)
 install(FILES tools/gdb/limulus.py DESTINATION ${CMAKE_INSTALL_DATADIR}/limulus/gdb)

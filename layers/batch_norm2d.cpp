@@ -11,9 +11,9 @@ namespace limulus {
 namespace {
 
 void check_channels(const Shape& x, const Shape& per_channel, const char* what) {
-  if (x.rank() != 4)
-    throw ShapeError(
-        fmt::format("batch_norm2d: the input must be images [N, C, H, W], not {}", x.str()));
+  if (x.rank() != 4 && x.rank() != 2)
+    throw ShapeError(fmt::format(
+        "batch_norm2d: the input must be images [N, C, H, W] or rows [N, C], not {}", x.str()));
   if (per_channel != Shape{x[1]})
     throw ShapeError(fmt::format("batch_norm2d: input has {} channels but {} is {}", x[1], what,
                                  per_channel.str()));
@@ -34,7 +34,8 @@ Tensor batch_norm2d(const Tensor& x, const Tensor& weight, const Tensor& bias, T
   if (running_mean.defined()) check_channels(x.shape(), running_mean.shape(), "running_mean");
   if (running_var.defined()) check_channels(x.shape(), running_var.shape(), "running_var");
 
-  const std::int64_t n = x.size(0), c = x.size(1), places = x.size(2) * x.size(3);
+  const std::int64_t n = x.size(0), c = x.size(1),
+                     places = x.shape().rank() == 4 ? x.size(2) * x.size(3) : 1;
   const Shape channel = {c, 1};  // broadcast over [N, C, H*W]
   const Tensor v = reshape(x, Shape{n, c, places});
   const Tensor w = reshape(weight, channel), b = reshape(bias, channel);
@@ -79,7 +80,8 @@ std::vector<WalkStep> BatchNorm2d::walk(const Shape& in) const {
   WalkStep step = make_step(*this, in, in);
   step.formula = "as its input";
   step.detail = fmt::format("{} channels to mean 0, variance 1, then scaled and shifted", in[1]);
-  step.connections = size_product(step.parameters, size_product(in[2], in[3]));
+  const std::int64_t places = in.rank() == 4 ? size_product(in[2], in[3]) : 1;
+  step.connections = size_product(step.parameters, places);
   return {step};
 }
 

@@ -4,6 +4,8 @@
 //
 //   y = (x - mean) / sqrt(var + eps) * weight + bias      mean, var over n, h, w of each channel
 //
+// Rows [N, C], of a fully connected layer, are images of one pixel (PyTorch's BatchNorm1d).
+//
 // It is written with the functions of core/algebra.h alone, so its gradient, which is long when
 // written out (mean and var depend on every x), comes from autograd.
 //
@@ -21,7 +23,7 @@ struct BatchNormOptions {
 
 // The functional form. In training, running_mean and running_var are updated in place; they may
 // both be undefined. Without training they are what is used.
-Tensor batch_norm2d(const Tensor& x,                           // [N, C, H, W]
+Tensor batch_norm2d(const Tensor& x,                           // [N, C, H, W] or [N, C]
                     const Tensor& weight, const Tensor& bias,  // [C] each
                     Tensor running_mean, Tensor running_var,   // [C] each
                     bool training, const BatchNormOptions& options = {});

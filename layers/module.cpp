@@ -23,24 +23,28 @@ bool fusing() {
   return in_environment && fusion_allowed && !layer_observer;
 }
 
-std::string dotted(const std::string& prefix, const std::string& name) {
+}  // namespace
+
+std::string dotted_name(const std::string& prefix, const std::string& name) {
   if (prefix.empty()) return name;
   return name.empty() ? prefix : prefix + "." + name;
 }
 
-}  // namespace
+void observe_layer(const std::string& name, const Tensor& y) {
+  if (layer_observer) layer_observer(name, y);
+}
 
 std::vector<NamedTensor> Module::parameters() const {
   std::vector<NamedTensor> all = parameters_;
   for (const auto& [name, child] : children_)
-    for (auto& [inner, t] : child->parameters()) all.emplace_back(dotted(name, inner), t);
+    for (auto& [inner, t] : child->parameters()) all.emplace_back(dotted_name(name, inner), t);
   return all;
 }
 
 std::vector<NamedTensor> Module::buffers() const {
   std::vector<NamedTensor> all = buffers_;
   for (const auto& [name, child] : children_)
-    for (auto& [inner, t] : child->buffers()) all.emplace_back(dotted(name, inner), t);
+    for (auto& [inner, t] : child->buffers()) all.emplace_back(dotted_name(name, inner), t);
   return all;
 }
 
@@ -64,7 +68,7 @@ void Module::visit(const std::function<void(const std::string&, Module&)>& f) {
   f("", *this);
   for (const auto& child : children_)
     child.second->visit(
-        [&](const std::string& inner, Module& m) { f(dotted(child.first, inner), m); });
+        [&](const std::string& inner, Module& m) { f(dotted_name(child.first, inner), m); });
 }
 
 Tensor Module::add_parameter(std::string name, Tensor t) {
@@ -79,8 +83,9 @@ Tensor Module::add_buffer(std::string name, Tensor t) {
 }
 
 void Module::add_child(std::string name, std::shared_ptr<Module> child) {
+  const bool lends_names = name.empty() && child->lends_names();
   for (const auto& [taken, other] : children_)
-    if (taken == name)
+    if (taken == name && !lends_names)
       throw ValueError("Sequential: there is already a layer named '" + name + "'");
   children_.emplace_back(std::move(name), std::move(child));
 }
@@ -128,6 +133,7 @@ auto naming(const std::string& layer, F f) {
   try {
     return f();
   } catch (const ShapeError& e) {
+    if (layer.empty()) throw;  // a layer within it was named
     throw ShapeError(layer + ": " + e.what());
   }
 }
@@ -138,7 +144,7 @@ Tensor Sequential::forward(const Tensor& x) {
   Tensor y = x;
   for (std::size_t i = 0; i < children().size(); ++i) {
     const auto& [name, layer] = children()[i];
-    const TraceScope scope(dotted(TraceScope::current(), name));
+    const TraceScope scope(dotted_name(TraceScope::current(), name));
     if (fusing() && i + 1 < children().size()) {
       const auto& [next_name, next] = children()[i + 1];
       const Tensor both = naming(fmt::format("{}+{}", name, next_name),
@@ -150,7 +156,7 @@ Tensor Sequential::forward(const Tensor& x) {
       }
     }
     y = naming(name, [&, &l = layer] { return l->forward(y); });
-    if (layer_observer) layer_observer(TraceScope::current(), y);
+    if (!name.empty()) observe_layer(TraceScope::current(), y);
   }
   return y;
 }
@@ -160,7 +166,7 @@ std::vector<WalkStep> Sequential::walk(const Shape& in) const {
   Shape shape = in;
   for (const auto& child : children()) {
     for (WalkStep& step : naming(child.first, [&] { return child.second->walk(shape); })) {
-      step.name = dotted(child.first, step.name);
+      step.name = dotted_name(child.first, step.name);
       shape = step.out;
       steps.push_back(std::move(step));
     }

@@ -47,6 +47,10 @@ class Module {
   // undefined. Sequential asks it of neighbours.
   virtual Tensor forward_fused(const Tensor& /*x*/, const Module& /*next*/) { return {}; }
 
+  // Whether it may stand in another module under the name "": its layers then have their own names
+  // there. Of several such modules, too.
+  virtual bool lends_names() const { return false; }
+
   // The sizes from this input on, step by step. ShapeError, with the arithmetic, where it cannot be
   // applied; nothing is computed. A layer returns one step named ""; Sequential prefixes names.
   virtual std::vector<WalkStep> walk(const Shape& in) const = 0;
@@ -165,6 +169,13 @@ class Sequential : public Module {
   Tensor forward(const Tensor& x) override;
   std::vector<WalkStep> walk(const Shape& in) const override;
 
+  bool lends_names() const override { return true; }
+
+  // Its layers, in the order in which they run.
+  const std::vector<std::pair<std::string, std::shared_ptr<Module>>>& layers() const {
+    return children();
+  }
+
  private:
   template <class Layer, class... Args>
   Sequential& make(std::string name, Args&&... args) {
@@ -189,6 +200,12 @@ class LayerObserver : Scoped<std::function<void(const std::string&, const Tensor
  public:
   explicit LayerObserver(std::function<void(const std::string&, const Tensor&)> f);
 };
+
+// Calls the observer of this thread, if there is one: for modules that run layers by themselves.
+void observe_layer(const std::string& name, const Tensor& y);
+
+// "features.0" of "features" and "0"; where one of the two is "", the other.
+std::string dotted_name(const std::string& prefix, const std::string& name);
 
 }  // namespace limulus
 

@@ -2,11 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <filesystem>
+#include <map>
+
 #include "core/error.h"
 #include "core/names.h"
 #include "models/alexnet.h"
 #include "models/alexnet_towers.h"
 #include "models/cifar_convnet.h"
+#include "models/description.h"
+#include "models/onnx_import.h"
 
 namespace limulus {
 namespace {
@@ -82,20 +88,83 @@ const std::vector<ModelSpec>& list_models() {
 
 const ModelSpec& model_spec(const std::string& name) { return entry(name).spec; }
 
+namespace {
+
+std::vector<NamedTensor> state_of(const Module& network) {
+  std::vector<NamedTensor> all = network.parameters();
+  for (NamedTensor& buffer : network.buffers()) all.push_back(std::move(buffer));
+  return all;
+}
+
+std::vector<std::string> copy_weights(const Module& from, Module& to) {
+  std::map<std::string, Tensor> there;
+  for (auto& [name, t] : state_of(from)) there.emplace(name, t);
+  std::vector<std::string> left;
+  const NoGrad setting_values;
+  for (auto& [name, t] : state_of(to)) {
+    const auto found = there.find(name);
+    if (found != there.end() && found->second.shape() == t.shape()) {
+      t.copy_(found->second.dtype() == t.dtype() ? found->second
+                                                 : found->second.to_dtype(t.dtype()));
+      continue;
+    }
+    const std::string layer = name.substr(0, name.rfind('.'));
+    if (std::find(left.begin(), left.end(), layer) == left.end()) left.push_back(layer);
+  }
+  return left;
+}
+
+std::shared_ptr<Module> make_from_file(const std::string& name, std::int64_t classes,
+                                       Backend& backend, DType dtype) {
+  const OnnxNetwork file = read_onnx_classifier(name, backend, dtype);
+  if (classes == 0 || classes == file.output[0]) return file.network;
+  auto other = network_from(describe(*file.network, file.input), classes, backend, dtype).network;
+  initialize(*other, Recipe::he, 1);
+  copy_weights(*file.network, *other);
+  return other;
+}
+
+}  // namespace
+
+bool is_model_file(const std::string& name) { return name.ends_with(".onnx"); }
+
+std::string name_of_model(const std::string& name) {
+  return is_model_file(name) ? std::filesystem::path(name).filename().string() : name;
+}
+
+ModelFile read_model_file(const std::string& name, Backend& host) {
+  OnnxNetwork file = read_onnx_classifier(name, host);
+  return {describe(*file.network, file.input), std::move(file.notes)};
+}
+
+std::vector<std::string> load_model_file(const std::string& name, Module& network) {
+  Backend& backend = network.parameters().front().second.backend();
+  return copy_weights(*read_onnx_classifier(name, backend).network, network);
+}
+
+ModelSpec model_spec(const std::string& name, Backend& host) {
+  if (!is_model_file(name)) return model_spec(name);
+  const OnnxNetwork file = read_onnx_classifier(name, host);
+  std::int64_t numbers = 0;
+  for (const auto& [parameter, t] : file.network->parameters()) numbers += t.numel();
+  return {name_of_model(name), "from a file", file.input, file.output[0], numbers};
+}
+
 std::shared_ptr<Module> make_model(const std::string& name, std::int64_t classes, Backend& backend,
                                    DType dtype, const ModelOptions& o) {
-  const auto& [spec, make] = entry(name);
+  const Entry* named = is_model_file(name) ? nullptr : &entry(name);
   if (classes < 0)
-    throw ValueError(
-        fmt::format("make_model: {} classes; give 1 or more (0: {})", classes, spec.classes));
-  if (classes == 0) classes = spec.classes;
+    throw ValueError(fmt::format("make_model: {} classes; give 1 or more (0: {})", classes,
+                                 named ? named->spec.classes : 0));
+  if (classes == 0 && named) classes = named->spec.classes;
   if (o.batch_norm && name != "alexnet-keras")
     throw ValueError(
         fmt::format("make_model: {} has no batch normalization; alexnet-keras can have it", name));
   if (o.second != nullptr && name != "alexnet-towers")
     throw DeviceError(fmt::format(
         "make_model: {} lives on one device, and was given two; alexnet-towers takes two", name));
-  return make(classes, backend, dtype, o);
+  return named ? named->make(classes, backend, dtype, o)
+               : make_from_file(name, classes, backend, dtype);
 }
 
 }  // namespace limulus

@@ -1,5 +1,6 @@
 #pragma once
-// The networks by name: what the command line, the trainer and the examples choose from.
+// The networks by name: what the command line, the trainer and the examples choose from. A name that
+// ends in .onnx is that of a file, with a network of somebody's own (models/onnx_import.h).
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,8 +29,28 @@ struct ModelOptions {
 const std::vector<ModelSpec>& list_models();
 // ValueError for an unknown name, with the nearest one and the list.
 const ModelSpec& model_spec(const std::string& name);
-// classes 0: the model's default. All weights are zero: initialize() or load a checkpoint.
+// The same, and of files too, which are read on this backend. FileError for a file that cannot be
+// read as a classifier of pictures.
+ModelSpec model_spec(const std::string& name, Backend& host);
+// classes 0: the model's default. All weights are zero: initialize() or load a checkpoint. A
+// network from a file has the weights of the file, and dropout as it is there; only where `classes`
+// differs from its own number is its last layer drawn.
 std::shared_ptr<Module> make_model(const std::string& name, std::int64_t classes, Backend& backend,
                                    DType dtype = DType::f32, const ModelOptions& options = {});
+
+// "nets/net.onnx": a network that is a file, with weights.
+bool is_model_file(const std::string& name);
+// What to call it where the folder does not matter: "net.onnx". Other names stay as they are.
+std::string name_of_model(const std::string& name);
+
+struct ModelFile {
+  std::string description;         // models/description.h
+  std::vector<std::string> notes;  // what is otherwise here than in the file
+};
+ModelFile read_model_file(const std::string& name, Backend& host);
+
+// Copies the weights of the file into a network that was made from it. Returns the layers that it
+// left as they were: those of other sizes.
+std::vector<std::string> load_model_file(const std::string& name, Module& network);
 
 }  // namespace limulus

@@ -54,12 +54,15 @@ double thread_seconds() {
 // A network with data to run it on.
 struct BenchedNetwork {
   explicit BenchedNetwork(const BenchArguments& a) : all(devices(a.device)), backend(*all.front()) {
-    std::int64_t classes = a.classes > 0 ? a.classes : model_spec(a.model).classes;
-    Shape in = model_spec(a.model).input;
+    Shape in;
+    std::int64_t classes = a.classes;
     if (a.checkpoint.empty()) {
-      model = make_model(a.model, classes, backend, DType::f32,
+      const ModelSpec spec = model_spec(a.model, device("reference"));
+      model = make_model(a.model, a.classes, backend, DType::f32,
                          {.second = all.size() > 1 ? all[1] : nullptr});
-      initialize(*model, Recipe::he, 1);
+      if (!is_model_file(a.model)) initialize(*model, Recipe::he, 1);
+      in = spec.input;
+      if (classes == 0) classes = spec.classes;
     } else {
       const TrainedModel trained = load_trained(a.checkpoint, a.device);
       const Augment& input = trained.config.augment;
@@ -284,7 +287,8 @@ void add_bench(CLI::App& app) {
       "         limulus bench --inference --batch 1 --threads 1\n"
       "         limulus bench --model alexnet-towers --device cpu:0/2,cpu:1/2\n"
       "         limulus bench ladder");
-  CLI::Option* model = c->add_option("--model", a->model, "Network")->capture_default_str();
+  CLI::Option* model = c->add_option("--model", a->model, "Network, or an .onnx file with one")
+                           ->capture_default_str();
   CLI::Option* checkpoint =
       c->add_option("--checkpoint", a->checkpoint, "Or the network in this checkpoint")
           ->excludes(model);

@@ -1,4 +1,5 @@
-// limulus convert: weights between a checkpoint, plain safetensors and a folder of .npy files.
+// limulus convert: weights between a checkpoint, plain safetensors and a folder of .npy files; and a
+// checkpoint's network as ONNX.
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
@@ -18,6 +19,7 @@
 #include "formats/npy.h"
 #include "formats/safetensors.h"
 #include "tools/commands.h"
+#include "tools/convert_onnx.h"
 #include "tools/terminal.h"
 #include "training/checkpoint.h"
 #include "training/convolutions.h"
@@ -253,6 +255,11 @@ void convert_smaller(const ConvertArguments& a) {
 void convert(const ConvertArguments& a) {
   std::error_code unknown;  // reading it says what is wrong
   const bool from_folder = fs::is_directory(a.from, unknown);
+  if (fs::path(a.from).extension() == ".onnx" && !from_folder)
+    throw ValueError(fmt::format(
+        "convert: {} is read by --model of train, explain and bench, not here; a checkpoint that "
+        "was trained from it can be converted",
+        printable(a.from)));
   if (a.list) return list(SafetensorsFile(a.from));
   if (a.to.empty())
     throw ValueError("convert: where to? Name a .safetensors file or a folder, or use --list");
@@ -263,6 +270,13 @@ void convert(const ConvertArguments& a) {
         "another name",
         printable(a.to)));
 
+  if (fs::path(a.to).extension() == ".onnx") {
+    if (a.all || a.convolutions || a.bf16 || a.slim || from_folder)
+      throw ValueError(fmt::format(
+          "convert: {} is made from a checkpoint, with all of its weights in f32, and nothing else",
+          printable(a.to)));
+    return convert_to_onnx(a.from, a.to);
+  }
   if (a.convolutions || a.bf16 || a.slim) return convert_smaller(a);
 
   std::vector<std::string> names;
@@ -286,7 +300,8 @@ void convert(const ConvertArguments& a) {
 
 void add_convert(CLI::App& app) {
   auto a = std::make_shared<ConvertArguments>();
-  CLI::App* c = app.add_subcommand("convert", "Weights: checkpoint, safetensors, folder of .npy");
+  CLI::App* c =
+      app.add_subcommand("convert", "Weights: checkpoint, safetensors, folder of .npy, ONNX");
   c->footer(
       "Example: limulus convert runs/alexnet/checkpoint.safetensors weights.safetensors\n"
       "         limulus convert weights.safetensors weights_npy\n"
@@ -294,13 +309,15 @@ void add_convert(CLI::App& app) {
       "         limulus convert runs/alexnet/checkpoint.safetensors eye.safetensors "
       "--convolutions\n"
       "         limulus convert runs/alexnet/checkpoint.safetensors hand_in.safetensors --slim\n"
+      "         limulus convert runs/alexnet/checkpoint.safetensors alexnet.onnx\n"
       "A tensor velocity/conv1.weight becomes velocity/conv1.weight.npy in the folder, and comes "
       "back\n"
       "under its name. A name that is no portable file name is an error.");
   c->add_option("from", a->from, "A .safetensors file or a folder of .npy files")
       ->required()
       ->check(CLI::ExistingPath);
-  c->add_option("to", a->to, "A .safetensors file, or a folder for .npy files");
+  c->add_option("to", a->to,
+                "A .safetensors file, a folder for .npy files, or of a checkpoint an .onnx file");
   c->add_flag("--all", a->all, "Velocities, the data's mean and the history too, not only weights");
   c->add_flag("--convolutions", a->convolutions,
               "Of a checkpoint: the convolutions alone, as bf16, with what explain, look --png and "

@@ -20,6 +20,7 @@
 #include "models/models.h"
 #include "tools/commands.h"
 #include "tools/explain_element.h"
+#include "tools/terminal.h"
 #include "tools/usage.h"
 #include "training/trained_model.h"
 
@@ -109,8 +110,8 @@ WalkStep single_step(const ExplainArguments& a) {
 // ---- the command has four uses, and each its own options ----------------------------------------
 
 void explain_single(const CLI::App& command, const ExplainArguments& a) {
-  std::vector<std::string> options = {"model",     "--input", "--kernel", "--stride",
-                                      "--padding", "--batch", "--json",   "--markdown"};
+  std::vector<std::string> options = {"model",     "--model", "--input", "--kernel",  "--stride",
+                                      "--padding", "--batch", "--json",  "--markdown"};
   if (a.model == "conv2d")
     options.insert(options.end(), {"--channels", "--dilation", "--groups", "--no-bias"});
   else
@@ -124,7 +125,7 @@ void explain_single(const CLI::App& command, const ExplainArguments& a) {
 }
 
 void explain_walk(const CLI::App& command, const ExplainArguments& a) {
-  std::vector<std::string> options = {"model",        "--layer", "--batch",
+  std::vector<std::string> options = {"model",        "--model", "--layer",   "--batch",
                                       "--checkpoint", "--json",  "--markdown"};
   const bool trained = !a.element.checkpoint.empty();  // which knows its classes and its input
   if (!trained) options.insert(options.end(), {"--size", "--classes"});
@@ -133,7 +134,7 @@ void explain_walk(const CLI::App& command, const ExplainArguments& a) {
   std::shared_ptr<Module> model;
   Shape in;
   if (!trained) {
-    const ModelSpec& spec = model_spec(a.model);
+    const ModelSpec spec = model_spec(a.model, device("reference"));
     const std::int64_t side = a.size > 0 ? a.size : spec.input[-1];
     const UnfilledParameters only_its_sizes;  // fc8 of a million classes has 16 GB of weights
     model = make_model(a.model, a.classes, device("reference"));
@@ -149,6 +150,9 @@ void explain_walk(const CLI::App& command, const ExplainArguments& a) {
   fmt::print("{}\n", a.json       ? walk_json(steps)
                      : a.markdown ? walk_markdown(steps)
                                   : walk_text(steps));
+  if (!trained && is_model_file(a.model))
+    for (const std::string& note : read_model_file(a.model, device("reference")).notes)
+      say_note(note);
   const auto* towers = dynamic_cast<const AlexNetTowers*>(model.get());
   if (towers != nullptr && a.layer.empty() && !a.json && !a.markdown)
     fmt::print("{}\n", crossing_text(towers->crossings(in)));
@@ -161,8 +165,8 @@ void explain_one_element(const CLI::App& command, const ExplainArguments& a) {
                                   "a network has: lenet5 --layer conv1 --element 0,0,0",
                                   a.model));
   if (a.layer.empty()) throw usage_error(command, "--element needs --layer: an element of which?");
-  std::vector<std::string> options = {"model",  "--layer",      "--element", "--image",
-                                      "--seed", "--checkpoint", "--json",    "--backward"};
+  std::vector<std::string> options = {"model",  "--model",      "--layer", "--element", "--image",
+                                      "--seed", "--checkpoint", "--json",  "--backward"};
   if (a.element.backward) options.insert(options.end(), {"--of", "--label"});
   if (!a.json) options.emplace_back("--terms");  // JSON has all of them
   if (a.element.checkpoint.empty()) options.insert(options.end(), {"--size", "--classes"});
@@ -186,9 +190,10 @@ void explain_one_element(const CLI::App& command, const ExplainArguments& a) {
 
 // What a checkpoint is of shows in it; a network that is named beside it has to be that one.
 void check_model_of_checkpoint(const CLI::App& command, const ExplainArguments& a) {
-  if (a.element.checkpoint.empty() || command.count("model") == 0) return;
+  if (a.element.checkpoint.empty() || command.count("model") + command.count("--model") == 0)
+    return;
   const std::string model = load_config(a.element.checkpoint).model;
-  if (model != a.model)
+  if (model != name_of_model(a.model))
     throw usage_error(command,
                       fmt::format("{} is a checkpoint of {}, not of {}; without a name the "
                                   "checkpoint's network is explained",
@@ -274,8 +279,11 @@ void add_explain(CLI::App& app) {
       "         limulus explain lenet5 --json\n"
       "         limulus explain conv2d --input 3x224x224 --kernel 11 --stride 4 --padding 2\n"
       "         limulus explain alexnet --layer conv2 --element 5,10,10 --backward");
-  c->add_option("model", a->model, "Network; or conv2d, max_pool2d, avg_pool2d")
-      ->capture_default_str();
+  CLI::Option* model =
+      c->add_option("model", a->model,
+                    "Network, or an .onnx file with one; or conv2d, max_pool2d, avg_pool2d")
+          ->capture_default_str();
+  c->add_option("--model", a->model, "The same, as other commands have it")->excludes(model);
   c->add_flag("--list", a->list, "List the networks");
   c->add_option("--layer", a->layer, "Only this layer: conv2");
   c->add_option("--classes", a->classes, "Number of classes (default: the network's own)")

@@ -23,6 +23,7 @@
 #include "models/models.h"
 #include "training/recipes.h"
 #include "training/trained_model.h"
+#include "training/trainer.h"
 
 namespace limulus::tools {
 
@@ -93,16 +94,17 @@ Subject make_subject(const ElementArguments& a) {
     normalization.mean = {128, 128, 128};
     normalization.scale.fill(config.pixel_scale);
     s.model = make_model(model, a.classes, cpu, DType::f64);
-    initialize(*s.model, Recipe::he, a.seed);
-    s.origin = fmt::format("{}, weights drawn with seed {}", model, a.seed);
+    const bool from_file = is_model_file(model);
+    if (!from_file) initialize(*s.model, Recipe::he, a.seed);
+    s.origin = from_file ? fmt::format("{}, weights of the file", name_of_model(model))
+                         : fmt::format("{}, weights drawn with seed {}", model, a.seed);
   } else {
     const TrainedModel trained = load_trained(a.checkpoint, "cpu", Needs::convolutions);
     config = trained.config;
     normalization = trained.normalization;
     model = config.model;
-    const ModelOptions options = {.dropout = config.dropout, .batch_norm = config.batch_norm};
-    s.model = make_model(model, static_cast<std::int64_t>(trained.classes.size()), cpu, DType::f64,
-                         options);
+    s.model =
+        build_model(config, static_cast<std::int64_t>(trained.classes.size()), cpu, DType::f64);
     copy_in_double(trained.model->parameters(), s.model->parameters());
     copy_in_double(trained.model->buffers(), s.model->buffers());
     s.origin = fmt::format("{}, weights of {}", model, a.checkpoint);
@@ -115,9 +117,8 @@ Subject make_subject(const ElementArguments& a) {
     s.image = read_image(a.image, config, normalization, cpu);
     s.origin += ", image " + a.image.substr(a.image.rfind('/') + 1);
   } else {
-    const ModelSpec& spec = model_spec(model);
-    const std::int64_t side = a.size > 0 ? a.size : spec.input[-1];
-    s.image = Tensor::empty({1, spec.input[0], side, side}, DType::f64, cpu);
+    const std::int64_t side = a.size > 0 ? a.size : config.augment.crop;
+    s.image = Tensor::empty({1, config.augment.channels, side, side}, DType::f64, cpu);
     Rng rng(a.seed, stream_of("explain"));
     fill_normal(s.image, 0, 1, rng);
     s.origin += ", input drawn from N(0, 1)";
@@ -129,6 +130,11 @@ Subject make_subject(const ElementArguments& a) {
 std::vector<std::pair<std::string, Module*>> layers_of(Module& model, Module& softmax) {
   std::vector<std::pair<std::string, Module*>> layers;
   model.visit([&](const std::string& name, Module& m) {
+    if (std::string(m.kind()) == "Branches")
+      throw ValueError(
+          "explain: the layers of this network do not follow one another: it has ways that part "
+          "and "
+          "meet, and an element is explained only in a network without");
     if (std::string(m.kind()) == "AlexNetTowers")
       throw ValueError(
           "explain: the layers of alexnet-towers do not follow one another; alexnet is the same "

@@ -8,6 +8,7 @@
 
 #include "backends/registry.h"
 #include "core/error.h"
+#include "core/printable.h"
 #include "formats/read_file.h"
 #include "models/models.h"
 #include "pages/image_encode.h"
@@ -87,13 +88,13 @@ void race(const FigureArguments& a) {
 
 void architecture(const FigureArguments& a) {
   check_page(a.out, ".svg");
-  const ModelSpec& spec = model_spec(a.model);
+  const ModelSpec spec = model_spec(a.model, device("reference"));
   const UnfilledParameters only_its_sizes;
   const auto model = make_model(a.model, 0, device("reference"));
   const std::vector<WalkStep> walk = model->walk({1, spec.input[0], spec.input[1], spec.input[2]});
-  write_figure(a.out, is_drawing(a.out)
-                          ? architecture_file(walk)
-                          : figure_architecture(a.model, walk, "limulus figure 2 " + a.model));
+  write_figure(a.out, is_drawing(a.out) ? architecture_file(walk)
+                                        : figure_architecture(name_of_model(a.model), walk,
+                                                              "limulus figure 2 " + a.model));
 }
 
 // ---- 3: the filters -----------------------------------------------------------------------------
@@ -109,6 +110,12 @@ void filters(const CLI::App& command, const FigureArguments& a) {
     return;
   }
   TrainConfig config = load_config(a.checkpoint);
+  if (!config.network.empty())
+    throw ValueError(fmt::format(
+        "figure 3: it shows what training added to the weights that a run began with, and those of "
+        "{} came from that file, which the checkpoint does not have; --out filters.png draws the "
+        "filters alone",
+        printable(config.model)));
   config.device = "reference";  // the start depends on no device
   std::shared_ptr<Module> start;
   if (config.init.empty())
@@ -217,7 +224,8 @@ void add_figure(CLI::App& app) {
     auto a = std::make_shared<FigureArguments>();
     CLI::App* c = add_one(*figure, *a, "2", "The layers of a network, to scale",
                           " alexnet --out figure2.svg");
-    c->add_option("model", a->model, "Network (limulus explain --list)")->capture_default_str();
+    c->add_option("model,--model", a->model, "Network (limulus explain --list), or an .onnx file")
+        ->capture_default_str();
     c->get_option("--out")->description(kDrawingToo);
     c->callback([a] { architecture(*a); });
   }

@@ -46,7 +46,8 @@ void print_rates(const RateSweep& sweep) {
 }  // namespace
 
 void find_rate(const CLI::App& command, const TrainConfig& config, const std::string& out,
-               int workers, const std::string& init) {
+               int workers, const std::string& init,
+               const std::function<void(Module&)>& first_weights) {
   const std::filesystem::path page = std::filesystem::path(out) / "rates.html";
   make_folders(out);
   check_writable(page);
@@ -56,6 +57,7 @@ void find_rate(const CLI::App& command, const TrainConfig& config, const std::st
   trainer_options.out = out;
   trainer_options.workers = workers;
   trainer_options.init = init;
+  trainer_options.first_weights = first_weights;
   Trainer trainer(config, trainer_options);
   line.clear();
   if (trainer.initial_weights()) print_line(trainer.initial_weights()->text());

@@ -10,6 +10,7 @@
 #include "backends/registry.h"
 #include "core/error.h"
 #include "layers/module.h"
+#include "models/description.h"
 #include "models/models.h"
 #include "tools/commands.h"
 #include "tools/plugin.h"
@@ -52,7 +53,7 @@ void set_plugin(TrainConfig& c, const TrainArguments& a) {
 }
 
 constexpr Setting settings[] = {
-    {"--model", Kept::run, [](TrainConfig& c, const TrainArguments& a) { c.model = a.model; }},
+    {"--model", Kept::run, [](TrainConfig& c, const TrainArguments& a) { set_model(c, a.model); }},
     {"--recipe", Kept::run, [](TrainConfig& c, const TrainArguments& a) { c.recipe = a.recipe; }},
     {"--epochs", Kept::run, [](TrainConfig& c, const TrainArguments& a) { c.epochs = a.epochs; }},
     {"--batch", Kept::run, [](TrainConfig& c, const TrainArguments& a) { c.batch = a.batch; }},
@@ -63,7 +64,10 @@ constexpr Setting settings[] = {
     {"--weight-decay", Kept::run,
      [](TrainConfig& c, const TrainArguments& a) { c.sgd.weight_decay = a.weight_decay; }},
     {"--dropout", Kept::run,
-     [](TrainConfig& c, const TrainArguments& a) { c.dropout = a.dropout; }},
+     [](TrainConfig& c, const TrainArguments& a) {
+       c.dropout = a.dropout;
+       if (!c.network.empty()) c.network = with_dropout(c.network, a.dropout);
+     }},
     {"--schedule", Kept::run,
      [](TrainConfig& c, const TrainArguments& a) { c.schedule.kind = parse_schedule(a.schedule); }},
     {"--rule", Kept::run,
@@ -104,7 +108,12 @@ bool given(const CLI::App& command, const char* option) { return command.count(o
 bool has_dropout(const TrainConfig& c) {
   const UnfilledParameters only_its_layers;
   bool found = false;
-  make_model(c.model, 2, device("reference"))->visit([&](const std::string&, const Module& m) {
+  TrainConfig on_host = c;
+  on_host.device = "reference";
+  on_host.dropout = 0.5;  // whatever was asked for, which may be no probability
+  if (!c.network.empty()) on_host.network = with_dropout(c.network, 0.5);
+  const auto model = build_model(on_host, c.network.empty() ? 2 : 0, device("reference"));
+  model->visit([&](const std::string&, const Module& m) {
     found = found || std::string(m.kind()).find("Dropout") != std::string::npos;
   });
   return found;
@@ -141,6 +150,16 @@ std::filesystem::path checkpoint_in(const std::string& out) {
   return std::filesystem::path(out) / "checkpoint.safetensors";
 }
 
+std::function<void(Module&)> weights_of_file(const TrainArguments& a,
+                                             std::vector<std::string>* anew) {
+  if (!is_model_file(a.model) || a.resume) return {};
+  return [anew, model = a.model](Module& network) { *anew = load_model_file(model, network); };
+}
+
+std::string default_out(const std::string& model) {
+  return "runs/" + (is_model_file(model) ? std::filesystem::path(model).stem().string() : model);
+}
+
 TrainConfig chosen_config(const CLI::App& command, const TrainArguments& a) {
   const auto file = checkpoint_in(a.out);
   std::error_code unknown;
@@ -163,6 +182,11 @@ TrainConfig chosen_config(const CLI::App& command, const TrainArguments& a) {
     throw usage_error(command, fmt::format("{} has no batch normalization: --batch-norm is for "
                                            "alexnet-keras",
                                            c.model));
+  if (c.recipe == "filters" && is_model_file(a.model))
+    throw usage_error(command,
+                      fmt::format("--recipe filters draws the first weights, and {} has its own: "
+                                  "it would be ignored",
+                                  c.model));
   if (given(command, "--dropout") && !has_dropout(c))
     throw usage_error(command,
                       fmt::format("{} has no dropout: --dropout would be ignored", c.model));
@@ -175,7 +199,8 @@ TrainConfig chosen_config(const CLI::App& command, const TrainArguments& a) {
 
 void add_train_options(CLI::App& c, TrainArguments& a) {
   // ./run alexnet names these two first; what the user adds counts.
-  c.add_option("--model", a.model, "Network (limulus explain --list)")
+  c.add_option("--model", a.model,
+               "Network (limulus explain --list), or an .onnx file with one and its weights")
       ->take_last()
       ->capture_default_str();
   c.add_option("--data", a.data, "Class folders, Flowers-17, MNIST/Fashion-MNIST or CIFAR-10")

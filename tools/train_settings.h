@@ -4,9 +4,12 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "layers/module.h"
 #include "training/config.h"
 
 namespace limulus::tools {
@@ -28,6 +31,15 @@ struct TrainArguments {
 void add_train_options(CLI::App& c, TrainArguments& a);
 
 std::filesystem::path checkpoint_in(const std::string& out);
+
+// runs/alexnet, runs/net of a file nets/net.onnx.
+std::string default_out(const std::string& model);
+
+// What gives a new run's network the weights of the .onnx file that it is, and lists the layers
+// that start anew, because the file has them for another number of classes; nothing where the
+// network is no file, or goes on.
+std::function<void(Module&)> weights_of_file(const TrainArguments& a,
+                                             std::vector<std::string>* anew);
 
 // The settings of a new run: those of its network and recipe, with what was given on the command
 // line. With --resume: those of the checkpoint; what is given has to be the same, but for where the

@@ -64,6 +64,7 @@ OrderedJson to_object(const TrainConfig& c) {
   each_later_field(c, put);
   j["rule"] = c.sgd.rule == SgdRule::paper ? "paper" : "pytorch";
   j["schedule"] = name_of(c.schedule.kind);
+  if (!c.network.empty()) j["network"] = c.network;
   return j;
 }
 
@@ -119,6 +120,7 @@ TrainConfig TrainConfig::from_json(const std::string& text) {
       throw ValueError(fmt::format("the update rule '{}' is neither 'paper' nor 'pytorch'", rule));
     c.sgd.rule = rule == "paper" ? SgdRule::paper : SgdRule::pytorch;
     c.schedule.kind = parse_schedule(schedule);
+    if (j.contains("network")) read_field(j, "network", c.network);
   } catch (const OrderedJson::exception&) {
     throw ValueError("the settings are not valid JSON");
   }
@@ -127,8 +129,10 @@ TrainConfig TrainConfig::from_json(const std::string& text) {
 }
 
 std::string differences(const TrainConfig& a, const TrainConfig& b) {
-  const OrderedJson x = to_object(a), y = to_object(b);
+  OrderedJson x = to_object(a), y = to_object(b);
   std::string text;
+  x.erase("network"), y.erase("network");
+  if (a.network != b.network) text += "  network: the checkpoint has other layers\n";
   for (const auto& [key, value] : x.items())
     if (value != y[key])
       text += fmt::format("  {}: {} in the checkpoint, {} now\n", key, value.dump(), y[key].dump());

@@ -2,8 +2,13 @@
 // section 5 of Krizhevsky et al. 2012 to the letter, where the letter can be kept. `filters` is
 // `default` with initial weights from which conv1's filters soon show what they learn
 // (models/initialize.h).
+#include "training/recipes.h"
+
 #include <fmt/core.h>
 
+#include <algorithm>
+
+#include "backends/registry.h"
 #include "core/error.h"
 #include "core/names.h"
 #include "models/models.h"
@@ -40,6 +45,14 @@ void photographs(TrainConfig& c, int crop) {
   c.epochs = 28;
 }
 
+// The input of a network from a file is as large as its author liked: the picture is then reduced, or
+// enlarged, in the same proportion as for AlexNet, 256 to 227. A small input gets the whole picture,
+// which leaves MNIST's and CIFAR-10's as they are.
+void of_any_size(TrainConfig& c, int side) {
+  c.prepare = {.short_side = side < 64 ? side : (side * 256 + 113) / 227, .square = true, .pad = 0};
+  c.prepare.short_side = std::min(c.prepare.short_side, 4096);
+}
+
 // Section 5: rate 0.01, divided by 10 when the validation error stops improving; the weights come
 // from N(0, 0.01) (models/initialize.h). Section 4.1: crops, mirroring, colour noise. Pixels stay
 // in 0 .. 255, minus the mean image. The paper's batch of 128 would make 6 steps of an epoch
@@ -56,15 +69,20 @@ void as_in_2012(TrainConfig& c) {
 
 }  // namespace
 
+void set_model(TrainConfig& c, const std::string& model) {
+  c.model = name_of_model(model);
+  c.network = is_model_file(model) ? read_model_file(model, device("reference")).description : "";
+}
+
 TrainConfig default_config(const std::string& model, const std::string& recipe) {
-  const ModelSpec& spec = model_spec(model);
+  const ModelSpec spec = model_spec(model, device("reference"));
   const bool paper = recipe == "paper";
   if (!paper && recipe != "default" && recipe != "filters")
     throw ValueError(fmt::format("recipe: there is no '{}'{}", recipe,
                                  known_names(recipe, {"default", "filters", "paper"})));
 
   TrainConfig c;
-  c.model = spec.name;
+  set_model(c, model);
   c.recipe = recipe;
   c.pixel_scale = 1.0F / 58;  // the deviation of photographs' pixels: inputs of about unit size
   const auto side = static_cast<int>(spec.input[-1]);
@@ -72,6 +90,7 @@ TrainConfig default_config(const std::string& model, const std::string& recipe) 
     small_pictures(c, side, static_cast<int>(spec.input[0]));
   else
     photographs(c, side);
+  if (is_model_file(model)) of_any_size(c, side);
   if (paper) as_in_2012(c);
   return c;
 }

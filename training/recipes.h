@@ -6,7 +6,11 @@
 
 namespace limulus {
 
-// The choices that go with a network and a recipe; ValueError lists what there is.
+// The choices that go with a network and a recipe; ValueError lists what there is. FileError for a
+// network from a file that cannot be read.
 TrainConfig default_config(const std::string& model, const std::string& recipe);
+
+// Makes `model` the network of these settings: a name of models.h, or a file.
+void set_model(TrainConfig& config, const std::string& model);
 
 }  // namespace limulus

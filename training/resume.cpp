@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "models/description.h"
 #include "training/checkpoint.h"
 #include "training/checkpoint_metadata.h"
 #include "training/data/class_names.h"

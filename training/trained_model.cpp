@@ -6,7 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "backends/registry.h"
+#include "core/checked.h"
 #include "core/error.h"
+#include "models/description.h"
 #include "training/checkpoint.h"
 #include "training/checkpoint_metadata.h"
 #include "training/data/class_names.h"
@@ -49,6 +51,13 @@ TrainConfig load_config(const std::filesystem::path& path) {
     TrainConfig c = TrainConfig::from_json(metadata_of(file, "config"));
     // Written as true by versions that ignored --batch-norm for the other networks.
     c.batch_norm = c.batch_norm && c.model == "alexnet-keras";
+    if (!c.network.empty()) {  // a network is made for it later: not a larger one than it holds
+      std::int64_t numbers = 0;
+      for (const SafetensorsEntry& e : file.entries()) numbers = size_sum(numbers, e.numel());
+      if (file.metadata().contains("left_out")) numbers = size_sum(numbers, 1 << 28);
+      const UnfilledParameters only_its_sizes;
+      network_from(c.network, 0, device("reference"), DType::f32, numbers);
+    }
     return c;
   });
 }

@@ -70,6 +70,8 @@ struct TrainerOptions {
   std::filesystem::path init;
   // Set by Ctrl-C: finish the step, or leave the held-out images, save, return.
   const std::atomic<bool>* stop = nullptr;
+  // A new run's first weights, where they are not drawn: called after those were.
+  std::function<void(Module&)> first_weights;
   std::function<void(const StepInfo&)> on_step;
   std::function<void(const EpochRecord&)> on_epoch;
   std::function<void(const std::string&)> on_message;  // "checkpoint written to ..."
@@ -177,7 +179,7 @@ RunReport report_of(const TrainConfig& config, const std::vector<std::string>& c
 
 // The network that the configuration asks for; its weights are still to be set.
 std::shared_ptr<Module> build_model(const TrainConfig& config, std::int64_t classes,
-                                    Backend& backend);
+                                    Backend& backend, DType dtype = DType::f32);
 // The same with the weights that its run begins with: they follow from the recipe and the seed.
 std::shared_ptr<Module> initial_model(const TrainConfig& config, std::int64_t classes,
                                       Backend& backend);

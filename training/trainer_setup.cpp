@@ -6,6 +6,7 @@
 #include "backends/registry.h"
 #include "core/error.h"
 #include "formats/atomic_file.h"
+#include "models/description.h"
 #include "models/models.h"
 #include "training/freeze.h"
 #include "training/trainer.h"
@@ -33,12 +34,19 @@ bool is_utf8(const std::string& text) {
 
 }  // namespace
 
-std::shared_ptr<Module> build_model(const TrainConfig& c, std::int64_t classes, Backend& backend) {
+std::shared_ptr<Module> build_model(const TrainConfig& c, std::int64_t classes, Backend& backend,
+                                    DType dtype) {
+  if (!c.network.empty()) {
+    if (devices(c.device).size() > 1)
+      throw DeviceError(fmt::format(
+          "{} lives on one device, and was given two; alexnet-towers takes two", c.model));
+    return network_from(c.network, classes, backend, dtype).network;
+  }
   ModelOptions options;
   options.dropout = c.dropout;
   options.batch_norm = c.batch_norm;
   if (const auto all = devices(c.device); all.size() > 1) options.second = all[1];
-  return make_model(c.model, classes, backend, DType::f32, options);
+  return make_model(c.model, classes, backend, dtype, options);
 }
 
 std::shared_ptr<Module> initial_model(const TrainConfig& c, std::int64_t classes,
@@ -64,6 +72,7 @@ Trainer::Trainer(TrainConfig config, TrainerOptions options)
   normalization_ = make_normalization(pixels, config_.pixel_scale, config_.subtract_mean_image);
 
   model_ = initial_model(config_, static_cast<std::int64_t>(data_.classes.size()), backend_);
+  if (options_.first_weights) options_.first_weights(*model_);
   model_->walk({config_.batch, config_.augment.channels, config_.augment.crop,
                 config_.augment.crop});  // a size that does not fit is an error here, not in step 1
   if (!options_.init.empty()) begin_with(options_.init);

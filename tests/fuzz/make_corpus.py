@@ -166,6 +166,103 @@ seed("cifar", "one", record)
 seed("cifar", "label_10", bytes([10]) + record[1:])
 seed("cifar", "cut", record[:-1])
 
+# ---- networks in ONNX files: protobuf, field by field --------------------------------------------
+def varint(value):
+    value &= (1 << 64) - 1
+    out = b""
+    while value >= 128:
+        out += bytes([value & 127 | 128])
+        value >>= 7
+    return out + bytes([value])
+
+
+def number(field, value):
+    return varint(field << 3) + varint(value)
+
+
+def part(field, data):
+    data = data.encode() if isinstance(data, str) else data
+    return varint(field << 3 | 2) + varint(len(data)) + data
+
+
+def attribute(name, value):
+    if isinstance(value, float):
+        return part(5, part(1, name) + varint(2 << 3 | 5) + struct.pack("<f", value)
+                    + number(20, 1))
+    if isinstance(value, int):
+        return part(5, part(1, name) + number(3, value) + number(20, 2))
+    if isinstance(value, str):
+        return part(5, part(1, name) + part(4, value) + number(20, 3))
+    return part(5, part(1, name) + b"".join(number(8, v) for v in value) + number(20, 7))
+
+
+def node(op, inputs, output, **attributes):
+    return part(1, b"".join(part(1, i) for i in inputs) + part(2, output) + part(3, "n_" + output)
+                + part(4, op) + b"".join(attribute(k, v) for k, v in attributes.items()))
+
+
+def weight(name, shape, kind=1, data=None, more=b""):
+    count = 1
+    for size in shape:
+        count *= size
+    each = {1: 4, 7: 8, 10: 2, 11: 8}[kind]
+    data = bytes(count * each) if data is None else data
+    return part(5, b"".join(number(1, s) for s in shape) + number(2, kind) + part(8, name)
+                + (part(9, data) if not more else more))
+
+
+def value(field, name, shape):
+    sizes = b"".join(part(1, part(2, "N") if s < 0 else number(1, s)) for s in shape)
+    return part(field, part(1, name) + part(2, part(1, number(1, 1) + part(2, sizes))))
+
+
+def onnx(name, *graph, shape=(-1, 3, 8, 8), opset=17):
+    seed("onnx", name, number(1, 8) + part(8, part(1, "") + number(2, opset))
+         + part(7, b"".join(graph) + part(2, "g") + value(11, "x", shape) + value(12, "y", [-1, 2])))
+
+
+def integers(name, values):
+    return weight(name, [len(values)], 7, b"".join(struct.pack("<q", v) for v in values))
+
+
+def gemm(rows):
+    return (weight("fc.weight", [2, rows]) + weight("fc.bias", [2])
+            + node("Gemm", ["r", "fc.weight", "fc.bias"], "y", transB=1, alpha=1.0))
+
+
+onnx("conv", weight("conv1.weight", [4, 3, 3, 3]), weight("conv1.bias", [4]),
+     node("Conv", ["x", "conv1.weight", "conv1.bias"], "c", pads=[1, 1, 1, 1], strides=[2, 2],
+          kernel_shape=[3, 3], dilations=[1, 1], group=1),
+     node("Relu", ["c"], "d"), node("LRN", ["d"], "e", size=3, alpha=0.5, beta=0.75, bias=2.0),
+     node("MaxPool", ["e"], "f", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1),
+     node("Flatten", ["f"], "r", axis=1), gemm(16))
+onnx("same", weight("w", [4, 1, 3, 3]),
+     node("Conv", ["x", "w"], "c", auto_pad="SAME_UPPER", strides=[2, 2]),
+     node("AveragePool", ["c"], "d", kernel_shape=[3, 3], strides=[2, 2], pads=[0, 0, 1, 1]),
+     node("GlobalAveragePool", ["d"], "e"), node("Flatten", ["e"], "r"), gemm(4),
+     shape=(1, 1, 9, 9))
+onnx("residual", weight("w", [3, 3, 1, 1]), node("Conv", ["x", "w"], "c"),
+     node("Add", ["c", "x"], "d"), node("Sigmoid", ["d"], "e"),
+     node("Concat", ["e", "d"], "f", axis=1), node("ReduceMean", ["f"], "r", axes=[2, 3],
+                                                   keepdims=0), gemm(6))
+onnx("view", node("Shape", ["x"], "s"), integers("zero", [0]), node("Gather", ["s", "zero"], "n"),
+     integers("rest", [-1]), node("Concat", ["n", "rest"], "t", axis=0),
+     node("Reshape", ["x", "t"], "r"), gemm(48), shape=(-1, 3, 4, 4))
+onnx("matmul", integers("t", [0, -1]), node("Reshape", ["x", "t"], "r"), weight("w", [12, 2]),
+     node("MatMul", ["r", "w"], "m"), weight("b", [2]), node("Add", ["m", "b"], "a"),
+     node("Dropout", ["a"], "d"), node("Softmax", ["d"], "y", axis=-1), shape=(1, 3, 2, 2))
+onnx("norm", *[weight("norm." + k, [3]) for k in ("weight", "bias", "mean", "var")],
+     node("BatchNormalization", ["x"] + ["norm." + k for k in ("weight", "bias", "mean", "var")],
+          "b", epsilon=1e-5, momentum=0.9), integers("p", [0, 0, 1, 0, 0, 0, 0, 2]),
+     node("Pad", ["b", "p"], "q", mode="constant"), node("Flatten", ["q"], "r"), gemm(48),
+     shape=(1, 3, 3, 2))
+onnx("types", weight("h", [2, 12], 10), weight("w", [2, 12], 11), node("Identity", ["w"], "i"),
+     node("Flatten", ["x"], "r"), node("Gemm", ["r", "i"], "y", transB=1), shape=(1, 3, 2, 2))
+onnx("external", weight("fc.weight", [2, 12], more=number(14, 1) + part(
+    13, part(1, "location") + part(2, "w.data")) + part(13, part(1, "offset") + part(2, "8"))),
+     node("Flatten", ["x"], "r"), node("Gemm", ["r", "fc.weight"], "y", transB=1),
+     shape=(1, 3, 2, 2))
+
 # ---- texts --------------------------------------------------------------------------------------
 config = {
     "model": "lenet5", "recipe": "default", "data": "digits", "device": "reference", "epochs": 3,

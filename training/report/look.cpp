@@ -29,6 +29,11 @@ std::vector<SeenLayer> layers_of(Module& model) {
   std::vector<SeenLayer> layers;
   model.visit([&](const std::string& name, Module& m) {
     const std::string kind = m.kind();
+    if (kind == "Branches")
+      throw ValueError(
+          "look: the layers of this network do not follow one another: it has ways that part and "
+          "meet, so that they cannot be shown one by one; figure 3 --out filters.png shows "
+          "filters");
     if (kind == "AlexNetTowers")
       throw ValueError(
           "look: the layers of alexnet-towers do not follow one another, so that they cannot be "

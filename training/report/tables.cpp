@@ -92,6 +92,7 @@ std::string settings(const RunReport& run) {
   std::string rows;
   const auto json = nlohmann::ordered_json::parse(run.config.to_json());
   for (const auto& [key, value] : json.items()) {
+    if (key == "network") continue;  // the walk shows its layers
     rows += html::pair_row(key, value.is_string() ? value.get<std::string>() : value.dump());
   }
   return html::table_of_pairs("Settings", rows);

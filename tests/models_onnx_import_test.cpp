@@ -1,0 +1,395 @@
+// Networks from ONNX graphs: what each operator becomes, which names layers get, how ways part and
+// meet, and what is refused with which words.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <functional>
+
+#include "backends/registry.h"
+#include "core/algebra.h"
+#include "core/error.h"
+#include "core/rng.h"
+#include "layers/branches.h"
+#include "layers/local_response_norm.h"
+#include "layers/walk.h"
+#include "models/description.h"
+#include "models/onnx_import.h"
+#include "onnx_graphs.h"
+#include "temporary_folder.h"
+
+using namespace limulus;
+using namespace onnx_graphs;
+
+namespace {
+
+Backend& host() { return device("reference"); }
+
+OnnxNetwork import(const Graph& g, OnnxOutput output = OnnxOutput::as_is) {
+  OnnxNetwork net = network_from_onnx(g.model, "net.onnx", host(), DType::f64, output);
+  net.network->eval();
+  return net;
+}
+
+// "conv1:Conv2d relu1:ReLU", of all layers that compute.
+std::string layers_of(Sequential& network) {
+  std::string all;
+  network.visit([&](const std::string& name, Module& m) {
+    if (std::string(m.kind()) == "Sequential") return;
+    const auto* branches = dynamic_cast<const Branches*>(&m);
+    all += (all.empty() ? "" : " ") + (branches ? branches->name : name) + ":" + m.kind();
+  });
+  return all;
+}
+
+std::string error_of(const Graph& g) {
+  return message_of<FileError>([&] { import(g); });
+}
+
+Tensor image(const Shape& shape) {
+  Rng rng(3);
+  Tensor x = Tensor::empty(shape, DType::f64, host());
+  fill_normal(x, 0, 1, rng);
+  return x;
+}
+
+// What the network that was imported makes of x, against `wanted`.
+void check_values(Sequential& network, const Tensor& x, const Tensor& wanted) {
+  const auto y = network(x).to_doubles(), w = wanted.to_doubles();
+  REQUIRE(y.size() == w.size());
+  for (std::size_t i = 0; i < y.size(); ++i) CHECK(y[i] == doctest::Approx(w[i]).epsilon(1e-9));
+}
+
+}  // namespace
+
+TEST_CASE("layers get PyTorch's names, or the ones that layers have here") {
+  Graph g({1, 3, 8, 8});
+  g.weight("features.0.weight", floats({4, 3, 3, 3})).weight("onnx::Conv_7", floats({4, 4, 1, 1}));
+  g.weight("fc.weight", floats({10, 4})).weight("fc.bias", floats({10}));
+  g.node("Conv", {"x", "features.0.weight"}, "a").node("Relu", {"a"}, "b");
+  g.node("Conv", {"b", "onnx::Conv_7"}, "c").node("Relu", {"c"}, "d");
+  g.node("GlobalAveragePool", {"d"}, "e").node("Flatten", {"e"}, "f");
+  g.node("Gemm", {"f", "fc.weight", "fc.bias"}, "y", {{"transB", whole(1)}});
+  for (const auto& [i, name] : {std::pair{0, "/features/features.0/Conv"},
+                                {1, "/features/features.1/Relu"},
+                                {2, "/layer1/layer1.0/conv2/Conv"},
+                                {3, "/Relu_1"},
+                                {4, "/GlobalAveragePool"},
+                                {5, "/Flatten"},
+                                {6, "/fc/Gemm"}})
+    g.model.nodes[static_cast<std::size_t>(i)].name = name;
+  OnnxNetwork net = import(g);
+  CHECK(layers_of(*net.network) ==
+        "features.0:Conv2d features.1:ReLU layer1.0.conv2:Conv2d relu1:ReLU pool1:AvgPool2d "
+        "flatten1:Flatten fc:Linear");
+  CHECK(net.input == Shape{3, 8, 8});
+  CHECK(net.output == Shape{10});
+  CHECK(net.notes.empty());
+  const auto names = net.network->parameters();
+  CHECK(names[0].first == "features.0.weight");
+  // Names that strangers made up: none leads elsewhere, none is there twice.
+  for (OnnxNode& n : g.model.nodes) n.name = "../\033[31m/velocity/x";
+  net = import(g);
+  CHECK(layers_of(*net.network).find('/') == std::string::npos);
+  CHECK(layers_of(*net.network).find('\033') == std::string::npos);
+}
+
+TEST_CASE("PyTorch's ways to make a row of an image") {
+  const auto with = [](const Ints& input, const std::function<void(Graph&)>& add) {
+    Graph g(input);
+    add(g);
+    g.weight("fc.weight", floats({2, 12}));
+    g.node("Gemm", {"r", "fc.weight"}, "y", {{"transB", whole(1)}});
+    return g;
+  };
+  for (const Ints& to : {Ints{1, -1}, Ints{-1, 12}, Ints{0, -1}, Ints{0, 12}, Ints{1, 12}}) {
+    const Graph g = with({1, 3, 2, 2}, [&](Graph& graph) {
+      graph.weight("to", ints(to)).node("Reshape", {"x", "to"}, "r");
+    });
+    CHECK(layers_of(*import(g).network) == "flatten1:Flatten fc:Linear");
+  }
+  // x.view(x.size(0), -1), with an open batch.
+  const Graph g = with({-1, 3, 2, 2}, [&](Graph& graph) {
+    graph.node("Shape", {"x"}, "s").node("Constant", {}, "zero", {{"value_int", whole(0)}});
+    graph.node("Gather", {"s", "zero"}, "n", {{"axis", whole(0)}});
+    graph.weight("axes", ints({0})).node("Unsqueeze", {"n", "axes"}, "list");
+    graph.node("Constant", {}, "rest", {{"value_ints", Ints{-1}}});
+    graph.node("Concat", {"list", "rest"}, "to", {{"axis", whole(0)}});
+    graph.node("Reshape", {"x", "to"}, "r");
+  });
+  OnnxNetwork net = import(g);
+  CHECK(layers_of(*net.network) == "flatten1:Flatten fc:Linear");
+  CHECK((*net.network)(image({5, 3, 2, 2})).shape() == Shape{5, 2});
+  for (const Ints& to : {Ints{3, -1}, Ints{-1, 6}, Ints{12}, Ints{-1, -1}, Ints{-1, 2, 6}}) {
+    const Graph wrong = with({1, 3, 2, 2}, [&](Graph& graph) {
+      graph.weight("to", ints(to)).node("Reshape", {"x", "to"}, "r");
+    });
+    CHECK(has(error_of(wrong), "net.onnx: node 'Reshape_r' (Reshape): from [1, 3, 2, 2] to ["));
+    CHECK(has(error_of(wrong), "an image can only become a row, [N, 12]"));
+  }
+}
+
+TEST_CASE("borders that differ at both ends") {
+  const Tensor x = image({2, 2, 6, 6});
+  Graph conv({2, 2, 6, 6});
+  conv.weight("w", floats({3, 2, 3, 3}));
+  conv.node("Conv", {"x", "w"}, "y",
+            {{"auto_pad", std::string("SAME_UPPER")}, {"strides", Ints{2, 2}}});
+  CHECK(layers_of(*import(conv).network) == "pad1:Pad2d conv1:Conv2d");
+  Graph written({2, 2, 6, 6});
+  written.weight("w", floats({3, 2, 3, 3}));
+  written.node("Conv", {"x", "w"}, "y", {{"pads", Ints{0, 0, 1, 1}}, {"strides", Ints{2, 2}}});
+  check_values(*import(conv).network, x, (*import(written).network)(x));
+  CHECK(import(conv).output == Shape{3, 3, 3});
+  CHECK(walk_text(import(conv).network->walk({1, 2, 6, 6})).find("0 + 6 + 1 = 7") !=
+        std::string::npos);
+
+  // A border behind alone is how a pool's "round up" is often written.
+  const auto pool = [](const char* op, const Attributes& attributes) {
+    Graph g({2, 2, 6, 6});
+    g.node(op, {"x"}, "y", attributes);
+    return g;
+  };
+  const Attributes ragged = {
+      {"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"pads", Ints{0, 0, 1, 1}}};
+  Attributes ceil = ragged;
+  ceil["pads"] = Ints{0, 0, 0, 0};
+  ceil["ceil_mode"] = whole(1);
+  for (const char* op : {"MaxPool", "AveragePool"}) {
+    CAPTURE(op);
+    CHECK(layers_of(*import(pool(op, ragged)).network).find("Pad2d") == std::string::npos);
+    check_values(*import(pool(op, ragged)).network, x, (*import(pool(op, ceil)).network)(x));
+  }
+  // A maximum never takes the border; a mean that counts it does.
+  Attributes before = ragged;
+  before["pads"] = Ints{2, 2, 0, 0};
+  CHECK(layers_of(*import(pool("MaxPool", before)).network) == "pad1:Pad2d pool1:MaxPool2d");
+  const Tensor low = x * 0.001 - 5.0;
+  for (const double v : (*import(pool("MaxPool", before)).network)(low).to_doubles()) CHECK(v < -4);
+  before["count_include_pad"] = whole(1);
+  const auto means = (*import(pool("AveragePool", before)).network)(x * 0.0 + 9.0).to_doubles();
+  CHECK(means[0] == doctest::Approx(1));  // one pixel of nine
+  before["count_include_pad"] = whole(0);
+  CHECK(has(error_of(pool("AveragePool", before)),
+            "node 'AveragePool_y' (AveragePool), count_include_pad = 0: means without the border's "
+            "zeros"));
+  before["ceil_mode"] = whole(1);
+  CHECK(has(error_of(pool("AveragePool", before)), "ceil_mode = 1: a border that differs"));
+}
+
+TEST_CASE("MatMul and Add with constants, alpha and beta") {
+  const Tensor x = image({3, 4});
+  Graph gemm({3, 4});
+  gemm.weight("w", floats({4, 2})).weight("b", floats({2}));
+  gemm.node("Gemm", {"x", "w", "b"}, "y", {{"alpha", 2.0F}, {"beta", 0.5F}});
+  Graph matmul({3, 4});
+  OnnxTensor twice = floats({4, 2}), half = floats({1, 2});
+  for (float& v : twice.floats) v *= 2;
+  for (float& v : half.floats) v *= 0.5F;
+  matmul.weight("w", twice).weight("b", half);
+  matmul.node("MatMul", {"x", "w"}, "m").node("Add", {"b", "m"}, "y");
+  OnnxNetwork net = import(matmul);
+  CHECK(layers_of(*net.network) == "fc1:Linear");
+  check_values(*net.network, x, (*import(gemm).network)(x));
+
+  // A constant that no layer can take along.
+  Graph add({-1, 2, 3, 3});
+  add.weight("c.bias", floats({1, 2, 1, 1})).node("Relu", {"x"}, "r");
+  add.node("Add", {"r", "c.bias"}, "y");
+  net = import(add);
+  CHECK(layers_of(*net.network) == "relu1:ReLU c:Bias");
+  const auto zero = (*net.network)(image({1, 2, 3, 3}) * 0.0).to_doubles();
+  CHECK(zero[0] == doctest::Approx(-0.25));
+  CHECK(zero[9] == doctest::Approx(0));
+  // Of a convolution without bias, it is the bias.
+  Graph conv({-1, 2, 3, 3});
+  conv.weight("w", floats({4, 2, 1, 1})).weight("c", floats({4, 1, 1}));
+  conv.node("Conv", {"x", "w"}, "a").node("Add", {"a", "c"}, "y");
+  CHECK(layers_of(*import(conv).network) == "conv1:Conv2d");
+  CHECK(import(conv).network->parameters().size() == 2);
+  // Not if somebody else reads the convolution, too.
+  conv.model.outputs[0].name = "z";
+  conv.node("Add", {"a", "y"}, "z");
+  CHECK(layers_of(*import(conv).network) == "conv1:Conv2d add1:Branches bias1:Bias");
+}
+
+TEST_CASE("LRN: ONNX divides alpha by the size of the window") {
+  const Tensor x = image({1, 8, 2, 2});
+  Graph g({1, 8, 2, 2});
+  g.node("LRN", {"x"}, "y",
+         {{"size", whole(5)}, {"alpha", 5e-4F}, {"beta", 0.75F}, {"bias", 2.0F}});
+  check_values(*import(g).network, x, local_response_norm(x));  // the paper's: alpha = 1e-4
+  g.model.nodes[0].attributes["size"] = whole(4);
+  CHECK(has(error_of(g), "node 'LRN_y' (LRN), size = 4: of an even window ONNX puts 1 channels"));
+}
+
+TEST_CASE("ways that part and meet") {
+  const auto block = [](Graph& g, const std::string& in, const std::string& out, int channels) {
+    g.weight(out + ".weight", floats({channels, channels, 3, 3}, 0, 0.05F));
+    g.node("Conv", {in, out + ".weight"}, out + "_c", {{"pads", Ints{1, 1, 1, 1}}});
+    g.node("Relu", {out + "_c"}, out + "_r").node("Add", {out + "_r", in}, out);
+  };
+  Graph residual({-1, 2, 5, 5});
+  block(residual, "x", "p", 2), block(residual, "p", "y", 2);
+  OnnxNetwork net = import(residual);
+  CHECK(layers_of(*net.network) ==
+        "add1:Branches p:Conv2d relu1:ReLU add2:Branches y:Conv2d relu2:ReLU");
+  const Tensor x = image({2, 2, 5, 5});
+  const auto& layers = net.network->layers();
+  REQUIRE(layers.size() == 2);
+  const auto& first = dynamic_cast<const Branches&>(*layers[0].second);
+  const Tensor p = (*first.ways[0])(x) + x;
+  check_values(*net.network, x, layers[1].second->forward(p));
+  CHECK(net.network->parameters()[1].first == "y.weight");
+
+  // Inception: three ways side by side, one of them a residual block; and x + x.
+  Graph wide({-1, 2, 5, 5});
+  block(wide, "x", "b", 2);
+  wide.node("Relu", {"x"}, "r").node("Concat", {"b", "r", "x"}, "cat", {{"axis", whole(1)}});
+  wide.node("Add", {"cat", "cat"}, "y");
+  net = import(wide);
+  CHECK(net.output == Shape{6, 5, 5});
+  CHECK((*net.network)(x).shape() == Shape{2, 6, 5, 5});
+  const auto& cat = dynamic_cast<const Branches&>(*net.network->layers()[0].second);
+  REQUIRE(cat.ways.size() == 3);
+  check_values(*net.network, x,
+               concat({(*cat.ways[0])(x), (*cat.ways[1])(x), (*cat.ways[2])(x)}, 1) * 2.0);
+  const auto steps = net.network->walk({1, 2, 5, 5});
+  CHECK(steps.back().name == "add2");
+  CHECK(steps[steps.size() - 2].formula == "2 + 2 + 2 = 6 channels");
+  // Its text makes the same network.
+  const DescribedNetwork again =
+      network_from(describe(*net.network, net.input), 0, host(), DType::f64);
+  CHECK(layers_of(*again.network) == layers_of(*net.network));
+  CHECK(describe(*again.network, again.input) == describe(*net.network, net.input));
+
+  // Ways that cross: b reads a, and both meet with c, which reads a, too ... and d.
+  Graph crossing({-1, 2, 5, 5});
+  crossing.node("Relu", {"x"}, "a").node("Tanh", {"x"}, "b").node("Add", {"a", "b"}, "c");
+  crossing.node("Sigmoid", {"b"}, "d").node("Add", {"c", "d"}, "e").node("Add", {"e", "a"}, "y");
+  CHECK(has(error_of(crossing), "two of the ways that meet here cross: both have passed '"));
+  Graph stretched({-1, 2, 5, 5});
+  stretched.node("GlobalAveragePool", {"x"}, "a").node("Add", {"x", "a"}, "y");
+  CHECK(has(error_of(stretched), "[1, 2, 5, 5] and [1, 2, 1, 1] differ, and nothing is stretched"));
+  Graph product({-1, 2, 5, 5});
+  product.node("Sigmoid", {"x"}, "a").node("Mul", {"x", "a"}, "y");
+  CHECK(has(error_of(product), "(Mul): it reads several values"));
+  // Deep nesting ends in a message.
+  Graph deep({-1, 2, 2, 2});
+  deep.node("Relu", {"x"}, "v0");
+  for (int i = 0; i < 40; ++i)
+    deep.node("Add", {"v" + std::to_string(i), "x"}, "v" + std::to_string(i + 1));
+  deep.node("Relu", {"v40"}, "y");
+  CHECK(has(error_of(deep), "nested more than 32 deep"));
+}
+
+TEST_CASE("what is refused names node, operator, attribute, and what to do") {
+  const auto one = [](const std::string& op, const Attributes& attributes,
+                      const std::map<std::string, OnnxTensor>& weights = {},
+                      const Ints& input = {1, 3, 8, 8}) {
+    Graph g(input);
+    std::vector<std::string> inputs = {"x"};
+    for (const auto& [name, t] : weights) g.weight(name, t), inputs.push_back(name);
+    g.node(op, inputs, "y", attributes);
+    return error_of(g);
+  };
+  const Attributes two = {{"kernel_shape", Ints{2, 2}}};
+  const auto with = [&](const std::string& name, const OnnxAttribute& value) {
+    Attributes a = two;
+    a[name] = value;
+    return a;
+  };
+  CHECK(one("MaxPool", with("dilations", Ints{2, 2})) ==
+        "net.onnx: node 'MaxPool_y' (MaxPool), dilations = [2, 2]: windows of pools have no gaps "
+        "here; "
+        "export with dilation=1");
+  CHECK(has(one("MaxPool", {}), "kernel_shape: it is missing"));
+  CHECK(has(one("MaxPool", with("pads", Ints{-1, 0, 0, 0})), "below 0"));
+  CHECK(has(one("MaxPool", with("strides", Ints{0, 1})), "strides = [0, 1]: a number is below 1"));
+  CHECK(has(one("MaxPool", with("kernel_shape", Ints{9, 9})), "max_pool2d: window 9 is larger"));
+  CHECK(has(one("MaxPool", with("kernel_shape", Ints{2})), "two numbers are expected"));
+  CHECK(has(one("MaxPool", with("ceil_mode", whole(2))), "ceil_mode = 2: must be 0 or 1"));
+  CHECK(has(one("MaxPool", with("kernel_shape", 2.0F)), "must be a list of whole numbers"));
+  CHECK(has(one("MaxPool", with("blur", whole(1))), "blur = 1: this attribute is not known here"));
+  CHECK(has(one("MaxPool", with("auto_pad", std::string("\033"))), "auto_pad = '\\x1b'"));
+  const std::map<std::string, OnnxTensor> weight = {{"w", floats({4, 3, 3, 3})}};
+  CHECK(has(one("Conv", {{"group", whole(2)}}, weight), "conv2d: 3 input channels cannot be cut"));
+  CHECK(has(one("Conv", {{"group", whole(INT64_MAX)}}, weight), "node 'Conv_y' (Conv)"));
+  CHECK(has(one("Conv", {{"pads", Ints{INT64_MAX, 0, INT64_MAX, 1}}}, weight), "(Conv)"));
+  CHECK(has(one("Conv", {{"kernel_shape", Ints{5, 5}}}, weight), "the weight's window is 3 x 3"));
+  CHECK(has(one("Conv", {}, {{"w", floats({4, 3, 3})}}), "its weight has 3 axes, and 4"));
+  CHECK(has(one("Conv", {}, {{"w", {"int8", {4, 3, 3, 3}, {}, {}}}}), "is of the type int8"));
+  OnnxTensor broken = floats({4, 3, 3, 3});
+  broken.floats[5] = NAN;
+  CHECK(has(one("Conv", {}, {{"w", broken}}), "has a value of nan"));
+  CHECK(has(one("Gemm", {}, {{"w", floats({192, 2})}}), "put a Flatten before it"));
+  CHECK(has(one("Gemm", {{"transA", whole(1)}}, {{"w", floats({8, 2})}}, {1, 8}), "transA = 1"));
+  CHECK(has(one("Gemm", {}, {{"w", floats({8, 2})}, {"z", floats({3})}}, {1, 8}), "its C is [3]"));
+  CHECK(has(one("Flatten", {{"axis", whole(0)}}), "axis = 0: an image becomes a row"));
+  CHECK(has(one("Softmax", {{"axis", whole(1)}}), "axis = 1: it is taken over the last axis"));
+  CHECK(has(one("LeakyRelu", {}),
+            "there is no layer for this operator; export a network of these: "));
+  CHECK(has(one("Add", {}, {{"c", floats({2, 3, 8, 8})}}), "differs from image to image"));
+  Graph indices({1, 3, 8, 8});
+  indices.node("MaxPool", {"x"}, "p", two).node("Relu", {"i"}, "y");
+  indices.model.nodes[0].outputs.push_back("i");
+  CHECK(has(error_of(indices), "a second output"));
+
+  Graph g({1, 3, 8, 8});
+  g.node("Relu", {"x"}, "y");
+  for (const std::int64_t opset : {-3, 29}) {
+    g.model.opset = opset;
+    CHECK(has(error_of(g), "export with opset_version=17"));
+  }
+  g.model.opset = 17;
+  g.model.nodes[0].domain = "com.microsoft";
+  CHECK(has(error_of(g), "of the domain 'com.microsoft'"));
+  g.model.nodes[0].domain = "ai.onnx";
+  CHECK(error_of(g) == "");
+  g.model.inputs[0].shape = Ints{-1, 3, -1, -1};
+  CHECK(has(error_of(g), "only the first, the batch, may be open"));
+  g.model.inputs.push_back({"z", "float", Ints{1}});
+  CHECK(has(error_of(g), "has 2 inputs and 1 outputs (x, z, y)"));
+  Graph constant({1, 3, 8, 8});
+  constant.weight("w", floats({2})).node("Identity", {"w"}, "y");
+  CHECK(has(error_of(constant), "its output does not depend on its input"));
+  // One large weight for many nodes would need a copy for each.
+  Graph many({1, 400});
+  many.weight("w", floats({400, 400})).node("MatMul", {"x", "w"}, "v0");
+  for (int i = 0; i < 100; ++i)
+    many.node("MatMul", {"v" + std::to_string(i), "w"}, "v" + std::to_string(i + 1));
+  many.node("Relu", {"v100"}, "y");
+  CHECK(has(error_of(many), "are used by too many nodes"));
+}
+
+TEST_CASE("what was exported for training does as in training while it trains") {
+  Graph g({4, 3});
+  for (const char* name : {"scale", "bias", "mean", "var"}) g.weight(name, floats({3}, 2));
+  g.weight("ratio", {"float", {}, {0.3F}, {}}).weight("training", {"bool", {}, {}, {}});
+  g.node("BatchNormalization", {"x", "scale", "bias", "mean", "var"}, "n",
+         {{"training_mode", whole(1)}});
+  g.node("Dropout", {"n", "ratio", "training"}, "y");
+  g.model.nodes[0].outputs.insert(g.model.nodes[0].outputs.end(), {"m", "v"});
+  g.model.nodes[1].outputs.push_back("mask");
+  OnnxNetwork net = import(g);
+  REQUIRE(net.notes.size() == 2);
+  CHECK(has(net.notes[1], "node 'Dropout_y' (Dropout) was exported for training"));
+  CHECK(layers_of(*net.network) == "norm1:BatchNorm2d drop1:Dropout");
+  const Tensor x = image({4, 3});
+  CHECK((*net.network)(x).to_doubles() == (*net.network)(x).to_doubles());
+  net.network->train();
+  CHECK((*net.network)(x).to_doubles() != (*net.network)(x).to_doubles());
+}
+
+TEST_CASE("a classifier ends in logits, and what is left out is said") {
+  Graph g({1, 4});
+  g.weight("w", floats({3, 4})).node("Gemm", {"x", "w"}, "l", {{"transB", whole(1)}});
+  g.node("Softmax", {"l"}, "y");
+  CHECK(layers_of(*import(g).network) == "fc1:Linear softmax1:Softmax");
+  OnnxNetwork net = import(g, OnnxOutput::logits);
+  CHECK(layers_of(*net.network) == "fc1:Linear");
+  REQUIRE(net.notes.size() == 1);
+  CHECK(has(net.notes[0], "the Softmax at its end is left out"));
+  g.model.nodes[1].op = "LogSoftmax";
+  CHECK(has(error_of(g), "no layer for this operator"));
+  CHECK(layers_of(*import(g, OnnxOutput::logits).network) == "fc1:Linear");
+}
