@@ -264,8 +264,8 @@ void print_json(const Explanation& e, const std::string& origin, const ElementAr
       {"layer", a.layer},     {"origin", origin},   {"element", e.element},
       {"formula", e.formula}, {"notes", e.notes},   {"then", e.then},
       {"value", e.value},     {"tensor", e.tensor}, {"terms", terms}};
-  using Json = nlohmann::ordered_json;
-  fmt::print("{}\n", printable_json(all.dump(2, ' ', false, Json::error_handler_t::replace)));
+  constexpr auto replace = nlohmann::ordered_json::error_handler_t::replace;
+  fmt::print("{}\n", printable_json(all.dump(2, ' ', false, replace)));
 }
 
 }  // namespace
