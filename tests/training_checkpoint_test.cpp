@@ -17,8 +17,8 @@
 #include "tiny_task.h"
 #include "training/checkpoint.h"
 #include "training/recipes.h"
-#include "training/trained_model.h"
 #include "training/sgd.h"
+#include "training/trained_model.h"
 #include "training/trainer.h"
 
 using namespace limulus;
