@@ -8,7 +8,7 @@
 namespace limulus {
 namespace {
 
-void check_sizes(const Shape& x, const Shape& b) {
+void check_bias(const Shape& x, const Shape& b) {
   if (x.rank() > b.rank() && broadcast_shapes(x, b, "bias") == x) return;
   throw ShapeError(fmt::format(
       "bias: a constant {} cannot be added to each image of {} without stretching the image",
@@ -22,12 +22,12 @@ Bias::Bias(const Shape& shape, Backend& backend, DType dtype) {
 }
 
 Tensor Bias::forward(const Tensor& x) {
-  check_sizes(x.shape(), bias.shape());
+  check_bias(x.shape(), bias.shape());
   return add(x, bias);
 }
 
 std::vector<WalkStep> Bias::walk(const Shape& in) const {
-  check_sizes(in, bias.shape());
+  check_bias(in, bias.shape());
   WalkStep step = make_step(*this, in, in);
   step.formula = "as its input";
   step.detail = fmt::format("a constant {} is added", bias.shape().str());

@@ -19,7 +19,7 @@ enum class Join { add, concat };
 class Branches : public Module {
  public:
   // ValueError for fewer than two ways.
-  Branches(std::string name, Join join, std::vector<std::shared_ptr<Sequential>> ways);
+  Branches(std::string called, Join how, std::vector<std::shared_ptr<Sequential>> all);
   const char* kind() const override { return "Branches"; }
   Tensor forward(const Tensor& x) override;
   std::vector<WalkStep> walk(const Shape& in) const override;  // of all ways, then of their meeting

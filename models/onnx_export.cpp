@@ -41,7 +41,7 @@ class Exporter {
                   const std::string& x, const Shape& in);
   std::string node(const char* op, const std::string& name, std::vector<std::string> inputs,
                    Attributes attributes = {}) {
-    const std::string out = name + ":out";
+    std::string out = name + ":out";
     model.nodes.push_back({op, name, "", std::move(inputs), {out}, std::move(attributes)});
     return out;
   }

@@ -68,7 +68,7 @@ std::string OnnxLayerNames::unused(const std::string& wanted) {
 
 std::string OnnxLayerNames::numbered(const std::string& kind) {
   while (true) {
-    const std::string name = fmt::format("{}{}", kind, ++counts_[kind]);
+    std::string name = fmt::format("{}{}", kind, ++counts_[kind]);
     if (names_.insert(name).second) return name;
   }
 }

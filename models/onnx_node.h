@@ -31,7 +31,7 @@ class OnnxNodeReader {
   // "net.onnx: node '/pool/MaxPool' (MaxPool): ..."
   FileError error(const std::string& message) const;
   // "net.onnx: node '/pool/MaxPool' (MaxPool), dilations = [2, 2]: ..."
-  FileError error(const std::string& attribute, const std::string& message) const;
+  FileError error(const std::string& name, const std::string& message) const;
 
  private:
   template <class T>

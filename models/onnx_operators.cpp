@@ -121,13 +121,13 @@ OnnxLayers nothing(OnnxOperator& o) {
   return {};
 }
 
-struct Entry {
+struct Translation {
   const char* op;
   OnnxLayers (*translate)(OnnxOperator& o);
   std::int64_t since = 1;  // the first opset in which it means this
 };
 
-constexpr Entry entries[] = {
+constexpr Translation translations[] = {
     {"Conv", onnx_conv},
     {"MaxPool", onnx_max_pool},
     {"AveragePool", onnx_average_pool},
@@ -155,12 +155,12 @@ constexpr Entry entries[] = {
 
 OnnxLayers layers_of_node(OnnxNodeReader& n, const Shape& in, const OnnxConstants& constants,
                           OnnxImportContext& context) {
-  const auto* entry = std::find_if(std::begin(entries), std::end(entries),
-                                   [&](const Entry& e) { return n.node().op == e.op; });
+  const auto* entry = std::find_if(std::begin(translations), std::end(translations),
+                                   [&](const Translation& e) { return n.node().op == e.op; });
   const bool ours = n.node().domain.empty() || n.node().domain == "ai.onnx";
-  if (entry == std::end(entries) || !ours) {
+  if (entry == std::end(translations) || !ours) {
     std::vector<std::string> names;
-    for (const Entry& e : entries) names.emplace_back(e.op);
+    for (const Translation& e : translations) names.emplace_back(e.op);
     throw n.error(
         fmt::format("there is no layer for this operator{}; export a network of these: {}, Concat",
                     ours ? "" : fmt::format(" of the domain '{}'", printable(n.node().domain)),
