@@ -157,11 +157,13 @@ void Importer::join_sizes(OnnxStep& step) {
 
 // x @ w + b, as MatMul and Add: one layer.
 bool Importer::merge_bias(OnnxStep& step) {
-  if (step.node->op != "Add" || step.from[0] < 0) return false;
+  const std::vector<std::string>& inputs = step.node->inputs;
+  if (step.node->op != "Add" || inputs.size() != 2 || step.from[0] < 0) return false;
   OnnxStep& before = steps_[step.from[0]];
   if (before.layers.empty() || readers_[before.node] != 1) return false;
-  const std::size_t i = constants_.has(step.node->inputs[0]) ? 0 : 1;
-  const OnnxTensor& t = constants_.at(step.node->inputs[i]);
+  const std::string& constant = inputs[constants_.has(inputs[0]) ? 0 : 1];
+  if (!constants_.has(constant)) return false;
+  const OnnxTensor& t = constants_.at(constant);
   if (!t.is_float()) return false;
   const auto both = with_bias(*before.layers.back().module, t, context_);
   if (both == nullptr) return false;

@@ -62,6 +62,8 @@ completes 'classes cifar10' limulus train --layout = c
 completes 'lenet5' limulus explain le
 completes 'lenet5' limulus train --model le
 completes 'kernel' limulus new ker
+completes '--model' limulus figure 2 --mo
+completes 'lenet5' limulus figure 2 --model le
 completes '' limulus train --data ''
 completes '' limulus train --nonsense
 

@@ -40,10 +40,7 @@ void add_cases(const CLI::App& command, Cases& cases) {
   for (const CLI::Option* option : command.get_options()) {
     if (option->get_group().empty()) continue;
     const std::vector<std::string> values = values_of(*option);
-    if (option->get_positional()) {
-      words.insert(words.end(), values.begin(), values.end());
-      continue;
-    }
+    if (option->get_positional()) words.insert(words.end(), values.begin(), values.end());
     std::vector<std::string> names;
     for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
     for (const std::string& name : option->get_snames()) names.push_back("-" + name);

@@ -78,8 +78,8 @@ std::string options(const CLI::App& command) {
       if (option->get_group() != group || option->get_group().empty()) continue;
       const bool positional = option->get_positional();
       std::string what = formatter.make_option_opts(option);
-      entries += entry(bold(option->get_name(positional, !positional)) + italic(what),
-                       option->get_description());
+      entries +=
+          entry(bold(option->get_name(positional, true)) + italic(what), option->get_description());
     }
     if (!entries.empty())
       out += (group == "Options" ? ".SH OPTIONS\n" : ".SS " + escaped(group) + "\n") + entries;
