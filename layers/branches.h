@@ -5,8 +5,8 @@
 //   concat   y = [f(x), g(x), ...]            side by side along the channels: Inception, DenseNet
 //
 // Each way is a Sequential, and an empty one gives x itself. A way may hold Branches again. The
-// layers keep their own names: Branches stands in a Sequential under the name "", and `name` is that
-// of the place where the ways meet.
+// layers keep their own names: Branches stands in a Sequential under the name "", and `name` is
+// that of the place where the ways meet.
 //
 // Backward: for add, dy goes into every way; for concat, each way gets its channels of dy. x gets
 // the sum of what comes back. All of it is core/algebra.h's.

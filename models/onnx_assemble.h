@@ -1,8 +1,8 @@
 #pragma once
-// From the nodes of a graph to a Sequential. Where only one value is still to be read, all ways have
-// met: a layer of the Sequential ends there. Mostly a node is such a layer by itself; where several
-// nodes lie between two such places, they are ways that part and meet (layers/branches.h), each a
-// graph of its own. For the importer.
+// From the nodes of a graph to a Sequential. Where only one value is still to be read, all ways
+// have met: a layer of the Sequential ends there. Mostly a node is such a layer by itself; where
+// several nodes lie between two such places, they are ways that part and meet (layers/branches.h),
+// each a graph of its own. For the importer.
 #include <memory>
 #include <string>
 #include <vector>

@@ -34,8 +34,8 @@ enum class OnnxOutput {
 OnnxNetwork network_from_onnx(const OnnxModel& model, const std::string& file, Backend& backend,
                               DType dtype = DType::f32, OnnxOutput output = OnnxOutput::as_is);
 
-// A classifier of square pictures: of [N, C, S, S] it makes one row of logits per picture. FileError
-// where the file holds something else.
+// A classifier of square pictures: of [N, C, S, S] it makes one row of logits per picture.
+// FileError where the file holds something else.
 OnnxNetwork read_onnx_classifier(const std::filesystem::path& path, Backend& backend,
                                  DType dtype = DType::f32);
 

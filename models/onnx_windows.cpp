@@ -34,7 +34,8 @@ Size2d two(OnnxOperator& o, const std::string& name, Size2d otherwise, std::int6
   return {(*values)[0], (*values)[1]};
 }
 
-// What auto_pad SAME adds to an axis, before and behind: so much that the output is ceil(in/stride).
+// What auto_pad SAME adds to an axis, before and behind: so much that the output is
+// ceil(in/stride).
 std::pair<std::int64_t, std::int64_t> same_border(std::int64_t in, std::int64_t kernel,
                                                   std::int64_t stride, std::int64_t dilation,
                                                   bool more_behind) {

@@ -1,7 +1,7 @@
 #pragma once
-// What others call the layers of these networks. A file of weights has names as "features.0.weight":
-// a layer's name in the program that wrote it, a dot, and what the tensor is for the layer. PyTorch
-// numbers the layers of a Sequential, the paper's readers say conv1 and fc6.
+// What others call the layers of these networks. A file of weights has names as
+// "features.0.weight": a layer's name in the program that wrote it, a dot, and what the tensor is
+// for the layer. PyTorch numbers the layers of a Sequential, the paper's readers say conv1 and fc6.
 #include <string>
 #include <utility>
 #include <vector>

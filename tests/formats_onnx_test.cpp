@@ -32,7 +32,7 @@ OnnxModel small_model() {
   return g.model;
 }
 
-// ---- protobuf by hand: a field is its number and kind, then a number or a length and bytes -------
+// ---- protobuf by hand: a field is its number and kind, then a number or a length and bytes ------
 
 std::string varint(std::uint64_t value) {
   std::string bytes;

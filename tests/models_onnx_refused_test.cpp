@@ -101,8 +101,8 @@ TEST_CASE("what is refused names node, operator, attribute, and what to do") {
   CHECK(has(error_of(many), "are used by too many nodes"));
 }
 
-// The image, then a weight, the image again, or nothing, so many times: whatever a node needs, it is
-// asked for before it is read.
+// The image, then a weight, the image again, or nothing, so many times: whatever a node needs, it
+// is asked for before it is read.
 TEST_CASE("a node with any number of inputs makes a network, or an error with its name") {
   for (const char* op : {"Add",
                          "AveragePool",

@@ -1,5 +1,5 @@
-// Weights from elsewhere as a checkpoint: names, types, classes, pixels; and every file that does not
-// fit, with all of its faults at once.
+// Weights from elsewhere as a checkpoint: names, types, classes, pixels; and every file that does
+// not fit, with all of its faults at once.
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -66,10 +66,12 @@ std::string bash_completion(const CLI::App& app) {
   add_cases(app, cases);
   return fmt::format(R"(# bash completion of limulus {}, as `limulus manual` writes it
 _limulus() {{
-  local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD - 1]}} command='' values words w
+  local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD - 1]}}
+  local command='' values words w
   COMPREPLY=()
   if [[ $word == = ]]; then word=''; fi
-  if [[ $before == = ]]; then before=${{COMP_WORDS[COMP_CWORD - 2]}}; fi # --layout=auto is three words
+  # --layout=auto is three words
+  if [[ $before == = ]]; then before=${{COMP_WORDS[COMP_CWORD - 2]}}; fi
   for w in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
     case $command/$w in
 {}    esac

@@ -1,5 +1,5 @@
-// limulus convert: weights between a checkpoint, plain safetensors and a folder of .npy files; and a
-// checkpoint's network as ONNX.
+// limulus convert: weights between a checkpoint, plain safetensors and a folder of .npy files; and
+// a checkpoint's network as ONNX.
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 

@@ -1,6 +1,6 @@
 #pragma once
-// Man pages and the completion of bash, made from what the commands tell CLI11 of themselves: so that
-// they say what --help says.
+// Man pages and the completion of bash, made from what the commands tell CLI11 of themselves: so
+// that they say what --help says.
 #include <CLI/CLI.hpp>
 
 #include <string>
@@ -16,7 +16,8 @@ struct ManualFile {
 // A page for the program, one for each command, and the completion: what `limulus manual` writes.
 std::vector<ManualFile> manual_files(const CLI::App& app);
 
-// man(7) of one command; `app` itself has the list of commands, the exit status and the environment.
+// man(7) of one command; `app` itself has the list of commands, the exit status and the
+// environment.
 std::string man_page(const CLI::App& command);
 
 // A function for bash's `complete`. It knows the commands, their options, and the values of those

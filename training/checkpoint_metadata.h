@@ -1,6 +1,6 @@
 #pragma once
-// What a checkpoint says beside its tensors, and is needed wherever its network is: the names of the
-// classes, and how pixels become the network's input. Both are JSON in the metadata:
+// What a checkpoint says beside its tensors, and is needed wherever its network is: the names of
+// the classes, and how pixels become the network's input. Both are JSON in the metadata:
 //
 //     "classes"         ["daisy", "roses"]
 //     "normalization"   {"mean": [r, g, b], "scale": [r, g, b], "side": s, "colour_axes": 3 rows}

@@ -12,8 +12,8 @@ namespace limulus {
 
 struct TrainConfig {
   std::string model = "alexnet";
-  // Of a model that was a file ("net.onnx"): its layers (models/description.h), so that a checkpoint
-  // needs no other file. Empty for a model that has a name in models.h.
+  // Of a model that was a file ("net.onnx"): its layers (models/description.h), so that a
+  // checkpoint needs no other file. Empty for a model that has a name in models.h.
   std::string network;
   std::string recipe = "default";  // or "paper", "filters": initialization, rate, schedule
   std::string data;                // a folder (training/data/dataset.h says which layouts)

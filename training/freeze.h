@@ -1,7 +1,7 @@
 #pragma once
-// Layers that keep their weights while the others learn: the usual way to teach a trained network new
-// classes from few pictures. A frozen layer has no gradient, no velocity and no weight decay: its
-// parameters and running statistics stay as they are, bit for bit (Module::freeze).
+// Layers that keep their weights while the others learn: the usual way to teach a trained network
+// new classes from few pictures. A frozen layer has no gradient, no velocity and no weight decay:
+// its parameters and running statistics stay as they are, bit for bit (Module::freeze).
 #include <cstdint>
 #include <string>
 #include <vector>

@@ -45,9 +45,9 @@ void photographs(TrainConfig& c, int crop) {
   c.epochs = 28;
 }
 
-// The input of a network from a file is as large as its author liked: the picture is then reduced, or
-// enlarged, in the same proportion as for AlexNet, 256 to 227. A small input gets the whole picture,
-// which leaves MNIST's and CIFAR-10's as they are.
+// The input of a network from a file is as large as its author liked: the picture is then reduced,
+// or enlarged, in the same proportion as for AlexNet, 256 to 227. A small input gets the whole
+// picture, which leaves MNIST's and CIFAR-10's as they are.
 void of_any_size(TrainConfig& c, int side) {
   c.prepare = {.short_side = side < 64 ? side : (side * 256 + 113) / 227, .square = true, .pad = 0};
   c.prepare.short_side = std::min(c.prepare.short_side, 4096);

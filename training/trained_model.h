@@ -1,5 +1,6 @@
 #pragma once
-// The network in a checkpoint, ready to be used: what predict, evaluate, look and figure begin with.
+// The network in a checkpoint, ready to be used: what predict, evaluate, look and figure begin
+// with.
 #include <cstdint>
 #include <filesystem>
 #include <memory>

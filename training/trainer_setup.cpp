@@ -91,8 +91,8 @@ Trainer::Trainer(TrainConfig config, TrainerOptions options)
 Trainer::~Trainer() = default;
 
 // A network that learned from pixels of another mean and scale would see other pictures: those of
-// its checkpoint are kept. A mean image cannot be (it does not zoom, and has a size): its colour is.
-// The axes of the colour noise stay those of this run's pictures.
+// its checkpoint are kept. A mean image cannot be (it does not zoom, and has a size): its colour
+// is. The axes of the colour noise stay those of this run's pictures.
 void Trainer::begin_with(const std::filesystem::path& file) {
   initial_weights_ = start_from(file, config_.model, *model_, data_.classes);
   config_.init = file.string();

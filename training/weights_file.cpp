@@ -45,7 +45,8 @@ std::string other_kind(const fs::path& path, std::string_view begin) {
   // A length that happens to have a pickle's first bytes is no reason: JSON follows it.
   if (begin.size() > 8 && begin[8] == '{') return "";
   const std::string ending = path.extension().string();
-  // PyTorch's files are a zip archive whose first entry is NAME/data.pkl, or, before 2020, a pickle.
+  // PyTorch's files are a zip archive whose first entry is NAME/data.pkl, or, before 2020, a
+  // pickle.
   const bool zip = begin.starts_with("PK\x03\x04");
   const bool torch_zip = zip && (begin.find("data.pkl") != std::string_view::npos ||
                                  begin.find(".format_version") != std::string_view::npos);

@@ -218,7 +218,8 @@ def value(field, name, shape):
 
 def onnx(name, *graph, shape=(-1, 3, 8, 8), opset=17):
     seed("onnx", name, number(1, 8) + part(8, part(1, "") + number(2, opset))
-         + part(7, b"".join(graph) + part(2, "g") + value(11, "x", shape) + value(12, "y", [-1, 2])))
+         + part(7, b"".join(graph) + part(2, "g") + value(11, "x", shape)
+                + value(12, "y", [-1, 2])))
 
 
 def integers(name, values):
