@@ -160,53 +160,50 @@ OnnxLayers onnx_conv(OnnxOperator& o) {
   return layers;
 }
 
-OnnxLayers onnx_max_pool(OnnxOperator& o) {
-  o.inputs(1, 1);
-  o.n.integer("storage_order", 0);  // of the second output
-  bool ceil = o.n.flag("ceil_mode", false);
-  Window w = window_of(o, std::nullopt);
-  if (!(w.dilation == Size2d(1)))
-    throw o.n.error("dilations", "windows of pools have no gaps here; export with dilation=1");
-  OnnxLayers layers;
-  const bool plain = w.even_border() && w.top < w.kernel.h && w.left < w.kernel.w;
-  if (const auto rounding = plain ? std::nullopt : as_rounding(o, w); rounding && !ceil) {
-    ceil = *rounding;
-  } else if (!plain) {
-    if (ceil) throw uneven_and_ragged(o);
-    take_border(w, -std::numeric_limits<double>::infinity(), layers);
-  }
-  layers.push_back(
-      {"", std::make_shared<MaxPool2d>(Pool2dOptions{
-               .kernel = w.kernel, .stride = w.stride, .pad = {w.top, w.left}, .ceil = ceil})});
-  return layers;
-}
+namespace {
 
-OnnxLayers onnx_average_pool(OnnxOperator& o) {
-  o.inputs(1, 1);
+// The window of a pool. A border that the pool itself cannot have becomes a layer before it, of
+// this value; `counts`: whether it then counts as part of the image.
+Pool2dOptions pool_of(OnnxOperator& o, double border, bool counts, OnnxLayers& layers) {
   bool ceil = o.n.flag("ceil_mode", false);
-  const bool include = o.n.flag("count_include_pad", false);
   Window w = window_of(o, std::nullopt);
   if (!(w.dilation == Size2d(1)))
     throw o.n.error("dilations", "windows of pools have no gaps here; export with dilation=1");
-  OnnxLayers layers;
   const bool plain = w.even_border() && w.top < w.kernel.h && w.left < w.kernel.w;
   if (const auto rounding = plain ? std::nullopt : as_rounding(o, w); rounding && !ceil) {
     ceil = *rounding;
   } else if (!plain) {
     if (ceil) throw uneven_and_ragged(o);
-    if (!include)
+    if (!counts)
       throw o.n.error("count_include_pad",
                       fmt::format("means without the border's zeros are computed only if both ends "
                                   "of an axis have the same border, and here it is {}, {}, {}, {}; "
                                   "export with count_include_pad=True or such padding",
                                   w.top, w.left, w.bottom, w.right));
-    take_border(w, 0, layers);
+    take_border(w, border, layers);
   }
-  layers.push_back({"", std::make_shared<AvgPool2d>(Pool2dOptions{.kernel = w.kernel,
-                                                                  .stride = w.stride,
-                                                                  .pad = {w.top, w.left},
-                                                                  .ceil = ceil,
-                                                                  .count_include_pad = include})});
+  return {.kernel = w.kernel, .stride = w.stride, .pad = {w.top, w.left}, .ceil = ceil};
+}
+
+}  // namespace
+
+OnnxLayers onnx_max_pool(OnnxOperator& o) {
+  o.inputs(1, 1);
+  o.n.integer("storage_order", 0);  // of the second output
+  OnnxLayers layers;
+  const Pool2dOptions options =
+      pool_of(o, -std::numeric_limits<double>::infinity(), /*counts=*/true, layers);
+  layers.push_back({"", std::make_shared<MaxPool2d>(options)});
+  return layers;
+}
+
+OnnxLayers onnx_average_pool(OnnxOperator& o) {
+  o.inputs(1, 1);
+  const bool include = o.n.flag("count_include_pad", false);
+  OnnxLayers layers;
+  Pool2dOptions options = pool_of(o, 0, include, layers);
+  options.count_include_pad = include;
+  layers.push_back({"", std::make_shared<AvgPool2d>(options)});
   return layers;
 }
 
