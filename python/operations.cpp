@@ -4,6 +4,7 @@
 #include "core/error.h"
 #include "core/rng.h"
 #include "python/bindings.h"
+#include "python/reductions.h"
 
 namespace limulus::python {
 namespace {
@@ -84,20 +85,11 @@ void bind_elementwise(nb::module_& m) {
 }
 
 void bind_shapes(nb::module_& m) {
-  m.def(
-      "sum",
-      [](const Tensor& x, std::optional<int> axis, bool keep) {
-        return axis ? sum(x, *axis, keep) : sum(x);
-      },
-      "x"_a, "axis"_a = nb::none(), "keep"_a = false, nb::call_guard<Computing>(),
-      "The sum of all values (shape ()), or over one axis, which stays as 1 with keep=True.");
-  m.def(
-      "mean",
-      [](const Tensor& x, std::optional<int> axis, bool keep) {
-        return axis ? mean(x, *axis, keep) : mean(x);
-      },
-      "x"_a, "axis"_a = nb::none(), "keep"_a = false, nb::call_guard<Computing>(),
-      "The mean of all values (shape ()), or over one axis.");
+  m.def("sum", &sum_over, "x"_a, "axis"_a = nb::none(), "keep"_a = false,
+        nb::call_guard<Computing>(),
+        "The sum of all values (shape ()), or over one axis, which stays as 1 with keep=True.");
+  m.def("mean", &mean_over, "x"_a, "axis"_a = nb::none(), "keep"_a = false,
+        nb::call_guard<Computing>(), "The mean of all values (shape ()), or over one axis.");
   m.def("amax", &amax, "x"_a, "axis"_a, "keep"_a = false, nb::call_guard<Computing>(),
         "The maximum over an axis; equal maxima share the gradient evenly.");
   m.def("matmul", &matmul, "a"_a, "b"_a, "trans_a"_a = false, "trans_b"_a = false,

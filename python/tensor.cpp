@@ -9,6 +9,7 @@
 #include "layers/activation.h"
 #include "layers/softmax.h"
 #include "python/bindings.h"
+#include "python/reductions.h"
 
 namespace limulus::python {
 namespace {
@@ -102,18 +103,9 @@ void bind_functions(nb::class_<Tensor>& t) {
   const auto reduction = [&](const char* name, Reduction f, const char* doc) {
     t.def(name, f, "axis"_a = nb::none(), "keep"_a = false, nb::call_guard<Computing>(), doc);
   };
-  reduction(
-      "sum",
-      [](const Tensor& x, std::optional<int> axis, bool keep) {
-        return axis ? sum(x, *axis, keep) : sum(x);
-      },
-      "The sum of all values (shape ()), or over one axis, which stays as 1 with keep=True.");
-  reduction(
-      "mean",
-      [](const Tensor& x, std::optional<int> axis, bool keep) {
-        return axis ? mean(x, *axis, keep) : mean(x);
-      },
-      "The mean of all values (shape ()), or over one axis.");
+  reduction("sum", sum_over,
+            "The sum of all values (shape ()), or over one axis, which stays as 1 with keep=True.");
+  reduction("mean", mean_over, "The mean of all values (shape ()), or over one axis.");
   t.def(
       "amax", [](const Tensor& x, int axis, bool keep) { return amax(x, axis, keep); }, "axis"_a,
       "keep"_a = false, nb::call_guard<Computing>(),
