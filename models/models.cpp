@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <map>
 
 #include "core/error.h"
 #include "core/names.h"
@@ -12,7 +11,7 @@
 #include "models/alexnet_towers.h"
 #include "models/cifar_convnet.h"
 #include "models/description.h"
-#include "models/onnx_import.h"
+#include "models/onnx_classifier.h"
 
 namespace limulus {
 namespace {
@@ -96,31 +95,18 @@ std::vector<NamedTensor> state_of(const Module& network) {
   return all;
 }
 
-std::vector<std::string> copy_weights(const Module& from, Module& to) {
-  std::map<std::string, Tensor> there;
-  for (auto& [name, t] : state_of(from)) there.emplace(name, t);
-  std::vector<std::string> left;
-  const NoGrad setting_values;
-  for (auto& [name, t] : state_of(to)) {
-    const auto found = there.find(name);
-    if (found != there.end() && found->second.shape() == t.shape()) {
-      t.copy_(found->second.dtype() == t.dtype() ? found->second
-                                                 : found->second.to_dtype(t.dtype()));
-      continue;
-    }
-    const std::string layer = name.substr(0, name.rfind('.'));
-    if (std::find(left.begin(), left.end(), layer) == left.end()) left.push_back(layer);
-  }
-  return left;
-}
-
 std::shared_ptr<Module> make_from_file(const std::string& name, std::int64_t classes,
                                        Backend& backend, DType dtype) {
-  const OnnxNetwork file = read_onnx_classifier(name, backend, dtype);
+  const OnnxClassifier file = read_onnx_classifier(name, backend, dtype);
   if (classes == 0 || classes == file.output[0]) return file.network;
   auto other = network_from(describe(*file.network, file.input), classes, backend, dtype).network;
   initialize(*other, Recipe::he, 1);
-  copy_weights(*file.network, *other);
+  // Layer by layer the same network: only the last one's tensors have other shapes.
+  const std::vector<NamedTensor> from = state_of(*file.network), to = state_of(*other);
+  const NoGrad setting_values;
+  for (std::size_t i = 0; i < to.size(); ++i)
+    if (Tensor target = to[i].second; target.shape() == from[i].second.shape())
+      target.copy_(from[i].second);
   return other;
 }
 
@@ -132,19 +118,9 @@ std::string name_of_model(const std::string& name) {
   return is_model_file(name) ? std::filesystem::path(name).filename().string() : name;
 }
 
-ModelFile read_model_file(const std::string& name, Backend& host) {
-  OnnxNetwork file = read_onnx_classifier(name, host);
-  return {describe(*file.network, file.input), std::move(file.notes)};
-}
-
-std::vector<std::string> load_model_file(const std::string& name, Module& network) {
-  Backend& backend = network.parameters().front().second.backend();
-  return copy_weights(*read_onnx_classifier(name, backend).network, network);
-}
-
 ModelSpec model_spec(const std::string& name, Backend& host) {
   if (!is_model_file(name)) return model_spec(name);
-  const OnnxNetwork file = read_onnx_classifier(name, host);
+  const OnnxClassifier file = read_onnx_classifier(name, host);
   std::int64_t numbers = 0;
   for (const auto& [parameter, t] : file.network->parameters()) numbers += t.numel();
   return {name_of_model(name), "from a file", file.input, file.output[0], numbers};

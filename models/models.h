@@ -1,6 +1,6 @@
 #pragma once
 // The networks by name: what the command line, the trainer and the examples choose from. A name
-// that ends in .onnx is that of a file, with a network of somebody's own (models/onnx_import.h).
+// that ends in .onnx is that of a file, with a network of somebody's own (models/onnx_classifier.h).
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,15 +42,5 @@ std::shared_ptr<Module> make_model(const std::string& name, std::int64_t classes
 bool is_model_file(const std::string& name);
 // What to call it where the folder does not matter: "net.onnx". Other names stay as they are.
 std::string name_of_model(const std::string& name);
-
-struct ModelFile {
-  std::string description;         // models/description.h
-  std::vector<std::string> notes;  // what is otherwise here than in the file
-};
-ModelFile read_model_file(const std::string& name, Backend& host);
-
-// Copies the weights of the file into a network that was made from it. Returns the layers that it
-// left as they were: those of other sizes.
-std::vector<std::string> load_model_file(const std::string& name, Module& network);
 
 }  // namespace limulus

@@ -10,6 +10,7 @@
 #include "core/printable.h"
 #include "layers/branches.h"
 #include "models/onnx_assemble.h"
+#include "models/onnx_lrn.h"
 #include "models/onnx_operators.h"
 
 namespace limulus {
@@ -23,6 +24,7 @@ class Importer {
       : model_(model),
         file_(printable(file)),
         constants_(file_, model.initializers),
+        lrns_(model),
         context_{file_, model.opset, backend, dtype, -1, notes_} {}
 
   OnnxNetwork run(OnnxOutput output);
@@ -43,6 +45,7 @@ class Importer {
   const OnnxModel& model_;
   std::string file_;
   OnnxConstants constants_;
+  OnnxWrittenLrns lrns_;
   OnnxImportContext context_;
   Shape input_;                       // with a batch, of 1 where it is open
   std::map<std::string, int> maker_;  // of values that depend on the image
@@ -125,6 +128,11 @@ void Importer::join_sizes(OnnxStep& step) {
     std::int64_t axis = n.integer("axis", 1);
     if (axis < 0) axis += first.rank();
     if (axis != 1) throw n.error("axis", "values meet along the channels, axis 1, here");
+  } else if (step.node->op == "Mul" && step.from[0] == step.from.back()) {
+    throw n.error(
+        "it squares what depends on the image. Is this PyTorch's LocalResponseNorm? That is read "
+        "as "
+        "its newer exporter writes it: torch.onnx.export(..., dynamo=True)");
   } else if (step.node->op != "Add") {
     throw n.error(
         "it reads several values that depend on the image; where ways meet, Add and "
@@ -184,7 +192,11 @@ void Importer::add_step(const OnnxNode& node, bool is_last, OnnxOutput output) {
     return;
   }
   if (node.outputs.empty()) throw n.error("it has no output");
-  if (step.from.size() > 1) {
+  if (lrns_.is_end(node)) {
+    step.from = {maker_.at(node.inputs[0])};
+    step.out = shape_of(step.from[0]);
+    step.layers = {{"", lrns_.layer(node, step.out, constants_, file_)}};
+  } else if (step.from.size() > 1) {
     join_sizes(step);
   } else if (step.from.size() == 1 && node.op == "Concat" && node.inputs.size() > 1) {
     throw n.error("a constant stands beside what depends on the image");
@@ -236,13 +248,13 @@ OnnxNetwork Importer::run(OnnxOutput output) {
       if (const auto found = made_by.find(name); found != made_by.end()) ++readers_[found->second];
   }
   for (const OnnxNode& node : model_.nodes) {
-    if (!needed.contains(&node) || constants_.compute(node)) continue;
+    if (!needed.contains(&node) || constants_.compute(node) || lrns_.is_inner(node)) continue;
     const bool reads_image = std::any_of(node.inputs.begin(), node.inputs.end(),
                                          [&](const auto& name) { return maker_.contains(name); });
     if (!reads_image)
       throw reader(node).error("one of its inputs is a second output, which is not computed here");
     for (const std::string& name : node.inputs)
-      if (!name.empty() && !maker_.contains(name) && !constants_.has(name))
+      if (!name.empty() && !maker_.contains(name) && !constants_.has(name) && !lrns_.is_end(node))
         throw reader(node).error(
             fmt::format("it reads '{}', a second output of another node (a mask, the places of "
                         "maxima), which is not "
@@ -288,28 +300,6 @@ OnnxNetwork network_from_onnx(const OnnxModel& model, const std::string& file, B
   } catch (const Error& error) {  // of sizes, where no node is at work
     throw FileError(fmt::format("{}: {}", printable(file), error.what()));
   }
-}
-
-OnnxNetwork read_onnx_classifier(const std::filesystem::path& path, Backend& backend, DType dtype) {
-  OnnxNetwork net =
-      network_from_onnx(read_onnx(path), path.string(), backend, dtype, OnnxOutput::logits);
-  const auto fail = [&](const std::string& message) {
-    return FileError(fmt::format("{}: {}", printable(path.string()), message));
-  };
-  const Shape& in = net.input;
-  if (in.rank() != 3 || (in[0] != 1 && in[0] != 3) || in[1] != in[2])
-    throw fail(fmt::format(
-        "its input is [N, {}], and a network for pictures has [N, 3, S, S] or [N, 1, S, S]; export "
-        "with a picture of that size",
-        fmt::join(in.sizes(), ", ")));
-  if (in[1] > 4096) throw fail(fmt::format("its pictures are {} wide, and at most 4096", in[1]));
-  if (net.output.rank() != 1 || net.output[0] < 2)
-    throw fail(fmt::format(
-        "its output is [N, {}], and a classifier has [N, classes], of two or more; end it with a "
-        "Flatten or Linear",
-        fmt::join(net.output.sizes(), ", ")));
-  if (net.network->parameters().empty()) throw fail("it has no weights: nothing could be learned");
-  return net;
 }
 
 }  // namespace limulus

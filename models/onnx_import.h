@@ -9,7 +9,6 @@
 // Layers get the names that their weights have in PyTorch ("features.0"), so that they are found
 // again in safetensors files of the same network. What cannot be expressed is a FileError that
 // names node, operator and attribute, and says what to export instead. docs/onnx.md has the table.
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,10 +32,5 @@ enum class OnnxOutput {
 // `file` begins every message.
 OnnxNetwork network_from_onnx(const OnnxModel& model, const std::string& file, Backend& backend,
                               DType dtype = DType::f32, OnnxOutput output = OnnxOutput::as_is);
-
-// A classifier of square pictures: of [N, C, S, S] it makes one row of logits per picture.
-// FileError where the file holds something else.
-OnnxNetwork read_onnx_classifier(const std::filesystem::path& path, Backend& backend,
-                                 DType dtype = DType::f32);
 
 }  // namespace limulus

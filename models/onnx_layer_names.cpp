@@ -62,7 +62,10 @@ const char* short_name(const std::string& kind) {
 
 std::string OnnxLayerNames::unused(const std::string& wanted) {
   std::string name = wanted;
-  for (int i = 2; !names_.insert(name).second; ++i) name = fmt::format("{}_{}", wanted, i);
+  int& count =
+      counts_[wanted + "_"];  // goes on from one call to the next: 100,000 nodes may have one name
+  if (count < 1) count = 1;
+  while (!names_.insert(name).second) name = fmt::format("{}_{}", wanted, ++count);
   return name;
 }
 

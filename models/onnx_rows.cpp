@@ -171,6 +171,7 @@ OnnxLayers onnx_squeeze(OnnxOperator& o) {
   if (axes)
     for (std::int64_t& axis : *axes)
       if (axis < 0) axis += o.in.rank();
+  if (axes) std::sort(axes->begin(), axes->end());
   if (o.in.rank() != 4 || o.in[2] != 1 || o.in[3] != 1 || !axes ||
       *axes != std::vector<std::int64_t>{2, 3})
     throw o.n.error("only images of one pixel lose height and width; use a Flatten");

@@ -84,8 +84,8 @@ void take_border(Window& w, double value, OnnxLayers& layers) {
 }
 
 // Whether a pool with the border of the beginning at both ends, rounding its size down or up, has
-// the same windows. Of pixels outside of the image it takes none into account, so it is then the
-// same pool: a border of 0 before and 1 behind is how "round up" is often written.
+// the same windows. Where it takes no pixel outside of the image into account, it is then the same
+// pool: a border of 0 before and 1 behind is how "round up" is often written.
 std::optional<bool> as_rounding(const OnnxOperator& o, const Window& w) {
   if (w.top >= w.kernel.h || w.left >= w.kernel.w) return std::nullopt;
   const auto fits = [](std::int64_t in, std::int64_t kernel, std::int64_t stride,
@@ -162,25 +162,33 @@ OnnxLayers onnx_conv(OnnxOperator& o) {
 
 namespace {
 
-// The window of a pool. A border that the pool itself cannot have becomes a layer before it, of
-// this value; `counts`: whether it then counts as part of the image.
-Pool2dOptions pool_of(OnnxOperator& o, double border, bool counts, OnnxLayers& layers) {
+// What the pixels of a border are to a pool.
+enum class Border {
+  never_largest,  // of a maximum: minus infinity
+  left_out,       // of a mean, whose divisor does not count them
+  zeros           // of a mean, whose divisor counts them
+};
+
+// The window of a pool. A border that the pool itself cannot have becomes another rounding of its
+// size, where the border adds nothing to what is computed, or else a layer before it.
+Pool2dOptions pool_of(OnnxOperator& o, Border border, OnnxLayers& layers) {
   bool ceil = o.n.flag("ceil_mode", false);
   Window w = window_of(o, std::nullopt);
   if (!(w.dilation == Size2d(1)))
     throw o.n.error("dilations", "windows of pools have no gaps here; export with dilation=1");
   const bool plain = w.even_border() && w.top < w.kernel.h && w.left < w.kernel.w;
-  if (const auto rounding = plain ? std::nullopt : as_rounding(o, w); rounding && !ceil) {
+  const bool rounds = !plain && !ceil && border != Border::zeros;
+  if (const auto rounding = rounds ? as_rounding(o, w) : std::nullopt) {
     ceil = *rounding;
   } else if (!plain) {
     if (ceil) throw uneven_and_ragged(o);
-    if (!counts)
+    if (border == Border::left_out)
       throw o.n.error("count_include_pad",
                       fmt::format("means without the border's zeros are computed only if both ends "
                                   "of an axis have the same border, and here it is {}, {}, {}, {}; "
                                   "export with count_include_pad=True or such padding",
                                   w.top, w.left, w.bottom, w.right));
-    take_border(w, border, layers);
+    take_border(w, border == Border::zeros ? 0 : -std::numeric_limits<double>::infinity(), layers);
   }
   return {.kernel = w.kernel, .stride = w.stride, .pad = {w.top, w.left}, .ceil = ceil};
 }
@@ -191,8 +199,7 @@ OnnxLayers onnx_max_pool(OnnxOperator& o) {
   o.inputs(1, 1);
   o.n.integer("storage_order", 0);  // of the second output
   OnnxLayers layers;
-  const Pool2dOptions options =
-      pool_of(o, -std::numeric_limits<double>::infinity(), /*counts=*/true, layers);
+  const Pool2dOptions options = pool_of(o, Border::never_largest, layers);
   layers.push_back({"", std::make_shared<MaxPool2d>(options)});
   return layers;
 }
@@ -201,7 +208,7 @@ OnnxLayers onnx_average_pool(OnnxOperator& o) {
   o.inputs(1, 1);
   const bool include = o.n.flag("count_include_pad", false);
   OnnxLayers layers;
-  Pool2dOptions options = pool_of(o, 0, include, layers);
+  Pool2dOptions options = pool_of(o, include ? Border::zeros : Border::left_out, layers);
   options.count_include_pad = include;
   layers.push_back({"", std::make_shared<AvgPool2d>(options)});
   return layers;
@@ -217,8 +224,12 @@ OnnxLayers onnx_reduce_mean(OnnxOperator& o) {
   if (axes)
     for (std::int64_t& axis : *axes)
       if (axis < 0) axis += o.in.rank();
+  if (axes) std::sort(axes->begin(), axes->end());  // newer exporters write [-1, -2]
   if (o.in.rank() != 4 || !axes || *axes != std::vector<std::int64_t>{2, 3})
-    throw o.n.error("only the mean over height and width of images is computed here");
+    throw o.n.error(fmt::format(
+        "only the mean over height and width of images, axes 2 and 3 of [N, C, H, W], "
+        "is computed here; this one is over {} of {}",
+        axes ? fmt::format("the axes [{}]", fmt::join(*axes, ", ")) : "all axes", o.in.str()));
   OnnxLayers layers = {
       {"", std::make_shared<AvgPool2d>(Pool2dOptions{.kernel = {o.in[2], o.in[3]}})}};
   if (!keep) layers.push_back({"", std::make_shared<Flatten>()});

@@ -18,6 +18,7 @@
 #include "layers/walk.h"
 #include "models/alexnet_towers.h"
 #include "models/models.h"
+#include "models/onnx_classifier.h"
 #include "tools/commands.h"
 #include "tools/explain_element.h"
 #include "tools/terminal.h"
@@ -151,7 +152,7 @@ void explain_walk(const CLI::App& command, const ExplainArguments& a) {
                      : a.markdown ? walk_markdown(steps)
                                   : walk_text(steps));
   if (!trained && is_model_file(a.model))
-    for (const std::string& note : read_model_file(a.model, device("reference")).notes)
+    for (const std::string& note : read_onnx_classifier(a.model, device("reference")).notes)
       say_note(note);
   const auto* towers = dynamic_cast<const AlexNetTowers*>(model.get());
   if (towers != nullptr && a.layer.empty() && !a.json && !a.markdown)

@@ -46,8 +46,7 @@ void print_rates(const RateSweep& sweep) {
 }  // namespace
 
 void find_rate(const CLI::App& command, const TrainConfig& config, const std::string& out,
-               int workers, const std::string& init,
-               const std::function<void(Module&)>& first_weights) {
+               int workers, const std::string& init) {
   const std::filesystem::path page = std::filesystem::path(out) / "rates.html";
   make_folders(out);
   check_writable(page);
@@ -57,10 +56,12 @@ void find_rate(const CLI::App& command, const TrainConfig& config, const std::st
   trainer_options.out = out;
   trainer_options.workers = workers;
   trainer_options.init = init;
-  trainer_options.first_weights = first_weights;
   Trainer trainer(config, trainer_options);
   line.clear();
-  if (trainer.initial_weights()) print_line(trainer.initial_weights()->text());
+  if (const auto& begun = trainer.initial_weights()) {
+    print_line(begun->text());
+    for (const std::string& note : begun->notes) say_note(note);
+  }
   print_skipped(trainer.skipped(), 10);
   print_line("Device  " + printable(description_of(config.device)));
   const RateSweepOptions options;

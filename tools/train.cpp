@@ -67,16 +67,18 @@ void show_epoch(StatusLine& line, const EpochRecord& e, const Trainer& trainer) 
 }
 
 // What the network began with, what of it learns, and what a longer run changes.
-void show_weights(const Trainer& trainer, bool from_model_file) {
+void show_weights(const Trainer& trainer) {
   const auto& begun = trainer.initial_weights();
-  if (begun) print_line(begun->text());
+  if (begun) {
+    print_line(begun->text());
+    for (const std::string& note : begun->notes) say_note(note);
+  }
   const std::vector<std::string>& frozen = trainer.frozen();
   if (frozen.empty()) return;
   const std::int64_t all = count_of(trainer.model().parameters()),
                      learn = count_of(trained_parameters(trainer.model()));
   print_line(fmt::format("Frozen  {}: {} of {} parameters are trained", fmt::join(frozen, ", "),
                          with_thousands(learn), with_thousands(all)));
-  if (from_model_file) return;
   if (!trainer.config().init.empty() && !begun) return;  // resumed: it was said before
   std::vector<std::string> drawn;
   for (const std::string& layer : frozen)
@@ -161,15 +163,6 @@ void finish(Trainer& trainer, const std::filesystem::path& out, RunLog& log, Run
   watch.print_pages();
 }
 
-// Of a network from a file: whose weights it begins with.
-void show_start(const std::string& model, const std::vector<std::string>& anew) {
-  print_line(fmt::format(
-      "Start   the weights of {}{}", printable(model),
-      anew.empty() ? ""
-                   : fmt::format("; {} begins anew, for these classes", fmt::join(anew, ", "))));
-  for (const std::string& note : read_model_file(model, device("reference")).notes) say_note(note);
-}
-
 void train(const CLI::App& command, const TrainArguments& given) {
   TrainArguments a = given;
   if (a.out.empty()) a.out = default_out(a.model);
@@ -178,10 +171,8 @@ void train(const CLI::App& command, const TrainArguments& given) {
   // A run is not lost because nobody reads what it prints (`limulus train | head -1`).
   std::signal(SIGPIPE, SIG_IGN);
   const bool locked = lock_folder(a.out);
-  std::vector<std::string> anew;
-  const auto first_weights = weights_of_file(a, &anew);
   if (a.find_rate) {
-    find_rate(command, config, a.out, a.workers, a.init, first_weights);
+    find_rate(command, config, a.out, a.workers, initial_file(a));
     return;
   }
   std::error_code unknown;
@@ -194,8 +185,7 @@ void train(const CLI::App& command, const TrainArguments& given) {
   TrainerOptions options;
   options.out = a.out;
   options.workers = a.workers;
-  options.init = a.init;
-  options.first_weights = first_weights;
+  options.init = initial_file(a);
   options.checkpoint_seconds = 60 * a.checkpoint_minutes;
   RunLog log(a.log);
   Trainer* running = nullptr;
@@ -238,9 +228,8 @@ void train(const CLI::App& command, const TrainArguments& given) {
   print_line(walk_text(trainer.model().walk(in)));
   if (const auto* towers = dynamic_cast<const AlexNetTowers*>(&trainer.model()))
     print_line(crossing_text(towers->crossings(in)));
-  show_weights(trainer, first_weights != nullptr);
+  show_weights(trainer);
   show_data(trainer);
-  if (first_weights) show_start(a.model, anew);
   print_line("Device  " + printable(description_of(config.device)));
   print_line(fmt::format("Run     {} epochs of {} images, batch {}, rate {:g} ({}), seed {}{}\n",
                          config.epochs, trainer.usable_train(), config.batch, config.sgd.lr,

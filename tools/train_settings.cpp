@@ -53,7 +53,10 @@ void set_plugin(TrainConfig& c, const TrainArguments& a) {
 }
 
 constexpr Setting settings[] = {
-    {"--model", Kept::run, [](TrainConfig& c, const TrainArguments& a) { set_model(c, a.model); }},
+    {"--model", Kept::run,
+     [](TrainConfig& c, const TrainArguments& a) {
+       if (a.resume) set_model(c, a.model);  // a new run's default_config() did
+     }},
     {"--recipe", Kept::run, [](TrainConfig& c, const TrainArguments& a) { c.recipe = a.recipe; }},
     {"--epochs", Kept::run, [](TrainConfig& c, const TrainArguments& a) { c.epochs = a.epochs; }},
     {"--batch", Kept::run, [](TrainConfig& c, const TrainArguments& a) { c.batch = a.batch; }},
@@ -150,10 +153,8 @@ std::filesystem::path checkpoint_in(const std::string& out) {
   return std::filesystem::path(out) / "checkpoint.safetensors";
 }
 
-std::function<void(Module&)> weights_of_file(const TrainArguments& a,
-                                             std::vector<std::string>* anew) {
-  if (!is_model_file(a.model) || a.resume) return {};
-  return [anew, model = a.model](Module& network) { *anew = load_model_file(model, network); };
+std::string initial_file(const TrainArguments& a) {
+  return a.resume ? "" : a.init.empty() && is_model_file(a.model) ? a.model : a.init;
 }
 
 std::string default_out(const std::string& model) {
@@ -172,7 +173,7 @@ TrainConfig chosen_config(const CLI::App& command, const TrainArguments& a) {
   if (a.resume && !given(command, "--freeze"))
     reading(file, [&] { check_network(c, ""); });  // what the checkpoint freezes
   else
-    check_network(c, a.init);
+    check_network(c, initial_file(a));
   if (a.resume) {
     check_same_run(file, c);  // before a network of other settings is made
     if (!given(command, "--device")) check_device(c, file);
@@ -212,8 +213,8 @@ void add_train_options(CLI::App& c, TrainArguments& a) {
   c.add_option("--out", a.out, "Folder of checkpoint and report (default: runs/MODEL)");
   CLI::Option* resume = c.add_flag("--resume", a.resume, "Go on with the checkpoint in --out");
   c.add_option("--init", a.init,
-               "Begin with the weights in this file, a checkpoint or safetensors; a layer of "
-               "another size starts anew")
+               "Begin with the weights in this file, a checkpoint, safetensors or ONNX; a layer "
+               "of another size starts anew")
       ->excludes(resume);
   c.add_option("--freeze", a.freeze,
                "Layers that keep their weights: conv1-conv5, or names with commas");

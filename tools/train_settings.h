@@ -35,11 +35,9 @@ std::filesystem::path checkpoint_in(const std::string& out);
 // runs/alexnet, runs/net of a file nets/net.onnx.
 std::string default_out(const std::string& model);
 
-// What gives a new run's network the weights of the .onnx file that it is, and lists the layers
-// that start anew, because the file has them for another number of classes; nothing where the
-// network is no file, or goes on.
-std::function<void(Module&)> weights_of_file(const TrainArguments& a,
-                                             std::vector<std::string>* anew);
+// The file whose weights a new run begins with: that of --init, else the .onnx file that the network
+// is; "" where all of them are drawn, and where a run goes on.
+std::string initial_file(const TrainArguments& a);
 
 // The settings of a new run: those of its network and recipe, with what was given on the command
 // line. With --resume: those of the checkpoint; what is given has to be the same, but for where the

@@ -31,19 +31,23 @@ void put_normalization(const Normalization& n, Checkpoint* to) {
                                                      device("reference")));
 }
 
-std::vector<std::string> read_classes(const SafetensorsFile& file) {
-  auto classes = SortedJson::parse(metadata_of(file, "classes")).get<std::vector<std::string>>();
+std::vector<std::string> parse_classes(const std::string& json) {
+  auto classes = SortedJson::parse(json).get<std::vector<std::string>>();
   if (classes.size() < 2)
     throw ValueError(fmt::format("it names {} classes, and a classifier needs 2", classes.size()));
   return classes;
 }
 
-Normalization read_normalization(const SafetensorsFile& file) {
+std::vector<std::string> read_classes(const SafetensorsFile& file) {
+  return parse_classes(metadata_of(file, "classes"));
+}
+
+Normalization parse_normalization(const std::string& json) {
   Normalization n;
-  const SortedJson j = SortedJson::parse(metadata_of(file, "normalization"));
+  const SortedJson j = SortedJson::parse(json);
   j.at("mean").get_to(n.mean);
   j.at("scale").get_to(n.scale);
-  j.at("colour_axes").get_to(n.colour_axes);
+  if (j.contains("colour_axes")) j["colour_axes"].get_to(n.colour_axes);
   for (const auto& colour : {n.mean, n.colour_axes[0], n.colour_axes[1], n.colour_axes[2]})
     for (const float value : colour)
       if (!(std::abs(value) < 1e9F))
@@ -52,6 +56,13 @@ Normalization read_normalization(const SafetensorsFile& file) {
     if (!(scale > 0 && scale < 1e9F))
       throw ValueError(
           fmt::format("pixels are multiplied by {}, which is not between 0 and 1e9", scale));
+  return n;
+}
+
+Normalization read_normalization(const SafetensorsFile& file) {
+  const std::string& json = metadata_of(file, "normalization");
+  Normalization n = parse_normalization(json);
+  SortedJson::parse(json).at("colour_axes");  // a checkpoint has them
   const Tensor mean = load_tensor(file, "data/mean", device("reference"));
   if (mean.defined()) {
     if (mean.shape().rank() != 3 || mean.shape() != Shape{3, mean.size(-1), mean.size(-1)})

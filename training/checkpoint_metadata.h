@@ -22,6 +22,8 @@ void put_normalization(const Normalization& normalization, Checkpoint* to);
 
 // To be called in reading() (reading_checkpoint.h), which names the file: ValueError or a JSON
 // exception if something is not what it should be.
+std::vector<std::string> parse_classes(const std::string& json);
+Normalization parse_normalization(const std::string& json);  // of a mean colour and a scale
 std::vector<std::string> read_classes(const SafetensorsFile& file);
 Normalization read_normalization(const SafetensorsFile& file);
 

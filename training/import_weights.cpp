@@ -110,7 +110,8 @@ Candidate candidate(const std::filesystem::path& weights, const std::string& mod
   const NamedTensor head = head_of(*c.model);
   c.head = head.first;
   c.outputs = outputs_of(c.file, head);
-  c.model = sized(c.config, c.outputs > 0 ? c.outputs : model_spec(model).classes);
+  c.model =
+      sized(c.config, c.outputs > 0 ? c.outputs : model_spec(model, device("reference")).classes);
   return c;
 }
 

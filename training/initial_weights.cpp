@@ -69,6 +69,7 @@ InitialWeights start_from(const std::filesystem::path& path, const std::string& 
   begun.file = path;
   begun.kind = file.kind;
   begun.conversions = conversions(file);
+  begun.notes = file.notes;
   std::set<std::string> known;
   for (const auto& [name, target] : tensors) known.insert(name);
   for (const StoredTensor& t : file.tensors)

@@ -25,6 +25,7 @@ struct InitialWeights {
   std::vector<Anew> anew;
   std::vector<std::string> unused;  // tensors of the file that have no place in the network
   std::vector<std::string> conversions;
+  std::vector<std::string> notes;  // what is otherwise here than in the file, in sentences
   // Of a checkpoint whose first layer was taken: what its pixels were less, and multiplied by.
   std::optional<Normalization> normalization;
 

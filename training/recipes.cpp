@@ -11,7 +11,9 @@
 #include "backends/registry.h"
 #include "core/error.h"
 #include "core/names.h"
+#include "models/description.h"
 #include "models/models.h"
+#include "models/onnx_classifier.h"
 #include "training/config.h"
 
 namespace limulus {
@@ -69,25 +71,28 @@ void as_in_2012(TrainConfig& c) {
 
 }  // namespace
 
-void set_model(TrainConfig& c, const std::string& model) {
+Shape set_model(TrainConfig& c, const std::string& model) {
   c.model = name_of_model(model);
-  c.network = is_model_file(model) ? read_model_file(model, device("reference")).description : "";
+  c.network = "";
+  if (!is_model_file(model)) return model_spec(model).input;
+  const OnnxClassifier file = read_onnx_classifier(model, device("reference"));
+  c.network = describe(*file.network, file.input);
+  return file.input;
 }
 
 TrainConfig default_config(const std::string& model, const std::string& recipe) {
-  const ModelSpec spec = model_spec(model, device("reference"));
   const bool paper = recipe == "paper";
   if (!paper && recipe != "default" && recipe != "filters")
     throw ValueError(fmt::format("recipe: there is no '{}'{}", recipe,
                                  known_names(recipe, {"default", "filters", "paper"})));
 
   TrainConfig c;
-  set_model(c, model);
+  const Shape input = set_model(c, model);
   c.recipe = recipe;
   c.pixel_scale = 1.0F / 58;  // the deviation of photographs' pixels: inputs of about unit size
-  const auto side = static_cast<int>(spec.input[-1]);
+  const auto side = static_cast<int>(input[-1]);
   if (side < 64)
-    small_pictures(c, side, static_cast<int>(spec.input[0]));
+    small_pictures(c, side, static_cast<int>(input[0]));
   else
     photographs(c, side);
   if (is_model_file(model)) of_any_size(c, side);

@@ -10,7 +10,8 @@ namespace limulus {
 // network from a file that cannot be read.
 TrainConfig default_config(const std::string& model, const std::string& recipe);
 
-// Makes `model` the network of these settings: a name of models.h, or a file.
-void set_model(TrainConfig& config, const std::string& model);
+// Makes `model` the network of these settings: a name of models.h, or a file. Returns the shape of
+// one image, [C, H, W].
+Shape set_model(TrainConfig& config, const std::string& model);
 
 }  // namespace limulus

@@ -70,8 +70,6 @@ struct TrainerOptions {
   std::filesystem::path init;
   // Set by Ctrl-C: finish the step, or leave the held-out images, save, return.
   const std::atomic<bool>* stop = nullptr;
-  // A new run's first weights, where they are not drawn: called after those were.
-  std::function<void(Module&)> first_weights;
   std::function<void(const StepInfo&)> on_step;
   std::function<void(const EpochRecord&)> on_epoch;
   std::function<void(const std::string&)> on_message;  // "checkpoint written to ..."

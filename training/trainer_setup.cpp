@@ -72,7 +72,6 @@ Trainer::Trainer(TrainConfig config, TrainerOptions options)
   normalization_ = make_normalization(pixels, config_.pixel_scale, config_.subtract_mean_image);
 
   model_ = initial_model(config_, static_cast<std::int64_t>(data_.classes.size()), backend_);
-  if (options_.first_weights) options_.first_weights(*model_);
   model_->walk({config_.batch, config_.augment.channels, config_.augment.crop,
                 config_.augment.crop});  // a size that does not fit is an error here, not in step 1
   if (!options_.init.empty()) begin_with(options_.init);

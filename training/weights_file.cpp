@@ -12,10 +12,13 @@
 #include <string_view>
 #include <system_error>
 
+#include "backends/registry.h"
 #include "core/error.h"
 #include "core/printable.h"
 #include "formats/read_file.h"
 #include "formats/safetensors.h"
+#include "models/models.h"
+#include "models/onnx_classifier.h"
 #include "models/weight_names.h"
 #include "training/checkpoint.h"
 #include "training/checkpoint_metadata.h"
@@ -58,7 +61,6 @@ std::string other_kind(const fs::path& path, std::string_view begin) {
   if (begin.starts_with("\x89HDF"))
     return "this is HDF5, as Keras writes weights; make safetensors of it in Python";
   if (zip) return "this is a zip archive, not a file of weights";
-  if (ending == ".onnx") return "this is not read as weights; export them as safetensors";
   if (ending == ".pth" || ending == ".pt" || ending == ".bin" || ending == ".ckpt")
     return "it is no safetensors, and does not begin as a file of torch.save does. If it is one: " +
            lines_of_python(path);
@@ -170,6 +172,24 @@ WeightsFile open_safetensors(const fs::path& path) {
   return all;
 }
 
+WeightsFile open_onnx(const fs::path& path) {
+  const OnnxClassifier file = read_onnx_classifier(path, device("reference"));
+  WeightsFile all;
+  all.path = path;
+  all.kind = "ONNX";
+  all.notes = file.notes;
+  for (const auto& [name, t] : state_of(*file.network))
+    all.tensors.push_back({name, name, "F32", t.shape(), [t] { return t.to_vector<float>(); }});
+  if (!file.metadata.contains("limulus")) return all;  // what others call "classes" may be anything
+  reading(path, [&] {
+    if (const auto found = file.metadata.find("classes"); found != file.metadata.end())
+      all.classes = parse_classes(found->second);
+    if (const auto found = file.metadata.find("normalization"); found != file.metadata.end())
+      all.normalization = parse_normalization(found->second);
+  });
+  return all;
+}
+
 }  // namespace
 
 const StoredTensor* WeightsFile::find(const std::string& name) const {
@@ -179,8 +199,9 @@ const StoredTensor* WeightsFile::find(const std::string& name) const {
 }
 
 WeightsFile open_weights(const fs::path& path, const std::string& model_name, const Module& model) {
-  check_kind(path);
-  WeightsFile all = open_safetensors(path);
+  const bool onnx = is_model_file(path.string());
+  if (!onnx) check_kind(path);
+  WeightsFile all = onnx ? open_onnx(path) : open_safetensors(path);
   const LayerNames names = naming_of(all.tensors, model_name, model);
   for (StoredTensor& t : all.tensors) t.name = own_name(t.name, names);
   check_unique(all);

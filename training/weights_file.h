@@ -4,6 +4,7 @@
 //     a checkpoint of limulus train      its parameters and buffers, with its classes and the
 //                                        normalization of its input
 //     safetensors                        every tensor, as PyTorch's users exchange weights
+//     .onnx                              the weights of a network (models/onnx_classifier.h)
 //
 // Names that torch.nn.DataParallel ("module.") and torch.compile ("_orig_mod.") put before all
 // others are taken off, and the layers' names are translated (models/weight_names.h). Another
@@ -32,10 +33,11 @@ struct StoredTensor {
 
 struct WeightsFile {
   std::filesystem::path path;
-  std::string kind;  // "a checkpoint of alexnet", "safetensors"
+  std::string kind;  // "a checkpoint of alexnet", "safetensors", "ONNX"
   std::vector<StoredTensor> tensors;
   std::vector<std::string> ignored;  // what Limulus has no use for: PyTorch's num_batches_tracked
-  // Of a checkpoint.
+  std::vector<std::string> notes;    // what is otherwise here than in the file, in sentences
+  // Of a checkpoint, and of an ONNX file that was made from one.
   std::optional<std::vector<std::string>> classes;
   std::optional<Normalization> normalization;
 

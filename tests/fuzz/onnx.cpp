@@ -4,7 +4,7 @@
 #include "core/error.h"
 #include "formats/onnx_file.h"
 #include "models/description.h"
-#include "models/onnx_import.h"
+#include "models/onnx_classifier.h"
 
 #include "harness.h"
 
