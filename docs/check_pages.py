@@ -11,6 +11,8 @@
   * every ```console block is run, in the repository's root, and what it prints is compared; "..."
     in the page stands for anything within a line, and a line of "..." for any lines. What `limulus
     bench` prints is an example: any number stands for any number, and any machine for any machine;
+  * in a block of commands every line is one, or a comment, and "#" stands before what is said of
+    it, in all Markdown files of the repository (_ext/command_blocks.py);
   * a number of three digits or more, or with a decimal point, that stands in the text without one
     of the roles is a finding: nobody would notice when it becomes wrong. A number that is given,
     such as the 256 pixels of a prepared photograph, is written as mathematics, $256$;
@@ -38,6 +40,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "docs" / "_ext"))
 
+import command_blocks  # noqa: E402
 import drawings  # noqa: E402
 import excerpts  # noqa: E402
 import network  # noqa: E402
@@ -250,7 +253,7 @@ def main() -> int:
     if update and network.differs():
         network.update()
     findings, checked = [*examples_findings(), *filter(None, [network.differs()]),
-                         *winograd_matrices.findings()], 0
+                         *winograd_matrices.findings(), *command_blocks.all_findings(ROOT)], 0
     chosen = [a for a in arguments if a != "--update"]
     paths = pages_of(chosen)
     if not alone:

@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "course"))
 sys.dont_write_bytecode = True
 
-from grader import assignment, build, grading, results, starter, student  # noqa: E402
+from grader import GradeError, assignment, build, grading, plain_math  # noqa: E402
+from grader import results, starter, student  # noqa: E402
 
 ALL = assignment.all_assignments()
 
@@ -33,6 +34,32 @@ class Handouts(unittest.TestCase):
             self.assertEqual(re.findall(r"\{[a-z]+\}`|```\{|\]\(\.\./", text), [], a.id)
             self.assertEqual(text.count(starter.PAGES), 1, a.id)
             self.assertEqual(text.count("```") % 2, 0, a.id)
+            for page in (text, starter.for_students(a)):  # an editor sets no formulas
+                prose = re.sub(r"```.*?```|`[^`\n]*`", "", page, flags=re.S)
+                self.assertNotRegex(prose, r"[$\\]", a.id)
+
+    def test_formulas_are_plain_text(self):
+        for formula, wanted in (
+            (r"\left\lfloor \frac{N - (D(F-1)+1) + 2P}{S} \right\rfloor + 1",
+             "⌊(N - (D(F-1)+1) + 2P)/S⌋ + 1"),
+            (r"\frac{C}{g} F^2", "(C/g) F^2"),
+            (r"v \leftarrow 0.9 \, v", "v ← 0.9 v"),
+            (r"\sum_{j \in W(i)} x_j s_j^{-\beta-1}", "Σ_(j ∈ W(i)) x_j s_j^(-β-1)"),
+            (r"\sqrt{p(1 - p)/n}", "√(p(1 - p)/n)"),
+            (r"\frac{\partial}{\partial x}", "∂/(∂ x)"),
+        ):
+            self.assertEqual(plain_math.plain(formula), wanted)
+        self.assertEqual(plain_math.of_page("`$HOME` is $256$ of $a_i$\n$$x$$\n"),
+                         "`$HOME` is 256 of `a_i`\n    x\n")
+        for wrong, what in ((r"\oint x", r"\\oint"), (r"\frac{a}{b", "without its")):
+            with self.assertRaisesRegex(GradeError, what):
+                plain_math.plain(wrong)
+
+    def test_an_archive_brings_the_page_for_students(self):
+        for a in ALL:
+            files = starter.files_of(a)
+            self.assertIn(b"# For students", files[starter.STUDENTS])
+            self.assertIn(f"`{starter.STUDENTS}`".encode(), files["README.md"], a.id)
 
     def test_what_the_site_shows_of_a_file_stands_there(self):
         shown = 0

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Limulus beside other frameworks, on this machine, in one run.
 
-    python3 benchmarks/versus/run.py                      all, on 1 and 2 threads
-    python3 benchmarks/versus/run.py --quick --only gemm  a first look
+    python3 benchmarks/versus/run.py                      # all, on 1 and 2 threads
+    python3 benchmarks/versus/run.py --quick --only gemm  # a first look
 
 Measured are products of matrices of AlexNet's sizes, against the processor's peak; passes over
 memory, against its bandwidth; AlexNet's training step and inference, with their peak memory; how

@@ -14,7 +14,7 @@ import tarfile
 from functools import partial
 from pathlib import Path
 
-from . import GradeError
+from . import GradeError, plain_math
 from .assignment import Assignment, common_folder, course_folder
 
 BEGIN = re.compile(r"^(\s*)//\s*BEGIN SOLUTION(?:\s+(\S+))?(?:\s+(removed))?\s*$")
@@ -81,23 +81,41 @@ NAME = re.compile(r" = [a-z]\w*\.\w+")  # of a number that the site knows: "= co
 
 
 def handout(a: Assignment) -> str:
-    """README.md as a text that stands alone: links into the site become the names of pages, what
-    it shows of a file stands there, and calculations, which the site checks, become plain ones."""
+    """README.md as a text that stands alone."""
+    text = EXCERPT.sub(partial(excerpt, a), (a.folder / "README.md").read_text(encoding="utf-8"))
+    text = stands_alone(text, a.folder)
+    return text if PAGES in text else text.replace("\n## ", f"\n{PAGES}\n\n## ", 1)
+
+
+def for_students(a: Assignment) -> str:
+    """The page "For students", which an archive brings, too: a starter has it beside the handout."""
+    page = course_folder().parent / "docs" / "course" / "students.md"
+    own = a.folder / STUDENTS
+    if own.is_file():
+        return own.read_text(encoding="utf-8")
+    return stands_alone(page.read_text(encoding="utf-8"), page.parent)
+
+
+def stands_alone(text: str, folder: Path) -> str:
+    """A page outside of the site: links into it become the names of pages, calculations, which the
+    site checks, become plain ones, and so do formulas (plain_math.py)."""
     def replaced(link: re.Match) -> str:
-        target = (a.folder / link[2]).resolve()
+        target = (folder / link[2]).resolve()
+        if target.name == "students.md":
+            return f"{link[1]} (`{STUDENTS}`)"
         root = course_folder().parent.resolve()
         where = target.relative_to(root) if target.is_relative_to(root) else target.name
         return f"{link[1]} (`{where}` in Limulus)"
 
-    text = LINK.sub(replaced, (a.folder / "README.md").read_text(encoding="utf-8"))
-    text = EXCERPT.sub(partial(excerpt, a), text)
+    text = LINK.sub(replaced, text)
     text = CALCULATION.sub(lambda found: f"`{NAME.sub('', found[1])}`", text)
-    return text if PAGES in text else text.replace("\n## ", f"\n{PAGES}\n\n## ", 1)
+    return plain_math.of_page(text)
 
 
 # What the site shows of a file: "```{literalinclude} src/machines.h", options, "```".
 EXCERPT = re.compile(r"```\{literalinclude\} (\S+)\n((?::[a-z-]+:.*\n)*)```\n")
 OPTION = re.compile(r":([a-z-]+): *(.*)")
+STUDENTS = "STUDENTS.md"
 PAGES = ('Pages and files "in Limulus" are in its repository, and the pages on its site: ask your '
          "lecturer where that is.")
 
@@ -118,7 +136,7 @@ def excerpt(a: Assignment, found: re.Match) -> str:
 
 def files_of(a: Assignment) -> dict[str, bytes]:
     """All of a starter, by name. Neither staff/ nor a solution is among it."""
-    files = {"README.md": handout(a).encode()}
+    files = {"README.md": handout(a).encode(), STUDENTS: for_students(a).encode()}
     for task in a.tasks.values():
         files[task.file] = task_file(a, task.id, solved=False).encode()
     for name in ["assignment.toml", "hints.md", *a.sources]:

@@ -87,6 +87,8 @@ def run_tests(what: str | None, case: str | None, seed: int | None, tries: int) 
                 if not t.curve and results.tests[t.number]["status"] == "failed"
                 and not results.is_ungraded(t)
             ]
+            if failed and tries > 1 and results.build["status"] == "failed":
+                break  # no input is to blame
             if failed and tries > 1:
                 print(
                     f"\nto repeat it: ./grade test {failed[0].task} --case {failed[0].case} "

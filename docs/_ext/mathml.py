@@ -67,9 +67,14 @@ def of_expression(node: ast.expr, inline: bool) -> str:
 
 
 def of_calculation(text: str, inline: bool) -> str:
-    """Within a line each member is a formula by itself, so that the line can break before a '='."""
-    parts = []
+    """Within a line each member is a formula by itself, so that the line can break before a '='. A
+    member that reads as the one before it is checked, and not shown: 3 + 4 = 7 = conv1.kernels."""
+    parts, before = [], ""
     for sign, node in calculation(text):
+        shown = of_expression(node, inline)
+        if shown == before:
+            continue
+        before = shown
         relation = f'<mo form="infix">{"≈" if sign == "~" else "="}</mo>' if sign else ""
         parts.append(relation + of_expression(node, inline))
     if inline:
