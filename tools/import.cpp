@@ -92,7 +92,8 @@ void add_import(CLI::App& app) {
       "Example: limulus import alexnet.safetensors --model alexnet-torchvision --classes "
       "imagenet.txt \\\n             --normalization imagenet -o imagenet.safetensors");
   c->add_option("weights", a->weights, "A .safetensors file")->required();
-  c->add_option("--model", a->model, "Network (limulus explain --list), or an .onnx file with one")->required();
+  c->add_option("--model", a->model, "Network (limulus explain --list), or an .onnx file with one")
+      ->required();
   c->add_option("--classes", a->classes,
                 "A text file: the name of a class on each line, in the order of the outputs")
       ->required();
