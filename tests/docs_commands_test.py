@@ -1,5 +1,5 @@
-"""What a reader copies from a page runs as it stands (docs/_ext/command_blocks.py, and the button of
-docs/_static/copy.js in a headless Chromium).
+"""What a reader copies from a page runs as it stands (docs/_ext/command_blocks.py, and the button
+of docs/_static/copy.js in a headless Chromium).
 
     docs_commands_test.py
 
@@ -78,7 +78,8 @@ class Commands(unittest.TestCase):
         asked = json.dumps([[text, language] for language, text, _ in cases])
         with tempfile.TemporaryDirectory(prefix="limulus-copy-") as folder:
             page = Path(folder) / "page.html"
-            page.write_text(f"<pre></pre><script>{script}\ndocument.querySelector('pre').textContent"
+            page.write_text(f"<pre></pre><script>{script}\n"
+                            "document.querySelector('pre').textContent"
                             f" = JSON.stringify({asked}.map((a) => copied(...a)));</script>")
             done = subprocess.run(chromium.command(path, f"{folder}/profile", "--dump-dom",
                                                    page.as_uri()),

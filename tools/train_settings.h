@@ -35,8 +35,8 @@ std::filesystem::path checkpoint_in(const std::string& out);
 // runs/alexnet, runs/net of a file nets/net.onnx.
 std::string default_out(const std::string& model);
 
-// The file whose weights a new run begins with: that of --init, else the .onnx file that the network
-// is; "" where all of them are drawn, and where a run goes on.
+// The file whose weights a new run begins with: that of --init, else the .onnx file that the
+// network is; "" where all of them are drawn, and where a run goes on.
 std::string initial_file(const TrainArguments& a);
 
 // The settings of a new run: those of its network and recipe, with what was given on the command
