@@ -1,6 +1,6 @@
 #pragma once
 // The networks by name: what the command line, the trainer and the examples choose from. A name
-// that ends in .onnx is that of a file, with a network of somebody's own (models/onnx_classifier.h).
+// that ends in .onnx is that of a file, with somebody's own network (models/onnx_classifier.h).
 #include <memory>
 #include <string>
 #include <vector>

@@ -14,7 +14,8 @@ LETTERS = {name: letter for name, letter in zip(
     "leftarrow rightarrow odot sim lfloor rfloor lceil rceil ldots dots".split(),
     "α β γ δ ε λ μ π σ Σ ∂ Σ · × ± ≤ ≥ ∈ ← → ⊙ ~ ⌊ ⌋ ⌈ ⌉ ... ...".split())}
 WORDS = {"max", "min", "exp", "ln", "log", "cos", "sin", "tanh"}
-SPACES = {",": " ", ";": " ", " ": " ", "quad": "  ", "qquad": "   ", "!": "", "left": "", "right": ""}
+SPACES = {",": " ", ";": " ", " ": " ", "quad": "  ", "qquad": "   ", "!": "",
+          "left": "", "right": ""}
 TOKEN = re.compile(r"\\([a-zA-Z]+|.)|([{}^_])|(\s+)|([a-zA-Z]|[\d.]+|.)", re.S)
 DISPLAYED = re.compile(r"\$\$(.+?)\$\$", re.S)
 INLINE = re.compile(r"\$([^$\n]+)\$")

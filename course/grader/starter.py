@@ -88,7 +88,7 @@ def handout(a: Assignment) -> str:
 
 
 def for_students(a: Assignment) -> str:
-    """The page "For students", which an archive brings, too: a starter has it beside the handout."""
+    """The page "For students", which a starter has beside the handout."""
     page = course_folder().parent / "docs" / "course" / "students.md"
     own = a.folder / STUDENTS
     if own.is_file():
