@@ -1,6 +1,6 @@
 #pragma once
-// PyTorch's LocalResponseNorm. Its newer exporter (torch.onnx.export with dynamo=True) does not write
-// ONNX's operator LRN, but what the layer computes, operator by operator:
+// PyTorch's LocalResponseNorm. Its newer exporter (torch.onnx.export with dynamo=True) does not
+// write ONNX's operator LRN, but what the layer computes, operator by operator:
 //
 //     x ---- Mul(x, x) - Reshape [N, 1, C, H, W] - Pad - AveragePool [n, 1, 1] - Squeeze --.
 //      \                                                                                    |
