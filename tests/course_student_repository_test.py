@@ -56,6 +56,9 @@ class StudentRepository(unittest.TestCase):
         self.clone, self.out = Path(scratch.name, "clone"), Path(scratch.name, "students")
         shutil.copytree(ROOT / "course", self.clone / "course",
                         ignore=shutil.ignore_patterns("__pycache__", ".attempts.json", "*.zip"))
+        page = Path("docs", "course", "students.md")  # which starters bring
+        (self.clone / page).parent.mkdir(parents=True)
+        shutil.copy(ROOT / page, self.clone / page)
         git(self.clone.parent, "init", "-q", "--template=", str(self.clone))
         commit_all(self.clone)
 
