@@ -179,7 +179,8 @@ WeightsFile open_onnx(const fs::path& path) {
   all.kind = "ONNX";
   all.notes = file.notes;
   for (const auto& [name, t] : state_of(*file.network))
-    all.tensors.push_back({name, name, "F32", t.shape(), [t] { return t.to_vector<float>(); }});
+    all.tensors.push_back(
+        {name, name, "F32", t.shape(), [values = t] { return values.to_vector<float>(); }});
   if (!file.metadata.contains("limulus")) return all;  // what others call "classes" may be anything
   reading(path, [&] {
     if (const auto found = file.metadata.find("classes"); found != file.metadata.end())
