@@ -89,10 +89,12 @@ const ModelSpec& model_spec(const std::string& name) { return entry(name).spec; 
 
 namespace {
 
-std::vector<NamedTensor> state_of(const Module& network) {
-  std::vector<NamedTensor> all = network.parameters();
-  for (NamedTensor& buffer : network.buffers()) all.push_back(std::move(buffer));
-  return all;
+// Of two networks whose layers are the same: what has the same shape, too.
+void copy_tensors(const std::vector<NamedTensor>& from, const std::vector<NamedTensor>& to) {
+  const NoGrad setting_values;
+  for (std::size_t i = 0; i < to.size(); ++i)
+    if (Tensor target = to[i].second; target.shape() == from[i].second.shape())
+      target.copy_(from[i].second);
 }
 
 std::shared_ptr<Module> make_from_file(const std::string& name, std::int64_t classes,
@@ -101,12 +103,8 @@ std::shared_ptr<Module> make_from_file(const std::string& name, std::int64_t cla
   if (classes == 0 || classes == file.output[0]) return file.network;
   auto other = network_from(describe(*file.network, file.input), classes, backend, dtype).network;
   initialize(*other, Recipe::he, 1);
-  // Layer by layer the same network: only the last one's tensors have other shapes.
-  const std::vector<NamedTensor> from = state_of(*file.network), to = state_of(*other);
-  const NoGrad setting_values;
-  for (std::size_t i = 0; i < to.size(); ++i)
-    if (Tensor target = to[i].second; target.shape() == from[i].second.shape())
-      target.copy_(from[i].second);
+  copy_tensors(file.network->parameters(), other->parameters());
+  copy_tensors(file.network->buffers(), other->buffers());
   return other;
 }
 

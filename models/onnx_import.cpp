@@ -131,8 +131,7 @@ void Importer::join_sizes(OnnxStep& step) {
   } else if (step.node->op == "Mul" && step.from[0] == step.from.back()) {
     throw n.error(
         "it squares what depends on the image. Is this PyTorch's LocalResponseNorm? That is read "
-        "as "
-        "its newer exporter writes it: torch.onnx.export(..., dynamo=True)");
+        "as its newer exporter writes it: torch.onnx.export(..., dynamo=True)");
   } else if (step.node->op != "Add") {
     throw n.error(
         "it reads several values that depend on the image; where ways meet, Add and "

@@ -61,11 +61,10 @@ const char* short_name(const std::string& kind) {
 }  // namespace
 
 std::string OnnxLayerNames::unused(const std::string& wanted) {
+  // The number goes on from one call to the next: 100,000 nodes may have one name.
+  int& taken = counts_[wanted + "_"];
   std::string name = wanted;
-  int& count =
-      counts_[wanted + "_"];  // goes on from one call to the next: 100,000 nodes may have one name
-  if (count < 1) count = 1;
-  while (!names_.insert(name).second) name = fmt::format("{}_{}", wanted, ++count);
+  for (; !names_.insert(name).second; ++taken) name = fmt::format("{}_{}", wanted, taken + 2);
   return name;
 }
 

@@ -81,9 +81,8 @@ std::shared_ptr<Module> OnnxWrittenLrns::layer(const OnnxNode& end, const Shape&
       throw wrong(node, "it reads a second value that depends on the image");
     return constants.at(*name);
   };
-  const auto number = [&](const OnnxNode& node, const OnnxNode* image) {
-    const bool first = image != nullptr && node.inputs[0] == image->outputs[0];
-    const OnnxTensor& t = constant(node, first || image == nullptr ? 1 : 0);
+  const auto number = [&](const OnnxNode& node) {
+    const OnnxTensor& t = constant(node, constants.has(node.inputs[0]) ? 0 : 1);
     if (t.floats.size() != 1) throw wrong(node, "its constant is not one number");
     return number_meant_by(t.floats[0]);
   };
@@ -134,9 +133,9 @@ std::shared_ptr<Module> OnnxWrittenLrns::layer(const OnnxNode& end, const Shape&
                             n / 2, (n - 1) / 2, n));
   LrnOptions options;
   options.size = n;
-  options.alpha = number(*nodes.scaled, nodes.back);
-  options.k = number(*nodes.shifted, nodes.scaled);
-  options.beta = number(*nodes.power, nullptr);
+  options.alpha = number(*nodes.scaled);
+  options.k = number(*nodes.shifted);
+  options.beta = number(*nodes.power);
   options.convention = AlphaConvention::per_element;
   return std::make_shared<LocalResponseNorm>(options);
 }

@@ -3,7 +3,9 @@
 // onnx_operators.cpp, which has the table.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,6 +52,16 @@ struct OnnxOperator {
     if (context.numbers_left < 0)
       throw n.error("the file's weights are used by too many nodes: each gets a copy of its own");
     return t;
+  }
+  // An attribute of the older opsets, a second input of the newer. From 0, in order; none: all.
+  std::optional<std::vector<std::int64_t>> axes() const {
+    auto list = n.integers("axes");
+    if (has_input(1)) list = constant(1, "list of axes").integers;
+    if (!list) return list;
+    for (std::int64_t& axis : *list)
+      if (axis < 0) axis += in.rank();
+    std::sort(list->begin(), list->end());
+    return list;
   }
   void images() const {
     if (in.rank() != 4)

@@ -166,12 +166,7 @@ OnnxLayers onnx_reshape(OnnxOperator& o) {
 
 OnnxLayers onnx_squeeze(OnnxOperator& o) {
   o.inputs(1, 2);
-  auto axes = o.n.integers("axes");
-  if (o.has_input(1)) axes = o.constant(1, "list of axes").integers;
-  if (axes)
-    for (std::int64_t& axis : *axes)
-      if (axis < 0) axis += o.in.rank();
-  if (axes) std::sort(axes->begin(), axes->end());
+  const auto axes = o.axes();
   if (o.in.rank() != 4 || o.in[2] != 1 || o.in[3] != 1 || !axes ||
       *axes != std::vector<std::int64_t>{2, 3})
     throw o.n.error("only images of one pixel lose height and width; use a Flatten");

@@ -217,14 +217,9 @@ OnnxLayers onnx_average_pool(OnnxOperator& o) {
 // The same as a mean: PyTorch's x.mean([2, 3]).
 OnnxLayers onnx_reduce_mean(OnnxOperator& o) {
   o.inputs(1, 2);
-  auto axes = o.n.integers("axes");
-  if (o.has_input(1)) axes = o.constant(1, "list of axes").integers;
+  const auto axes = o.axes();
   o.n.flag("noop_with_empty_axes", false);
   const bool keep = o.n.flag("keepdims", true);
-  if (axes)
-    for (std::int64_t& axis : *axes)
-      if (axis < 0) axis += o.in.rank();
-  if (axes) std::sort(axes->begin(), axes->end());  // newer exporters write [-1, -2]
   if (o.in.rank() != 4 || !axes || *axes != std::vector<std::int64_t>{2, 3})
     throw o.n.error(fmt::format(
         "only the mean over height and width of images, axes 2 and 3 of [N, C, H, W], "

@@ -6,21 +6,11 @@
 #include "backends/registry.h"
 #include "core/error.h"
 #include "models/onnx_import.h"
-#include "onnx_graphs.h"
+#include "onnx_imported.h"
 #include "temporary_folder.h"
 
 using namespace limulus;
 using namespace onnx_graphs;
-
-namespace {
-
-Backend& host() { return device("reference"); }
-
-std::string error_of(const Graph& g) {
-  return message_of<FileError>([&] { network_from_onnx(g.model, "net.onnx", host(), DType::f64); });
-}
-
-}  // namespace
 
 TEST_CASE("what is refused names node, operator, attribute, and what to do") {
   const auto one = [](const std::string& op, const Attributes& attributes,

@@ -49,6 +49,17 @@ check 'weights are drawn by no recipe' 2 '--recipe filters draws the first weigh
 check 'no dropout in it' 2 'net.onnx has no dropout' "${train[@]}" --model nets/net.onnx --dropout 0.5 --out x
 check 'find-rate' 0 'rates.html' "${train[@]}" --model nets/net.onnx --find-rate --out rates
 
+# A file of weights like any other, for a network that has a name.
+check 'init' 0 '^Begins +with nets/net.onnx \(ONNX\): conv1, .*fc4' "${train[@]}" --model cifar-convnet --init nets/net.onnx --epochs 1 --out begun
+also 'init: the pixels, too, as there' 'pixels become its input as in that file'
+check 'init: nothing fits' 1 'nothing in this file fits lenet5' "${train[@]}" --model lenet5 --init nets/net.onnx --out x
+printf 'daisy\nroses\n' > names.txt
+check 'import for it' 0 'imported.safetensors' "$limulus" import plain.safetensors --model nets/net.onnx --classes names.txt \
+  --normalization unit -o imported.safetensors
+check 'import for it: a file without its last layer' 1 'conv1.weight: expected \[32, 3, 5, 5\]' \
+  "$limulus" import "$source_dir/data/trained/digits.safetensors" --model nets/net.onnx --classes names.txt \
+  --normalization unit -o imported.safetensors
+
 # What is trained needs the file no more.
 mv nets elsewhere
 trained=run/checkpoint.safetensors
@@ -72,6 +83,9 @@ check 'another number of classes: the last layer begins anew' 0 'fc4 starts anew
   bash -c "cp -r data three && mkdir -p three/train/tulips three/test/tulips &&
            cp data/train/roses/*.jpg three/train/tulips && cp data/test/roses/*.jpg three/test/tulips &&
            '$limulus' train --model again.onnx --data three --epochs 1 --batch 4 --out three_run"
+
+check 'a frozen layer that begins anew' 0 'fc4 stay as they were drawn at random' \
+  "$limulus" train --model again.onnx --data three --freeze fc4 --epochs 1 --batch 4 --out three_frozen
 
 # ---- what is no network -----------------------------------------------------------------------------
 head -c 1000 again.onnx > cut.onnx

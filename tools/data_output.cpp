@@ -27,6 +27,11 @@ std::string usable_text(std::int64_t usable, std::int64_t all, const std::string
                        : fmt::format("{} of {} {}", usable, all, what);
 }
 
+void print_initial_weights(const InitialWeights& begun) {
+  print_line(begun.text());
+  for (const std::string& note : begun.notes) say_note(note);
+}
+
 void print_skipped(const std::vector<Skipped>& skipped, std::size_t most) {
   if (skipped.empty()) return;
   print_line("        " + printable(summary(skipped)));

@@ -58,10 +58,7 @@ void find_rate(const CLI::App& command, const TrainConfig& config, const std::st
   trainer_options.init = init;
   Trainer trainer(config, trainer_options);
   line.clear();
-  if (const auto& begun = trainer.initial_weights()) {
-    print_line(begun->text());
-    for (const std::string& note : begun->notes) say_note(note);
-  }
+  if (trainer.initial_weights()) print_initial_weights(*trainer.initial_weights());
   print_skipped(trainer.skipped(), 10);
   print_line("Device  " + printable(description_of(config.device)));
   const RateSweepOptions options;

@@ -69,10 +69,7 @@ void show_epoch(StatusLine& line, const EpochRecord& e, const Trainer& trainer) 
 // What the network began with, what of it learns, and what a longer run changes.
 void show_weights(const Trainer& trainer) {
   const auto& begun = trainer.initial_weights();
-  if (begun) {
-    print_line(begun->text());
-    for (const std::string& note : begun->notes) say_note(note);
-  }
+  if (begun) print_initial_weights(*begun);
   const std::vector<std::string>& frozen = trainer.frozen();
   if (frozen.empty()) return;
   const std::int64_t all = count_of(trainer.model().parameters()),

@@ -173,7 +173,7 @@ TrainConfig chosen_config(const CLI::App& command, const TrainArguments& a) {
   if (a.resume && !given(command, "--freeze"))
     reading(file, [&] { check_network(c, ""); });  // what the checkpoint freezes
   else
-    check_network(c, initial_file(a));
+    check_network(c, a.init);  // default_config() has read a network that is a file
   if (a.resume) {
     check_same_run(file, c);  // before a network of other settings is made
     if (!given(command, "--device")) check_device(c, file);

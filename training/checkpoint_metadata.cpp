@@ -42,9 +42,10 @@ std::vector<std::string> read_classes(const SafetensorsFile& file) {
   return parse_classes(metadata_of(file, "classes"));
 }
 
-Normalization parse_normalization(const std::string& json) {
+namespace {
+
+Normalization normalization_from(const SortedJson& j) {
   Normalization n;
-  const SortedJson j = SortedJson::parse(json);
   j.at("mean").get_to(n.mean);
   j.at("scale").get_to(n.scale);
   if (j.contains("colour_axes")) j["colour_axes"].get_to(n.colour_axes);
@@ -59,10 +60,16 @@ Normalization parse_normalization(const std::string& json) {
   return n;
 }
 
+}  // namespace
+
+Normalization parse_normalization(const std::string& json) {
+  return normalization_from(SortedJson::parse(json));
+}
+
 Normalization read_normalization(const SafetensorsFile& file) {
-  const std::string& json = metadata_of(file, "normalization");
-  Normalization n = parse_normalization(json);
-  SortedJson::parse(json).at("colour_axes");  // a checkpoint has them
+  const SortedJson j = SortedJson::parse(metadata_of(file, "normalization"));
+  j.at("colour_axes");  // a checkpoint has them
+  Normalization n = normalization_from(j);
   const Tensor mean = load_tensor(file, "data/mean", device("reference"));
   if (mean.defined()) {
     if (mean.shape().rank() != 3 || mean.shape() != Shape{3, mean.size(-1), mean.size(-1)})

@@ -9,8 +9,7 @@ from pathlib import Path
 PROGRAMS = frozenset(
     "apt apt-get bash cd chmod cmake cp ctest curl docker emcmake export g++ gh git grep gunzip "
     "jupyter judge kernel limulus ls make mkdir mv ninja nproc oclgrind pip python python3 rm "
-    "runner "
-    "sha256sum source sudo tar tensorboard timed unset unshare unzip wget zip".split())
+    "runner sha256sum source sudo tar tensorboard timed unset unshare unzip wget zip".split())
 A_PATH = re.compile(r"(\.{1,2}|~|build|course/grade\b).*/|.*/bin/|course/grade$|[\w./-]+\.(py|sh)$")
 SETTING = re.compile(r"[A-Za-z_]\w*=")
 FENCE = re.compile(r"\s*(`{3,}|:{3,}|~{3,})(.*)")

@@ -76,7 +76,7 @@ def of_calculation(text: str, inline: bool) -> str:
             continue
         before = shown
         relation = f'<mo form="infix">{"≈" if sign == "~" else "="}</mo>' if sign else ""
-        parts.append(relation + of_expression(node, inline))
+        parts.append(relation + shown)
     if inline:
         return "&#8203;".join(f"<math>{part}</math>" for part in parts)  # a space without width
     return f'<math display="block">{"".join(parts)}</math>'
