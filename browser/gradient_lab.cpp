@@ -38,7 +38,7 @@ GradcheckReport check_right(const OpCase& c, const GradcheckOptions& options) {
 }
 
 Json told(const std::string& name, const GradcheckReport& report) {
-  constexpr double tolerance = GradcheckOptions{}.tolerance;
+  const double tolerance = GradcheckOptions{}.tolerance;
   Json tensors = Json::array();
   for (const GradcheckTensor& t : report.tensors) {
     Json maps = Json::array();

@@ -2,8 +2,10 @@
 
 #include <fmt/core.h>
 
+#include <cmath>
 #include <cstring>
 #include <limits>
+#include <type_traits>
 #include <utility>
 
 #include "core/autograd.h"
@@ -31,6 +33,19 @@ void refuse_change_of_recorded(const TensorImpl& t, const char* what) {
         what, t.shape.str()));
 }
 
+// A whole number of type T: the fraction is cut off, and what T cannot hold is refused. (C++ leaves
+// open what such a conversion gives.)
+template <class T>
+T whole(double value, const char* what) {
+  constexpr double limit = -static_cast<double>(std::numeric_limits<T>::min());  // 2^31 or 2^63
+  if (const double cut = std::trunc(value); !(cut >= -limit && cut < limit))
+    throw ValueError(
+        fmt::format("{}: {:.17g} is no value of {}, which holds whole numbers of {} to {}", what,
+                    value, sizeof(T) == 4 ? "i32" : "i64", std::numeric_limits<T>::min(),
+                    std::numeric_limits<T>::max()));
+  return static_cast<T>(value);
+}
+
 // The fill primitive is for floating-point tensors; labels and indices are filled on the host.
 void fill_values(const TensorImpl& t, double value) {
   Backend& backend = t.storage->backend;
@@ -44,9 +59,9 @@ void fill_values(const TensorImpl& t, double value) {
     case DType::f64:
       return backend.fill(t.dtype, n, value, t.storage->data);
     case DType::i64:
-      return upload(static_cast<std::int64_t>(value));
+      return upload(whole<std::int64_t>(value, "fill"));
     case DType::i32:
-      return upload(static_cast<std::int32_t>(value));
+      return upload(whole<std::int32_t>(value, "fill"));
     case DType::bf16:
       return upload(round_to_bf16(static_cast<float>(value)));
   }
@@ -212,7 +227,14 @@ Tensor Tensor::to_dtype(DType wanted) const {
   if (wanted == dtype()) return clone();
   const std::vector<double> values = to_doubles();
   const auto narrow = [&]<class T>(T) {
-    return from(std::vector<T>(values.begin(), values.end()), shape(), backend());
+    std::vector<T> converted;
+    converted.reserve(values.size());
+    for (const double x : values)
+      if constexpr (std::is_integral_v<T>)
+        converted.push_back(whole<T>(x, "to_dtype"));
+      else
+        converted.push_back(static_cast<T>(x));
+    return from(converted, shape(), backend());
   };
   switch (wanted) {
     case DType::f32:

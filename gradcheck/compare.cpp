@@ -219,7 +219,12 @@ std::vector<GradcheckEntry> compare_gradient(GradcheckTensor& t, const Tensor& x
         t.compared, chosen.size());
   } else if (largest <= std::max(1e-12, 100 * noise)) {
     t.verdict = GradcheckVerdict::vacuous;
-    t.diagnosis = "both sides are zero everywhere: this result does not depend on this tensor";
+    t.diagnosis =
+        largest == 0 ? "both sides are zero everywhere: this result does not depend on this tensor"
+                     : fmt::format(
+                           "no slope is larger than {:.1e}, and rounding of the result alone gives "
+                           "slopes of {:.1e}: bring inputs and result to a size of about 1",
+                           largest, std::max(1e-12, noise));
   }
 
   std::vector<GradcheckEntry> sorted = entries;

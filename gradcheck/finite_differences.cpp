@@ -139,6 +139,23 @@ NumericSlope FiniteDifferences::along(const Tensor& x, const Values& u, double h
   return slope([&](double t) { shift.by(t); }, h);
 }
 
+bool FiniteDifferences::coarse(const Tensor& x) const {
+  Values u = x.to_vector<double>();
+  for (double& size : u) size = size == 0 ? 1 : size;
+  Shift shift(x, u);
+  shift.by(0x1p-10);
+  const Values far = result();
+  shift.by(0x1p-34);
+  const Values near = result();
+  std::size_t moved = 0, stayed = 0;
+  for (std::size_t k = 0; k < y0_.size(); ++k) {
+    if (far[k] == y0_[k]) continue;
+    ++moved;
+    stayed += near[k] == y0_[k];
+  }
+  return moved > 0 && 10 * stayed >= 9 * moved;
+}
+
 FiniteDifferences::Values FiniteDifferences::column(const Tensor& x, std::int64_t i, double xi,
                                                     double h) const {
   Nudge nudge(x, i, xi);

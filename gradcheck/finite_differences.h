@@ -34,6 +34,9 @@ class FiniteDifferences {
   NumericSlope at(const Tensor& x, std::int64_t i, double xi, double h) const;
   // The slope along x + t u, for all elements at once.
   NumericSlope along(const Tensor& x, const std::vector<double>& u, double h) const;
+  // Whether results that change when all of x moves by 2^-10 of its size stay as they are, nine of
+  // ten, when it moves by 2^-34: f then rounds to fewer digits than f64 has (f32 keeps 2^-24).
+  bool coarse(const Tensor& x) const;
   // dy_k/dx_i for every result k: one column of the Jacobian.
   std::vector<double> column(const Tensor& x, std::int64_t i, double xi, double h) const;
   // The textbook's two: (L(x + h) - L(x)) / h and (L(x + h) - L(x - h)) / 2h.

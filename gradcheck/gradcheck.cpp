@@ -24,6 +24,15 @@ bool same_bits(const Values& a, const Values& b) {
          (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0);
 }
 
+// f as it is; or, where somebody wants to be asked, after asking.
+GradcheckFunction with_question(const GradcheckFunction& f, const std::function<void()>& before) {
+  if (!before) return f;
+  return [&f, &before](const std::vector<Tensor>& in) {
+    before();
+    return f(in);
+  };
+}
+
 std::int64_t count_nan(const Values& v) {
   return std::count_if(v.begin(), v.end(), [](double x) { return std::isnan(x); });
 }
@@ -56,7 +65,9 @@ class Check {
  public:
   Check(const GradcheckFunction& f, const std::vector<std::pair<std::string, Tensor>>& inputs,
         const GradcheckOptions& options)
-      : f_(f), options_(options), rng_(options.seed, stream_of("gradcheck")) {
+      : f_(with_question(f, options.before_pass)),
+        options_(options),
+        rng_(options.seed, stream_of("gradcheck")) {
     if (!NoGrad::recording())
       throw GraphError(
           "gradcheck: nothing is recorded here, so that there is no gradient to check; call it "
@@ -66,7 +77,7 @@ class Check {
       if (t.dtype() == DType::f32)
         throw DTypeError(fmt::format(
             "gradcheck: '{}' is f32, in which differences of nearby values keep 3 digits at best; "
-            "use to_dtype(DType::f64)",
+            "convert it to f64 with to_dtype()",
             name));
       if (t.dtype() != DType::f64) continue;
       if (!t.backend().has_double())
@@ -78,7 +89,20 @@ class Check {
       GradcheckTensor& entry = report_.tensors.emplace_back();
       entry.name = name;
       entry.shape = t.shape();
+      values_.push_back(t.to_vector<double>());
+      const std::vector<double>& x = values_.back();
+      if (const auto bad =
+              std::find_if(x.begin(), x.end(), [](double v) { return !std::isfinite(v); });
+          bad != x.end())
+        throw ValueError(fmt::format(
+            "gradcheck: '{}' is {} at {}: no slope can be measured there; give it finite numbers",
+            name, *bad, Shape(index_of(bad - x.begin(), t.shape())).str()));
     }
+    if (checked_.empty())
+      throw DTypeError(
+          "gradcheck: no input is f64: whole numbers, such as labels, have no gradient, so that "
+          "there is nothing to check; give the numbers that the function is differentiated by as "
+          "f64");
     factors_.resize(checked_.size());
   }
 
@@ -88,7 +112,7 @@ class Check {
     const Pass first = pass(), second = pass();
     y_ = first.y;
     const auto has_nan = [](const Values& g) { return count_nan(g) > 0; };
-    if (std::any_of(first.gradients.begin(), first.gradients.end(), has_nan)) {
+    if (has_nan(first.y) || std::any_of(first.gradients.begin(), first.gradients.end(), has_nan)) {
       const PoisonEmpty zeros(0);
       zeroed_ = pass();
     }
@@ -108,6 +132,7 @@ class Check {
   Pass pass() {
     for (Tensor& t : checked_) t.zero_grad();
     const Tensor y = f_(in_);
+    refuse_changed_inputs();
     if (y.dtype() != DType::f64)
       throw DTypeError(
           fmt::format("gradcheck: the result is {}; it must be computed in f64 to tell "
@@ -125,17 +150,40 @@ class Check {
     return p;
   }
 
+  // Differences are taken around the values that the inputs have, and backward's formulas, too.
+  void refuse_changed_inputs() {
+    std::string changed;
+    for (std::size_t i = 0; i < checked_.size(); ++i) {
+      const Values now = checked_[i].to_vector<double>(), &before = values_[i];
+      if (same_bits(now, before)) continue;
+      const auto at = std::mismatch(now.begin(), now.end(), before.begin()).first - now.begin();
+      if (changed.empty())
+        changed =
+            fmt::format("'{}' in place: at {} it was {:g} and is {:g} now", report_.tensors[i].name,
+                        Shape(index_of(at, report_.tensors[i].shape)).str(),
+                        before[static_cast<std::size_t>(at)], now[static_cast<std::size_t>(at)]);
+      checked_[i].backend().upload(checked_[i].mutable_data(), before.data(),
+                                   before.size() * sizeof(double));
+    }
+    if (!changed.empty())
+      throw ValueError("gradcheck: forward changed its input " + changed +
+                       ". Backward would see other values than forward did. Let forward write its "
+                       "result to a new tensor; the inputs have their values back");
+  }
+
   void judge(std::size_t i, const Pass& first, const Pass& second,
              const FiniteDifferences& differences) {
     GradcheckTensor& t = report_.tensors[i];
     const std::int64_t nans = count_nan(first.y);
     if (nans > 0) {
       t.verdict = GradcheckVerdict::wrong;
-      t.mistake = "unwritten";
+      const bool unwritten = count_nan(zeroed_.y) < nans;
+      t.mistake = unwritten ? "unwritten" : "not a number";
       t.diagnosis = fmt::format(
-          "{} of {} values of the result are NaN: never written by forward, or computed from "
-          "memory that was never written",
-          nans, first.y.size());
+          "{} of {} values of the result are NaN: {}", nans, first.y.size(),
+          unwritten ? "never written by forward, or computed from memory that was never written"
+                    : "forward computes them from these inputs, as 0/0, infinity minus infinity or "
+                      "the logarithm of a negative number do");
       return;
     }
     const bool same_y = same_bits(first.y, second.y);
@@ -151,6 +199,18 @@ class Check {
     const std::vector<GradcheckEntry> entries =
         compare_gradient(t, checked_[i], gradient, differences, options_, rng_);
     if (t.wrong == 0) return;
+    if (reached && count_nan(gradient) == 0 && differences.coarse(checked_[i])) {
+      t.verdict = GradcheckVerdict::vacuous;
+      t.wrong = 0;
+      for (GradcheckEntry& e : t.worst) e.wrong = false;
+      t.mistake = "rounded";
+      t.diagnosis =
+          "forward keeps fewer digits than f64 has, as if it computed in f32: changing the input "
+          "by "
+          "6e-11 of its size does not change the result, changing it by 1e-3 does. Differences of "
+          "such results cannot tell a wrong gradient from rounding: compute all of it in f64";
+      return;
+    }
     const GradcheckDiagnosis found =
         !reached ? GradcheckDiagnosis{"unreached", "backward never reached this tensor"}
         : count_nan(gradient) > 0 ? explain_nan(i, gradient, entries)
@@ -189,6 +249,12 @@ class Check {
   GradcheckDiagnosis explain_nan(std::size_t i, const Values& gradient,
                                  const std::vector<GradcheckEntry>& entries) {
     const Values& again = zeroed_.gradients[i];
+    if (count_nan(again) == count_nan(gradient))
+      return {
+          "not a number",
+          fmt::format("{} of {} gradients are NaN, also when fresh memory holds zeros: backward "
+                      "computes them, as 0/0, 0 times infinity or a root's slope at 0 do",
+                      count_nan(gradient), gradient.size())};
     bool added = true, some = false;
     for (const GradcheckEntry& e : entries) {
       if (!std::isnan(e.analytic)) continue;
@@ -249,9 +315,10 @@ class Check {
     return e;
   }
 
-  const GradcheckFunction& f_;
+  const GradcheckFunction f_;
   const GradcheckOptions& options_;
   std::vector<Tensor> in_, checked_;
+  std::vector<Values> values_;  // of the checked inputs, at the beginning
   Rng rng_;
   GradcheckReport report_;
   Values v_, y_;

@@ -38,13 +38,14 @@
 namespace limulus {
 
 struct GradcheckOptions {
-  double tolerance = 1e-6;         // relative, on top of the numeric value's uncertainty
-  double step = 0x1p-10;           // h, times max(1, |x|); halved until the differences settle
-  std::int64_t max_entries = 200;  // per tensor; corners, and every row and channel, among them
-  double max_skipped = 0.5;        // VACUOUS when a larger part of the entries had to be skipped
-  std::size_t show = 10;           // worst entries to keep for each tensor
-  std::uint64_t seed = 1;          // of the cotangent and of the choice of entries
-  bool curves = false;             // also try many steps on one entry of each tensor
+  double tolerance = 1e-6;            // relative, on top of the numeric value's uncertainty
+  double step = 0x1p-10;              // h, times max(1, |x|); halved until the differences settle
+  std::int64_t max_entries = 200;     // per tensor; corners, and every row and channel, among them
+  double max_skipped = 0.5;           // VACUOUS when a larger part of the entries had to be skipped
+  std::size_t show = 10;              // worst entries to keep for each tensor
+  std::uint64_t seed = 1;             // of the cotangent and of the choice of entries
+  bool curves = false;                // also try many steps on one entry of each tensor
+  std::function<void()> before_pass;  // called before each forward pass; it may throw, to stop
 };
 
 enum class GradcheckVerdict { ok, vacuous, nondeterministic, wrong };  // from good to bad
@@ -108,7 +109,7 @@ struct GradcheckReport {
 using GradcheckFunction = std::function<Tensor(const std::vector<Tensor>&)>;
 
 // DTypeError unless the inputs are f64 (labels and indices may come along and are not checked) and
-// so is the result.
+// so is the result. ValueError where an input is not finite, or where f changes one in place.
 GradcheckReport gradcheck(const GradcheckFunction& f,
                           const std::vector<std::pair<std::string, Tensor>>& inputs,
                           const GradcheckOptions& options = {});

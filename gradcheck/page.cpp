@@ -15,7 +15,7 @@
 namespace limulus {
 namespace {
 
-constexpr double tolerance = GradcheckOptions{}.tolerance;
+const double tolerance = GradcheckOptions{}.tolerance;
 
 std::string verdict_of(GradcheckVerdict v) {
   return fmt::format("<span class=\"verdict {0}\">{0}</span>", name_of(v));

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <map>
+#include <set>
 #include <utility>
 
 #include "core/checked.h"
@@ -23,6 +25,15 @@ bool fusing() {
   return in_environment && fusion_allowed && !layer_observer;
 }
 
+// A layer may stand in several places: its tensors count once, under the first name. Listed twice,
+// an optimizer would make two steps with them.
+std::vector<NamedTensor> each_once(std::vector<NamedTensor> all) {
+  std::set<const void*> seen;
+  std::erase_if(all,
+                [&](const NamedTensor& t) { return !seen.insert(t.second.impl().get()).second; });
+  return all;
+}
+
 }  // namespace
 
 std::string dotted_name(const std::string& prefix, const std::string& name) {
@@ -38,14 +49,14 @@ std::vector<NamedTensor> Module::parameters() const {
   std::vector<NamedTensor> all = parameters_;
   for (const auto& [name, child] : children_)
     for (auto& [inner, t] : child->parameters()) all.emplace_back(dotted_name(name, inner), t);
-  return all;
+  return each_once(std::move(all));
 }
 
 std::vector<NamedTensor> Module::buffers() const {
   std::vector<NamedTensor> all = buffers_;
   for (const auto& [name, child] : children_)
     for (auto& [inner, t] : child->buffers()) all.emplace_back(dotted_name(name, inner), t);
-  return all;
+  return each_once(std::move(all));
 }
 
 void Module::train(bool on) {
@@ -164,8 +175,15 @@ Tensor Sequential::forward(const Tensor& x) {
 std::vector<WalkStep> Sequential::walk(const Shape& in) const {
   std::vector<WalkStep> steps;
   Shape shape = in;
+  std::map<const Module*, std::string> places;  // where each layer stands first
   for (const auto& child : children()) {
+    const auto [place, first] = places.emplace(child.second.get(), child.first);
     for (WalkStep& step : naming(child.first, [&] { return child.second->walk(shape); })) {
+      if (!first && step.parameters > 0) {
+        step.detail +=
+            fmt::format(", with the parameters of {}", dotted_name(place->second, step.name));
+        step.parameters = 0;
+      }
       step.name = dotted_name(child.first, step.name);
       shape = step.out;
       steps.push_back(std::move(step));

@@ -55,8 +55,8 @@ class Module {
   // applied; nothing is computed. A layer returns one step named ""; Sequential prefixes names.
   virtual std::vector<WalkStep> walk(const Shape& in) const = 0;
 
-  // All parameters (learned) or buffers (kept, not learned: running means), children's included,
-  // under dotted names: "features.0.weight". The handles share values with the module's own.
+  // All parameters (learned) or buffers (kept: running means), children's included, each once,
+  // under its first dotted name: "features.0.weight". The handles share values with the module's.
   std::vector<NamedTensor> parameters() const;
   std::vector<NamedTensor> buffers() const;
 

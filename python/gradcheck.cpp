@@ -136,7 +136,12 @@ void bind_gradcheck(nb::module_& m) {
       "_gradcheck_module",
       [](Module& module, const Tensor& x, double tolerance, double step, std::int64_t max_entries,
          std::uint64_t seed, bool curves) {
-        return gradcheck(module, x, options_from(tolerance, step, max_entries, seed, curves));
+        GradcheckOptions options = options_from(tolerance, step, max_entries, seed, curves);
+        options.before_pass = [] {  // Ctrl-C
+          const Calling calling;
+          if (PyErr_CheckSignals() != 0) throw nb::python_error();
+        };
+        return gradcheck(module, x, options);
       },
       "module"_a, "x"_a, "tolerance"_a, "step"_a, "max_entries"_a, "seed"_a, "curves"_a,
       nb::call_guard<Computing>());

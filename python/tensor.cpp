@@ -1,7 +1,10 @@
 // limulus.Tensor (core/tensor.h).
 #include "core/tensor.h"
 
+#include <functional>
 #include <sstream>
+#include <string>
+#include <utility>
 
 #include "backends/registry.h"
 #include "core/algebra.h"
@@ -67,6 +70,79 @@ void bind_arithmetic(nb::class_<Tensor>& t) {
         },
         nb::is_operator());
   t.def("__neg__", &neg, nb::call_guard<Computing>());
+  t.def(
+      "__pow__",
+      [](const Tensor& x, nb::handle exponent) {
+        double n = 0;
+        const bool number = nb::try_cast(exponent, n);
+        const Computing computing;
+        if (number && n == 0.5) return sqrt(x);
+        if (number && n >= 1 && n <= 1024 && n == static_cast<double>(static_cast<int>(n)))
+          return power(x, static_cast<std::int64_t>(n));
+        throw ValueError(
+            "pow: the exponent is a whole number from 1 to 1024, or 0.5; for others, and positive "
+            "x, there is exp(log(x) * exponent)");
+      },
+      "exponent"_a, "x times itself, a whole number of times; 0.5: the square root.");
+}
+
+// Comparisons give NumPy's arrays of truth values: for masks and for counting, without a gradient.
+void bind_comparisons(nb::class_<Tensor>& t) {
+  const auto comparison = [&](const char* name, const char* signature) {
+    t.def(
+        name,
+        [name](const Tensor& x, nb::handle other) {
+          const nb::object mine = numpy_of(x, false);
+          if (Tensor y; nb::try_cast(other, y))
+            return nb::object(mine.attr(name)(numpy_of(y, false)));
+          return nb::object(mine.attr(name)(other));
+        },
+        nb::arg("other").none(), nb::sig(signature),
+        "An array of NumPy with a truth value for each pair of values. `is` asks whether two names "
+        "mean one tensor.");
+  };
+  comparison("__eq__", "def __eq__(self, other: object) -> object");
+  comparison("__ne__", "def __ne__(self, other: object) -> object");
+  comparison("__lt__", "def __lt__(self, other: object) -> object");
+  comparison("__le__", "def __le__(self, other: object) -> object");
+  comparison("__gt__", "def __gt__(self, other: object) -> object");
+  comparison("__ge__", "def __ge__(self, other: object) -> object");
+  t.def("__hash__", [](nb::handle x) { return std::hash<const void*>{}(x.ptr()); });
+}
+
+// x^n as a product, for a whole n of at least 1.
+Tensor power(const Tensor& x, std::int64_t n) {
+  if (n == 1) return x;
+  const Tensor half = power(x, n / 2), both = square(half);
+  return n % 2 == 0 ? both : both * x;
+}
+
+// What people look for by the name that it has elsewhere.
+constexpr std::pair<const char*, const char*> elsewhere[] = {
+    {"T",
+     "matmul(a, b, trans_b=True) takes a factor as if transposed; there is no transposed view"},
+    {"transpose", "matmul(a, b, trans_b=True) takes a factor as if transposed"},
+    {"permute", "x.numpy().transpose(...) has the axes in another order, for limulus.tensor()"},
+    {"max", "x.amax(axis) is the maximum over an axis, maximum(a, b) that of two tensors"},
+    {"min", "-(-x).amax(axis) is the minimum over an axis, minimum(a, b) that of two tensors"},
+    {"argmax", "x.numpy().argmax(axis) tells where the maximum is"},
+    {"view", "it is called reshape()"},
+    {"unsqueeze", "x.reshape(...) adds an axis of size 1"},
+    {"squeeze", "x.reshape(...) takes an axis of size 1 away"},
+    {"float", "x.to_dtype(\"f32\") has the values as f32"},
+    {"double", "x.to_dtype(\"f64\") has the values as f64"},
+    {"astype", "it is called to_dtype()"},
+    {"cuda", "x.to(\"opencl:0\") is on another device; limulus.devices() lists them"},
+    {"cpu", "x.to(\"cpu\") is on the processor"},
+    {"var", "square(x - x.mean(axis, keep=True)).mean(axis) is the variance"},
+    {"std", "sqrt(square(x - x.mean(axis, keep=True)).mean(axis)) is the deviation"},
+};
+
+[[noreturn]] void no_such_attribute(const Tensor& /*x*/, const std::string& name) {
+  std::string text = "a limulus.Tensor has no attribute '" + name + "'";
+  for (const auto& [known, instead] : elsewhere)
+    if (name == known) text += std::string(": ") + instead;
+  throw nb::attribute_error(text.c_str());
 }
 
 // As reshape(x, {sizes}), of sizes that are known at run time.
@@ -266,7 +342,9 @@ void bind_tensor(nb::module_& m) {
   bind_changes(t);
   bind_gradients(t);
   bind_arithmetic(t);
+  bind_comparisons(t);
   bind_functions(t);
+  t.def("__getattr__", &no_such_attribute, nb::sig("def __getattr__(self, name: str) -> typing.NoReturn"));
 }
 
 }  // namespace limulus::python

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <cstdint>
 #include <string>
 
@@ -134,6 +135,20 @@ TEST_CASE("to_dtype converts values and forgets history") {
   Tensor same = a.to_dtype(DType::f64);
   same.fill_(0);
   CHECK(a.to_doubles()[0] == 1.75);
+}
+
+TEST_CASE("what a whole number cannot hold is refused, not wrapped") {
+  Backend& b = device("reference");
+  CHECK(Tensor::from<double>({-1.9, 2147483647}, {2}, b).to_dtype(DType::i32).to_doubles() ==
+        std::vector<double>{-1, 2147483647});
+  CHECK(Tensor::from<double>({-0x1p63}, {1}, b).to_dtype(DType::i64).to_doubles()[0] == -0x1p63);
+  for (const double bad : {2147483648.0, -2147483649.0, 0.0 * INFINITY, -1.0 * INFINITY})
+    CHECK_THROWS_WITH_AS(Tensor::from<double>({bad}, {1}, b).to_dtype(DType::i32),
+                         doctest::Contains("is no value of i32, which holds whole numbers of "
+                                           "-2147483648 to 2147483647"),
+                         ValueError);
+  CHECK_THROWS_AS(Tensor::full({2}, 0x1p63, DType::i64, b), ValueError);
+  CHECK_THROWS_AS(Tensor::full({2}, 1e10, DType::i32, b), ValueError);
 }
 
 TEST_CASE("versions count changes in place") {

@@ -182,6 +182,87 @@ TEST_CASE("a result that was never written is WRONG") {
   CHECK(mentions(r.tensors[0].diagnosis, "4 of 4 values of the result are NaN"));
 }
 
+TEST_CASE("NaN that forward or backward computes is told from memory that was never written") {
+  const Tensor x = Tensor::from<double>({1, 0, 4}, {3}, reference());
+  const GradcheckReport y = gradcheck([](const Inputs& in) { return in[0] / in[0]; }, {{"x", x}});
+  CHECK_MESSAGE(y.tensors[0].mistake == "not a number", y.text());
+  CHECK(mentions(y.text(), "1 of 3 values of the result are NaN: forward computes them"));
+  const GradcheckReport dx = gradcheck(
+      [](const Inputs& in) {
+        return student_square(in[0], [](Values dy, const Values& v) {
+          for (std::size_t i = 0; i < v.size(); ++i) dy[i] *= 2 * v[i] * v[i] / v[i];
+          return dy;
+        });
+      },
+      {{"x", x}});
+  CHECK_MESSAGE(dx.tensors[0].mistake == "not a number", dx.text());
+  CHECK(mentions(dx.text(), "1 of 3 gradients are NaN, also when fresh memory holds zeros"));
+}
+
+TEST_CASE("a right gradient is not called wrong where forward rounds to f32") {
+  const auto right = [](Values dy, const Values& x) {
+    for (std::size_t i = 0; i < x.size(); ++i) dy[i] *= 2 * x[i];
+    return dy;
+  };
+  const auto rounded = [](const Tensor& t) { return t.to_dtype(DType::f32).to_dtype(DType::f64); };
+  for (const bool inside : {true, false}) {
+    const GradcheckReport r = gradcheck(
+        [&](const Inputs& in) {
+          const Tensor x = in[0].detach();
+          return record<StudentSquare>(inside ? square(rounded(x)) : rounded(square(x)), {in[0]},
+                                       {in[0]}, right);
+        },
+        {{"x", normal({3, 4}, 1)}});
+    CHECK_MESSAGE(r.verdict() == GradcheckVerdict::vacuous, r.text());
+    CHECK(r.tensors[0].mistake == "rounded");
+    CHECK(mentions(r.text(), "compute all of it in f64"));
+  }
+}
+
+TEST_CASE("slopes that drown in the rounding of the result are not called zero") {
+  const GradcheckReport r =
+      gradcheck([](const Inputs& in) { return in[0] * 1e-3 + 1e15; }, {{"x", normal({3}, 1)}});
+  CHECK(r.verdict() == GradcheckVerdict::vacuous);
+  CHECK(!mentions(r.text(), "zero everywhere"));
+  CHECK_MESSAGE(mentions(r.text(), "bring inputs and result to a size of about 1"), r.text());
+}
+
+TEST_CASE("a forward that changes its input in place is named, and the input has its values back") {
+  const Tensor x = normal({2, 3}, 1), label = Tensor::from<std::int64_t>({1}, {1}, reference());
+  const Values before = x.to_vector<double>();
+  CHECK_THROWS_WITH_AS(gradcheck(
+                           [](const Inputs& in) {
+                             const NoGrad changing;
+                             Tensor same = in[0];
+                             same.copy_(same * 2.0);
+                             return same + 0.0;
+                           },
+                           {{"x", x}}),
+                       doctest::Contains("forward changed its input 'x' in place: at [0, 0]"),
+                       ValueError);
+  CHECK(x.to_vector<double>() == before);
+  CHECK_THROWS_WITH_AS(gradcheck([&](const Inputs&) { return x + 0.0; }, {{"label", label}}),
+                       doctest::Contains("no input is f64"), DTypeError);
+  CHECK_THROWS_WITH_AS(gradcheck([](const Inputs& in) { return in[0] + 0.0; },
+                                 {{"x", Tensor::from<double>({1, INFINITY}, {1, 2}, reference())}}),
+                       doctest::Contains("'x' is inf at [0, 1]"), ValueError);
+}
+
+TEST_CASE("a check can be stopped before any pass") {
+  const Tensor x = normal({2, 3}, 1);
+  GradcheckOptions options;
+  int passes = 0;
+  options.before_pass = [&] {
+    if (++passes > 7) throw ValueError("enough");
+  };
+  const Values before = x.to_vector<double>();
+  CHECK_THROWS_WITH_AS(
+      gradcheck([](const Inputs& in) { return square(in[0]); }, {{"x", x}}, options), "enough",
+      ValueError);
+  CHECK(passes == 8);
+  CHECK(x.to_vector<double>() == before);
+}
+
 TEST_CASE("a different result each time is NONDETERMINISTIC") {
   int calls = 0;
   const GradcheckReport forward = gradcheck(

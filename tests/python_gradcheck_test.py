@@ -1,6 +1,7 @@
 """limulus.gradcheck of functions that are written in Python: right ones pass, and a known mistake
 gets its name, whoever's tensors it is made of."""
 
+import signal
 import threading
 import unittest
 
@@ -205,6 +206,35 @@ class WrongCalls(unittest.TestCase):
 
     def test_nothing_to_check(self):
         self.assertFalse(lm.gradcheck(lambda x: x * 2, [np.ones((0, 3))]))
+        with self.assertRaisesRegex(lm.DTypeError, "no input is f64: whole numbers, such as labels"):
+            lm.gradcheck(lambda x: x * 2, [np.array([1, 2])])
+
+    def test_a_forward_that_changes_its_input(self):
+        def forward(x):
+            x *= 2
+            return x.copy()
+        with self.assertRaisesRegex(ValueError, "forward changed input 0 in place"):
+            lm.gradcheck((forward, lambda dy, x: 2 * dy), [np.ones(3)])
+
+    def test_numpy_without_a_backward(self):
+        with self.assertRaisesRegex(TypeError, r"give the pair \(forward, backward\)"):
+            lm.gradcheck(lambda x: np.exp(x), [np.ones(3)])
+
+    def test_ctrl_c_stops_the_check_of_a_layer(self):
+        class Stopped(Exception):
+            pass
+
+        def stop(*_):
+            raise Stopped
+        before = signal.signal(signal.SIGALRM, stop)
+        layer = lm.Conv2d(8, 8, 5, padding=2, dtype="f64")
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            with self.assertRaises(Stopped):
+                lm.gradcheck(layer, np.ones((4, 8, 40, 40)), max_entries=10**6)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
 
 
 class PyTorch(unittest.TestCase):

@@ -28,6 +28,7 @@ class Values(unittest.TestCase):
                 ("matmul", lm.matmul(ta[0], ta[1], trans_b=True), a[0] @ a[1].T),
                 ("reshape", ta.reshape(-1, 6), a.reshape(-1, 6)),
                 ("flatten", ta.flatten(), a.reshape(2, 12)),
+                ("cube", ta ** 3, a ** 3), ("13th", tb ** 13, b ** 13), ("root", tb ** 0.5, b ** 0.5),
                 ("concat", lm.concat([ta, ta], 1), np.concatenate([a, a], 1)),
                 ("index", ta[1, 0:2], a[1, 0:2]), ("last", ta[-1, :, -1], a[-1, :, -1]),
                 ("nothing", ta[0:0], a[0:0])):
@@ -39,6 +40,40 @@ class Values(unittest.TestCase):
         x = lm.tensor(np.arange(6.).reshape(2, 3), requires_grad=True)
         (x[1, 1:] * lm.tensor(np.array([2., 3.]))).sum().backward()
         self.assertEqual(x.grad.tolist(), [[0, 0, 0], [0, 2, 3]])
+
+    def test_comparisons_are_those_of_numpy(self):
+        a, b = lm.tensor([1., 2., 3.]), lm.tensor([3., 2., 1.])
+        self.assertEqual((a == b).tolist(), [False, True, False])
+        self.assertEqual((a != 2).tolist(), [True, False, True])
+        self.assertEqual((a >= b).tolist(), [False, True, True])
+        self.assertEqual((2 < a).tolist(), [False, False, True])
+        self.assertEqual(len({a, b, a}), 2)  # a set knows tensors by what they are, not by values
+        with self.assertRaisesRegex(ValueError, "ambiguous"):
+            a in [b]
+
+    def test_powers_have_gradients(self):
+        for n in (1, 2, 3, 7, 0.5):
+            self.assertTrue(lm.gradcheck(lambda x: x ** n, [np.array([0.5, 1.5, 2])]), n)
+        for n in (0, -1, 2.5, "2", 2000):
+            with self.assertRaisesRegex(lm.ValueError, "pow: the exponent is a whole number"):
+                lm.ones(2) ** n
+
+    def test_what_has_another_name_here(self):
+        for name, words in (("T", "trans_b=True"), ("view", "reshape"), ("max", "amax"),
+                            ("nothing", "no attribute 'nothing'$")):
+            with self.assertRaisesRegex(AttributeError, words):
+                getattr(lm.ones(2), name)
+
+    def test_whole_numbers_keep_their_values(self):
+        self.assertEqual(lm.tensor([-2 ** 31, 2 ** 31 - 1], dtype="i32").tolist(),
+                         [-2 ** 31, 2 ** 31 - 1])
+        self.assertEqual(lm.tensor([1.9, -1.9], dtype="i64").tolist(), [1, -1])
+        for values, dtype in (([2 ** 31], "i32"), ([1, float("nan")], "i64"), ([1e19], "i64"),
+                              (np.array([2 ** 63], "uint64"), "i64")):
+            with self.assertRaisesRegex(ValueError, "which holds whole numbers of"):
+                lm.tensor(values, dtype=dtype)
+        with self.assertRaisesRegex(lm.ValueError, "is no value of i32"):
+            lm.tensor([3e9]).to_dtype("i32")
 
     def test_gradients_add_up_and_are_forgotten(self):
         x = lm.tensor([3.], requires_grad=True)

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <cmath>
 
 #include "backends/cpu/cpu_backend.h"
 #include "backends/registry.h"
@@ -11,6 +12,8 @@
 #include "core/rng.h"
 #include "formats/safetensors.h"
 #include "layers/cross_entropy.h"
+#include "layers/max_pool2d.h"
+#include "layers/pad2d.h"
 #include "models/models.h"
 #include "temporary_folder.h"
 #include "tiny_task.h"
@@ -251,6 +254,17 @@ TEST_CASE("a loss that stops being a number is explained, and the checkpoint is 
   CHECK(message.find("try --lr") != std::string::npos);
   CHECK(message.find("checkpoint.safetensors was not touched") != std::string::npos);
   CHECK(std::filesystem::last_write_time(t.checkpoint_path()) == before);
+}
+
+TEST_CASE("a border of minus infinity is not where a loss stopped being a number") {
+  Backend& b = device("reference");
+  Sequential net;
+  net.add<Pad2d>("border", Pad2dOptions{.bottom = 1, .right = 1, .value = -INFINITY});
+  net.add<MaxPool2d>("pool", Pool2dOptions{.kernel = 2});
+  const Tensor x = Tensor::full({1, 1, 3, 3}, 1, DType::f32, b);
+  CHECK(first_not_finite(net, x) == "the loss itself");
+  CHECK(first_not_finite(net, Tensor::full({1, 1, 3, 3}, INFINITY, DType::f32, b)) ==
+        "the output of layer pool");
 }
 
 TEST_CASE("a resumed run must be the same run") {

@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <set>
 
 #include "backends/registry.h"
 #include "core/error.h"
 #include "layers/cross_entropy.h"
+#include "layers/pad2d.h"
 #include "training/data/statistics.h"
 #include "training/evaluate.h"
 #include "training/provenance.h"
@@ -70,25 +72,28 @@ double Trainer::train_step(const Batch& batch, double rate, double* right) {
   return value;
 }
 
-// The loss is not a number: look for the first place where that began.
-void Trainer::explain_nan(const Batch& batch, double loss) {
-  const Tensor x = images_of(batch, backend_);
+std::string first_not_finite(Module& model, const Tensor& x) {
+  for (const auto& [name, w] : model.parameters())
+    if (!all_finite(w)) return fmt::format("{} (the step before made it infinite)", name);
+  std::set<std::string>
+      borders;  // minus infinity stands around what a max pooling reads, on purpose
+  model.visit([&](const std::string& name, Module& m) {
+    if (dynamic_cast<const Pad2d*>(&m) != nullptr) borders.insert(name);
+  });
   std::string where = "the loss itself";
+  bool found = false;
   const NoGrad looking_only;
-  for (const auto& [name, w] : model_->parameters())
-    if (!all_finite(w)) {
-      where = fmt::format("{} (the step before made it infinite)", name);
-      break;
-    }
-  if (where == "the loss itself") {
-    bool found = false;
-    const LayerObserver observe([&](const std::string& name, const Tensor& y) {
-      if (found || all_finite(y)) return;
-      found = true;
-      where = "the output of layer " + name;
-    });
-    model_->forward(x);
-  }
+  const LayerObserver observe([&](const std::string& name, const Tensor& y) {
+    if (found || borders.contains(name) || all_finite(y)) return;
+    found = true;
+    where = "the output of layer " + name;
+  });
+  model.forward(x);
+  return where;
+}
+
+void Trainer::explain_nan(const Batch& batch, double loss) {
+  const std::string where = first_not_finite(*model_, images_of(batch, backend_));
   const std::string message = fmt::format(
       "train: the loss became {} in step {} (epoch {}); the first value that is not a number is in "
       "{}. The learning rate {:g} is probably too high: try --lr {:g}, or --recipe default. If "

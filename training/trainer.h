@@ -182,4 +182,8 @@ std::shared_ptr<Module> build_model(const TrainConfig& config, std::int64_t clas
 std::shared_ptr<Module> initial_model(const TrainConfig& config, std::int64_t classes,
                                       Backend& backend);
 
+// Where a forward pass of x first leaves the finite numbers, in words: a parameter, or a layer's
+// output; "the loss itself" where all of both are finite.
+std::string first_not_finite(Module& model, const Tensor& x);
+
 }  // namespace limulus

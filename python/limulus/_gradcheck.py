@@ -49,7 +49,14 @@ def gradcheck(f, inputs, *, names=None, tolerance=1e-6, step=2.0 ** -10, max_ent
     if len(names) != len(inputs):
         raise ShapeError(f"gradcheck: {len(names)} names for {len(inputs)} inputs")
     named = [(str(name), _private(x)) for name, x in zip(names, inputs)]
-    return _core._gradcheck_function(f, named, *options)
+    try:
+        return _core._gradcheck_function(f, named, *options)
+    except TypeError as error:
+        if "does not support ufuncs" not in str(error):
+            raise
+        raise TypeError("gradcheck: f computes with NumPy, which keeps no gradient to check: give "
+                        "the pair (forward, backward), or compute with the tensors' own functions "
+                        "(x.exp(), limulus.matmul ...)") from error
 
 
 def _private(x):
@@ -118,6 +125,11 @@ def _of_numpy_pair(forward, backward):
     def f(*tensors):
         arrays = [np.array(t.numpy()) for t in tensors]
         result = forward(*arrays)
+        for i, (array, t) in enumerate(zip(arrays, tensors)):
+            if not np.array_equal(array, t.numpy(), equal_nan=array.dtype.kind == "f"):
+                raise ValueError(f"gradcheck: forward changed input {i} in place (x += ..., x[...] "
+                                 "= ...): backward would see other values than forward did. Write "
+                                 "the result to a new array")
         with_cache = isinstance(result, tuple) and len(result) == 2
         y, cache = result if with_cache else (result, None)
 

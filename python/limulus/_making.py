@@ -31,7 +31,20 @@ def as_array(data, dtype=None):
     if wanted not in _NUMPY_NAMES.values():
         raise DTypeError(f"tensor: the elements are {array.dtype}, which no type of Limulus holds; "
                          "say which with dtype=")
+    if wanted in ("int32", "int64"):
+        _check_range(array, wanted)
     return np.asarray(array, dtype=wanted, order="C")
+
+
+def _check_range(array, wanted):
+    """Whole numbers keep their values: NumPy would wrap around what the type cannot hold."""
+    if array.size == 0 or array.dtype == wanted:
+        return
+    limits = np.iinfo(wanted)
+    for value in (array.min(), array.max()):  # NaN, too, where there is one
+        if not np.isfinite(value) or not limits.min <= int(value) <= limits.max:
+            raise ValueError(f"tensor: {value} is no value of {wanted}, which holds whole numbers "
+                             f"of {limits.min} to {limits.max}")
 
 
 def tensor(data, dtype=None, device="cpu", requires_grad=False):

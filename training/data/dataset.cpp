@@ -49,6 +49,8 @@ const TopFolder* find_folder(const FolderTree& tree, const std::string& name) {
 }
 
 void check_folder(const fs::path& folder) {
+  if (folder.empty())
+    throw FileError("no folder of images is named; --data says where the images are");
   std::error_code error;
   const fs::file_status status = fs::status(folder, error);
   if (status.type() == fs::file_type::directory) return;
