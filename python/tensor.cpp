@@ -35,6 +35,13 @@ void bind_operator(nb::class_<Tensor>& t, const char* name) {
   t.def(name, tensors, nb::is_operator(), nb::call_guard<Computing>());
 }
 
+// x^n as a product, for a whole n of at least 1.
+Tensor power(const Tensor& x, std::int64_t n) {
+  if (n == 1) return x;
+  const Tensor half = power(x, n / 2), both = square(half);
+  return n % 2 == 0 ? both : both * x;
+}
+
 void bind_arithmetic(nb::class_<Tensor>& t) {
   bind_operator<add>(t, "__add__");
   bind_operator<sub>(t, "__sub__");
@@ -108,13 +115,6 @@ void bind_comparisons(nb::class_<Tensor>& t) {
   comparison("__gt__", "def __gt__(self, other: object) -> object");
   comparison("__ge__", "def __ge__(self, other: object) -> object");
   t.def("__hash__", [](nb::handle x) { return std::hash<const void*>{}(x.ptr()); });
-}
-
-// x^n as a product, for a whole n of at least 1.
-Tensor power(const Tensor& x, std::int64_t n) {
-  if (n == 1) return x;
-  const Tensor half = power(x, n / 2), both = square(half);
-  return n % 2 == 0 ? both : both * x;
 }
 
 // What people look for by the name that it has elsewhere.
