@@ -344,7 +344,8 @@ void bind_tensor(nb::module_& m) {
   bind_arithmetic(t);
   bind_comparisons(t);
   bind_functions(t);
-  t.def("__getattr__", &no_such_attribute, nb::sig("def __getattr__(self, name: str) -> typing.NoReturn"));
+  t.def("__getattr__", &no_such_attribute,
+        nb::sig("def __getattr__(self, name: str) -> typing.NoReturn"));
 }
 
 }  // namespace limulus::python

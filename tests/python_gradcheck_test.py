@@ -206,7 +206,7 @@ class WrongCalls(unittest.TestCase):
 
     def test_nothing_to_check(self):
         self.assertFalse(lm.gradcheck(lambda x: x * 2, [np.ones((0, 3))]))
-        with self.assertRaisesRegex(lm.DTypeError, "no input is f64: whole numbers, such as labels"):
+        with self.assertRaisesRegex(lm.DTypeError, "no input is f64: whole numbers"):
             lm.gradcheck(lambda x: x * 2, [np.array([1, 2])])
 
     def test_a_forward_that_changes_its_input(self):

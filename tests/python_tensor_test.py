@@ -28,7 +28,8 @@ class Values(unittest.TestCase):
                 ("matmul", lm.matmul(ta[0], ta[1], trans_b=True), a[0] @ a[1].T),
                 ("reshape", ta.reshape(-1, 6), a.reshape(-1, 6)),
                 ("flatten", ta.flatten(), a.reshape(2, 12)),
-                ("cube", ta ** 3, a ** 3), ("13th", tb ** 13, b ** 13), ("root", tb ** 0.5, b ** 0.5),
+                ("cube", ta ** 3, a ** 3), ("13th", tb ** 13, b ** 13),
+                ("root", tb ** 0.5, b ** 0.5),
                 ("concat", lm.concat([ta, ta], 1), np.concatenate([a, a], 1)),
                 ("index", ta[1, 0:2], a[1, 0:2]), ("last", ta[-1, :, -1], a[-1, :, -1]),
                 ("nothing", ta[0:0], a[0:0])):
