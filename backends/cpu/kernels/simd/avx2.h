@@ -89,6 +89,12 @@ LIMULUS_INLINE Vec<double> select(Vec<double>::Mask m, Vec<double> a, Vec<double
 LIMULUS_INLINE bool any(Vec<float>::Mask m) { return _mm256_movemask_ps(m.v) != 0; }
 LIMULUS_INLINE bool any(Vec<double>::Mask m) { return _mm256_movemask_pd(m.v) != 0; }
 
+// For all the compiler knows, a is changed here.
+template <class T>
+LIMULUS_INLINE void touch(Vec<T>* a) {
+  asm("" : "+v"(a->v));
+}
+
 // A number of 16 bits is widened as it is loaded: bfloat16 is the upper half of a float.
 LIMULUS_INLINE Vec<float> widen(const Bf16* p) {
   const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));

@@ -80,6 +80,12 @@ LIMULUS_INLINE Vec<double> select(__mmask8 m, Vec<double> a, Vec<double> b) {
 LIMULUS_INLINE bool any(__mmask16 m) { return m != 0; }
 LIMULUS_INLINE bool any(__mmask8 m) { return m != 0; }
 
+// For all the compiler knows, a is changed here.
+template <class T>
+LIMULUS_INLINE void touch(Vec<T>* a) {
+  asm("" : "+v"(a->v));
+}
+
 // A number of 16 bits is widened as it is loaded: bfloat16 is the upper half of a float.
 LIMULUS_INLINE Vec<float> widen(const Bf16* p) {
   const __m256i bits = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));

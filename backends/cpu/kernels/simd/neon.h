@@ -124,6 +124,12 @@ LIMULUS_INLINE bool any(Vec<double>::Mask m) {
   return vmaxvq_u32(vreinterpretq_u32_u64(vorrq_u64(m.lo, m.hi))) != 0;
 }
 
+// For all the compiler knows, a is changed here.
+template <class T>
+LIMULUS_INLINE void touch(Vec<T>* a) {
+  __asm__("" : "+w"(a->lo), "+w"(a->hi));
+}
+
 // A number of 16 bits is widened as it is loaded: bfloat16 is the upper half of a float.
 LIMULUS_INLINE Vec<float> widen(const Bf16* p) {
   const uint16x8_t bits = vld1q_u16(reinterpret_cast<const std::uint16_t*>(p));
@@ -273,8 +279,7 @@ LIMULUS_INLINE void transpose_four(const float* src, std::int64_t lds, float* ds
 LIMULUS_INLINE void transpose_square(const float* src, std::int64_t lds, float* dst,
                                      std::int64_t ldd) {
   for (int i = 0; i < 8; i += 4)
-    for (int j = 0; j < 8; j += 4)
-      transpose_four(src + i * lds + j, lds, dst + j * ldd + i, ldd);
+    for (int j = 0; j < 8; j += 4) transpose_four(src + i * lds + j, lds, dst + j * ldd + i, ldd);
 }
 LIMULUS_INLINE void transpose_square(const double* src, std::int64_t lds, double* dst,
                                      std::int64_t ldd) {
@@ -365,8 +370,7 @@ LIMULUS_INLINE Vec<float> kept(const std::uint32_t* words, std::uint32_t thresho
 }
 LIMULUS_INLINE Vec<double> kept(const std::uint32_t* words, std::uint32_t threshold,
                                 Vec<double> v) {
-  const int32x4_t keep =
-      vreinterpretq_s32_u32(vcgeq_u32(vld1q_u32(words), vdupq_n_u32(threshold)));
+  const int32x4_t keep = vreinterpretq_s32_u32(vcgeq_u32(vld1q_u32(words), vdupq_n_u32(threshold)));
   return select({vreinterpretq_u64_s64(vmovl_s32(vget_low_s32(keep))),
                  vreinterpretq_u64_s64(vmovl_high_s32(keep))},
                 v, Vec<double>::zero());
