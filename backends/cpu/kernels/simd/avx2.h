@@ -101,7 +101,7 @@ LIMULUS_INLINE Vec<float> widen(const Bf16* p) {
   return {_mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(bits), 16))};
 }
 
-// ---- signs, roots, exponents (simd_math.h) -------------------------------------------------------
+// ---- signs, roots, exponents (simd_math.h) ------------------------------------------------------
 
 // The exponent is moved in and out of its bits by integer arithmetic.
 LIMULUS_INLINE Vec<float> abs(Vec<float> a) {
@@ -185,7 +185,7 @@ LIMULUS_INLINE Vec<double> split_2(Vec<double> a, Vec<double>* e) {
                       _mm256_set1_epi64x(0x3ff0000000000000)))};
 }
 
-// ---- comparing with NaN, and storing positions (windows/max_pool_plane.h) ------------------------
+// ---- comparing with NaN, and storing positions (windows/max_pool_plane.h) -----------------------
 
 LIMULUS_INLINE Vec<float>::Mask wins(Vec<float> v, Vec<float> best) {
   return {_mm256_and_ps(_mm256_cmp_ps(best.v, best.v, _CMP_ORD_Q),
@@ -213,7 +213,7 @@ LIMULUS_INLINE void store_position(std::int32_t* p, int n, Vec<double> offset, i
   _mm_maskstore_epi32(p, _mm256_castsi256_si128(Vec<float>::first(n)), at);
 }
 
-// ---- places of a row (windows/pool_geometry.h) ---------------------------------------------------
+// ---- places of a row (windows/pool_geometry.h) --------------------------------------------------
 
 LIMULUS_INLINE Vec<float> even_places(Vec<float> a, Vec<float> b) {  // a0 a2 b0 b2 | a4 a6 b4 b6
   const __m256 mixed = _mm256_shuffle_ps(a.v, b.v, 0b10001000);
@@ -237,7 +237,7 @@ LIMULUS_INLINE Vec<double> merge_even(Vec<double> a, Vec<double> b) {  // a0 b1 
   return {_mm256_permute4x64_pd(_mm256_shuffle_pd(a.v, b.v, 0b1010), 0b11011000)};
 }
 
-// ---- lanes of 64 bits (elementwise/dropout.cpp) --------------------------------------------------
+// ---- lanes of 64 bits (elementwise/dropout.cpp) -------------------------------------------------
 
 constexpr int blocks_per_pass = 4;
 struct Lanes {

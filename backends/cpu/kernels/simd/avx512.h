@@ -92,7 +92,7 @@ LIMULUS_INLINE Vec<float> widen(const Bf16* p) {
   return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
 }
 
-// ---- signs, roots, exponents (simd_math.h) -------------------------------------------------------
+// ---- signs, roots, exponents (simd_math.h) ------------------------------------------------------
 
 LIMULUS_INLINE Vec<float> abs(Vec<float> a) { return {_mm512_abs_ps(a.v)}; }
 LIMULUS_INLINE Vec<double> abs(Vec<double> a) { return {_mm512_abs_pd(a.v)}; }
@@ -142,7 +142,7 @@ LIMULUS_INLINE Vec<double> split_2(Vec<double> a, Vec<double>* e) {
   return {_mm512_getmant_pd(a.v, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src)};
 }
 
-// ---- comparing with NaN, and storing positions (windows/max_pool_plane.h) ------------------------
+// ---- comparing with NaN, and storing positions (windows/max_pool_plane.h) -----------------------
 
 // v takes the place of `best`: larger, or the first NaN.
 LIMULUS_INLINE __mmask16 wins(Vec<float> v, Vec<float> best) {
@@ -170,7 +170,7 @@ LIMULUS_INLINE void store_position(std::int32_t* p, int n, Vec<double> offset, i
                            _mm256_add_epi32(start, _mm512_cvtpd_epi32(offset.v)));
 }
 
-// ---- places of a row (windows/pool_geometry.h) ---------------------------------------------------
+// ---- places of a row (windows/pool_geometry.h) --------------------------------------------------
 
 LIMULUS_INLINE Vec<float> merge_even(Vec<float> a, Vec<float> b) {
   const __m512i pick = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 17, 19, 21, 23, 25, 27, 29, 31);
@@ -222,7 +222,7 @@ LIMULUS_INLINE void load_positions(const std::int32_t* p, int n, Vec<double>* v)
   v->v = _mm512_cvtepi32_pd(_mm256_maskz_loadu_epi32(lanes, p));
 }
 
-// ---- lanes of 64 bits (elementwise/dropout.cpp) --------------------------------------------------
+// ---- lanes of 64 bits (elementwise/dropout.cpp) -------------------------------------------------
 
 constexpr int blocks_per_pass = 8;
 struct Lanes {

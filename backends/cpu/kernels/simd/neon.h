@@ -137,7 +137,7 @@ LIMULUS_INLINE Vec<float> widen(const Bf16* p) {
           vreinterpretq_f32_u32(vshll_high_n_u16(bits, 16))};
 }
 
-// ---- denormal numbers, streaming stores -----------------------------------------------------------
+// ---- denormal numbers, streaming stores ---------------------------------------------------------
 
 // Bit 24 of the control register FPCR: denormal operands and results are taken as zero.
 using DenormalState = std::uint64_t;
@@ -154,7 +154,7 @@ LIMULUS_INLINE void set_denormal_state(DenormalState wanted) {
 }
 LIMULUS_INLINE void stream_fence() {}
 
-// ---- signs, roots, exponents (simd_math.h) --------------------------------------------------------
+// ---- signs, roots, exponents (simd_math.h) ------------------------------------------------------
 
 LIMULUS_INLINE Vec<float> abs(Vec<float> a) { return {vabsq_f32(a.lo), vabsq_f32(a.hi)}; }
 LIMULUS_INLINE Vec<double> abs(Vec<double> a) { return {vabsq_f64(a.lo), vabsq_f64(a.hi)}; }
@@ -258,7 +258,7 @@ LIMULUS_INLINE Vec<double> split_2(Vec<double> a, Vec<double>* e) {
   return {mantissa(normal.lo), mantissa(normal.hi)};
 }
 
-// ---- squares, transposed (matmul/pack.h) ----------------------------------------------------------
+// ---- squares, transposed (matmul/pack.h) --------------------------------------------------------
 
 // A square of 4 x 4 floats: pairs of rows, then pairs of pairs, 8 shuffles.
 LIMULUS_INLINE void transpose_four(const float* src, std::int64_t lds, float* dst,
@@ -292,7 +292,7 @@ LIMULUS_INLINE void transpose_square(const double* src, std::int64_t lds, double
     }
 }
 
-// ---- comparing with NaN, and storing positions (windows/max_pool_plane.h) -------------------------
+// ---- comparing with NaN, and storing positions (windows/max_pool_plane.h) -----------------------
 
 // v takes the place of `best`: larger, or the first NaN.
 LIMULUS_INLINE Vec<float>::Mask wins(Vec<float> v, Vec<float> best) {
@@ -311,7 +311,7 @@ LIMULUS_INLINE void store_position(std::int32_t* p, int n, Vec<T> offset, int fi
   for (int i = 0; i < n; ++i) p[i] = static_cast<std::int32_t>(lane[i]) + first + i * step;
 }
 
-// ---- places of a row (windows/pool_geometry.h) ----------------------------------------------------
+// ---- places of a row (windows/pool_geometry.h) --------------------------------------------------
 
 // The even and the odd places of a and b, one after the other.
 LIMULUS_INLINE Vec<float> even_places(Vec<float> a, Vec<float> b) {
@@ -333,7 +333,7 @@ LIMULUS_INLINE Vec<double> merge_even(Vec<double> a, Vec<double> b) {  // a0 a2 
   return {vuzp1q_f64(a.lo, a.hi), vuzp2q_f64(b.lo, b.hi)};
 }
 
-// ---- lanes of 64 bits (elementwise/dropout.cpp) ---------------------------------------------------
+// ---- lanes of 64 bits (elementwise/dropout.cpp) -------------------------------------------------
 
 constexpr int blocks_per_pass = 4;
 struct Lanes {
