@@ -20,8 +20,10 @@
 #include "layers/flatten.h"
 #include "layers/linear.h"
 #include "models/initialize.h"
+#include "models/models.h"
 #include "temporary_folder.h"
 #include "tiny_task.h"
+#include "training/scaling.h"
 #include "training/trainer.h"
 
 using namespace limulus;
@@ -337,6 +339,48 @@ TEST_CASE("one micro-batch whose factors are multiplied gives the bits of an ord
   Trainer factors(config, quiet(folder / "factors"));
   REQUIRE(factors.run());
   CHECK(weights(factors) == weights(plain));
+}
+
+TEST_CASE("what a step sends is what the forecast says") {
+  // All 40 pictures are one batch, which 2 and 4 ranks share evenly.
+  const TemporaryFolder folder;
+  write_tiny_mnist(folder / "data");
+  for (const Exchange exchange : {Exchange::gradients, Exchange::factors})
+    for (const int ranks : {2, 4}) {
+      TrainConfig config = task(folder / "data", exchange);
+      config.batch = 40;
+      config.micro_batches = 4;
+      const Ended ended = train(config, folder / "out", ranks);
+      const auto network = make_model("lenet5", 10, device("cpu"));
+      const auto expected = expected_traffic(*network, ranks, 40, exchange);
+      REQUIRE(ended.traffic.size() == expected.size());
+      for (std::size_t i = 0; i < expected.size(); ++i) {
+        CAPTURE(expected[i].name);
+        CHECK(ended.traffic[i].name == expected[i].name);
+        CHECK(std::string(ended.traffic[i].as) == expected[i].as);
+        CHECK(std::abs(ended.traffic[i].bytes - expected[i].bytes) <= 8 * ranks);  // a slice's end
+      }
+    }
+}
+
+TEST_CASE("a forecast: more machines compute less each, and send for longer") {
+  const auto alexnet = make_model("alexnet", 5, device("reference"));
+  const StepTimes times{.per_image = 0.01, .products = 0.001, .update = 0.05};
+  const auto at = [&](int machines, Exchange exchange) {
+    return forecast(*alexnet, times, {.bandwidth = 125e6, .latency = 0}, machines, 128, exchange);
+  };
+  const StepForecast one = at(1, Exchange::gradients);
+  CHECK(one.bytes == 0);
+  CHECK(one.compute == doctest::Approx(128 * 0.011 + 0.05));
+  const StepForecast four = at(4, Exchange::gradients), factors = at(4, Exchange::factors);
+  CHECK(four.compute == doctest::Approx(32 * 0.011 + 0.05));
+  CHECK(factors.compute == doctest::Approx(32 * 0.01 + 128 * 0.001 + 0.05));
+  // 2 (R - 1)/R of 56,888,709 parameters, of 4 bytes; and losses and counts.
+  CHECK(four.bytes == doctest::Approx(1.5 * 4 * 56888709).epsilon(1e-4));
+  // 2,334,080 parameters of convolutions so; and (R - 1)/R of 128 rows of x and of dy.
+  const double rows = 0.75 * 4 * 128 * (9216 + 4096 + 4096 + 4096 + 4096 + 5);
+  CHECK(factors.bytes == doctest::Approx(1.5 * 4 * 2334080 + rows).epsilon(1e-3));
+  CHECK(four.communicate == doctest::Approx(four.bytes / 125e6));
 }
 
 TEST_CASE("what cannot be shared is refused, with the reason") {

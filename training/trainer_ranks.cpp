@@ -2,12 +2,12 @@
 // together, where a resumed run goes on, what rank 0 saw in the held-out images.
 #include <fmt/core.h>
 
-#include <cstdlib>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <span>
 
 #include "backends/cpu/cpu_backend.h"
+#include "core/environment.h"
 #include "training/evaluate.h"
 #include "training/provenance.h"
 #include "training/trainer.h"
@@ -60,8 +60,8 @@ void Trainer::compare_settings() const {
       terms.push_back({"the program (" + what + ")", value});
   terms.push_back({"the instruction set of its kernels", cpu_instruction_set()});
   for (const char* variable : {"LIMULUS_CONV", "LIMULUS_FUSE"}) {
-    const char* value = std::getenv(variable);
-    terms.push_back({variable, value == nullptr ? "not set" : value});
+    const std::string value = environment::value(variable);
+    terms.push_back({variable, value.empty() ? "not set" : value});
   }
   Json settings = Json::parse(config_.to_json());
   for (const char* of_the_machine : {"data", "init"}) settings.erase(of_the_machine);
