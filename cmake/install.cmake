@@ -15,13 +15,14 @@ if(TARGET limulus_manual)
 endif()
 # Each of these headers compiles by itself (tests/package_headers.sh). Those of kernels and of OpenCL
 # are the library's own: they need headers of others, and nothing outside needs them.
-install(DIRECTORY core backends layers models pages gradcheck training formats
+install(DIRECTORY core distributed backends layers models pages gradcheck training formats
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/limulus
         FILES_MATCHING PATTERN "*.h" PATTERN kernels EXCLUDE PATTERN opencl EXCLUDE
         PATTERN cases EXCLUDE PATTERN safetensors_header.h EXCLUDE PATTERN open_file.h EXCLUDE
         PATTERN json_value.h EXCLUDE PATTERN layer_text.h EXCLUDE
         PATTERN onnx_tensor.h EXCLUDE PATTERN reading_checkpoint.h EXCLUDE
-        PATTERN look_summary.h EXCLUDE PATTERN snapshot_page.h EXCLUDE)
+        PATTERN look_summary.h EXCLUDE PATTERN snapshot_page.h EXCLUDE
+        PATTERN mpi_communicator.h EXCLUDE)
 install(FILES ${LIMULUS_STAMP} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/limulus/backends)
 install(FILES tools/gdb/limulus.py DESTINATION ${CMAKE_INSTALL_DATADIR}/limulus/gdb)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/liblimulus-dev)

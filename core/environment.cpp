@@ -36,6 +36,7 @@ const std::vector<Variable>& variables() {
       {.name = "LIMULUS_CONV", .words = {"direct", "winograd"}},
       {.name = "LIMULUS_FUSE", .words = {"0", "1"}},
       {.name = "LIMULUS_ISA", .words = {"avx2", "avx512", "neon"}},
+      {.name = "LIMULUS_RANK_SECONDS", .largest = 3600},
       {.name = "LIMULUS_STRICT", .words = {"0", "1"}},
       {.name = "LIMULUS_THREADS", .largest = most_threads},
       {.name = "LIMULUS_TRACE", .words = {"0", "1"}},

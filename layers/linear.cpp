@@ -20,30 +20,30 @@ void check_sizes(const Shape& x, const Shape& w) {
                                  x[1], w.str(), w[1]));
 }
 
+thread_local std::function<void(const LinearFactors&)> take_factors;
+
 // y = x w^T + b, or the ReLU of that: then y is saved too, as its zeros are where dy stops.
 struct LinearOp : Op {
-  explicit LinearOp(bool with_relu) : relu(with_relu) {}
+  LinearOp(bool with_relu, Tensor w, Tensor b)
+      : relu(with_relu), weight(std::move(w)), bias(std::move(b)) {}
   const char* name() const override { return "linear"; }
   std::vector<Tensor> backward(const Tensor& above) override {  // [N, out]
     const auto [x, w, y] = saved<3>();
     const Tensor dy = relu ? relu_backward(y, above) : above;
     const std::int64_t n = dy.size(0), out = dy.size(1), in = input_shape(1)[1];
-    Backend& backend = dy.backend();
     std::vector<Tensor> d(input_count());
-    const auto gradient = [&](std::size_t i) {
-      return d[i] = Tensor::empty(input_shape(i), dy.dtype(), backend);
-    };
-    if (needs(0))  // [N, in] = [N, out] [out, in]
-      backend.gemm(dy.dtype(), {n, in, out, false, false, out, in, in, 0}, dy.data(), w.data(),
-                   gradient(0).mutable_data());
-    if (needs(1))  // [out, in] = [N, out]^T [N, in]
-      backend.gemm(dy.dtype(), {out, in, n, true, false, out, in, in, 0}, dy.data(), x.data(),
-                   gradient(1).mutable_data());
-    if (input_count() == 3 && needs(2))
-      backend.reduce(dy.dtype(), ReduceOp::sum, 1, n, out, dy.data(), gradient(2).mutable_data());
+    if (needs(0)) {  // [N, in] = [N, out] [out, in]
+      d[0] = Tensor::empty(input_shape(0), dy.dtype(), dy.backend());
+      dy.backend().gemm(dy.dtype(), {n, in, out, false, false, out, in, in, 0}, dy.data(), w.data(),
+                        d[0].mutable_data());
+    }
+    if (needs(1)) d[1] = linear_weight_gradient(x, dy);
+    if (input_count() == 3 && needs(2)) d[2] = linear_bias_gradient(dy);
+    if (weight.defined()) take_factors({weight, bias, x, dy});
     return d;
   }
   const bool relu;
+  Tensor weight, bias;  // whose gradients are taken as factors; else undefined
 };
 
 // Weights in bf16 are only read: they learn nothing, and no gradient passes through them.
@@ -80,15 +80,35 @@ Tensor multiply(const Tensor& x, const Tensor& w, const Tensor& b, bool relu) {
   backend.linear_forward(x.dtype(), {n, in, out, relu, w.dtype()}, x.data(), w.data(),
                          b.defined() ? b.data() : nullptr, y.mutable_data());
   if (stored) return y;
-  std::vector<Tensor> inputs = {x, w};
-  if (b.defined()) inputs.push_back(b);
+  const bool factors = take_factors && w.requires_grad() && x.requires_grad();
+  std::vector<Tensor> inputs = {x, factors ? w.detach() : w};
+  if (b.defined()) inputs.push_back(factors ? b.detach() : b);
+  const bool has_bias = b.defined() && b.requires_grad();
   return record<LinearOp>(
       y, inputs,
       {w.requires_grad() ? x : Tensor(), x.requires_grad() ? w : Tensor(), relu ? y : Tensor()},
-      relu);
+      relu, factors ? w : Tensor(), factors && has_bias ? b : Tensor());
 }
 
 }  // namespace
+
+TakeLinearFactors::TakeLinearFactors(std::function<void(const LinearFactors&)> take)
+    : Scoped(take_factors, std::move(take)) {}
+
+Tensor linear_weight_gradient(const Tensor& x, const Tensor& dy) {
+  const std::int64_t n = dy.size(0), out = dy.size(1), in = x.size(1);
+  Tensor dw = Tensor::empty({out, in}, dy.dtype(), dy.backend());  // [out, N] [N, in]
+  dy.backend().gemm(dy.dtype(), {out, in, n, true, false, out, in, in, 0}, dy.data(), x.data(),
+                    dw.mutable_data());
+  return dw;
+}
+
+Tensor linear_bias_gradient(const Tensor& dy) {
+  Tensor db = Tensor::empty({dy.size(1)}, dy.dtype(), dy.backend());
+  dy.backend().reduce(dy.dtype(), ReduceOp::sum, 1, dy.size(0), dy.size(1), dy.data(),
+                      db.mutable_data());
+  return db;
+}
 
 Tensor linear(const Tensor& x, const Tensor& w, const Tensor& b) {
   return multiply(x, w, b, false);

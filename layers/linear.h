@@ -4,6 +4,9 @@
 //   y[n, o] = b[o] + sum over i of x[n, i] w[o, i]          y = x w^T + b
 //
 // Backward:  dx = dy w,   dw = dy^T x,   db[o] = sum over n of dy[n, o].
+#include <functional>
+
+#include "core/scoped.h"
 #include "layers/module.h"
 
 namespace limulus {
@@ -24,6 +27,25 @@ class Linear : public Module {
 
   Tensor weight, bias;
 };
+
+// The gradient of a weight is a product of two matrices, dw = dy^T x: of AlexNet's fc6, for 32
+// images, two of 32 x 4096 and 32 x 9216 numbers instead of 4096 x 9216, a 90th of them. Where
+// gradients are sent to other machines, the factors are what should be sent. While one of these
+// lives, Linear layers on this thread give their weights and biases no gradient. Backward calls
+// `take` instead, for each layer whose input needs a gradient (the others are not affected).
+struct LinearFactors {
+  Tensor weight, bias;  // the layer's parameters; without a gradient: undefined
+  Tensor x;             // [N, in]
+  Tensor dy;            // [N, out]
+};
+class TakeLinearFactors : Scoped<std::function<void(const LinearFactors&)>> {
+ public:
+  explicit TakeLinearFactors(std::function<void(const LinearFactors&)> take);
+};
+
+// dw = dy^T x [out, in], and db [out] = the sum of dy over its rows.
+Tensor linear_weight_gradient(const Tensor& x, const Tensor& dy);
+Tensor linear_bias_gradient(const Tensor& dy);
 
 // Stores the weights of all Linear layers in `network` as bf16 (core/dtype.h): half the memory, and
 // about two thirds of the time of a layer that waits for memory (docs/performance/memory.md), for

@@ -21,6 +21,7 @@ void add_gradcheck(CLI::App& app);
 void add_compare(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_bench_ladder(CLI::App& bench);
+void add_scale(CLI::App& app);
 void add_devices(CLI::App& app);
 void add_tune(CLI::App& app);  // a build without OpenCL has none
 void add_convert(CLI::App& app);

@@ -72,6 +72,7 @@ int run(int argc, char** argv) {
   add_gradcheck(app);
   add_compare(app);
   add_bench(app);
+  add_scale(app);
   add_devices(app);
 #ifdef LIMULUS_OPENCL
   add_tune(app);

@@ -18,6 +18,14 @@ if(LIMULUS_TOOLS)
   target_link_libraries(limulus_program PRIVATE limulus limulus_probes op_cases CLI11::CLI11 ${LIMULUS_FMT}
                                                 nlohmann_json::nlohmann_json limulus_stamp
                                                 ${CMAKE_DL_LIBS})
+  if(LIMULUS_MPI)  # `mpirun limulus train`
+    target_sources(limulus_program PRIVATE ${PROJECT_SOURCE_DIR}/distributed/mpi_communicator.cpp)
+    set_source_files_properties(${PROJECT_SOURCE_DIR}/distributed/mpi_communicator.cpp
+                                PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+    target_compile_definitions(limulus_program PRIVATE LIMULUS_MPI)
+    target_include_directories(limulus_program SYSTEM PRIVATE ${MPI_CXX_INCLUDE_DIRS})
+    target_link_libraries(limulus_program PRIVATE MPI::MPI_CXX)
+  endif()
   # Plugins take the library out of the program, so all of it has to be there, and visible. (The
   # link feature WHOLE_ARCHIVE repeats the archive where op_cases needs it again, and then every
   # function of it is defined twice; an option stands on the command line once.)

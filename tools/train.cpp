@@ -26,6 +26,7 @@
 #include "tools/data_output.h"
 #include "tools/find_rate.h"
 #include "tools/interrupts.h"
+#include "tools/ranks.h"
 #include "tools/run_log.h"
 #include "tools/run_watch.h"
 #include "tools/sparkline.h"
@@ -125,7 +126,7 @@ void print_accuracy(const Trainer& trainer, const RunReport& report) {
 // After the last epoch all is saved: a signal may end the program at any moment, but while the
 // report is being written.
 void finish(Trainer& trainer, const std::filesystem::path& out, RunLog& log, RunWatch& watch,
-            StatusLine& line) {
+            StatusLine& line, const Communicator* ranks) {
   watch.evaluating();
   end_at_interrupt(
       fmt::format("Stopped. The weights are in {}; the same command with --resume makes "
@@ -154,19 +155,41 @@ void finish(Trainer& trainer, const std::filesystem::path& out, RunLog& log, Run
   end_if_interrupted();
 
   print_accuracy(trainer, report);
+  if (const auto traffic = trainer.traffic(); !traffic.empty())
+    print_line("\n" + traffic_text(traffic, ranks->size()));
   print_line(fmt::format("\nCheckpoint  {}\nReport      {}",
                          printable(trainer.checkpoint_path().string()),
                          printable((out / "report.html").string())));
   watch.print_pages();
 }
 
-void train(const CLI::App& command, const TrainArguments& given) {
+// A rank that is not the first trains, and says nothing.
+void help_train(const TrainConfig& config, const TrainArguments& a,
+                const std::shared_ptr<Communicator>& ranks) {
+  TrainerOptions options;
+  options.out = a.out;
+  options.workers = a.workers;
+  options.init = initial_file(a);
+  options.ranks = ranks;
+  options.stop = &interrupted();
+  Trainer trainer(config, options);
+  if (a.resume) trainer.resume(checkpoint_in(a.out));
+  catch_interrupts();
+  trainer.run();
+}
+
+void train(const CLI::App& command, const TrainArguments& given,
+           const std::shared_ptr<Communicator>& ranks) {
   TrainArguments a = given;
   if (a.out.empty()) a.out = default_out(a.model);
-  const TrainConfig config = chosen_config(command, a);
-  use_threads(command, a.threads, config.device);
+  const TrainConfig config = chosen_config(command, a, ranks.get());
+  use_threads(command, ranks && a.threads == 0 ? threads_of_a_rank(*ranks) : a.threads,
+              config.device);
   // A run is not lost because nobody reads what it prints (`limulus train | head -1`).
   std::signal(SIGPIPE, SIG_IGN);
+  if (ranks && a.find_rate)
+    throw ValueError("train: --find-rate makes its steps in one process; leave out mpirun");
+  if (ranks && ranks->rank() > 0) return help_train(config, a, ranks);
   const bool locked = lock_folder(a.out);
   if (a.find_rate) {
     find_rate(command, config, a.out, a.workers, initial_file(a));
@@ -183,6 +206,7 @@ void train(const CLI::App& command, const TrainArguments& given) {
   options.out = a.out;
   options.workers = a.workers;
   options.init = initial_file(a);
+  options.ranks = ranks;
   options.checkpoint_seconds = 60 * a.checkpoint_minutes;
   RunLog log(a.log);
   Trainer* running = nullptr;
@@ -227,6 +251,9 @@ void train(const CLI::App& command, const TrainArguments& given) {
     print_line(crossing_text(towers->crossings(in)));
   show_weights(trainer);
   show_data(trainer);
+  if (ranks)
+    print_line(fmt::format("Ranks   {}, which share {} micro-batches of each batch", ranks->size(),
+                           config.micro_batches));
   print_line("Device  " + printable(description_of(config.device)));
   print_line(fmt::format("Run     {} epochs of {} images, batch {}, rate {:g} ({}), seed {}{}\n",
                          config.epochs, trainer.usable_train(), config.batch, config.sgd.lr,
@@ -248,7 +275,7 @@ void train(const CLI::App& command, const TrainArguments& given) {
     std::fflush(stdout);
     catch_interrupts();
     finished = trainer.run();
-    if (finished) finish(trainer, a.out, log, *watch, line);
+    if (finished) finish(trainer, a.out, log, *watch, line, ranks.get());
   } catch (const std::exception& error) {
     if (const auto* broken = dynamic_cast<const LossError*>(&error);
         broken != nullptr && shows_blocks()) {
@@ -282,7 +309,8 @@ void add_train(CLI::App& app) {
   add_train_options(*c, *a);
   c->callback([a, c] {
     const FlushDenormals denormals(a->flush_denormals);
-    train(*c, *a);
+    const std::shared_ptr<Communicator> ranks = ranks_of_this_run();
+    with_ranks(ranks.get(), [&] { train(*c, *a, ranks); });
   });
 }
 

@@ -89,6 +89,10 @@ constexpr Setting settings[] = {
     {"--test-folder", Kept::run,
      [](TrainConfig& c, const TrainArguments& a) { c.test_folder = *a.test_folder; }},
     {"--freeze", Kept::run, [](TrainConfig& c, const TrainArguments& a) { c.freeze = a.freeze; }},
+    {"--micro-batches", Kept::run,
+     [](TrainConfig& c, const TrainArguments& a) { c.micro_batches = a.micro_batches; }},
+    {"--exchange", Kept::run,
+     [](TrainConfig& c, const TrainArguments& a) { c.exchange = parse_exchange(a.exchange); }},
     {"--data", Kept::place, [](TrainConfig& c, const TrainArguments& a) { c.data = a.data; }},
     {"--plugin", Kept::place, set_plugin},
     {"--device", Kept::place, [](TrainConfig& c, const TrainArguments& a) { c.device = a.device; }},
@@ -161,13 +165,18 @@ std::string default_out(const std::string& model) {
   return "runs/" + (is_model_file(model) ? std::filesystem::path(model).stem().string() : model);
 }
 
-TrainConfig chosen_config(const CLI::App& command, const TrainArguments& a) {
+TrainConfig chosen_config(const CLI::App& command, const TrainArguments& a, Communicator* ranks) {
   const auto file = checkpoint_in(a.out);
+  const bool leads = ranks == nullptr || ranks->rank() == 0;
   std::error_code unknown;
-  if (a.resume && !std::filesystem::exists(file, unknown))
+  if (a.resume && leads && !std::filesystem::exists(file, unknown))
     throw FileError(fmt::format(
         "{}: there is no checkpoint to resume; without --resume a new run begins", file.string()));
-  TrainConfig c = a.resume ? load_config(file) : default_config(a.model, a.recipe);
+  TrainConfig c = !a.resume ? default_config(a.model, a.recipe)
+                  : leads   ? load_config(file)
+                            : TrainConfig();
+  if (a.resume && ranks != nullptr)
+    c = TrainConfig::from_json(broadcast_text(*ranks, leads ? c.to_json() : ""));
   for (const Setting& s : settings)
     if (s.kept != Kept::sitting && given(command, s.option)) s.set(c, a);
   if (a.resume && !given(command, "--freeze"))
@@ -175,7 +184,7 @@ TrainConfig chosen_config(const CLI::App& command, const TrainArguments& a) {
   else
     check_network(c, a.init);  // default_config() has read a network that is a file
   if (a.resume) {
-    check_same_run(file, c);  // before a network of other settings is made
+    if (leads) check_same_run(file, c);  // before a network of other settings is made
     if (!given(command, "--device")) check_device(c, file);
     return c;
   }
@@ -221,6 +230,13 @@ void add_train_options(CLI::App& c, TrainArguments& a) {
   c.add_option("--epochs", a.epochs,
                "Passes over the training images; with --resume, more than before train on");
   c.add_option("--batch", a.batch, "Images per step");
+  c.add_option("--micro-batches", a.micro_batches,
+               "Cut each batch into so many, which ranks share (mpirun -n 4 limulus train ...)")
+      ->check(CLI::Range(1, 1'000'000));
+  c.add_option("--exchange", a.exchange,
+               "How ranks tell each other gradients of fully connected layers: as gradients, or as "
+               "the factors that they are products of")
+      ->check(one_of({"gradients", "factors"}));
   c.add_option("--lr", a.lr, "Learning rate");
   c.add_option("--momentum", a.momentum, "Momentum");
   c.add_option("--weight-decay", a.weight_decay, "Weight decay");

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "distributed/communicator.h"
 #include "layers/module.h"
 #include "training/config.h"
 
@@ -17,10 +18,10 @@ namespace limulus::tools {
 struct TrainArguments {
   std::string model = "alexnet", recipe = "default", data, device = "cpu", out, log, tensorboard,
               init, freeze;
-  std::int64_t epochs = 0, batch = 0, snapshots = 0;  // 0 snapshots: none
+  std::int64_t epochs = 0, batch = 0, micro_batches = 1, snapshots = 0;  // 0 snapshots: none
   std::uint64_t seed = 1;
   double lr = 0, momentum = 0, weight_decay = 0, dropout = 0, zoom = 1, colour_noise = 0;
-  std::string schedule, rule;
+  std::string schedule, rule, exchange;
   std::optional<std::string> layout, test_folder;
   double checkpoint_minutes = 1;
   int threads = 0, workers = 1;
@@ -42,7 +43,7 @@ std::string initial_file(const TrainArguments& a);
 // The settings of a new run: those of its network and recipe, with what was given on the command
 // line. With --resume: those of the checkpoint; what is given has to be the same, but for where the
 // pictures are and the device. DeviceError, with the way out, where the checkpoint's device is not
-// there.
-TrainConfig chosen_config(const CLI::App& command, const TrainArguments& a);
+// there. `ranks`, if not null, begin together: with --resume, rank 0 alone has the checkpoint.
+TrainConfig chosen_config(const CLI::App& command, const TrainArguments& a, Communicator* ranks);
 
 }  // namespace limulus::tools

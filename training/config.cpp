@@ -55,6 +55,7 @@ void each_later_field(Config& c, F f) {
   f("test_folder", c.test_folder);
   f("freeze", c.freeze);
   f("init", c.init);
+  f("micro_batches", c.micro_batches);
 }
 
 OrderedJson to_object(const TrainConfig& c) {
@@ -64,6 +65,7 @@ OrderedJson to_object(const TrainConfig& c) {
   each_later_field(c, put);
   j["rule"] = c.sgd.rule == SgdRule::paper ? "paper" : "pytorch";
   j["schedule"] = name_of(c.schedule.kind);
+  j["exchange"] = name_of(c.exchange);
   if (!c.network.empty()) j["network"] = c.network;
   return j;
 }
@@ -77,6 +79,16 @@ void read_field(const OrderedJson& j, const char* key, T& value) {
 
 }  // namespace
 
+const char* name_of(Exchange exchange) {
+  return exchange == Exchange::factors ? "factors" : "gradients";
+}
+
+Exchange parse_exchange(const std::string& name) {
+  if (name != "gradients" && name != "factors")
+    throw ValueError(fmt::format("the exchange '{}' is neither 'gradients' nor 'factors'", name));
+  return name == "factors" ? Exchange::factors : Exchange::gradients;
+}
+
 void check(const TrainConfig& c) {
   const auto in = [](const char* what, double value, double least, double most) {
     if (!(value >= least && value <= most))
@@ -87,6 +99,7 @@ void check(const TrainConfig& c) {
   constexpr double kSide = 4096, kMany = 1e9, kLarge = 1e30;
   in("epochs", static_cast<double>(c.epochs), 1, kMany);
   in("batch", static_cast<double>(c.batch), 1, kMany);
+  in("micro_batches", static_cast<double>(c.micro_batches), 1, static_cast<double>(c.batch));
   in("lr (the learning rate)", c.sgd.lr, 0, kLarge);
   in("momentum", c.sgd.momentum, 0, 1);
   in("weight_decay", c.sgd.weight_decay, 0, kLarge);
@@ -120,6 +133,11 @@ TrainConfig TrainConfig::from_json(const std::string& text) {
       throw ValueError(fmt::format("the update rule '{}' is neither 'paper' nor 'pytorch'", rule));
     c.sgd.rule = rule == "paper" ? SgdRule::paper : SgdRule::pytorch;
     c.schedule.kind = parse_schedule(schedule);
+    if (j.contains("exchange")) {  // checkpoints of an early version lack it
+      std::string exchange;
+      read_field(j, "exchange", exchange);
+      c.exchange = parse_exchange(exchange);
+    }
     if (j.contains("network")) read_field(j, "network", c.network);
   } catch (const OrderedJson::exception&) {
     throw ValueError("the settings are not valid JSON");

@@ -10,6 +10,13 @@
 
 namespace limulus {
 
+// How ranks tell each other the gradients of fully connected layers: by their value, or by the two
+// factors that they are a product of. A choice between two ways to add up, too, so that the bits
+// differ.
+enum class Exchange { gradients, factors };
+const char* name_of(Exchange exchange);
+Exchange parse_exchange(const std::string& name);  // ValueError
+
 struct TrainConfig {
   std::string model = "alexnet";
   // Of a model that was a file ("net.onnx"): its layers (models/description.h), so that a
@@ -32,6 +39,10 @@ struct TrainConfig {
   double dropout = 0.5;
   bool batch_norm = false;  // alexnet-keras
   bool strict = false;      // an image that cannot be used is an error, not skipped and counted
+  // Each batch is cut into so many pieces; each goes through the network by itself, and their
+  // gradients are added in a fixed order. Ranks share the pieces (training/parallel_step.h).
+  std::int64_t micro_batches = 1;
+  Exchange exchange = Exchange::gradients;
   // Layers that keep their weights (training/freeze.h): "conv1,conv2".
   std::string freeze;
   // The file whose weights the run began with; "": they were drawn from the seed. It is told, and

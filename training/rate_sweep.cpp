@@ -29,10 +29,10 @@ void Trainer::try_rates(const std::vector<double>& rates,
       loader_->start(++epoch);
     }
     any = true;
-    double right = 0;
-    const double loss = train_step(batch, i < rates.size() ? rates[i] : 0, &right);
+    const auto made = train_step(batch, i < rates.size() ? rates[i] : 0);
     ++progress_.step;  // the next step's dropout masks are others
-    if (!seen({i > 0 ? rates[i - 1] : 0, loss, batch.size}) || !std::isfinite(loss)) return;
+    if (!seen({i > 0 ? rates[i - 1] : 0, made.loss, batch.size}) || !std::isfinite(made.loss))
+      return;
   }
 }
 

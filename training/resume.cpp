@@ -49,6 +49,7 @@ void Trainer::load_progress(const SafetensorsFile& file, const std::string& text
 }
 
 void Trainer::save() const {
+  if (!leads()) return;
   Checkpoint rest;
   rest.metadata["config"] = config_.to_json();
   std::vector<std::int64_t> skipped_images;
@@ -126,6 +127,12 @@ void check_same_run(const std::filesystem::path& checkpoint, const TrainConfig& 
 }
 
 void Trainer::resume(const std::filesystem::path& path) {
+  if (leads()) load_run(path);
+  if (options_.ranks) share_place();
+  make_loader();
+}
+
+void Trainer::load_run(const std::filesystem::path& path) {
   check_same_run(path, config_);
   const std::int64_t epochs = load_config(path).epochs;  // perhaps fewer than there are now
   const SafetensorsFile file(path);
@@ -160,7 +167,6 @@ void Trainer::resume(const std::filesystem::path& path) {
     was.state = schedule_->state;
     longer_ = longer_text(was, *schedule_, config_, epochs, progress_.step);
   }
-  make_loader();
 }
 
 }  // namespace limulus

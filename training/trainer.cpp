@@ -53,23 +53,30 @@ bool all_finite(const Tensor& t) {
 // ---- one step -------------------------------------------------------------------------------
 
 // A loss that is not a number is given back before it does damage: no step is made.
-double Trainer::train_step(const Batch& batch, double rate, double* right) {
+ParallelStep::Result Trainer::train_step(const Batch& mine, double rate) {
+  optimizer_->set_lr(rate);
+  const auto step = static_cast<std::uint64_t>(progress_.step);
+  const ParallelStep::Result result =
+      parallel_ ? parallel_->run(mine, step, stopping()) : step_alone(mine);
+  if (!std::isfinite(result.loss) || result.images == 0) return result;
+  optimizer_->step();
+  optimizer_->zero_grad();
+  return result;
+}
+
+ParallelStep::Result Trainer::step_alone(const Batch& batch) {
   const Tensor x = images_of(batch, backend_);
   const Tensor labels = Tensor::from(batch.labels, {batch.size}, backend_);
   model_->set_random(config_.seed, static_cast<std::uint64_t>(progress_.step));
-  optimizer_->set_lr(rate);
 
   const Tensor logits = model_->forward(x);
   const Tensor loss = cross_entropy(logits, labels);
-  const double value = loss.item();
-  if (!std::isfinite(value)) return value;
-  *right =
+  ParallelStep::Result result{.loss = loss.item(), .images = batch.size};
+  if (!std::isfinite(result.loss)) return result;
+  result.right =
       static_cast<double>(count_right(logits.to_vector<float>(), batch.labels, logits.size(1)));
-
   loss.backward();
-  optimizer_->step();
-  optimizer_->zero_grad();
-  return value;
+  return result;
 }
 
 std::string first_not_finite(Module& model, const Tensor& x) {
@@ -93,7 +100,12 @@ std::string first_not_finite(Module& model, const Tensor& x) {
 }
 
 void Trainer::explain_nan(const Batch& batch, double loss) {
-  const std::string where = first_not_finite(*model_, images_of(batch, backend_));
+  const std::string unknown = "the loss itself";
+  std::string where =
+      batch.size == 0 ? unknown : first_not_finite(*model_, images_of(batch, backend_));
+  if (options_.ranks)  // the first that has found the place
+    for (const std::string& found : gather_texts(*options_.ranks, where))
+      if (where == unknown) where = found;
   const std::string message = fmt::format(
       "train: the loss became {} in step {} (epoch {}); the first value that is not a number is in "
       "{}. The learning rate {:g} is probably too high: try --lr {:g}, or --recipe default. If "
@@ -114,6 +126,7 @@ std::string Trainer::checkpoint_state() const {
 // ---- the loop -------------------------------------------------------------------------------
 
 bool Trainer::run() {
+  if (options_.ranks) compare_ranks();
   try {
     return train_epochs();
   } catch (const DeviceError& error) {  // its weights cannot be read any more
@@ -136,22 +149,23 @@ bool Trainer::train_epochs() {
       const auto started = Clock::now();
       if (!loader_->next(batch)) break;
       const double waited = seconds_since(started);
-      double right = 0;
-      const double loss = train_step(batch, schedule_->rate(progress_.step), &right);
+      const ParallelStep::Result made = train_step(batch, schedule_->rate(progress_.step));
+      if (made.images == 0) continue;  // no rank has an image that can be used
+      const double loss = made.loss;
       if (!std::isfinite(loss)) explain_nan(batch, loss);
       const double seconds = seconds_since(started);
 
       RunProgress& p = progress_;
       ++p.step;
       p.batch = batch.index + 1;
-      p.epoch_loss += loss * static_cast<double>(batch.size);
-      p.epoch_right += right;
-      p.epoch_images += batch.size;
+      p.epoch_loss += loss * static_cast<double>(made.images);
+      p.epoch_right += made.right;
+      p.epoch_images += made.images;
       p.epoch_seconds += seconds;
       p.epoch_waiting += waited;
       p.step_losses.push_back(static_cast<float>(loss));
       sitting_seconds += seconds;
-      sitting_images += batch.size;
+      sitting_images += made.images;
 
       if (options_.on_step) {
         StepInfo info;
@@ -169,19 +183,25 @@ bool Trainer::train_epochs() {
         info.lr = optimizer_->options().lr;
         options_.on_step(info);
       }
-      if (stopping() || seconds_since(saved_at) > options_.checkpoint_seconds) {
+      // Ranks stop behind the same step, as one of them was told to before it.
+      const bool stop = parallel_ ? made.stop : stopping();
+      if (stop || seconds_since(saved_at) > options_.checkpoint_seconds) {
         save();
         saved_at = Clock::now();
-        if (stopping()) return false;  // perhaps told so while it was saving
+        if (stop || (!parallel_ && stopping())) return false;  // told so while it was saving
       }
     }
+    bool stop = false;
     try {
       finish_epoch();
     } catch (const Stopped&) {  // while it looked at the held-out images, which --resume does again
+      stop = true;
+    }
+    if (lead_says(stop)) {
       save();
       return false;
     }
-    if (stopping()) break;
+    if (lead_says(stopping())) break;
   }
   save();
   return progress_.epoch >= config_.epochs;
@@ -206,11 +226,8 @@ void Trainer::finish_epoch() {
   record.images_per_second = images / p.epoch_seconds;
   record.waiting = p.epoch_waiting / p.epoch_seconds;
   record.lr = schedule_->rate(p.step - 1);  // of the last step, which another sitting may have made
-  const Evaluation test = evaluate(false);
+  evaluate_together(record);
   check_classes();
-  record.test_loss = test.loss;
-  record.test_top1 = test.metrics.top1();
-  record.test_top5 = test.metrics.top5();
   if (std::isfinite(record.test_top1)) schedule_->after_epoch(1 - record.test_top1);
 
   p.epochs.push_back(record);

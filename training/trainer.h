@@ -24,6 +24,7 @@
 #include "training/data/loader.h"
 #include "training/data/statistics.h"
 #include "training/initial_weights.h"
+#include "training/parallel_step.h"
 #include "training/records.h"
 #include "training/run_progress.h"
 #include "training/schedule.h"
@@ -68,6 +69,9 @@ struct TrainerOptions {
   int workers = 1;                            // of the loader; no influence on the result
   // Weights to begin with (initial_weights.h); "": all are drawn. Not for a run that goes on.
   std::filesystem::path init;
+  // The ranks that make this run together, each with a Trainer of the same settings; null: one
+  // alone. Rank 0 alone writes. All calls of run() and resume() are collective then.
+  std::shared_ptr<Communicator> ranks;
   // Set by Ctrl-C: finish the step, or leave the held-out images, save, return.
   const std::atomic<bool>* stop = nullptr;
   std::function<void(const StepInfo&)> on_step;
@@ -115,6 +119,9 @@ class Trainer {
   // What a report needs, as far as the trainer knows it; the caller adds the evaluations.
   RunReport report() const;
 
+  // What this rank sends in a step; empty where it has nobody to send to.
+  std::vector<Traffic> traffic() const;
+
   Module& model() { return *model_; }
   const Module& model() const { return *model_; }
   const Dataset& dataset() const { return data_; }
@@ -137,7 +144,17 @@ class Trainer {
   void make_loader();
   bool train_epochs();
   bool stopping() const;
-  double train_step(const Batch& batch, double rate, double* right);
+  // Of a batch of all ranks; `mine` is this rank's part. No images: no step was made.
+  ParallelStep::Result train_step(const Batch& mine, double rate);
+  ParallelStep::Result step_alone(const Batch& batch);
+  bool leads() const { return !options_.ranks || options_.ranks->rank() == 0; }
+  void compare_settings() const;
+  void compare_ranks() const;
+  std::uint64_t weights_hash() const;
+  void share_place();
+  void gather_skipped();
+  void evaluate_together(EpochRecord& record);
+  bool lead_says(bool yes);
   std::string checkpoint_state() const;  // for messages: what is left when training fails
   [[noreturn]] void explain_nan(const Batch& batch, double loss);
   void finish_epoch();
@@ -145,6 +162,7 @@ class Trainer {
   void check_classes() const;
   void note_skipped(const Evaluation& test);
   void load_progress(const SafetensorsFile& file, const std::string& text, std::int64_t epochs);
+  void load_run(const std::filesystem::path& path);
   void begin_with(const std::filesystem::path& file);
 
   TrainConfig config_;
@@ -163,7 +181,9 @@ class Trainer {
   std::string longer_;
   std::unique_ptr<Sgd> optimizer_;
   std::unique_ptr<Schedule> schedule_;
-  std::int64_t batches_ = 0;  // per epoch
+  std::unique_ptr<Alone> alone_;            // who it talks to where there are no ranks
+  std::unique_ptr<ParallelStep> parallel_;  // null: batches are not cut
+  std::int64_t batches_ = 0;                // per epoch
   RunProgress progress_;
 };
 

@@ -61,6 +61,7 @@ Trainer::Trainer(TrainConfig config, TrainerOptions options)
       options_(std::move(options)),
       backend_(*devices(config_.device).front()),
       data_(open_data(config_)) {
+  if (options_.ranks) compare_settings();
   prepare_folder();
   train_print_ = fingerprint(data_.train, data_.classes);
   test_print_ = fingerprint(data_.test, data_.classes);
@@ -80,6 +81,11 @@ Trainer::Trainer(TrainConfig config, TrainerOptions options)
   freeze_layers(*model_, frozen_);
   optimizer_ = std::make_unique<Sgd>(trained_parameters(*model_), config_.sgd);
   check_space();
+  if (config_.micro_batches > 1 || config_.exchange != Exchange::gradients || options_.ranks) {
+    if (!options_.ranks) alone_ = std::make_unique<Alone>();
+    parallel_ = std::make_unique<ParallelStep>(*model_, backend_,
+                                               options_.ranks ? *options_.ranks : *alone_, config_);
+  }
 
   make_loader();
   batches_ = loader_->batches();
@@ -106,11 +112,17 @@ void Trainer::make_loader() {
   loading.workers = options_.workers;
   loading.seed = config_.seed;
   loading.strict = config_.strict;
+  if (parallel_) {
+    loading.pieces = config_.micro_batches;
+    loading.first_piece = parallel_->share().begin;
+    loading.end_piece = parallel_->share().end;
+  }
   loader_ = std::make_unique<Loader>(train_images_, config_.augment, normalization_, loading);
 }
 
 // A checkpoint holds each weight and its velocity, and is written beside the one before it.
 void Trainer::check_space() const {
+  if (!leads()) return;
   std::uintmax_t needed = 0;
   for (const auto& [name, w] : model_->parameters()) needed += w.bytes();
   for (const auto& [name, v] : optimizer_->velocities()) needed += v.bytes();
@@ -126,6 +138,7 @@ void Trainer::check_space() const {
 
 // What would make the first checkpoint fail is an error now, not after an hour of training.
 void Trainer::prepare_folder() const {
+  if (!leads()) return;
   std::error_code error;
   std::filesystem::create_directories(options_.out, error);
   if (error)

@@ -70,18 +70,25 @@ struct Loader::Impl {
   }
 
   void make(std::int64_t index, Batch& batch) {
-    const std::int64_t begin = index * options.batch;
-    const std::int64_t end = std::min(begin + options.batch, images->size());
+    const std::int64_t first = index * options.batch;
+    const std::int64_t images_in_batch = std::min(options.batch, images->size() - first);
+    const auto begin_of = [&](std::int64_t piece) {
+      return first + images_in_batch * piece / options.pieces;
+    };
+    const std::int64_t begin = begin_of(options.first_piece), end = begin_of(options.end_piece);
     batch.index = index;
     batch.views = views(augment_options);
     batch.channels = augment_options.channels;
     batch.side = augment_options.crop;
     batch.labels.clear();
     batch.sources.clear();
+    batch.pieces.assign(static_cast<std::size_t>(options.end_piece - options.first_piece), 0);
+    std::int64_t piece = options.first_piece;
     const std::size_t each =
         static_cast<std::size_t>(batch.views) * batch.channels * batch.side * batch.side;
     batch.images.resize(static_cast<std::size_t>(end - begin) * each);
     for (std::int64_t i = begin; i < end; ++i) {
+      while (i >= begin_of(piece + 1)) ++piece;
       const std::int64_t source = order[static_cast<std::size_t>(i)];
       std::shared_ptr<const Image> image;
       try {
@@ -104,6 +111,7 @@ struct Loader::Impl {
               batch.images.data() + batch.labels.size() * each);
       batch.labels.push_back(images->set().label(source));
       batch.sources.push_back(source);
+      ++batch.pieces[static_cast<std::size_t>(piece - options.first_piece)];
     }
     batch.size = static_cast<std::int64_t>(batch.labels.size());
     batch.images.resize(batch.labels.size() * each);
@@ -210,7 +218,7 @@ bool Loader::next(Batch& batch) {
     lock.unlock();
     l.changed.notify_all();
     if (made.mapped().failure) std::rethrow_exception(made.mapped().failure);
-  } while (batch.size == 0);
+  } while (batch.size == 0 && l.options.end_piece - l.options.first_piece == l.options.pieces);
   return true;
 }
 

@@ -22,6 +22,9 @@ struct LoaderOptions {
   int prefetch = 3;        // how many batches may be ready or in work at one time
   std::uint64_t seed = 0;
   bool strict = false;  // an image that cannot be used is an error; otherwise left out and listed
+  // Each batch is cut into so many pieces of about the same size, and this loader makes the pieces
+  // [first_piece, end_piece) alone: its share, where several ranks train together.
+  std::int64_t pieces = 1, first_piece = 0, end_piece = 1;
 };
 
 struct Batch {
@@ -32,6 +35,7 @@ struct Batch {
   std::vector<float> images;          // [N * views, channels, side, side]
   std::vector<std::int64_t> labels;   // [N]
   std::vector<std::int64_t> sources;  // [N]: which image of the set
+  std::vector<std::int64_t> pieces;   // how many of the N images are of each piece
 };
 
 class Loader {
@@ -50,7 +54,7 @@ class Loader {
 
   // The next batch of the epoch; false after the last. Memory that `batch` holds is used again. An
   // exception of a worker comes out here, at the batch that it belongs to. A batch without a usable
-  // image is skipped.
+  // image is skipped, but not a share of a batch: other shares may have some.
   bool next(Batch& batch);
 
   // Images that could not be used so far, by index: unreadable (the cache knows), or of a size that

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# `mpirun -n 4 limulus train`: the same bits for any number of ranks.
+# Usage: program_ranks_test.sh PROGRAM SOURCE_DIR WITH_MPI
+set -u
+limulus=$1
+source_dir=$2
+with_mpi=$3
+# shellcheck source=check.sh
+source "$(dirname "$0")/check.sh"
+
+two_classes "$source_dir"
+begin=("$limulus" train --model cifar-convnet --data data --batch 8 --workers 0)
+train=("${begin[@]}" --epochs 2)
+
+check 'ranks that would have nothing to do' 2 'exchange: .* gradients' "${train[@]}" --exchange both
+if [ "$with_mpi" != ON ]; then
+  check 'a build without MPI says what to install' 1 'this build has no MPI.*libopenmpi-dev' \
+    env OMPI_COMM_WORLD_SIZE=2 "${train[@]}"
+  finish
+fi
+if ! command -v mpirun > /dev/null; then
+  echo "skipped: there is no mpirun (Debian's openmpi-bin)"
+  exit 77
+fi
+
+# ranks N ARGUMENT...: on this machine, as root, too, which is what a container has.
+ranks() {
+  OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 \
+    OMPI_MCA_btl=self,vader,tcp OMPI_MCA_btl_tcp_if_include=lo \
+    timeout -k 5 120 mpirun --bind-to none -n "$1" "${@:2}" < /dev/null
+}
+
+# same_run NAME FOLDER FOLDER: all tensors, but for the times in history/epochs.
+same_run() {
+  for run in "$2" "$3"; do
+    "$limulus" convert "$run/checkpoint.safetensors" "$run/weights" --all > out.txt 2>&1
+  done
+  diff -r -x epochs.npy "$2/weights" "$3/weights" > out.txt 2>&1 && [ -s "$2/weights/conv1.weight.npy" ]
+  result "$1" $?
+}
+
+for exchange in gradients factors; do
+  cut=(--micro-batches 6 --exchange "$exchange")
+  check "$exchange: by itself" 0 '^Checkpoint' "${train[@]}" "${cut[@]}" --out $exchange-alone
+  for n in 2 3 4; do
+    check "$exchange: $n ranks" 0 "^What each of $n ranks sends in a step" \
+      ranks $n "${train[@]}" "${cut[@]}" --out $exchange-$n
+    also "$exchange: the traffic of a layer" "^fc[0-9.]*weight +${exchange%s}"
+    result "$exchange: rank 0 alone prints" "$([ "$(grep -c '^Checkpoint' out.txt)" = 1 ]; echo $?)"
+    same_run "$exchange: $n ranks end with the bits of one" $exchange-alone $exchange-$n
+  done
+done
+
+# ---- what goes wrong ends all ranks, with a message that names one --------------------------------------
+cut=(--micro-batches 6 --exchange factors)
+check 'a rank with another setting' 1 'rank 1 of 2 .* does not fit together with rank 0 .*: the setting "lr" is' \
+  ranks 1 "${train[@]}" "${cut[@]}" --out refused : -n 1 "${train[@]}" "${cut[@]}" --lr 0.125 --out refused
+check 'a rank without the pictures' 1 'rank 1 of 2 .*elsewhere: ' \
+  ranks 1 "${train[@]}" "${cut[@]}" --out refused : -n 1 "${train[@]}" "${cut[@]}" --data elsewhere --out refused
+
+# A run of three ranks; `hurt SIGNAL RANK` sends one of them the signal as soon as there is a checkpoint.
+long=("${begin[@]}" "${cut[@]}" --epochs 60)
+hurt() {
+  local children run
+  rm -rf hurt
+  ranks 3 "${long[@]}" --checkpoint-minutes 0.0001 --out hurt &
+  run=$!
+  until [ -s hurt/checkpoint.safetensors ] || ! kill -0 $run 2> /dev/null; do sleep 0.05; done
+  mapfile -t children < <(pgrep -f -- "^$limulus train .* --out hurt$" | sort -n)
+  [ "${#children[@]}" -eq 3 ] && kill -"$1" "${children[$2]}"
+  wait $run
+}
+"${long[@]}" --out whole > out.txt 2>&1
+for rank in 0 2; do
+  n=$((rank / 2 + 1))
+  check "rank $rank is killed" 137 'mpirun noticed that process rank' hurt KILL $rank
+  check "$n ranks go on" 0 '^Checkpoint' ranks $n "${long[@]}" --resume --out hurt
+  same_run "$n ranks go on where rank $rank was killed, to the same bits" whole hurt
+done
+export LIMULUS_RANK_SECONDS=1
+check 'a rank that hangs is named' 1 'rank [0-2] of 3 \(process [0-9]+ on .*\) has not answered for [1-3] s' hurt STOP 1
+unset LIMULUS_RANK_SECONDS
+check 'and four ranks go on' 0 '^Checkpoint' ranks 4 "${long[@]}" --resume --out hurt
+same_run 'to the same bits' whole hurt
+
+check 'more ranks than micro-batches' 1 '2 ranks share the micro-batches of a batch, and there is 1' \
+  ranks 2 "${train[@]}" --out refused
+check 'a sweep of rates is made alone' 1 'leave out mpirun' \
+  ranks 2 "$limulus" train --model cifar-convnet --data data --find-rate --out refused
+finish
