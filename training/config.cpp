@@ -55,6 +55,7 @@ void each_later_field(Config& c, F f) {
   f("test_folder", c.test_folder);
   f("freeze", c.freeze);
   f("init", c.init);
+  f("shuffle_buffer", c.shuffle_buffer);
 }
 
 OrderedJson to_object(const TrainConfig& c) {
@@ -87,6 +88,7 @@ void check(const TrainConfig& c) {
   constexpr double kSide = 4096, kMany = 1e9, kLarge = 1e30;
   in("epochs", static_cast<double>(c.epochs), 1, kMany);
   in("batch", static_cast<double>(c.batch), 1, kMany);
+  in("shuffle_buffer", static_cast<double>(c.shuffle_buffer), 1, kMany);
   in("lr (the learning rate)", c.sgd.lr, 0, kLarge);
   in("momentum", c.sgd.momentum, 0, 1);
   in("weight_decay", c.sgd.weight_decay, 0, kLarge);
