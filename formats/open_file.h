@@ -1,5 +1,5 @@
 #pragma once
-// A regular file, open for reading; for read_file.cpp and mapped_file.cpp.
+// A regular file, open for reading; for the readers of this folder.
 #include <cstddef>
 #include <filesystem>
 

@@ -165,6 +165,34 @@ print("right")'
   done
 fi
 
+# ---- shards ---------------------------------------------------------------------------------------
+check 'pack' 0 'shards: 3 of [0-9.]+ MB with 13 training images and 9 held out' \
+  "$limulus" pack parts --size 64 --shards 2 --out shards
+also 'pack: what is skipped' 'parts/test/roses/cut.jpg: .*\(held out\)'
+also 'pack: the counts' '14 training images, 10 held out \(train and test folders'
+if command -v tar > /dev/null; then
+  check 'tar reads a shard' 0 '^0000000[0-9]_.*[.]jpg 0000000[0-9]_.*[.]cls' \
+    sh -c 'tar tf shards/train-000000.tar | tr "\n" " "'
+fi
+check 'pack again: all is there' 0 '\(3 were there already\)' \
+  "$limulus" pack parts --size 64 --shards 2 --out shards
+check 'pack: other options' 1 'side was 64, and is 32 now. Choose another --out' \
+  "$limulus" pack parts --size 32 --shards 2 --out shards
+check 'train on shards' 0 'shards: 2 classes \(daisy, roses\), 13 training images, 9 held out \(2 shards of training pictures, 1 shard of held-out ones\)' \
+  train shards --shuffle-buffer 5
+check 'evaluate on shards' 0 '^9 images of shards$' evaluate shards
+check 'evaluate: the folders' 0 '^8 of 10 images of parts$' evaluate shards --data parts
+check 'resumed on shards' 0 'all of them are done' train shards --resume
+check 'resumed with another buffer' 1 'shuffle_buffer: 5 in the checkpoint, 6 now' \
+  train shards --resume --shuffle-buffer 6
+head -c 5000 shards/test-000000.tar > cut.tar && mv cut.tar shards/test-000000.tar
+check 'a shard that was cut' 1 'shards/test-000000.tar: at byte [0-9]+: ' train shards
+rm shards/test-000000.tar
+check 'a shard that is not there' 1 '1 of 3 shards are not there \(test-000000.tar\): .limulus pack. was stopped' \
+  train shards
+check 'and packed again' 0 '\(2 were there already\)' \
+  "$limulus" pack parts --size 64 --shards 2 --out shards
+
 # ---- names with control characters ----------------------------------------------------------------
 escaped=$(printf 'pa\033[31mrts')
 cp -r parts "$escaped"

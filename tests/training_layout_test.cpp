@@ -357,3 +357,44 @@ TEST_CASE("class names: two hundred thousand of them") {
   CHECK(names.explain_missing("none").size() < 400);
   CHECK(names_text({"a", "b"}) == "a, b");
 }
+
+TEST_CASE("layout: ILSVRC-2012's validation pictures in one folder, with a list of their classes") {
+  const Pictures set = {"train/n02/a.JPEG", "train/n02/b.JPEG", "train/n01/c.JPEG",
+                        "val/v_1.JPEG",     "val/v_2.JPEG",     "val/v_3.JPEG"};
+  CHECK(has(set.error(), "which lie in no class folders"));
+  const auto expect = [&](const std::string& list, const std::string& text) {
+    CAPTURE(text);
+    put_bytes(set / list, text);
+    const Dataset data = set.open();
+    CHECK(data.kind == Layout::train_test);
+    CHECK(data.classes == Names{"n01", "n02"});
+    CHECK(data.train.size() == 3);
+    REQUIRE(data.test.size() == 3);
+    for (std::int64_t i = 0; i < 3; ++i) {
+      const std::string name = data.test.name(i);
+      CHECK(fs::exists(name));
+      CHECK(data.test.label(i) == (name.ends_with("v_2.JPEG") ? 0 : 1));
+    }
+    CHECK(data.skipped.empty());
+    fs::remove(set / list);
+  };
+  expect("val.txt", "v_1.JPEG 1\nv_2.JPEG 0\nv_3.JPEG 1\n");
+  expect("val/val.txt", "v_3.JPEG n02\r\nv_2.JPEG n01\r\nv_1.JPEG n02");
+  expect(
+      "LOC_val_solution.csv",
+      "ImageId,PredictionString\nv_2,n01 1 2 3 4 \nv_1,n02 5 6 7 8 n02 1 2 3 4\nv_3,n02 1 1 1 1\n");
+
+  const auto error = [&](const std::string& text) {
+    put_bytes(set / "val.txt", text);
+    return set.error();
+  };
+  CHECK(has(error("v_1.JPEG 2\n"), "val.txt: line 1: \"2\" is neither one of the 2 classes"));
+  CHECK(has(error("v_1.JPEG 1\n\nv_1.JPEG 0\n"), "line 3: v_1.JPEG has a class already"));
+  CHECK(
+      has(error("v_1.JPEG\n"), "line 1: \"v_1.JPEG\" is not the name of a picture and its class"));
+  put_bytes(set / "val.txt", "v_1.JPEG 1\nv_2.JPEG 0\nother.JPEG 0\n");
+  const Dataset data = set.open();
+  CHECK(data.test.size() == 2);
+  CHECK(count(data, SkipRule::no_class) == 1);
+  CHECK(count(data, SkipRule::incomplete) == 1);
+}

@@ -3,6 +3,7 @@
 // what to run; a command returns its exit status: 0 done, 1 failed (main prints the error).
 #include <CLI/CLI.hpp>
 
+#include <cstddef>
 #include <optional>
 #include <string>
 
@@ -27,6 +28,7 @@ void add_tune(CLI::App& app);  // a build without OpenCL has none
 void add_convert(CLI::App& app);
 void add_import(CLI::App& app);
 void add_new(CLI::App& app);
+void add_pack(CLI::App& app);
 void add_manual(CLI::App& app);
 
 // --weights f32 or bf16: how the fully connected layers' weights are kept (store_linear_weights in
@@ -39,6 +41,11 @@ void add_denormals_option(CLI::App& command, bool& flush);
 // --layout and --test-folder: how a folder of pictures is read (training/data/dataset.h).
 void add_layout_options(CLI::App& command, std::optional<std::string>& layout,
                         std::optional<std::string>& test_folder);
+
+// --cache SIZE: how many bytes of decoded pictures are kept in memory. `bytes` has to live until the
+// command has run.
+inline constexpr std::size_t kDefaultCache = std::size_t{1} << 30;
+void add_cache_option(CLI::App& command, std::size_t& bytes);
 
 // What a command that ended without an error reports to the shell: a gradient check that found a
 // wrong gradient ends with 1. main returns it.

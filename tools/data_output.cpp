@@ -49,12 +49,21 @@ void print_skipped(const std::vector<Skipped>& skipped, std::size_t most) {
 void add_layout_options(CLI::App& command, std::optional<std::string>& layout,
                         std::optional<std::string>& test_folder) {
   command
-      .add_option("--layout", layout,
-                  "How the folder is read: classes (each folder is one), train-test (by the names "
-                  "train, test, val ...), flowers17, mnist, cifar10; auto takes the one that fits")
-      ->check(one_of({"auto", "classes", "train-test", "flowers17", "mnist", "cifar10"}));
+      .add_option(
+          "--layout", layout,
+          "How the folder is read: classes (each folder is one), train-test (by the names "
+          "train, test, val ...), flowers17, mnist, cifar10, shards; auto takes the one that fits")
+      ->check(one_of({"auto", "classes", "train-test", "flowers17", "mnist", "cifar10", "shards"}));
   command.add_option("--test-folder", test_folder,
                      "The folder of held-out pictures, where there are several (test, val)");
+}
+
+void add_cache_option(CLI::App& command, std::size_t& bytes) {
+  command
+      .add_option("--cache", bytes,
+                  "Memory for decoded pictures, which every epoch needs again: 500MB, 4GB; 0: none")
+      ->transform(CLI::AsSizeValue(false))
+      ->default_str("1GB");
 }
 
 Json skipped_json(const Skipped& s) {

@@ -16,6 +16,7 @@
 #include "layers/linear.h"
 #include "tools/commands.h"
 #include "tools/data_output.h"
+#include "tools/interrupts.h"
 #include "tools/plugin.h"
 #include "tools/run_pictures.h"
 #include "tools/terminal.h"
@@ -35,6 +36,7 @@ struct EvaluateArguments {
   std::optional<int> worst;
   DType weights = DType::f32;
   int threads = 0, workers = 1;
+  std::size_t cache = kDefaultCache;
   bool json = false, one_crop = false, strict = false, flush_denormals = false;
 };
 
@@ -163,8 +165,12 @@ struct Agreement {
 };
 
 void print_numbers(const char* what, const Evaluation& e, const char* note = "") {
-  fmt::print("  {}  top-1 {:.1f} %  top-5 {:.1f} %  loss {:.3f}{}\n", what, 100 * e.metrics.top1(),
-             100 * e.metrics.top5(), e.loss, note);
+  const std::string partial =
+      e.partial ? fmt::format("  (PARTIAL: stopped after the first {} of {} images)",
+                              e.metrics.count(), e.images)
+                : std::string();
+  fmt::print("  {}  top-1 {:.1f} %  top-5 {:.1f} %  loss {:.3f}{}{}\n", what,
+             100 * e.metrics.top1(), 100 * e.metrics.top5(), e.loss, note, partial);
 }
 
 void evaluate(const CLI::App& command, const EvaluateArguments& a) {
@@ -188,13 +194,24 @@ void evaluate(const CLI::App& command, const EvaluateArguments& a) {
   }
 
   const auto classes = static_cast<std::int64_t>(t.classes.size());
-  const auto images = std::make_shared<ImageCache>(chosen.images, t.config.prepare,
-                                                   std::size_t{1} << 30, t.config.augment.crop);
+  const auto images =
+      std::make_shared<ImageCache>(chosen.images, t.config.prepare, a.cache, t.config.augment.crop);
   const int worst = a.worst ? *a.worst : a.json ? 20 : 0;
+  StatusLine line;
   const auto run = [&](bool ten) {
-    return evaluate_set(*t.model, *devices(a.device).front(), t.config, t.normalization, images,
-                        classes, ten, ten ? 0 : worst, a.workers);
+    EvaluationWatch watch{.stop = &interrupted(), .keep_partial = true};
+    watch.on_images = [&](std::int64_t done, std::int64_t all) {
+      line.draw(fmt::format("{} {} of {} images, {}, {}",
+                            bar(static_cast<double>(done) / static_cast<double>(all),
+                                std::clamp(columns() - 70, 5, 40)),
+                            done, all, chosen.split, ten ? "ten crops" : "one crop"));
+    };
+    Evaluation e = evaluate_set(*t.model, *devices(a.device).front(), t.config, t.normalization,
+                                images, classes, ten, ten ? 0 : worst, a.workers, watch);
+    line.clear();
+    return e;
   };
+  catch_interrupts();
   std::optional<Evaluation> exact;
   if (a.weights != DType::f32) {
     exact = run(false);
@@ -202,11 +219,12 @@ void evaluate(const CLI::App& command, const EvaluateArguments& a) {
   }
   const Evaluation one = run(false);
   const std::int64_t count = one.metrics.count();
+  if (one.partial && count == 0) end_if_interrupted();
   if (one.images > 0 && count == 0)
     throw FileError(fmt::format("{}: none of the {} images can be used; the first is {}", folder,
                                 one.images, text_of(one.skipped.begin()->second)));
-  const bool ten_possible =
-      !a.one_crop && count > 0 && t.config.augment.crop < t.config.prepare.short_side;
+  const bool ten_possible = !a.one_crop && !one.partial && count > 0 &&
+                            t.config.augment.crop < t.config.prepare.short_side;
   const Evaluation ten = ten_possible ? run(true) : Evaluation();
   std::vector<Skipped> skipped = data.skipped;
   for (const auto& [index, skip] : (ten_possible ? ten : one).skipped) {
@@ -223,6 +241,7 @@ void evaluate(const CLI::App& command, const EvaluateArguments& a) {
     j["split"] = chosen.split;
     j["notes"] = chosen.notes;
     j["images"] = one.images;
+    j["partial"] = one.partial || ten.partial;
     j["classes"] = t.classes;
     j["classes_without_images"] = without;
     j["skipped"] = skipped_json(skipped, true);
@@ -236,6 +255,8 @@ void evaluate(const CLI::App& command, const EvaluateArguments& a) {
     }
     j["worst"] = worst_json(one, t.classes);
     fmt::print("{}\n", json_text(j));
+    std::fflush(stdout);
+    end_if_interrupted();
     return;
   }
   print_skipped(skipped, 20);
@@ -250,7 +271,7 @@ void evaluate(const CLI::App& command, const EvaluateArguments& a) {
                names_text(without));
   fmt::print("{} of {}\n", usable_text(count, one.images, "images"), printable(folder));
   print_numbers("single crop", one);
-  if (ten_possible) print_numbers("ten crops  ", ten);
+  if (ten_possible && ten.metrics.count() > 0) print_numbers("ten crops  ", ten);
   if (exact) {
     const Agreement same(exact->guesses, one.guesses);
     print_numbers("f32 weights", *exact, "  (single crop)");
@@ -264,6 +285,8 @@ void evaluate(const CLI::App& command, const EvaluateArguments& a) {
     fmt::print("  {}: a {}, taken for a {} ({:.0f} %)\n", printable(m.name),
                printable(name_at(t.classes, m.truth)), printable(name_at(t.classes, m.guess)),
                100 * m.probability);
+  std::fflush(stdout);
+  end_if_interrupted();
 }
 
 }  // namespace
@@ -292,6 +315,7 @@ void add_evaluate(CLI::App& app) {
   c->add_option("--workers", a->workers, "Threads that decode")
       ->check(CLI::Range(0, 64))
       ->capture_default_str();
+  add_cache_option(*c, a->cache);
   c->add_flag("--strict", a->strict, "A picture that cannot be used is an error, not skipped");
   c->add_flag("--json", a->json,
               "As JSON, with the confusion matrix, what was skipped and the worst mistakes");

@@ -79,6 +79,7 @@ int run(int argc, char** argv) {
 #endif
   add_convert(app);
   add_import(app);
+  add_pack(app);
   add_new(app);
   add_manual(app);
   refuse_empty_values(app);

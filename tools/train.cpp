@@ -97,6 +97,17 @@ void show_data(const Trainer& trainer) {
                             : usable_text(trainer.usable_test(), data.test.size(), "held out"),
       printable(data.how_read())));
   print_skipped(trainer.skipped(), 10);
+  const PixelStatistics& p = trainer.pixels();
+  if (p.mean_error[0] > 0)
+    print_line(fmt::format(
+        "        mean colour {:.2f}, {:.2f}, {:.2f} from a sample of {} images (standard error "
+        "{:.2f}, {:.2f}, {:.2f})",
+        p.mean[0], p.mean[1], p.mean[2], p.images, p.mean_error[0], p.mean_error[1],
+        p.mean_error[2]));
+  if (!trainer.dataset().train.in_memory())
+    print_line(fmt::format("Cache   {} of at most {} of decoded pictures",
+                           in_bytes(static_cast<std::int64_t>(trainer.cached_bytes())),
+                           in_bytes(static_cast<std::int64_t>(trainer.cache_limit()))));
 }
 
 void print_accuracy(const Trainer& trainer, const RunReport& report) {
@@ -205,6 +216,7 @@ void train(const CLI::App& command, const TrainArguments& given,
   TrainerOptions options;
   options.out = a.out;
   options.workers = a.workers;
+  options.cache_bytes = a.cache;
   options.init = initial_file(a);
   options.ranks = ranks;
   options.checkpoint_seconds = 60 * a.checkpoint_minutes;

@@ -88,6 +88,8 @@ constexpr Setting settings[] = {
     {"--layout", Kept::run, [](TrainConfig& c, const TrainArguments& a) { c.layout = *a.layout; }},
     {"--test-folder", Kept::run,
      [](TrainConfig& c, const TrainArguments& a) { c.test_folder = *a.test_folder; }},
+    {"--shuffle-buffer", Kept::run,
+     [](TrainConfig& c, const TrainArguments& a) { c.shuffle_buffer = a.shuffle_buffer; }},
     {"--freeze", Kept::run, [](TrainConfig& c, const TrainArguments& a) { c.freeze = a.freeze; }},
     {"--micro-batches", Kept::run,
      [](TrainConfig& c, const TrainArguments& a) { c.micro_batches = a.micro_batches; }},
@@ -103,6 +105,7 @@ constexpr Setting settings[] = {
     {"--init", Kept::sitting, nullptr},
     {"--threads", Kept::sitting, nullptr},
     {"--workers", Kept::sitting, nullptr},
+    {"--cache", Kept::sitting, nullptr},
     {"--checkpoint-minutes", Kept::sitting, nullptr},
     {"--find-rate", Kept::sitting, nullptr},
     {"--snapshots", Kept::sitting, nullptr},
@@ -202,8 +205,8 @@ TrainConfig chosen_config(const CLI::App& command, const TrainArguments& a, Comm
                       fmt::format("{} has no dropout: --dropout would be ignored", c.model));
   if (c.data.empty())
     throw ValueError(
-        "train: which pictures? --data DIR takes a folder of class folders, Flowers-17, MNIST or "
-        "CIFAR-10; the repository has data/flowers5");
+        "train: which pictures? --data DIR takes a folder of class folders, of shards, "
+        "Flowers-17, MNIST or CIFAR-10; the repository has data/flowers5");
   return c;
 }
 
@@ -213,7 +216,8 @@ void add_train_options(CLI::App& c, TrainArguments& a) {
                "Network (limulus explain --list), or an .onnx file with one and its weights")
       ->take_last()
       ->capture_default_str();
-  c.add_option("--data", a.data, "Class folders, Flowers-17, MNIST/Fashion-MNIST or CIFAR-10")
+  c.add_option("--data", a.data,
+               "Class folders, shards (limulus pack), Flowers-17, MNIST/Fashion-MNIST or CIFAR-10")
       ->take_last();
   add_layout_options(c, a.layout, a.test_folder);
   c.add_option("--recipe", a.recipe,
@@ -263,9 +267,13 @@ void add_train_options(CLI::App& c, TrainArguments& a) {
   c.add_option("--workers", a.workers, "Threads that decode and augment")
       ->check(CLI::Range(0, 64))
       ->capture_default_str();
+  add_cache_option(c, a.cache);
   c.add_option("--checkpoint-minutes", a.checkpoint_minutes, "Save at least this often")
       ->check(between(0.0001, 1e4))
       ->capture_default_str();
+  c.add_option("--shuffle-buffer", a.shuffle_buffer,
+               "Of shards: so many pictures wait, and each batch is drawn from them (10000)")
+      ->check(CLI::Range(1, 1'000'000'000));
   c.add_flag("--strict", a.strict, "A picture that cannot be used is an error, not skipped");
   c.add_option(
       "--log", a.log,
@@ -288,7 +296,7 @@ void add_train_options(CLI::App& c, TrainArguments& a) {
   // They would be ignored: the sweep has rates of its own, begins with the first weights, and saves
   // nothing.
   for (const char* of_a_run : {"--lr", "--schedule", "--epochs", "--resume", "--log", "--snapshots",
-                               "--live", "--tensorboard", "--checkpoint-minutes"})
+                               "--live", "--tensorboard", "--checkpoint-minutes", "--cache"})
     find->excludes(of_a_run);
 }
 

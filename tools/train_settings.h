@@ -19,12 +19,14 @@ struct TrainArguments {
   std::string model = "alexnet", recipe = "default", data, device = "cpu", out, log, tensorboard,
               init, freeze;
   std::int64_t epochs = 0, batch = 0, micro_batches = 1, snapshots = 0;  // 0 snapshots: none
+  std::int64_t shuffle_buffer = 0;
   std::uint64_t seed = 1;
   double lr = 0, momentum = 0, weight_decay = 0, dropout = 0, zoom = 1, colour_noise = 0;
   std::string schedule, rule, exchange;
   std::optional<std::string> layout, test_folder;
   double checkpoint_minutes = 1;
   int threads = 0, workers = 1;
+  std::size_t cache = std::size_t{1} << 30;
   bool resume = false, strict = false, batch_norm = false, vertical_flip = false,
        flush_denormals = false, live = false, find_rate = false;
 };

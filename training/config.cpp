@@ -56,6 +56,7 @@ void each_later_field(Config& c, F f) {
   f("freeze", c.freeze);
   f("init", c.init);
   f("micro_batches", c.micro_batches);
+  f("shuffle_buffer", c.shuffle_buffer);
 }
 
 OrderedJson to_object(const TrainConfig& c) {
@@ -100,6 +101,7 @@ void check(const TrainConfig& c) {
   in("epochs", static_cast<double>(c.epochs), 1, kMany);
   in("batch", static_cast<double>(c.batch), 1, kMany);
   in("micro_batches", static_cast<double>(c.micro_batches), 1, static_cast<double>(c.batch));
+  in("shuffle_buffer", static_cast<double>(c.shuffle_buffer), 1, kMany);
   in("lr (the learning rate)", c.sgd.lr, 0, kLarge);
   in("momentum", c.sgd.momentum, 0, 1);
   in("weight_decay", c.sgd.weight_decay, 0, kLarge);

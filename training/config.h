@@ -30,6 +30,7 @@ struct TrainConfig {
   std::int64_t epochs = 24;
   std::int64_t batch = 32;
   std::uint64_t seed = 1;
+  std::int64_t shuffle_buffer = 10'000;  // LoaderOptions::shuffle_buffer
   SgdOptions sgd;
   ScheduleOptions schedule;
   Prepare prepare;

@@ -38,7 +38,7 @@ std::vector<float> mean_probabilities(const Tensor& logits, std::int64_t n, std:
 Evaluation evaluate_set(Module& model, Backend& backend, const TrainConfig& config,
                         const Normalization& normalization,
                         const std::shared_ptr<ImageCache>& images, std::int64_t classes,
-                        bool ten_crop, int worst, int workers, const std::atomic<bool>* stop) {
+                        bool ten_crop, int worst, int workers, const EvaluationWatch& watch) {
   const NoGrad not_learning;
   const EvalMode mode(model);
   LoaderOptions loading;
@@ -58,12 +58,18 @@ Evaluation evaluate_set(Module& model, Backend& backend, const TrainConfig& conf
   Batch batch;
   loader.start(0);
   while (loader.next(batch)) {
-    if (stop != nullptr && stop->load())
-      throw Stopped("evaluate: stopped before the last of the held-out images");
+    if (watch.stop != nullptr && watch.stop->load()) {
+      if (!watch.keep_partial)
+        throw Stopped("evaluate: stopped before the last of the held-out images");
+      result.partial = true;
+      break;
+    }
     const Tensor x = Tensor::from(
         batch.images, {batch.size * batch.views, batch.channels, batch.side, batch.side}, backend);
     const std::vector<float> p = mean_probabilities(model.forward(x), batch.size, batch.views);
     result.metrics.add(p.data(), batch.labels.data(), batch.size);
+    if (watch.on_images)
+      watch.on_images(std::min((batch.index + 1) * loading.batch, images->size()), images->size());
     for (std::int64_t i = 0; i < batch.size; ++i) {
       const auto at = static_cast<std::size_t>(i);
       const float* row = p.data() + i * classes;

@@ -1,6 +1,8 @@
 #pragma once
 // Images through a trained network: one image, or a set; with one crop, or with ten.
 #include <atomic>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -30,13 +32,18 @@ class EvalMode {  // a module's training mode is put back at the end of the bloc
   bool was_training_;
 };
 
+struct EvaluationWatch {
+  const std::atomic<bool>* stop = nullptr;  // set: ends after the batch in work
+  bool keep_partial =
+      false;  // then: the result so far, Evaluation::partial; else Stopped is thrown
+  std::function<void(std::int64_t done, std::int64_t all)> on_images = {};  // after each batch
+};
+
 // Runs a set through a network, and counts and lists the images that cannot be used; with
-// config.strict the first of them is a FileError. `worst` is how many mistakes to keep. Throws
-// Stopped, after the batch in work, when `stop` is set.
+// config.strict the first of them is a FileError. `worst` is how many mistakes to keep.
 Evaluation evaluate_set(Module& model, Backend& backend, const TrainConfig& config,
                         const Normalization& normalization,
                         const std::shared_ptr<ImageCache>& images, std::int64_t classes,
-                        bool ten_crop, int worst, int workers,
-                        const std::atomic<bool>* stop = nullptr);
+                        bool ten_crop, int worst, int workers, const EvaluationWatch& watch = {});
 
 }  // namespace limulus

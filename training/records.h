@@ -42,6 +42,7 @@ struct Evaluation {
   Metrics metrics;                          // of the images that could be used
   double loss = 0;                          // their mean; NaN when there are none
   std::int64_t images = 0;                  // in the set, with those that could not be used
+  bool partial = false;                     // stopped: of the first images of the set alone
   std::map<std::int64_t, Skipped> skipped;  // those, by index
   std::vector<Mistake> worst;               // largest loss first
   std::vector<Guess> guesses;               // in the set's order

@@ -241,7 +241,7 @@ void Trainer::finish_epoch() {
 Evaluation Trainer::evaluate(bool ten_crop, int worst) {
   Evaluation seen = evaluate_set(*model_, backend_, config_, normalization_, test_images_,
                                  static_cast<std::int64_t>(data_.classes.size()), ten_crop, worst,
-                                 options_.workers, options_.stop);
+                                 options_.workers, {.stop = options_.stop});
   note_skipped(seen);
   return seen;
 }

@@ -67,6 +67,8 @@ struct TrainerOptions {
   std::filesystem::path out = "runs/latest";  // checkpoint.safetensors goes there
   double checkpoint_seconds = 60;             // at most this much work is lost
   int workers = 1;                            // of the loader; no influence on the result
+  // Bytes of decoded pictures that are kept, training and held-out ones together.
+  std::size_t cache_bytes = std::size_t{1} << 30;
   // Weights to begin with (initial_weights.h); "": all are drawn. Not for a run that goes on.
   std::filesystem::path init;
   // The ranks that make this run together, each with a Trainer of the same settings; null: one
@@ -135,6 +137,10 @@ class Trainer {
   std::int64_t epoch() const { return progress_.epoch; }  // the one in work, from 0
   std::int64_t batch() const { return progress_.batch; }  // of it, the next one, from 0
   std::int64_t step() const { return progress_.step; }    // so many were made
+  // Bytes of decoded pictures that are kept now, and the most that can be.
+  std::size_t cached_bytes() const { return train_images_->bytes() + test_images_->bytes(); }
+  std::size_t cache_limit() const { return train_images_->limit() + test_images_->limit(); }
+  const PixelStatistics& pixels() const { return pixels_; }  // of the training pictures
   std::filesystem::path checkpoint_path() const { return options_.out / "checkpoint.safetensors"; }
   void save() const;
 
@@ -169,6 +175,7 @@ class Trainer {
   TrainerOptions options_;
   Backend& backend_;
   Dataset data_;
+  PixelStatistics pixels_;  // without the mean image, which normalization_ has
   Normalization normalization_;
   std::shared_ptr<ImageCache> train_images_;
   std::shared_ptr<ImageCache> test_images_;  // decoded once, seen after every epoch

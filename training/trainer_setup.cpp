@@ -1,7 +1,9 @@
 // Before the first step: the data, the network, and whether a checkpoint can be written.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "backends/registry.h"
 #include "core/error.h"
@@ -21,6 +23,16 @@ Dataset open_data(const TrainConfig& config) {
   options.layout = parse_layout(config.layout);
   options.test_folder = config.test_folder;
   return open_dataset(config.data, options);
+}
+
+// The cache's bytes for training and held-out pictures, by their number: each of them is seen once
+// in an epoch.
+std::pair<std::size_t, std::size_t> divided(std::size_t bytes, std::int64_t train,
+                                            std::int64_t test) {
+  const double share =
+      static_cast<double>(test) / static_cast<double>(std::max<std::int64_t>(1, train + test));
+  const auto for_test = static_cast<std::size_t>(static_cast<double>(bytes) * share);
+  return {bytes - for_test, for_test};
 }
 
 // A checkpoint keeps names as JSON, which is UTF-8; its writer is asked.
@@ -65,12 +77,14 @@ Trainer::Trainer(TrainConfig config, TrainerOptions options)
   prepare_folder();
   train_print_ = fingerprint(data_.train, data_.classes);
   test_print_ = fingerprint(data_.test, data_.classes);
-  constexpr std::size_t kKept = std::size_t{1} << 30;
   const int crop = config_.augment.crop;
-  train_images_ = std::make_shared<ImageCache>(data_.train, config_.prepare, kKept, crop);
-  test_images_ = std::make_shared<ImageCache>(data_.test, config_.prepare, kKept, crop);
-  const PixelStatistics pixels = try_images();
-  normalization_ = make_normalization(pixels, config_.pixel_scale, config_.subtract_mean_image);
+  const auto [train_bytes, test_bytes] =
+      divided(options_.cache_bytes, data_.train.size(), data_.test.size());
+  train_images_ = std::make_shared<ImageCache>(data_.train, config_.prepare, train_bytes, crop);
+  test_images_ = std::make_shared<ImageCache>(data_.test, config_.prepare, test_bytes, crop);
+  pixels_ = try_images();
+  normalization_ = make_normalization(pixels_, config_.pixel_scale, config_.subtract_mean_image);
+  pixels_.mean_image.clear();
 
   model_ = initial_model(config_, static_cast<std::int64_t>(data_.classes.size()), backend_);
   model_->walk({config_.batch, config_.augment.channels, config_.augment.crop,
@@ -111,6 +125,7 @@ void Trainer::make_loader() {
   loading.batch = config_.batch;
   loading.workers = options_.workers;
   loading.seed = config_.seed;
+  loading.shuffle_buffer = config_.shuffle_buffer;
   loading.strict = config_.strict;
   if (parallel_) {
     loading.pieces = config_.micro_batches;

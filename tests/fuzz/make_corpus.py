@@ -9,6 +9,7 @@ import io
 import json
 import pathlib
 import struct
+import tarfile
 import zlib
 
 from PIL import Image
@@ -103,6 +104,28 @@ seed("npy", "version2", npy("{\"shape\": (1,), 'fortran_order': False, 'descr': 
                             b"\0" * 4, 2))
 seed("npy", "structured", npy("{'descr': [('x', '<f4')], 'fortran_order': False, 'shape': (1,)}",
                               b"\0" * 4))
+
+
+# ---- tar ----------------------------------------------------------------------------------------
+def tar(files, form):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=form) as archive:
+        for name, data in files:
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            if name.endswith("/"):
+                member.type = tarfile.DIRTYPE
+            archive.addfile(member, io.BytesIO(data))
+    data = out.getvalue()
+    return data[:len(data.rstrip(b"\0")) // 512 * 512 + 3 * 512]  # without most of the end's zeros
+
+
+pair = [("1.jpg", b"\xff\xd8"), ("1.cls", b"0")]
+seed("tar", "ustar", tar([("a/", b"")] + pair, tarfile.USTAR_FORMAT))
+seed("tar", "prefix", tar([("d" * 90 + "/" + "n" * 20, b"1")], tarfile.USTAR_FORMAT))
+seed("tar", "pax", tar([("n" * 120, b"1")], tarfile.PAX_FORMAT))
+seed("tar", "gnu", tar([("n" * 120, b"1")], tarfile.GNU_FORMAT))
+seed("tar", "none", b"\0" * 1024)
 
 
 def safetensors(header, data=b""):

@@ -61,7 +61,12 @@ void augment(const Image& image, PhiloxKey key, const Augment& options,
              const Normalization& normalization, float* out);  // [views, C, S, S]
 
 // What Philox's streams are for in this folder, so that no two purposes share a sequence.
-enum class RandomPurpose : std::uint64_t { augment = 0xA1, shuffle = 0xA2, split = 0xA3 };
+enum class RandomPurpose : std::uint64_t {
+  augment = 0xA1,
+  shuffle = 0xA2,
+  split = 0xA3,
+  pack = 0xA4
+};
 inline PhiloxKey random_key(std::uint64_t seed, RandomPurpose purpose, std::uint64_t epoch,
                             std::uint64_t index) {
   return {seed, static_cast<std::uint64_t>(purpose) << 56 | (epoch & 0xFFFFFF) << 32 |

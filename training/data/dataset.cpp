@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 #include <set>
+#include <utility>
 
 #include "core/error.h"
 #include "training/data/augment.h"
@@ -19,7 +20,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr Layout kLayouts[] = {Layout::automatic, Layout::classes, Layout::train_test,
-                               Layout::flowers17, Layout::mnist,   Layout::cifar10};
+                               Layout::flowers17, Layout::mnist,   Layout::cifar10,
+                               Layout::shards};
 
 const char* const kFlowers17[] = {
     "daffodil",  "snowdrop", "lily of the valley", "bluebell",   "crocus", "iris",
@@ -72,6 +74,8 @@ bool is_cifar10(const std::string& name) {
   return name == "test_batch.bin" || (name.starts_with("data_batch_") && name.ends_with(".bin"));
 }
 
+bool is_shard(const std::string& name) { return name.ends_with(".tar"); }
+
 // One file is enough: the reader of the set says which others are missing. A pipe or a broken link
 // in a file's place counts, and so does a folder, as some archives unpack each file into one.
 template <class Match>
@@ -114,7 +118,8 @@ bool any_entry(const Listing& top, Match matches) {
       "{}: not a set of images in a known layout. The known layouts are folders of pictures, one "
       "per class (<class>/*.jpg or .png), alone or under train/ beside test/ or val/; Flowers-17 "
       "(jpg/image_0001.jpg ...); MNIST or Fashion-MNIST (train-images-idx3-ubyte, also .gz); "
-      "CIFAR-10's binary version (data_batch_1.bin ...). Found {} {}{}{}{}{}",
+      "CIFAR-10's binary version (data_batch_1.bin ...); shards (train-000000.tar ...). Found {} "
+      "{}{}{}{}{}",
       tree.path.string(), count, count == 1 ? "entry" : "entries", count ? ": " : "",
       fmt::join(found, ", "), count > found.size() ? ", ..." : "", hint));
 }
@@ -122,18 +127,19 @@ bool any_entry(const Listing& top, Match matches) {
 }  // namespace
 
 const char* name_of(Layout layout) {
-  static constexpr const char* kNames[] = {"auto",      "classes", "train-test",
-                                           "flowers17", "mnist",   "cifar10"};
+  static constexpr const char* kNames[] = {"auto",  "classes", "train-test", "flowers17",
+                                           "mnist", "cifar10", "shards"};
   return kNames[static_cast<std::size_t>(layout)];
 }
 
 Layout parse_layout(const std::string& name) {
   for (const Layout layout : kLayouts)
     if (name == name_of(layout)) return layout;
-  throw ValueError(fmt::format(
-      "layout: there is no '{}'; the layouts are auto, classes, train-test, flowers17, mnist and "
-      "cifar10",
-      name));
+  throw ValueError(
+      fmt::format("layout: there is no '{}'; the layouts are auto, classes, train-test, flowers17, "
+                  "mnist, cifar10 "
+                  "and shards",
+                  name));
 }
 
 void split_by_class(const ImageSet& all, std::int64_t classes, const DatasetOptions& options,
@@ -238,9 +244,11 @@ Dataset read_dataset(const fs::path& folder, const DatasetOptions& options) {
       return open_mnist(folder, options);
     case Layout::cifar10:
       return open_cifar10(folder, options);
+    case Layout::shards:
+      return open_shards(folder, options);
   }
   const Listing top = list_folder(folder);
-  const FolderTree tree = read_tree(folder);
+  FolderTree tree = read_tree(folder);
   const TopFolder* jpg = find_folder(tree, "jpg");
   std::vector<std::string> with_pictures;
   for (const TopFolder& part : tree.folders)
@@ -250,6 +258,7 @@ Dataset read_dataset(const fs::path& folder, const DatasetOptions& options) {
   std::vector<Layout> fits;
   if (any_entry(top, is_mnist)) fits.push_back(Layout::mnist);
   if (any_entry(top, is_cifar10)) fits.push_back(Layout::cifar10);
+  if (any_entry(top, is_shard)) fits.push_back(Layout::shards);
   const bool in_jpg = jpg != nullptr && are_flowers17(jpg->pictures);
   if (in_jpg || are_flowers17(tree.pictures)) fits.push_back(Layout::flowers17);
   const std::size_t own = in_jpg ? 1 : 0;  // jpg/ is Flowers-17's own
@@ -271,14 +280,15 @@ Dataset read_dataset(const fs::path& folder, const DatasetOptions& options) {
     return read_dataset(folder, known);
   }
   if (with_pictures.empty()) not_understood(tree, top);
-  return read_folders(tree, options);
+  return read_folders(std::move(tree), options);
 }
 
 }  // namespace
 
 Dataset open_dataset(const fs::path& folder, const DatasetOptions& options) {
   Dataset data = read_dataset(folder, options);
-  if (!options.test_folder.empty() && data.kind != Layout::train_test)
+  if (!options.test_folder.empty() && data.kind != Layout::train_test &&
+      data.kind != Layout::shards)
     throw ValueError(fmt::format(
         "{}: is read as {}, where no folder holds the test pictures, so that --test-folder {} "
         "would be ignored",

@@ -6,6 +6,7 @@
 //   flowers17    jpg/image_0001.jpg ... image_1360.jpg, eighty of each class
 //   mnist        train-images-idx3-ubyte[.gz] ... also Fashion-MNIST
 //   cifar10      data_batch_1.bin ... test_batch.bin (the "binary version")
+//   shards       train-000000.tar ... test-000000.tar, as `limulus pack` writes them (shards.h)
 //
 // A layout is chosen by itself only if all of the folder fits it. If two layouts fit, or none, the
 // error says which, and how to choose. What takes no part is listed in Dataset::skipped
@@ -22,7 +23,7 @@
 
 namespace limulus {
 
-enum class Layout { automatic, classes, train_test, flowers17, mnist, cifar10 };
+enum class Layout { automatic, classes, train_test, flowers17, mnist, cifar10, shards };
 const char* name_of(Layout layout);            // "auto", "classes" ...
 Layout parse_layout(const std::string& name);  // ValueError lists them
 
@@ -63,6 +64,8 @@ Dataset open_class_folders(const std::filesystem::path& folder, const DatasetOpt
 Dataset open_flowers17(const std::filesystem::path& folder, const DatasetOptions& options = {});
 Dataset open_mnist(const std::filesystem::path& folder, const DatasetOptions& options = {});
 Dataset open_cifar10(const std::filesystem::path& folder, const DatasetOptions& options = {});
+
+Dataset open_shards(const std::filesystem::path& folder, const DatasetOptions& options = {});
 
 // Cuts `all` in two, class by class, by options.test_part and options.split_seed.
 void split_by_class(const ImageSet& all, std::int64_t classes, const DatasetOptions& options,

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "training/data/class_names.h"
+#include "training/data/label_list.h"
 
 namespace limulus {
 namespace {
@@ -56,7 +57,7 @@ class Reader {
 
   // Adds a class folder's pictures to a part of the set.
   void add(const PictureFolder& folder, const std::filesystem::path& in, ImageSet* to) {
-    const std::filesystem::path path = in / folder.name;
+    const std::string path = (folder.in_one_folder ? in : in / folder.name).string();
     skip_rest(folder, in, "a class folder without pictures");
     if (folder.pictures.empty()) return;
     const std::int64_t label = index_->find(folder.name);
@@ -64,7 +65,7 @@ class Reader {
       throw FileError(fmt::format("{}: class \"{}\" is not in {}: {}", in.string(), folder.name,
                                   classes_in_, index_->explain_missing(folder.name)));
     for (const std::string& name : folder.pictures) {
-      to->add_file(path / name, label);
+      to->add_file(fmt::format("{}/{}", path, name), label);
       deep_ += name.find('/') != std::string::npos;
     }
   }
@@ -237,7 +238,8 @@ void check_strict(const Dataset& data, const DatasetOptions& options) {
     if (stops_strict(s.rule)) throw FileError(text_of(s));
 }
 
-Dataset read_folders(const FolderTree& tree, const DatasetOptions& options) {
+Dataset read_folders(FolderTree tree, const DatasetOptions& options) {
+  apply_label_lists(&tree);
   const Roles roles = roles_of(tree, options);
   if (options.layout == Layout::train_test && roles.train.empty() && roles.test.empty()) {
     std::vector<std::string> names;

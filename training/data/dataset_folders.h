@@ -17,7 +17,7 @@ Roles roles_of(const FolderTree& tree, const DatasetOptions& options);
 Layout decide(const FolderTree& tree, const Roles& roles, const DatasetOptions& options);
 
 // By options.layout, or else as decide() says.
-Dataset read_folders(const FolderTree& tree, const DatasetOptions& options);
+Dataset read_folders(FolderTree tree, const DatasetOptions& options);
 
 // For an error: how many were skipped by which rule, and the first of those that were meant to take
 // part: "2 skipped: 1 hidden (...), 1 unreadable; the first is a/1.jpg: it is empty".

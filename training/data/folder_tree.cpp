@@ -1,31 +1,34 @@
 #include "training/data/folder_tree.h"
 
+#include <dirent.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cerrno>
+#include <memory>
 #include <set>
+#include <string_view>
 #include <utility>
 
 #include "core/error.h"
+#include "formats/read_file.h"
 
 namespace limulus {
 namespace {
 
 namespace fs = std::filesystem;
 
-std::string extension_of(const fs::path& path) {
-  std::string extension = path.extension().string();
+// Of a file's name, ".jpg"; none for a name that begins with its only dot. Large sets have millions
+// of names, and fs::path takes each apart into pieces.
+std::string extension_of(const std::string& name) {
+  const std::size_t dot = name.rfind('.');
+  std::string extension = dot == std::string::npos || dot == 0 ? "" : name.substr(dot);
   std::transform(extension.begin(), extension.end(), extension.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return extension;
-}
-
-bool is_picture(const fs::path& path) {
-  const std::string e = extension_of(path);
-  return e == ".jpg" || e == ".jpeg" || e == ".png";
 }
 
 // Why a name is passed over; "" for one that is not. A system's own folders may hold pictures that
@@ -61,28 +64,38 @@ Identity identity(const fs::path& path) {
   return {found.st_dev, found.st_ino};
 }
 
+// What an entry is. The listing itself tells it for most (d_type), without asking for each file's
+// inode: of a million files that takes seconds. What a symbolic link leads to has to be asked.
+template <class Path>
+fs::file_type type_of(const dirent& entry, Path path, std::error_code* error) {
+  if (entry.d_type == DT_REG) return fs::file_type::regular;
+  if (entry.d_type == DT_DIR) return fs::file_type::directory;
+  return fs::status(path(), *error).type();
+}
+
 // Sorts one entry into the listing.
-void add_entry(const fs::directory_entry& entry, Listing* listing) {
-  const std::string name = entry.path().filename().string(), path = entry.path().string();
+void add_entry(const dirent& entry, const std::string& folder, Listing* listing) {
+  const std::string name = entry.d_name;
+  const auto path = [&] { return folder + (folder.ends_with('/') ? "" : "/") + name; };
   const auto skip = [&](std::string reason, SkipRule rule) {
-    listing->skipped.push_back({path, std::move(reason), rule});
+    listing->skipped.push_back({path(), std::move(reason), rule});
   };
   if (std::string reason = hidden(name); !reason.empty())
     return skip(std::move(reason), SkipRule::hidden);
   std::error_code error;
-  const fs::file_status status = entry.status(error);  // of what a symbolic link leads to
-  if (status.type() == fs::file_type::directory) {
+  const fs::file_type type = type_of(entry, path, &error);
+  if (type == fs::file_type::directory) {
     listing->folders.push_back(name);
-  } else if (status.type() == fs::file_type::regular) {
+  } else if (type == fs::file_type::regular) {
     (is_picture(name) ? listing->pictures : listing->others).push_back(name);
-  } else if (status.type() == fs::file_type::not_found) {
+  } else if (type == fs::file_type::not_found) {
     skip("a symbolic link to nothing",
          is_picture(name) ? SkipRule::unreadable : SkipRule::no_access);
   } else if (error) {
     skip(fmt::format("cannot be looked at: {}", error.message()),
          is_picture(name) ? SkipRule::unreadable : SkipRule::no_access);
   } else {
-    skip(kind_of(status.type()), is_picture(name) ? SkipRule::unreadable : SkipRule::not_a_picture);
+    skip(kind_of(type), is_picture(name) ? SkipRule::unreadable : SkipRule::not_a_picture);
   }
 }
 
@@ -141,7 +154,8 @@ PictureFolder read_all(const fs::path& folder, Visited visited, Links* links) {
           {here.string(), what.substr(here.string().size() + 2), SkipRule::no_access});
       continue;
     }
-    for (const std::string& name : listing.pictures) all.pictures.push_back(inside / name);
+    for (const std::string& name : listing.pictures)
+      all.pictures.push_back(inside.empty() ? name : (inside / name).string());
     for (const std::string& name : listing.others) all.skipped.push_back(skipped_file(here / name));
     all.skipped.insert(all.skipped.end(), listing.skipped.begin(), listing.skipped.end());
     for (const std::string& name : listing.folders) {
@@ -158,15 +172,25 @@ PictureFolder read_all(const fs::path& folder, Visited visited, Links* links) {
 
 }  // namespace
 
+bool is_picture(const std::string& name) {
+  const std::string e = extension_of(name);
+  return e == ".jpg" || e == ".jpeg" || e == ".png";
+}
+
 Listing list_folder(const fs::path& folder) {
   Listing listing;
-  std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
-    add_entry(*it, &listing);
-  if (error) {
+  const std::string path = folder.string();
+  const std::unique_ptr<DIR, int (*)(DIR*)> open(::opendir(path.c_str()), ::closedir);
+  errno = open ? 0 : errno;
+  if (open)
+    while (const dirent* entry = ::readdir(open.get())) {
+      if (std::string_view(entry->d_name) != "." && std::string_view(entry->d_name) != "..")
+        add_entry(*entry, path, &listing);
+      errno = 0;  // readdir says by it whether the end has come
+    }
+  if (errno != 0)
     throw FileError(
-        fmt::format("{}: the folder cannot be listed: {}", folder.string(), error.message()));
-  }
+        fmt::format("{}: the folder cannot be listed: {}", path, system_message(errno)));
   for (auto* names : {&listing.folders, &listing.pictures, &listing.others})
     std::sort(names->begin(), names->end());
   std::sort(listing.skipped.begin(), listing.skipped.end(),
@@ -179,7 +203,7 @@ Skipped skipped_file(const fs::path& file) {
       ".gif", ".bmp", ".webp", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jxl",
       ".jp2", ".jpe", ".jfif", ".ppm", ".pgm",  ".pnm",  ".svg",  ".tga",  ".ico",
       ".raw", ".dng", ".cr2",  ".nef", ".arw",  ".psd",  ".exr",  ".hdr"};
-  const std::string extension = extension_of(file);
+  const std::string extension = extension_of(file.filename().string());
   if (std::find(kOtherFormats.begin(), kOtherFormats.end(), extension) != kOtherFormats.end())
     return {file.string(),
             fmt::format("{} pictures are not read: convert it to .jpg or .png", extension),

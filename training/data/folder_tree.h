@@ -19,6 +19,9 @@ struct Listing {
 // FileError when the folder cannot be listed.
 Listing list_folder(const std::filesystem::path& folder);
 
+// Whether a file's name ends in .jpg, .jpeg or .png, in letters of any case.
+bool is_picture(const std::string& name);
+
 // An entry for the list: what a file is whose name is not a picture's.
 Skipped skipped_file(const std::filesystem::path& file);
 
@@ -27,6 +30,7 @@ struct PictureFolder {
   std::string name;
   std::vector<std::string> pictures;  // paths from this folder, sorted by their bytes
   std::vector<Skipped> skipped;       // what lies in it and is not a picture
+  bool in_one_folder = false;         // a list made it a class: the paths begin in the folder above
 };
 
 struct TopFolder {

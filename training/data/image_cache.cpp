@@ -35,10 +35,11 @@ std::shared_ptr<const Image> ImageCache::get(std::int64_t i) {
   }
   // Two threads may decode one image at the same time; the result is the same.
   std::shared_ptr<const Image> image;
-  Skipped why{set_.name(i), "", SkipRule::unreadable};
+  Skipped why{"", "", SkipRule::unreadable};
   try {
     image = std::make_shared<const Image>(prepare(set_.load(i, prepare_.short_side), prepare_));
     if (std::min(image->width, image->height) < smallest_) {
+      why.name = set_.name(i);
       why.rule = SkipRule::wrong_size;
       why.reason = fmt::format("{}x{} is smaller than the crop {}x{}", image->width, image->height,
                                smallest_, smallest_);
@@ -46,6 +47,7 @@ std::shared_ptr<const Image> ImageCache::get(std::int64_t i) {
   } catch (const std::bad_alloc&) {
     throw;  // not the picture's fault
   } catch (const std::exception& error) {
+    why.name = set_.name(i);
     why.reason = without_name(error.what(), why.name);
   }
   const std::lock_guard lock(mutex_);

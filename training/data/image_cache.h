@@ -37,7 +37,8 @@ class ImageCache {
   // The images that could not be used so far, by index. Whoever counts or lists them asks here.
   std::map<std::int64_t, Skipped> skipped() const;
 
-  std::size_t bytes() const;
+  std::size_t bytes() const;  // of the images that are kept
+  std::size_t limit() const { return limit_; }
 
  private:
   ImageSet set_;

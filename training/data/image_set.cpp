@@ -1,20 +1,35 @@
 #include "training/data/image_set.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "core/checked.h"
 #include "core/error.h"
+#include "formats/open_file.h"
 #include "formats/read_file.h"
+#include "formats/tar.h"
 #include "training/data/class_names.h"
 #include "training/data/image.h"
 
 namespace limulus {
 
-void ImageSet::add_file(const std::filesystem::path& path, std::int64_t label) {
-  if (in_memory()) throw ValueError("ImageSet: a file cannot join pixels in memory");
-  paths_.push_back(path.string());
+void ImageSet::add_file(std::string path, std::int64_t label) {
+  if (in_memory() || in_shards())
+    throw ValueError("ImageSet: a file cannot join pixels in memory, or shards");
+  paths_.push_back(std::move(path));
+  labels_.push_back(label);
+}
+
+void ImageSet::add_in_shard(const std::shared_ptr<const Shards>& shards, Place place,
+                            std::int64_t label) {
+  if (size() > 0 && (!in_shards() || shards != shards_))
+    throw ValueError("ImageSet: pictures in shards cannot join others");
+  shards_ = shards;
+  places_.push_back(place);
   labels_.push_back(label);
 }
 
@@ -42,12 +57,15 @@ ImageSet ImageSet::from_pixels(std::string name, std::vector<std::uint8_t> pixel
 
 ImageSet ImageSet::subset(const std::vector<std::int64_t>& indices) const {
   ImageSet part;
+  part.shards_ = shards_;
   for (const std::int64_t i : indices) {
     const auto at = static_cast<std::size_t>(i);
     part.labels_.push_back(label(i));
     if (in_memory()) {
       part.pixels_.push_back(pixels_[at]);
       part.position_.push_back(position_[at]);
+    } else if (in_shards()) {
+      part.places_.push_back(places_[at]);
     } else {
       part.paths_.push_back(paths_[at]);
     }
@@ -56,9 +74,11 @@ ImageSet ImageSet::subset(const std::vector<std::int64_t>& indices) const {
 }
 
 ImageSet ImageSet::joined(const ImageSet& other) const {
-  if (size() > 0 && other.size() > 0 && in_memory() != other.in_memory())
-    throw ValueError("ImageSet: files cannot be joined with pixels in memory");
+  if (size() > 0 && other.size() > 0 &&
+      (in_memory() != other.in_memory() || shards_ != other.shards_))
+    throw ValueError("ImageSet: files, shards and pixels in memory cannot be joined");
   ImageSet all = *this;
+  if (size() == 0) all.shards_ = other.shards_;
   const auto append = [](auto& to, const auto& from) {
     to.insert(to.end(), from.begin(), from.end());
   };
@@ -66,21 +86,96 @@ ImageSet ImageSet::joined(const ImageSet& other) const {
   append(all.paths_, other.paths_);
   append(all.pixels_, other.pixels_);
   append(all.position_, other.position_);
+  append(all.places_, other.places_);
   return all;
 }
 
+namespace {
+
+// The picture at this place: its tar file has the name.
+TarMember member_at(TarReader& reader, const std::filesystem::path& path, std::uint64_t offset) {
+  TarMember member;
+  if (!reader.next(&member))
+    throw FileError(
+        fmt::format("{}: at byte {}: the file ends, where a picture was when it was "
+                    "opened: it has changed",
+                    path.string(), offset));
+  return member;
+}
+
+}  // namespace
+
 std::string ImageSet::name(std::int64_t i) const {
   const auto at = static_cast<std::size_t>(i);
-  return in_memory() ? fmt::format("{}, image {}", pixels_.at(at)->name, position_.at(at))
-                     : paths_.at(at);
+  if (in_memory()) return fmt::format("{}, image {}", pixels_.at(at)->name, position_.at(at));
+  if (!in_shards()) return paths_.at(at);
+  const Place place = places_.at(at);
+  const std::filesystem::path& path = shards_->paths.at(place.shard);
+  try {
+    TarReader reader(path, place.offset);
+    return (path / member_at(reader, path, place.offset).name).string();
+  } catch (const FileError&) {  // whoever reads the picture is told why
+    return fmt::format("{}, at byte {}", path.string(), place.offset);
+  }
+}
+
+std::vector<std::uint8_t> ImageSet::encoded(std::int64_t i) const {
+  const auto at = static_cast<std::size_t>(i);
+  if (in_memory()) throw ValueError("ImageSet: pixels in memory are no JPEG or PNG");
+  if (!in_shards()) return read_file(paths_.at(at));
+  const Place place = places_.at(at);
+  const std::filesystem::path& path = shards_->paths.at(place.shard);
+  TarReader reader(path, place.offset);
+  return reader.read(member_at(reader, path, place.offset));
+}
+
+std::string ImageSet::identity(std::int64_t i) const {
+  const auto at = static_cast<std::size_t>(i);
+  if (in_shards()) {
+    const Place place = places_.at(at);
+    return fmt::format("/{}/{}/{}", shards_->paths[place.shard].filename().string(),
+                       shards_->sizes[place.shard], place.offset);
+  }
+  const std::string& path = paths_.at(at);
+  struct stat found = {};  // std::filesystem takes the path apart: seconds for a million files
+  const bool known = ::stat(path.c_str(), &found) == 0;
+  return fmt::format("/{}/{}", canonical(path.substr(path.rfind('/') + 1)),
+                     known ? found.st_size : 0);
+}
+
+void ImageSet::read_ahead(std::int64_t begin, std::int64_t end) const {
+  if (!in_shards()) return;
+  begin = std::max<std::int64_t>(begin, 0);
+  end = std::min(end, size());
+  while (begin < end) {
+    const Place first = places_[static_cast<std::size_t>(begin)];
+    std::int64_t last = begin + 1;
+    while (last < size() && last < end && shard(last) == first.shard) ++last;
+    // To the picture behind, or to the end of the shard. It is a hint: an error changes nothing.
+    const std::uint64_t until = last < size() && shard(last) == first.shard
+                                    ? places_[static_cast<std::size_t>(last)].offset
+                                    : shards_->sizes[first.shard];
+    try {
+      const OpenFile file(shards_->paths[first.shard]);
+      if (until > first.offset)
+        ::posix_fadvise(file.fd, static_cast<off_t>(first.offset),
+                        static_cast<off_t>(until - first.offset), POSIX_FADV_WILLNEED);
+    } catch (const FileError&) {  // whoever reads the picture is told
+    }
+    begin = last;
+  }
 }
 
 Image ImageSet::load(std::int64_t i, int short_side) const {
   const auto at = static_cast<std::size_t>(i);
-  if (!in_memory()) {
-    const std::string& path = paths_.at(at);
-    return decode_image(read_file(path), path, short_side);
+  if (in_shards()) {
+    const Place place = places_.at(at);
+    const std::filesystem::path& path = shards_->paths.at(place.shard);
+    TarReader reader(path, place.offset);
+    const TarMember member = member_at(reader, path, place.offset);
+    return decode_image(reader.read(member), (path / member.name).string(), short_side);
   }
+  if (!in_memory()) return decode_image(encoded(i), name(i), short_side);
   const Pixels& pixels = *pixels_.at(at);
   const std::size_t area = static_cast<std::size_t>(pixels.height) * pixels.width;
   const std::uint8_t* planes = pixels.bytes.data() + position_.at(at) * pixels.channels * area;
@@ -92,20 +187,25 @@ Image ImageSet::load(std::int64_t i, int short_side) const {
   return image;
 }
 
-// FNV-1a of "class/name" and the size in bytes of each file; sums do not depend on the order.
+namespace {
+
+// FNV-1a
+void add(const std::string& text, std::uint64_t* hash) {
+  for (const char c : text) *hash = (*hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+}
+
+}  // namespace
+
+// Of each picture "class/name" and its file's size in bytes; sums do not depend on the order.
 std::uint64_t fingerprint(const ImageSet& set, const std::vector<std::string>& classes) {
   std::uint64_t sum = 0;
   if (set.in_memory()) return sum;
+  std::vector<std::string> names;
+  for (const std::string& name : classes) names.push_back(canonical(name));
   for (std::int64_t i = 0; i < set.size(); ++i) {
-    const std::filesystem::path path = set.name(i);
-    std::error_code unknown;
-    const auto bytes = std::filesystem::file_size(path, unknown);
     std::uint64_t hash = 0xcbf29ce484222325;
-    const auto add = [&](const std::string& text) {
-      for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-    };
-    add(canonical(classes.at(static_cast<std::size_t>(set.label(i)))));
-    add(fmt::format("/{}/{}", canonical(path.filename().string()), unknown ? 0 : bytes));
+    add(names.at(static_cast<std::size_t>(set.label(i))), &hash);
+    add(set.identity(i), &hash);
     sum += hash;
   }
   return sum;

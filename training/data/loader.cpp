@@ -8,11 +8,13 @@
 #include <map>
 #include <mutex>
 #include <numeric>
+#include <optional>
 #include <thread>
 #include <utility>
 
 #include "core/at_fork.h"
 #include "core/error.h"
+#include "training/data/shards.h"
 
 namespace limulus {
 
@@ -25,7 +27,9 @@ struct Loader::Impl {
 
   // The epoch; written by start() only while no worker runs.
   std::int64_t epoch = 0;
-  std::vector<std::int64_t> order;
+  std::int64_t first_batch = 0;           // of this start
+  std::vector<std::int64_t> order;        // of pictures; or
+  std::optional<ShardOrder> shard_order;  // of a set in shards that is shuffled
 
   // Everything below is guarded by the mutex. A worker takes the number of the next unclaimed
   // batch, makes the batch without holding the lock, and puts it on the shelf under that number;
@@ -76,6 +80,11 @@ struct Loader::Impl {
       return first + images_in_batch * piece / options.pieces;
     };
     const std::int64_t begin = begin_of(options.first_piece), end = begin_of(options.end_piece);
+    const std::vector<std::int64_t>& sources = shard_order ? shard_order->pictures() : order;
+    if (shard_order)
+      shard_order->read_ahead(images->set(), begin, end, index == first_batch);
+    else if (!options.shuffle)
+      images->set().read_ahead(begin, end);
     batch.index = index;
     batch.views = views(augment_options);
     batch.channels = augment_options.channels;
@@ -89,7 +98,7 @@ struct Loader::Impl {
     batch.images.resize(static_cast<std::size_t>(end - begin) * each);
     for (std::int64_t i = begin; i < end; ++i) {
       while (i >= begin_of(piece + 1)) ++piece;
-      const std::int64_t source = order[static_cast<std::size_t>(i)];
+      const std::int64_t source = sources[static_cast<std::size_t>(i)];
       std::shared_ptr<const Image> image;
       try {
         image = images->get(source);
@@ -186,10 +195,14 @@ void Loader::start(std::int64_t epoch, std::int64_t first_batch) {
   }
   l.stop();
   l.epoch = epoch;
-  if (l.options.shuffle) {
-    l.order = random_permutation(
-        l.images->size(),
-        random_key(l.options.seed, RandomPurpose::shuffle, static_cast<std::uint64_t>(epoch), 0));
+  l.first_batch = first_batch;
+  const auto key = [&](std::uint64_t n) {
+    return random_key(l.options.seed, RandomPurpose::shuffle, static_cast<std::uint64_t>(epoch), n);
+  };
+  if (l.options.shuffle && l.images->set().in_shards()) {
+    l.shard_order.emplace(l.images->set(), key(0), key(1), l.options.shuffle_buffer);
+  } else if (l.options.shuffle) {
+    l.order = random_permutation(l.images->size(), key(0));
   } else {
     l.order.resize(static_cast<std::size_t>(l.images->size()));
     std::iota(l.order.begin(), l.order.end(), std::int64_t{0});

@@ -16,10 +16,11 @@ namespace limulus {
 
 struct LoaderOptions {
   std::int64_t batch = 32;
-  bool shuffle = true;     // a new order in every epoch
-  bool drop_last = false;  // leave out a last batch that is not full
-  int workers = 1;         // 0: batches are made when they are asked for, in the caller's thread
-  int prefetch = 3;        // how many batches may be ready or in work at one time
+  bool shuffle = true;                   // a new order in every epoch
+  std::int64_t shuffle_buffer = 10'000;  // of a set in shards: pictures (training/data/shards.h)
+  bool drop_last = false;                // leave out a last batch that is not full
+  int workers = 1;   // 0: batches are made when they are asked for, in the caller's thread
+  int prefetch = 3;  // how many batches may be ready or in work at one time
   std::uint64_t seed = 0;
   bool strict = false;  // an image that cannot be used is an error; otherwise left out and listed
   // Each batch is cut into so many pieces of about the same size, and this loader makes the pieces

@@ -21,6 +21,8 @@ struct Sums {
   std::uint64_t pixels = 0;
   std::uint64_t sum[3] = {};
   std::uint64_t product[3][3] = {};
+  // Of the images' own means, in 1/256: to say how far the mean of a sample may be off.
+  std::uint64_t mean[3] = {}, mean_squared[3] = {};
   std::vector<std::uint64_t> place;  // [height, width, 3]
   int width = 0, height = 0;
   bool one_size = true;
@@ -35,6 +37,7 @@ struct Sums {
     if (one_size) {
       for (std::size_t i = 0; i < place.size(); ++i) place[i] += image.rgb[i];
     }
+    const std::uint64_t before[3] = {sum[0], sum[1], sum[2]};
     for (int y = 0; y < image.height; ++y) {  // a row's sums fit in 32 bits: 255^2 x 65535 < 2^32
       std::uint32_t r = 0, g = 0, b = 0, rr = 0, rg = 0, rb = 0, gg = 0, gb = 0, bb = 0;
       const std::uint8_t* p = image.pixel(0, y);
@@ -47,7 +50,13 @@ struct Sums {
       product[0][0] += rr, product[0][1] += rg, product[0][2] += rb;
       product[1][1] += gg, product[1][2] += gb, product[2][2] += bb;
     }
-    pixels += static_cast<std::uint64_t>(image.width) * image.height;
+    const std::uint64_t area = static_cast<std::uint64_t>(image.width) * image.height;
+    for (int c = 0; c < 3; ++c) {
+      const std::uint64_t own = (sum[c] - before[c]) * 256 / area;
+      mean[c] += own;
+      mean_squared[c] += own * own;
+    }
+    pixels += area;
     ++images;
   }
 
@@ -66,6 +75,8 @@ struct Sums {
     }
     for (int i = 0; i < 3; ++i) {
       sum[i] += other.sum[i];
+      mean[i] += other.mean[i];
+      mean_squared[i] += other.mean_squared[i];
       for (int j = 0; j < 3; ++j) product[i][j] += other.product[i][j];
     }
     pixels += other.pixels;
@@ -124,6 +135,15 @@ PixelStatistics measure_pixels(ImageCache& images, std::int64_t limit, int threa
           static_cast<double>(product / n - (total.sum[i] / n) * (total.sum[j] / n));
     }
   }
+  // Var[mean of n images] = s^2 / n with s^2 = (sum m^2 - (sum m)^2 / n) / (n - 1).
+  if (const auto images_seen = static_cast<double>(total.images);
+      count < images.size() && images_seen > 1)
+    for (int c = 0; c < 3; ++c) {
+      const double sum = static_cast<double>(total.mean[c]) / 256,
+                   squares = static_cast<double>(total.mean_squared[c]) / 65536;
+      out.mean_error[c] = std::sqrt(
+          std::max(0.0, (squares - sum * sum / images_seen) / (images_seen - 1) / images_seen));
+    }
   symmetric_eigen(out.covariance, &out.eigenvalues, &out.eigenvectors);
   if (total.one_size && total.width == total.height) {
     const std::size_t area = static_cast<std::size_t>(total.width) * total.height;

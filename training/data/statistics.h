@@ -17,6 +17,9 @@ struct PixelStatistics {
   std::int64_t images = 0;      // how many were looked at
   std::int64_t unreadable = 0;  // how many could not be
   Vector3 mean{};               // of red, green, blue, in 0 .. 255
+  // The standard error of `mean`, which was measured on a sample: the standard deviation of the
+  // images' own means over the root of their number; 0 when all images were looked at.
+  Vector3 mean_error{};
   Matrix3 covariance{};
   Vector3 eigenvalues{};          // of the covariance, the largest first
   Matrix3 eigenvectors{};         // row k belongs to eigenvalue k, length 1

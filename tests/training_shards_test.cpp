@@ -1,0 +1,403 @@
+// Shards: the tar files, packing photographs into them, and the order in which an epoch reads them.
+#include "training/data/shards.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+#include "core/error.h"
+#include "formats/tar.h"
+#include "pages/image_encode.h"
+#include "temporary_folder.h"
+#include "training/data/dataset.h"
+#include "training/data/loader.h"
+#include "training/data/pack.h"
+#include "training/recipes.h"
+#include "training/trainer.h"
+
+using namespace limulus;
+namespace fs = std::filesystem;
+
+namespace {
+
+std::vector<std::uint8_t> bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
+
+void write_tar(const fs::path& path,
+               const std::vector<std::pair<std::string, std::string>>& files) {
+  TarWriter tar(path);
+  for (const auto& [name, text] : files) tar.add(name, bytes_of(text));
+  tar.commit();
+}
+
+std::vector<std::pair<std::string, std::string>> read_tar(const fs::path& path) {
+  TarReader reader(path);
+  std::vector<std::pair<std::string, std::string>> files;
+  for (TarMember m; reader.next(&m);) {
+    const auto bytes = reader.read(m);
+    files.emplace_back(m.name, std::string(bytes.begin(), bytes.end()));
+    // A member can be found again by its place alone.
+    TarReader there(path, m.offset);
+    TarMember again;
+    CHECK(there.next(&again));
+    CHECK(again.name == m.name);
+    CHECK(there.read(again) == bytes);
+  }
+  return files;
+}
+
+// Sets a header's field, and its sum so that it is right again.
+void set_field(std::string* tar, std::size_t header, std::size_t at, const std::string& value) {
+  tar->replace(header + at, value.size(), value);
+  tar->replace(header + 148, 8, "        ");
+  unsigned sum = 0;
+  for (std::size_t i = 0; i < 512; ++i) sum += static_cast<unsigned char>((*tar)[header + i]);
+  char text[8];
+  std::snprintf(text, sizeof text, "%06o", sum);
+  tar->replace(header + 148, 7, text, 7);
+}
+
+std::string png(int side, int red, int green) {
+  Image image{side, side, std::vector<std::uint8_t>(static_cast<std::size_t>(3) * side * side)};
+  for (int y = 0; y < side; ++y)
+    for (int x = 0; x < side; ++x) {
+      image.pixel(x, y)[0] = static_cast<std::uint8_t>(red + 3 * x);
+      image.pixel(x, y)[1] = static_cast<std::uint8_t>(green + 5 * y);
+    }
+  const auto bytes = encode_png(image);
+  return {bytes.begin(), bytes.end()};
+}
+
+// Two classes of `each` pictures in folders.
+void write_folders(const fs::path& folder, int each, int side = 40) {
+  for (int i = 0; i < each; ++i) {
+    put_bytes(folder / "train" / "a" / ("p." + std::to_string(i) + ".png"), png(side, 4 * i, 0));
+    put_bytes(folder / "train" / "b" / ("q" + std::to_string(i) + ".png"), png(side, 0, 4 * i));
+    if (i % 3 != 0) continue;
+    put_bytes(folder / "test" / "a" / ("t" + std::to_string(i) + ".png"), png(side, 4 * i, 9));
+    put_bytes(folder / "test" / "b" / ("u" + std::to_string(i) + ".png"), png(side, 9, 4 * i));
+  }
+}
+
+// The names and contents of all files in a folder.
+std::map<std::string, std::string> contents(const fs::path& folder) {
+  std::map<std::string, std::string> all;
+  for (const auto& entry : fs::directory_iterator(folder))
+    all[entry.path().filename().string()] = get_bytes(entry.path());
+  return all;
+}
+
+bool same(const Batch& a, const Batch& b) {
+  return a.index == b.index && a.labels == b.labels && a.sources == b.sources &&
+         a.images == b.images;
+}
+
+}  // namespace
+
+TEST_CASE("tar: what was written is read, with long names and empty files") {
+  const TemporaryFolder folder;
+  const std::string deep(90, 'd'), longer(240, 'n');
+  const std::vector<std::pair<std::string, std::string>> files = {
+      {"a.txt", "hello"},
+      {"empty", ""},
+      {std::string(100, 'x'), "1"},
+      {deep + "/" + longer + ".jpg", std::string(513, 'y')},
+      {"last.cls", "12"}};
+  write_tar(folder / "t.tar", files);
+  CHECK(read_tar(folder / "t.tar") == files);
+  CHECK(fs::file_size(folder / "t.tar") % 512 == 0);
+  const std::string first = get_bytes(folder / "t.tar");
+  write_tar(folder / "t.tar", files);
+  CHECK(get_bytes(folder / "t.tar") == first);
+}
+
+TEST_CASE("tar: a file cut at any byte, or with a damaged header, is an error with the place") {
+  const TemporaryFolder folder;
+  const fs::path path = folder / "t.tar";
+  write_tar(path, {{"a.txt", "hello"}, {std::string(120, 'n'), "there"}});
+  const std::string whole = get_bytes(path);
+  REQUIRE(whole.size() == 512 * (2 + 4 + 2));
+  for (std::size_t size = 0; size < whole.size(); size += 13) {
+    CAPTURE(size);
+    put_bytes(path, whole.substr(0, size));
+    CHECK(has(message_of<FileError>([&] { read_tar(path); }), "t.tar: at byte "));
+  }
+  for (std::size_t at = 0; at < 512; ++at) {  // every byte of a header counts
+    CAPTURE(at);
+    std::string damaged = whole;
+    damaged[at] = static_cast<char>(damaged[at] ^ 1);
+    put_bytes(path, damaged);
+    CHECK(message_of<FileError>([&] { read_tar(path); }) != "");
+  }
+  const auto error = [&](std::size_t header, std::size_t at, const std::string& value) {
+    std::string changed = whole;
+    set_field(&changed, header, at, value);
+    put_bytes(path, changed);
+    return message_of<FileError>([&] { read_tar(path); });
+  };
+  CHECK(has(error(0, 124, "00000777777"), "\"a.txt\" has 262143 bytes from byte 512 on"));
+  CHECK(has(error(0, 124, "0000000000x"), "the file's size is no octal number"));
+  CHECK(has(error(0, 156, "2"), "\"a.txt\" is of type '2'"));
+  CHECK(has(error(0, 257, "tarus"), "the word \"ustar\" is missing"));
+  CHECK(has(error(0, 0, std::string(1, '\0')), "a file without a name"));
+  CHECK(has(error(1024, 156, "g"), "a pax header for all files sets their \"path\""));
+  std::string changed = whole;
+  changed.replace(1024 + 512, 3, "999");
+  put_bytes(path, changed);
+  CHECK(has(message_of<FileError>([&] { read_tar(path); }), "at byte 1536: a pax record"));
+  put_bytes(path, whole + whole);
+  CHECK(has(message_of<FileError>([&] { read_tar(path); }), "bytes behind the end"));
+  put_bytes(path, whole + std::string(10240, '\0'));
+  CHECK(read_tar(path).size() == 2);
+}
+
+TEST_CASE("pack: each picture once, resized once, and the same bytes for any number of threads") {
+  const TemporaryFolder folder;
+  write_folders(folder / "in", 10);
+  put_bytes(folder / "in" / "train" / "a" / "cut.png", png(40, 1, 2).substr(0, 90));
+  const Dataset data = open_dataset(folder / "in");
+  const Packed one = pack(data, folder / "one", {.side = 32, .shards = 3});
+  CHECK(one.finished);
+  CHECK(one.train == 20);
+  CHECK(one.test == 8);
+  CHECK(one.shards == 4);  // 3, and 8 / 21 of 3 is 1
+  REQUIRE(one.skipped.size() == 1);
+  CHECK(has(one.skipped[0].name, "cut.png"));
+  pack(data, folder / "four", {.side = 32, .shards = 3, .threads = 4});
+  CHECK(contents(folder / "one") == contents(folder / "four"));
+  CHECK(has(get_bytes(folder / "one" / "skipped.txt"), "cut.png: "));
+
+  const Dataset shards = open_dataset(folder / "one");
+  CHECK(shards.kind == Layout::shards);
+  CHECK(shards.classes == data.classes);
+  CHECK(shards.train.size() == 20);
+  CHECK(shards.test.size() == 8);
+  CHECK(fingerprint(shards.train, shards.classes) != fingerprint(shards.test, shards.classes));
+  // Each picture under its own name, with its own label and pixels.
+  std::map<std::string, std::int64_t> originals;
+  for (std::int64_t i = 0; i < data.train.size(); ++i)
+    originals[fs::path(data.train.name(i)).stem().string()] = i;
+  std::set<std::int64_t> seen;
+  for (std::int64_t i = 0; i < shards.train.size(); ++i) {
+    std::string stem = fs::path(shards.train.name(i)).stem().string().substr(9);
+    std::replace(stem.begin(), stem.end(), '_', '.');
+    CAPTURE(stem);
+    REQUIRE(originals.contains(stem));
+    const std::int64_t original = originals[stem];
+    seen.insert(original);
+    CHECK(shards.train.label(i) == data.train.label(original));
+    const Image expected = prepare(data.train.load(original), {.short_side = 32});
+    CHECK(shards.train.load(i).rgb == expected.rgb);  // a PNG stays one: no loss
+  }
+  CHECK(seen.size() == 20);
+  // What has the right size already is kept byte for byte.
+  pack(shards, folder / "again", {.side = 32, .shards = 1});
+  const Dataset again = open_dataset(folder / "again");
+  CHECK(again.train.size() == 20);
+  std::multiset<std::vector<std::uint8_t>> a, b;
+  for (std::int64_t i = 0; i < 20; ++i) {
+    a.insert(shards.train.encoded(i));
+    b.insert(again.train.encoded(i));
+  }
+  CHECK(a == b);
+}
+
+TEST_CASE("pack: stopped at any moment, it goes on, and nothing incomplete is trained on") {
+  const TemporaryFolder folder;
+  write_folders(folder / "in", 12);
+  const Dataset data = open_dataset(folder / "in");
+  PackOptions options{.side = 32, .shards = 4};
+  pack(data, folder / "whole", options);
+  const auto expected = contents(folder / "whole");
+  for (const std::int64_t last : {1, 7, 13, 24}) {
+    CAPTURE(last);
+    const fs::path out = folder / ("out" + std::to_string(last));
+    std::atomic<bool> stop = false;
+    PackOptions stopped = options;
+    stopped.stop = &stop;
+    stopped.on_pictures = [&](std::int64_t done, std::int64_t) { stop = done >= last; };
+    const Packed part = pack(data, out, stopped);
+    CHECK(!part.finished);
+    CHECK(part.shards >= 1);
+    for (const auto& [name, bytes] : contents(out))  // what is there is whole
+      CHECK_MESSAGE(bytes == expected.at(name), name);
+    CHECK(has(message_of<FileError>([&] { open_dataset(out); }), "`limulus pack` was stopped"));
+    put_bytes(out / "test-000000.tar.tmp-12345678", "left by a killed program");
+    const Packed rest = pack(data, out, options);
+    CHECK(rest.finished);
+    CHECK(rest.kept == part.shards);
+    CHECK(contents(out) == expected);
+  }
+  CHECK(has(message_of<FileError>([&] { pack(data, folder / "whole", {.side = 16, .shards = 4}); }),
+            "side was 32, and is 16 now"));
+  put_bytes(folder / "in" / "train" / "a" / "new.png", png(40, 7, 7));
+  CHECK(has(
+      message_of<FileError>([&] { pack(open_dataset(folder / "in"), folder / "whole", options); }),
+      "packed from other pictures"));
+  CHECK_THROWS_AS(pack(data, folder / "x", {.side = 32, .shards = 25}), ValueError);
+}
+
+TEST_CASE("shards of others: no names, other endings, mistakes") {
+  const TemporaryFolder folder;
+  const fs::path in = folder / "in", tar = in / "data-0.tar";
+  fs::create_directories(in);
+  const std::string picture = png(8, 1, 2);
+  write_tar(tar, {{"x/1.jpg", picture},
+                  {"x/1.cls", "0\n"},
+                  {"x/1.json", "{}"},
+                  {"y/1.cls", "2"},
+                  {"y/1.seg.jpg", picture},
+                  {"y/1.PNG", picture},
+                  {"z.png", picture},
+                  {"w.cls", "1"}});
+  const Dataset data = open_dataset(in, {.test_part = 0});
+  CHECK(data.classes == std::vector<std::string>{"0", "1", "2"});
+  REQUIRE(data.train.size() == 2);
+  CHECK(data.train.label(1) == 2);
+  CHECK(fs::path(data.train.name(1)) == tar / "y/1.PNG");
+  CHECK(data.train.load(0).width == 8);
+  REQUIRE(data.skipped.size() == 4);
+  CHECK(has(summary(data.skipped), "4 skipped"));
+
+  const auto error = [&](const std::vector<std::pair<std::string, std::string>>& files) {
+    write_tar(tar, files);
+    return message_of<FileError>([&] { open_dataset(in); });
+  };
+  CHECK(has(error({{"1.jpg", picture}, {"1.cls", "two"}}), "1.cls: \"two\" is not the number"));
+  CHECK(has(error({{"1.jpg", picture}, {"1.cls", "-1"}}), "\"-1\" is not the number"));
+  CHECK(has(error({{"1.jpg", picture}, {"1.cls", "999999999"}}), "0 to 99999"));
+  CHECK(has(error({{"1.jpg", picture}, {"1.png", picture}}), "a second picture with the key"));
+  CHECK(has(error({{"1.cls", "1"}, {"1.cls", "1"}}), "a second .cls file"));
+  CHECK(has(error({{"1.jpg", picture}, {"1.cls", std::string(17, '1')}}), "17 bytes"));
+  CHECK(has(error({{"1.jpg", picture}, {"1.cls", "0"}}), "a classifier needs at least 2"));
+  put_bytes(in / "classes.txt", "one\ntwo\n");
+  CHECK(has(error({{"1.jpg", picture}, {"1.cls", "2"}}), "0 to 1 (the lines of classes.txt)"));
+  CHECK(has(message_of<FileError>([&] {
+              write_tar(tar, {{"1.jpg", picture}, {"1.cls", "1"}});
+              open_dataset(in, {.classes = {"one", "three"}});
+            }),
+            "class \"two\" is not in the network's classes"));
+  // Labels become indices of the network's classes.
+  const Dataset known = open_dataset(in, {.classes = {"zero", "two", "one"}});
+  CHECK(known.train.joined(known.test).label(0) == 1);
+}
+
+TEST_CASE("the order of an epoch: each picture once, from shards in a random order") {
+  ImageSet set;
+  const auto shards = std::make_shared<const ImageSet::Shards>();
+  for (std::uint32_t shard = 0; shard < 10; ++shard)
+    for (std::uint64_t i = 0; i < 30; ++i) set.add_in_shard(shards, {i * 512, shard}, 0);
+  const PhiloxKey a{1, 2}, b{1, 3};
+  const auto order = ShardOrder(set, a, b, 25).pictures();
+  std::vector<std::int64_t> sorted = order;
+  std::sort(sorted.begin(), sorted.end());
+  for (std::int64_t i = 0; i < 300; ++i) REQUIRE(sorted[static_cast<std::size_t>(i)] == i);
+  CHECK(ShardOrder(set, a, b, 25).pictures() == order);
+  CHECK(ShardOrder(set, {5, 2}, b, 25).pictures() != order);
+  CHECK(ShardOrder(set, a, {5, 3}, 25).pictures() != order);
+  // A buffer of one shuffles the shards alone.
+  const auto unmixed = ShardOrder(set, a, b, 1).pictures();
+  int jumps = 0;
+  for (std::size_t i = 1; i < unmixed.size(); ++i) jumps += unmixed[i] != unmixed[i - 1] + 1;
+  CHECK(jumps >= 5);
+  CHECK(jumps <= 9);
+  CHECK(!std::is_sorted(order.begin(), order.end()));
+  // No picture leaves before it is read: at most 25 places before its turn.
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    const auto turn = std::find(unmixed.begin(), unmixed.end(), order[i]) - unmixed.begin();
+    CHECK(turn <= static_cast<std::ptrdiff_t>(i) + 25);
+  }
+  // A large buffer mixes pictures of all shards: the first 100 come from nearly all of them.
+  std::set<std::uint32_t> first;
+  const auto mixed = ShardOrder(set, a, b, 1000).pictures();
+  for (int i = 0; i < 100; ++i) first.insert(set.shard(mixed[static_cast<std::size_t>(i)]));
+  CHECK(first.size() >= 8);
+  CHECK_THROWS_AS(ShardOrder(set, a, b, 0), ValueError);
+}
+
+TEST_CASE("a loader of shards: the same batches for any number of workers, from any point on") {
+  const TemporaryFolder folder;
+  write_folders(folder / "in", 20, 16);
+  pack(open_dataset(folder / "in"), folder / "out", {.side = 16, .shards = 4});
+  const Dataset data = open_dataset(folder / "out");
+  const auto batches = [&](int workers, std::int64_t epoch, std::int64_t first,
+                           std::uint64_t seed = 4) {
+    // Nothing is kept: each picture comes from its shard.
+    const auto cache = std::make_shared<ImageCache>(data.train, Prepare{.short_side = 16}, 0);
+    Loader loader(cache, {.crop = 9, .zoom_max = 1.5}, {},
+                  {.batch = 6, .shuffle_buffer = 10, .workers = workers, .seed = seed});
+    std::vector<Batch> all;
+    loader.start(epoch, first);
+    for (Batch batch; loader.next(batch); batch = {}) all.push_back(batch);
+    return all;
+  };
+  const auto expected = batches(0, 3, 0);
+  REQUIRE(expected.size() == 7);
+  std::set<std::int64_t> sources;
+  for (const Batch& batch : expected) sources.insert(batch.sources.begin(), batch.sources.end());
+  CHECK(sources.size() == 40);
+  for (const int workers : {1, 3}) {
+    const auto again = batches(workers, 3, 0), rest = batches(workers, 3, 4);
+    REQUIRE(again.size() == 7);
+    REQUIRE(rest.size() == 3);
+    for (std::size_t i = 0; i < 7; ++i) CHECK(same(again[i], expected[i]));
+    for (std::size_t i = 0; i < 3; ++i) CHECK(same(rest[i], expected[4 + i]));
+  }
+  CHECK(batches(0, 4, 0)[0].sources != expected[0].sources);
+  CHECK(batches(0, 3, 0, 5)[0].sources != expected[0].sources);
+}
+
+TEST_CASE("training on shards, stopped in the middle of an epoch and resumed, ends the same") {
+  const TemporaryFolder folder;
+  write_folders(folder / "in", 12, 28);
+  pack(open_dataset(folder / "in"), folder / "shards", {.side = 28, .shards = 3});
+  TrainConfig config = default_config("lenet5", "default");
+  config.data = (folder / "shards").string();
+  config.epochs = 2;
+  config.batch = 5;
+  config.shuffle_buffer = 8;
+  TrainerOptions options;
+  options.checkpoint_seconds = 1e9;
+  options.cache_bytes = 10'000;  // some are kept, most are read anew
+  const auto weights = [](Trainer& t) {
+    std::vector<std::vector<float>> all;
+    for (const auto& [name, w] : t.model().parameters()) all.push_back(w.to_vector<float>());
+    return all;
+  };
+  options.out = folder / "whole";
+  Trainer whole(config, options);
+  REQUIRE(whole.run());
+  CHECK(whole.cached_bytes() <= 10'000);
+  CHECK(whole.cached_bytes() > 0);
+  for (const std::int64_t last : {2, 7}) {
+    std::atomic<bool> stop = false;
+    TrainerOptions stopping = options;
+    stopping.out = folder / "stopped";
+    stopping.stop = &stop;
+    stopping.on_step = [&](const StepInfo& s) { stop = s.step >= last; };
+    Trainer first(config, stopping);
+    CHECK(!first.run());
+    TrainerOptions going = options;
+    going.out = stopping.out;
+    going.workers = 3;
+    Trainer second(config, going);
+    second.resume(second.checkpoint_path());
+    CHECK(second.step() == last);
+    REQUIRE(second.run());
+    CHECK(weights(second) == weights(whole));
+  }
+}
+
+TEST_CASE("the error of a mean that a sample has") {
+  ImageSet set;
+  std::vector<std::uint8_t> pixels;  // one pixel each: 0, 100, 0, 100 ...
+  for (int i = 0; i < 400; ++i) pixels.push_back(i % 8 < 4 ? 0 : 100);
+  set = ImageSet::from_pixels("x", pixels, std::vector<std::int64_t>(400, 0), 1, 1, 1);
+  ImageCache cache(set, {.short_side = 0});
+  const PixelStatistics sample = measure_pixels(cache, 100, 2), all = measure_pixels(cache, 400);
+  CHECK(all.mean_error[0] == 0);
+  // 100 images of 0 or 100, half of each: s = 50.25, over the root of 100
+  CHECK(sample.images == 100);
+  CHECK(sample.mean_error[0] == doctest::Approx(5.025).epsilon(0.02));
+}
