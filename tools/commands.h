@@ -42,8 +42,8 @@ void add_denormals_option(CLI::App& command, bool& flush);
 void add_layout_options(CLI::App& command, std::optional<std::string>& layout,
                         std::optional<std::string>& test_folder);
 
-// --cache SIZE: how many bytes of decoded pictures are kept in memory. `bytes` has to live until the
-// command has run.
+// --cache SIZE: how many bytes of decoded pictures are kept in memory. `bytes` has to live until
+// the command has run.
 inline constexpr std::size_t kDefaultCache = std::size_t{1} << 30;
 void add_cache_option(CLI::App& command, std::size_t& bytes);
 

@@ -72,7 +72,8 @@ class ImageSet {
 };
 
 // A number that tells sets of files apart: it follows from the class, name and size of each (in a
-// shard: the place, and the shard's name and size), in any order and in any folder. The number of two sets together is the sum; 0 for pixels in memory.
+// shard: the place, and the shard's name and size), in any order and in any folder. The number of
+// two sets together is the sum; 0 for pixels in memory.
 std::uint64_t fingerprint(const ImageSet& set, const std::vector<std::string>& classes);
 
 }  // namespace limulus
