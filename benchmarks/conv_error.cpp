@@ -63,9 +63,8 @@ struct Factor {
 void run(std::int64_t batch, int threads) {
   CpuBackend backend(threads);
   const cpu::Context& ctx = backend.context();
-  const bool wide = backend.instruction_set() == "avx512";
-  const auto in_f32 = wide ? cpu::avx512::convolve<float> : cpu::avx2::convolve<float>;
-  const auto in_f64 = wide ? cpu::avx512::convolve<double> : cpu::avx2::convolve<double>;
+  const auto in_f32 = LIMULUS_OF_ISA(backend.instruction_set(), convolve<float>);
+  const auto in_f64 = LIMULUS_OF_ISA(backend.instruction_set(), convolve<double>);
   fmt::print("{}, batch {}: errors in eps, largest and rms\n\n{:<8} {:<16} {:>14} {:>16}\n",
              backend.description(), batch, "", "", "direct", "Winograd");
   const UnfilledParameters only_sizes;

@@ -53,8 +53,7 @@ struct Timing {
 };
 
 Timing time_pass(const Pass& pass, const cpu::Context& ctx, double seconds, bool cold) {
-  const cpu::StreamProbe probe =
-      cpu_instruction_set() == "avx512" ? cpu::avx512::stream_probe : cpu::avx2::stream_probe;
+  const cpu::StreamProbe probe = LIMULUS_OF_ISA(cpu_instruction_set(), stream_probe);
   Timing t;
   const int count = static_cast<int>(pass.arrays.size());
   bool writes = false;

@@ -15,6 +15,13 @@ void set_processor(bool on) {
 #if defined(__SSE__)
   constexpr unsigned bits = 0x8040;
   _mm_setcsr(on ? _mm_getcsr() | bits : _mm_getcsr() & ~bits);
+#elif defined(__aarch64__)
+  // Bit 24 of FPCR: both, operands and results.
+  unsigned long control;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(control));
+  constexpr unsigned long bit = 1ul << 24;
+  control = on ? control | bit : control & ~bit;
+  __asm__ volatile("msr fpcr, %0" : : "r"(control));
 #else
   static_cast<void>(on);
 #endif

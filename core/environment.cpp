@@ -35,7 +35,7 @@ const std::vector<Variable>& variables() {
   static const std::vector<Variable> all = {
       {.name = "LIMULUS_CONV", .words = {"direct", "winograd"}},
       {.name = "LIMULUS_FUSE", .words = {"0", "1"}},
-      {.name = "LIMULUS_ISA", .words = {"avx2", "avx512"}},
+      {.name = "LIMULUS_ISA", .words = {"avx2", "avx512", "neon"}},
       {.name = "LIMULUS_RANK_SECONDS", .largest = 3600},
       {.name = "LIMULUS_STRICT", .words = {"0", "1"}},
       {.name = "LIMULUS_THREADS", .largest = most_threads},

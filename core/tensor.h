@@ -143,8 +143,8 @@ class Tensor {
   Tensor& store_as_bf16_();
 
   // -- the same values, otherwise ----------------------------------------------------------------
-  Tensor detach() const;  // shares values, forgets history
-  Tensor clone() const;   // new values, forgets history
+  Tensor detach() const;                  // shares values, forgets history
+  Tensor clone() const;                   // new values, forgets history
   Tensor to_dtype(DType wanted) const;    // through the host; ValueError: an i32 cannot hold it
   Tensor view(const Shape& shape) const;  // shares values; see reshape() in core/algebra.h
 

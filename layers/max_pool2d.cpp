@@ -22,7 +22,7 @@ struct MaxPool2dOp : Op {
 
 Tensor max_pool2d(const Tensor& x, const Pool2dOptions& options) {
   check_floating("max_pool2d", x);
-  const Pool2dShape s = pool2d_shape(x.shape(), options, "max_pool2d");
+  const Pool2dShape s = max_pool2d_shape(x.shape(), options);
   Tensor y = Tensor::empty(pooled(s), x.dtype(), x.backend());
   Tensor argmax;  // only backward asks for it
   if (must_record({x})) argmax = Tensor::empty(pooled(s), DType::i32, x.backend());
@@ -32,7 +32,7 @@ Tensor max_pool2d(const Tensor& x, const Pool2dOptions& options) {
 }
 
 std::vector<WalkStep> MaxPool2d::walk(const Shape& in) const {
-  const Pool2dShape s = pool2d_shape(in, options, "max_pool2d");
+  const Pool2dShape s = max_pool2d_shape(in, options);
   WalkStep step = make_step(*this, in, pooled(s));
   step.formula = formula_of(s.window);
   step.window = s.window;

@@ -2,6 +2,9 @@
 
 #include <fmt/core.h>
 
+#include <cstdint>
+#include <limits>
+
 #include "core/error.h"
 
 namespace limulus {
@@ -18,6 +21,17 @@ Pool2dShape pool2d_shape(const Shape& x, const Pool2dOptions& options, const cha
           p, f));
   const WindowOptions window{kernel, stride.value_or(kernel), pad, 1, ceil};
   return {x[0], x[1], make_window(x[2], x[3], window, op), include};
+}
+
+Pool2dShape max_pool2d_shape(const Shape& x, const Pool2dOptions& options) {
+  Pool2dShape s = pool2d_shape(x, options, "max_pool2d");
+  constexpr std::int64_t most = std::numeric_limits<std::int32_t>::max();
+  if (x[2] > 0 && x[3] > most / x[2])
+    throw ShapeError(
+        fmt::format("max_pool2d: a plane of {} x {} values is too large: the place of a maximum is "
+                    "kept as an i32, which reaches to {}; cut the images into parts",
+                    x[2], x[3], most));
+  return s;
 }
 
 Shape pooled(const Pool2dShape& s) { return {s.n, s.c, s.window.h.out, s.window.w.out}; }

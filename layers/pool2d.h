@@ -18,6 +18,10 @@ struct Pool2dOptions {
 // All sizes of a pooling. ShapeError or ValueError, beginning with `op`, where they do not fit.
 Pool2dShape pool2d_shape(const Shape& x /* [N, C, H, W] */, const Pool2dOptions& options,
                          const char* op);
+// The same for max pooling, which keeps where in its plane each maximum was, as an i32. ShapeError
+// where a plane has more places.
+Pool2dShape max_pool2d_shape(const Shape& x, const Pool2dOptions& options);
+
 Shape pooled(const Pool2dShape& s);  // [N, C, OH, OW]
 
 }  // namespace limulus

@@ -3,10 +3,16 @@
 #include <doctest/doctest.h>
 
 #ifdef LIMULUS_OPENCL
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <csignal>
 #include <filesystem>
 
 #include "backends/opencl/cache.h"
+#include "backends/opencl/crash_verdict.h"
 #include "backends/opencl/self_check.h"
 #include "backends/reference/reference_backend.h"
 #include "core/error.h"
@@ -122,6 +128,38 @@ TEST_CASE("the result is kept for the next program") {
     CHECK(refusal() == "");
     CHECK(get_bytes(file) == whole);
   }
+}
+TEST_CASE("a driver that crashes is refused from the next start on; Ctrl-C says nothing of it") {
+  for (const auto& [signal, kept] : {std::pair{SIGSEGV, true}, {SIGABRT, true}, {SIGINT, false}}) {
+    const TemporaryFolder folder;
+    const Environment cache("XDG_CACHE_HOME", folder.path.string());
+    const fs::path printed = folder / "stderr";
+    const pid_t child = fork();
+    if (child == 0) {
+      dup2(open(printed.c_str(), O_CREAT | O_WRONLY, 0600), STDERR_FILENO);
+      std::signal(SIGINT, SIG_DFL);
+      const opencl::CrashVerdict crash("selfcheck-x.txt", "key", "it crashed", "limulus: told\n");
+      raise(signal);
+      _exit(0);
+    }
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    REQUIRE(WIFSIGNALED(status));
+    CHECK(WTERMSIG(status) == signal);
+    CHECK(opencl::cache_read("selfcheck-x.txt", "key").value_or("") == (kept ? "it crashed" : ""));
+    CHECK(has(get_bytes(printed), "limulus: told\n") == kept);
+  }
+  struct sigaction before, after;
+  sigaction(SIGSEGV, nullptr, &before);
+  {
+    const TemporaryFolder folder;
+    const Environment cache("XDG_CACHE_HOME", folder.path.string());
+    const opencl::CrashVerdict crash("selfcheck-x.txt", "key", "it crashed", "");
+    sigaction(SIGSEGV, nullptr, &after);
+    CHECK((after.sa_handler != before.sa_handler));
+  }
+  sigaction(SIGSEGV, nullptr, &after);
+  CHECK((after.sa_handler == before.sa_handler));
 }
 #else
 TEST_CASE("this build has no OpenCL backend") { MESSAGE("skipped: built without OpenCL"); }

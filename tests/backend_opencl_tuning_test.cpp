@@ -3,8 +3,10 @@
 
 #ifdef LIMULUS_OPENCL
 #include <filesystem>
+#include <map>
 
 #include "backends/opencl/cache.h"
+#include "backends/opencl/limits.h"
 #include "backends/opencl/tuning.h"
 #include "core/error.h"
 #include "core/note.h"
@@ -40,6 +42,54 @@ TEST_CASE("sizes outside of what kernels can do are named") {
   t = opencl::gpu();
   t.k_pass = t.k_block + 1;
   CHECK(has(opencl::check_tuning(t), "not a multiple"));
+}
+
+TEST_CASE("sizes are made to fit a device that can do less") {
+  const Tuning gpu = opencl::gpu();
+  CHECK(opencl::local_bytes(gpu) == 16 * (4 * 16 + 2 + 2 * 2 * 16) * 8);
+  CHECK(opencl::local_bytes(opencl::processor(8)) == 0);
+  CHECK(opencl::difference(gpu, opencl::fitted(gpu, {256, 32 << 10})) == "");
+  for (const std::int64_t items : {1, 2, 16, 100, 256})
+    for (const std::int64_t bytes : {256, 1 << 10, 4 << 10, 32 << 10}) {
+      CAPTURE(items);
+      CAPTURE(bytes);
+      const Tuning t = opencl::fitted(gpu, {items, bytes});
+      CHECK(t.group_a * t.group_b <= items);
+      CHECK(t.group <= items);
+      CHECK(opencl::local_bytes(t) <= bytes);
+      CHECK(opencl::check_tuning(t) == "");
+    }
+  CHECK_THROWS_WITH_AS(
+      opencl::fitted(gpu, {256, 64}),
+      "a single item's slice takes 80 bytes of local memory, and this device has 64", DeviceError);
+}
+
+TEST_CASE("kernels whose groups and slices were cut compute the same") {
+  if (!have_device()) return;
+  const Environment guard("LIMULUS_CL_GUARD", "1");
+  for (const opencl::Limits limits : {opencl::Limits{1, 1 << 10}, opencl::Limits{32, 2 << 10}}) {
+    OpenClBackend backend("opencl:0", opencl::fitted(opencl::gpu(), limits));
+    std::map<std::string, int> rows;
+    for (const OpCase& c : op_cases())  // what has groups
+      if (!c.large && (c.op == "conv2d" || c.op == "linear" || c.op == "matmul"))
+        if (rows[c.op]++ < 12) check_row(c, backend);
+    CHECK(rows.size() == 3);
+  }
+}
+
+TEST_CASE("an image that 32 bits cannot index is refused with the arithmetic") {
+  if (!have_device()) return;
+  OpenClBackend backend("opencl:0");
+  Conv2dShape s;
+  s.n = s.k = s.groups = 1;
+  s.c = 8;
+  s.window = make_window(20000, 20000, {.kernel = 1, .stride = 1, .pad = 0}, "conv2d");
+  const std::string message = message_of<ShapeError>(
+      [&] { backend.conv2d_forward(DType::f32, s, nullptr, nullptr, nullptr, nullptr); });
+  CHECK_MESSAGE(has(message,
+                    "8 channels x 1 phases x 20000 rows x 20000 columns = 3200000000 "
+                    "values, more than the 2^31 - 1"),
+                message);
 }
 
 TEST_CASE("measured sizes are kept per device, and a damaged file is ignored") {

@@ -83,7 +83,7 @@ void check(const std::string& what, const Outputs<T>& initial,
   Outputs<T> expected = initial;
   call(reference, expected);
   const double tolerance = slack * (sizeof(T) == 4 ? 2e-6 : 4e-15);
-  for (const char* isa : {"avx2", "avx512"}) {
+  for (const std::string& isa : cpu_instruction_sets()) {
     if (!cpu_supports(isa)) {
       MESSAGE("skipped: this processor has no ", isa);
       continue;

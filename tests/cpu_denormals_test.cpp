@@ -54,9 +54,9 @@ unsigned flags_of(const OpCase& c, DType dtype, CpuBackend& backend, std::uint32
 }  // namespace
 
 TEST_CASE("no row of the table computes with memory that holds nothing") {
-  for (const char* isa : {"avx2", "avx512"}) {
+  for (const std::string& isa : cpu_instruction_sets()) {
     if (!cpu_supports(isa)) {
-      std::printf("skipped: this processor has no %s\n", isa);
+      std::printf("skipped: this processor has no %s\n", isa.c_str());
       continue;
     }
     CpuBackend backend(1, "cpu", isa);
@@ -97,9 +97,9 @@ double what_is_left(Backend& backend) {
 
 TEST_CASE("FlushDenormals reaches every thread, ends with its scope, and nests") {
   CHECK(!FlushDenormals::active());
-  for (const char* isa : {"avx2", "avx512"}) {
+  for (const std::string& isa : cpu_instruction_sets()) {
     if (!cpu_supports(isa)) {
-      std::printf("skipped: this processor has no %s\n", isa);
+      std::printf("skipped: this processor has no %s\n", isa.c_str());
       continue;
     }
     CpuBackend backend(3, "cpu", isa);
@@ -127,7 +127,7 @@ TEST_CASE("FlushDenormals reaches every thread, ends with its scope, and nests")
 }
 
 TEST_CASE("with flushing, too, the threads do not change a bit") {
-  for (const char* isa : {"avx2", "avx512"}) {
+  for (const std::string& isa : cpu_instruction_sets()) {
     if (!cpu_supports(isa)) continue;
     CpuBackend backend(1, "cpu", isa);
     const FlushDenormals flush;

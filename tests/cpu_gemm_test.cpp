@@ -111,8 +111,8 @@ TEST_CASE("linear: who cannot read bf16 says so") {
                        "linear: backend reference cannot read weights stored as bf16; use the "
                        "device \"cpu\" on a processor with AVX2, or weights in f32",
                        DeviceError);
-  if (!cpu_supports("avx2")) return;
-  CpuBackend cpu(1, "cpu", "avx2");
+  if (cpu_instruction_set().empty()) return;
+  CpuBackend cpu(1);
   CHECK_THROWS_WITH_AS(cpu.linear_forward(DType::f64, s, x, w, nullptr, &y),
                        "linear: weights stored as bf16 multiply inputs in f32, not in f64",
                        DTypeError);
@@ -136,7 +136,7 @@ TEST_CASE("rounding to bf16: nearest, ties to even, infinity and NaN") {
 }
 
 TEST_CASE("a network whose Linear weights are stored as bf16") {
-  if (!cpu_supports("avx2")) {
+  if (cpu_instruction_set().empty()) {
     MESSAGE("skipped: this processor has no AVX2");
     return;
   }
@@ -180,7 +180,7 @@ TEST_CASE("a network whose Linear weights are stored as bf16") {
 }
 
 TEST_CASE("weights stored as bf16 refuse what they are not for") {
-  if (!cpu_supports("avx2")) {
+  if (cpu_instruction_set().empty()) {
     MESSAGE("skipped: this processor has no AVX2");
     return;
   }

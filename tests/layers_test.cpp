@@ -158,6 +158,14 @@ TEST_CASE("pooling: values by hand, floor and ceil") {
                        ShapeError);
 }
 
+TEST_CASE("max_pool2d: a plane that an i32 cannot name the places of is refused") {
+  const MaxPool2d pool({.kernel = 2});
+  CHECK(pool.walk({1, 1, 65536, 32767}).size() == 1);
+  CHECK_THROWS_WITH_AS(pool.walk({1, 1, 65536, 32768}),
+                       doctest::Contains("a plane of 65536 x 32768 values is too large"),
+                       ShapeError);
+}
+
 TEST_CASE("max_pool2d: overlapping windows add up, ties go to the first") {
   Tensor x = of({1, 9, 2, 3, 3, 3}, {1, 1, 1, 6});
   x.set_requires_grad();

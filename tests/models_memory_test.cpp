@@ -13,7 +13,7 @@ using namespace limulus;
 // Layer by layer by hand, with nothing alive but a layer's input and output (and the images, which
 // are the caller's) and what the layer works with: a network needs no more than that.
 TEST_CASE("inference holds two activations at a time") {
-  if (!cpu_supports("avx2")) {
+  if (cpu_instruction_set().empty()) {
     MESSAGE("skipped: this processor has no AVX2");
     return;
   }

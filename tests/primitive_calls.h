@@ -88,7 +88,7 @@ inline std::vector<std::vector<double>> results(const PrimitiveCall& call, DType
 inline std::vector<std::shared_ptr<Backend>> all_backends(bool with_reference = false) {
   std::vector<std::shared_ptr<Backend>> all;
   if (with_reference) all.push_back(std::make_shared<ReferenceBackend>());
-  for (const char* isa : {"avx2", "avx512"}) {
+  for (const std::string& isa : cpu_instruction_sets()) {
     if (cpu_supports(isa))
       all.push_back(std::make_shared<CpuBackend>(2, std::string("cpu ") + isa, isa));
     else

@@ -1,7 +1,9 @@
 // The CPU backend's instruction set, threads and memory.
 #include "backends/cpu/cpu_backend.h"
 
+#if !defined(__aarch64__)
 #include <cpuid.h>
+#endif
 #include <unistd.h>
 
 #include <cstring>
@@ -20,6 +22,9 @@ namespace limulus {
 // The flags are those that the kernels are compiled with (CMakeLists.txt). The compiler's function
 // also asks whether the operating system saves the wide registers.
 bool cpu_supports(const std::string& instruction_set) {
+#if defined(__aarch64__)
+  return instruction_set == "neon";
+#else
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   if (instruction_set == "avx2") return avx2;
   if (instruction_set == "avx512") {
@@ -27,6 +32,16 @@ bool cpu_supports(const std::string& instruction_set) {
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
   }
   return false;
+#endif
+}
+
+const std::vector<std::string>& cpu_instruction_sets() {
+#if defined(__aarch64__)
+  static const std::vector<std::string> all = {"neon"};
+#else
+  static const std::vector<std::string> all = {"avx512", "avx2"};
+#endif
+  return all;
 }
 
 std::string cpu_instruction_set() {
@@ -37,13 +52,16 @@ std::string cpu_instruction_set() {
                       "\"reference\"");
   }
   if (!wanted.empty()) return wanted;
-  if (cpu_supports("avx512")) return "avx512";
-  if (cpu_supports("avx2")) return "avx2";
+  for (const std::string& instruction_set : cpu_instruction_sets())
+    if (cpu_supports(instruction_set)) return instruction_set;
   return "";
 }
 
 namespace {
 
+#if defined(__aarch64__)
+std::string processor() { return "ARM processor"; }
+#else
 // The processor's name as it reports it: three cpuid leaves of 16 characters.
 std::string processor() {
   unsigned words[12] = {};
@@ -57,6 +75,7 @@ std::string processor() {
   const auto first = name.find_first_not_of(' '), last = name.find_last_not_of(' ');
   return first == std::string::npos ? "x86-64 processor" : name.substr(first, last - first + 1);
 }
+#endif
 
 }  // namespace
 
@@ -85,8 +104,9 @@ std::size_t machine_memory() {
          static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES));
 }
 
-// A sanitizer guards the gaps between blocks of malloc, not those between blocks of an arena.
-#if defined(__SANITIZE_ADDRESS__)
+// A sanitizer guards the gaps between blocks of malloc, not those between blocks of an arena. And
+// qemu keeps a record of every page of an arena's range (cmake/aarch64.cmake).
+#if defined(__SANITIZE_ADDRESS__) || defined(LIMULUS_NO_ARENA)
 constexpr bool use_arena = false;
 #else
 constexpr bool use_arena = true;
@@ -105,9 +125,8 @@ CpuBackend::CpuBackend(int threads, std::string name, std::string instruction_se
                       (instruction_set_.empty() ? "AVX2" : instruction_set_) +
                       "; use the device \"reference\"");
   }
-  const bool wide = instruction_set_ == "avx512";
-  f32_ = wide ? &cpu::avx512::kernels<float>() : &cpu::avx2::kernels<float>();
-  f64_ = wide ? &cpu::avx512::kernels<double>() : &cpu::avx2::kernels<double>();
+  f32_ = &LIMULUS_OF_ISA(instruction_set_, kernels<float>());
+  f64_ = &LIMULUS_OF_ISA(instruction_set_, kernels<double>());
   context_->pool = &pool();
   context_->team = &team_;
   set_threads(threads);

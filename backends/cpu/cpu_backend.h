@@ -1,6 +1,6 @@
 #pragma once
-// The CPU backend: AVX2 or AVX-512 kernels (backends/cpu/kernels), chosen when it is made, and
-// threads. README.md in this folder says in which order to read them.
+// The CPU backend: AVX2 or AVX-512 kernels (backends/cpu/kernels), chosen when it is made, or NEON
+// kernels on ARM; and threads. README.md in this folder says in which order to read them.
 //
 // To replace one kernel and keep the fast ones for all else, write a class with one function:
 //
@@ -18,6 +18,7 @@
 #include <string>
 #include <type_traits>
 #include <typeinfo>
+#include <vector>
 
 #include "backends/cpu/arena.h"
 #include "backends/cpu/threads.h"
@@ -31,8 +32,10 @@ template <class T>
 struct Kernels;
 }  // namespace cpu
 
-// The instruction set that kernels will be taken from: "avx512", "avx2", or "" on a processor with
-// neither, where the reference backend serves instead. LIMULUS_ISA=avx2 or avx512 forces one;
+// Those that this build has kernels for, the best first; and whether the processor has one.
+const std::vector<std::string>& cpu_instruction_sets();
+// The instruction set that kernels will be taken from: "avx512", "avx2", on ARM "neon", or "" on a
+// processor with none, where the reference backend serves instead. LIMULUS_ISA=avx2 forces one;
 // DeviceError when the word is unknown or the processor lacks it.
 std::string cpu_instruction_set();
 bool cpu_supports(const std::string& instruction_set);

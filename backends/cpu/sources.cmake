@@ -1,6 +1,11 @@
 # Included by CMakeLists.txt in the repository's folder, where all paths begin.
 # Each CPU kernel is compiled once per instruction set and chosen at run time (backends/cpu).
 file(GLOB LIMULUS_KERNELS CONFIGURE_DEPENDS backends/cpu/kernels/*.cpp backends/cpu/kernels/*/*.cpp)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64|ARM64")
+  set(LIMULUS_ISAS neon) # which every processor of this kind has
+else()
+  set(LIMULUS_ISAS avx2 avx512)
+endif()
 set(LIMULUS_FLAGS_avx2 -mavx2 -mfma)
 set(LIMULUS_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma
                          -mprefer-vector-width=512)
@@ -10,7 +15,7 @@ else()
   set(LIMULUS_OPTIMIZE -O3)
 endif()
 option(LIMULUS_KERNELS_AS_ONE "All CPU kernels of an instruction set as one unit: for ./run check tidy" OFF)
-foreach(isa avx2 avx512)
+foreach(isa ${LIMULUS_ISAS})
   add_library(limulus_kernels_${isa} OBJECT ${LIMULUS_KERNELS})
   # As one unit they would compile on one core, the longest of all. Who only reads the code (clang-tidy)
   # reads each header once then.
@@ -23,3 +28,6 @@ foreach(isa avx2 avx512)
     target_sources(limulus PRIVATE $<TARGET_OBJECTS:limulus_kernels_${isa}>)
   endif()
 endforeach()
+if(CMAKE_CROSSCOMPILING) # it runs in an emulator, which records every page of an arena's range
+  set_source_files_properties(backends/cpu/cpu_backend.cpp PROPERTIES COMPILE_DEFINITIONS LIMULUS_NO_ARENA)
+endif()

@@ -1,7 +1,5 @@
 #include "backends/cpu/threads.h"
 
-#include <immintrin.h>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -31,6 +29,15 @@ constexpr microseconds lost_core{100};
 constexpr microseconds busy_time{200'000};
 std::atomic<Clock::rep> busy_until{0};  // on the clock
 
+// Tells the processor that this thread waits in a loop: the other one of the core may have more.
+void pause() {
+#if defined(__aarch64__)
+  __asm__ volatile("yield");
+#else
+  __builtin_ia32_pause();
+#endif
+}
+
 // Polls ready() until it is true, for at most `limit`, and keeps the core. Returns the last answer.
 template <class Ready>
 bool spin(microseconds limit, Ready ready) {
@@ -39,7 +46,7 @@ bool spin(microseconds limit, Ready ready) {
   if (begin.time_since_epoch().count() < busy_until.load(std::memory_order_relaxed)) return false;
   for (Clock::time_point last = begin; last - begin < limit;) {
     for (int i = 0; i < 16; ++i) {
-      _mm_pause();
+      pause();
       if (ready()) return true;
     }
     const Clock::time_point now = Clock::now();

@@ -180,27 +180,50 @@ std::optional<std::string> cache_read(const std::string& name, const std::string
   return content;
 }
 
+struct PreparedFile::Parts {
+  Opened opened;
+  std::string name, part, bytes;
+};
+
+PreparedFile::PreparedFile(const std::string& name, const std::string& key,
+                           const std::string& content)
+    : parts_(std::make_unique<Parts>()) {
+  static std::atomic<int> count = 0;  // unique among threads, as getpid() is among processes
+  *parts_ = {open_folder(/*make=*/true), name,
+             fmt::format("{}.{}.{}.part", name, ::getpid(), count++),
+             header_of(key, content) + key + content};
+}
+
+PreparedFile::~PreparedFile() = default;
+
+const std::string& PreparedFile::why() const { return parts_->opened.why; }
+
+int PreparedFile::write() const noexcept {
+  const int folder = parts_->opened.folder.number;
+  if (folder < 0) return EBADF;
+  const char* part = parts_->part.c_str();
+  ::unlinkat(folder, part, 0);  // left by a killed process with this number
+  const Descriptor file(
+      ::openat(folder, part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (file.number < 0) return errno;
+  if (write_all(file.number, parts_->bytes) &&
+      ::renameat(folder, part, folder, parts_->name.c_str()) == 0)
+    return 0;
+  const int error = errno;
+  ::unlinkat(folder, part, 0);
+  return error;
+}
+
 std::string cache_write(const std::string& name, const std::string& key,
                         const std::string& content) noexcept {
   try {
-    const Opened opened = open_folder(/*make=*/true);
-    if (!opened.why.empty()) {
-      tell(opened.why);
-      return opened.why;
+    const PreparedFile file(name, key, content);
+    if (!file.why().empty()) {
+      tell(file.why());
+      return file.why();
     }
-    const int folder = opened.folder.number;
-    static std::atomic<int> count = 0;  // unique among threads, as getpid() is among processes
-    const std::string part = fmt::format("{}.{}.{}.part", name, ::getpid(), count++);
-    ::unlinkat(folder, part.c_str(), 0);  // left by a killed process with this number
-    const Descriptor file(
-        ::openat(folder, part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-    if (file.number < 0) return cache_folder() + ": " + system_message(errno);
-    const bool written = write_all(file.number, header_of(key, content) + key + content) &&
-                         ::renameat(folder, part.c_str(), folder, name.c_str()) == 0;
-    const int error = errno;
-    if (written) return "";
-    ::unlinkat(folder, part.c_str(), 0);
-    return cache_folder() + "/" + name + ": " + system_message(error);
+    const int error = file.write();
+    return error == 0 ? "" : cache_folder() + "/" + name + ": " + system_message(error);
   } catch (const std::exception& error) {
     return error.what();
   } catch (...) {

@@ -8,6 +8,7 @@
 //     folder, so that nothing can be exchanged between the check and the use;
 //   * each file holds its whole key (what it was made from, and for which driver) beside its
 //     content, and a checksum over both. So it is of no use under another name.
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -33,6 +34,23 @@ std::optional<std::string> cache_read(const std::string& name, const std::string
 // was not kept: for most callers, that only costs the time to make the content again.
 std::string cache_write(const std::string& name, const std::string& key,
                         const std::string& content) noexcept;
+
+// The same in two steps. Everything that may fail or allocate happens when it is made; write() is
+// system calls alone, so that a signal handler may do it.
+class PreparedFile {
+ public:
+  PreparedFile(const std::string& name, const std::string& key, const std::string& content);
+  ~PreparedFile();
+  PreparedFile(const PreparedFile&) = delete;
+  PreparedFile& operator=(const PreparedFile&) = delete;
+
+  const std::string& why() const;  // "" or why nothing can be kept: then write() does nothing
+  int write() const noexcept;      // 0, or what errno said
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
 
 // A hash of 128 bits of a text, to be used as a name.
 std::string hash_of(const std::string& text);

@@ -2,10 +2,15 @@
 // or by Winograd's products where those pay (winograd.cpp).
 #include "backends/opencl/convolution.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 
 #include "backends/opencl/matrix.h"
 #include "backends/opencl/reduce.h"
+#include "core/error.h"
 
 namespace limulus {
 namespace opencl {
@@ -42,10 +47,20 @@ namespace {
 
 // The copy of x that the direct method reads: so many rows and columns that each tap finds its own.
 // `past`: how far the last group of positions may read beyond the end.
+// ShapeError where tap_offsets (kernels/conv2d.cl), which are of 32 bits, would not reach its end.
 Spread spread_for_taps(const Conv2dShape& s, std::int64_t past) {
   const Window1d &h = s.window.h, &w = s.window.w;
-  return spread_of(s, h.out + (h.kernel - 1) * h.dilation / h.stride,
-                   w.out + (w.kernel - 1) * w.dilation / w.stride, past);
+  const Spread spread = spread_of(s, h.out + (h.kernel - 1) * h.dilation / h.stride,
+                                  w.out + (w.kernel - 1) * w.dilation / w.stride, past);
+  const std::int64_t channels = Group(s).channels, phases = spread.sh * spread.sw;
+  if (channels * phases * spread.rows * spread.pitch > std::numeric_limits<std::int32_t>::max())
+    throw ShapeError(fmt::format(
+        "conv2d: an image's copy for the taps has {} channels x {} phases x {} rows x {} columns = "
+        "{} values, more than the 2^31 - 1 = 2147483647 that this backend's offsets can name; cut "
+        "the image into parts",
+        channels, phases, spread.rows, spread.pitch,
+        channels * phases * spread.rows * spread.pitch));
+  return spread;
 }
 
 // From the first output to the last, in rows of the spread image.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "backends/opencl/devices.h"
+#include "backends/opencl/limits.h"
 #include "backends/opencl/runtime.h"
 #include "backends/opencl/self_check.h"
 #include "backends/opencl/tuning_store.h"
@@ -50,8 +51,10 @@ void OpenClBackend::start(const opencl::Tuning* tuning) {
   description_ = opencl::describe_device(found.device);
   if (!found.note.empty()) description_ += "; " + found.note;
   try {
+    const opencl::Limits limits = opencl::limits_of(found.device);
     runtime_ = std::make_unique<opencl::Runtime>(
-        name_, found.device, tuning != nullptr ? *tuning : opencl::tuning_for(found.device));
+        name_, found.device,
+        tuning != nullptr ? *tuning : opencl::fitted(opencl::tuning_for(found.device), limits));
   } catch (const cl::Error& error) {
     throw opencl::failure(name_, "starting the device", error);
   }
@@ -115,6 +118,7 @@ void OpenClBackend::deallocate(void* buffer, std::size_t) noexcept {
 void OpenClBackend::upload(void* dst, const void* host, std::size_t bytes) {
   if (bytes == 0) return;  // either may be null when there is nothing
   try {
+    runtime_->will_wait();
     runtime_->queue().enqueueWriteBuffer(static_cast<Buffer*>(dst)->memory, CL_TRUE, 0, bytes,
                                          host);
   } catch (const cl::Error& error) {
@@ -125,6 +129,7 @@ void OpenClBackend::upload(void* dst, const void* host, std::size_t bytes) {
 void OpenClBackend::download(void* host, const void* src, std::size_t bytes) {
   if (bytes == 0) return;
   try {
+    runtime_->will_wait();
     runtime_->queue().enqueueReadBuffer(static_cast<const Buffer*>(src)->memory, CL_TRUE, 0, bytes,
                                         host);
   } catch (const cl::Error& error) {
@@ -134,6 +139,7 @@ void OpenClBackend::download(void* host, const void* src, std::size_t bytes) {
 
 void OpenClBackend::synchronize() {
   try {
+    runtime_->will_wait();
     runtime_->queue().finish();
   } catch (const cl::Error& error) {
     throw opencl::failure(name_, "waiting for the device", error);

@@ -6,6 +6,7 @@
 // list while kernels that use it are still to run: whoever gets it next comes later in the same
 // queue.
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <mutex>
@@ -52,6 +53,9 @@ class Runtime {
     check_process();
     return queue_;
   }
+  // Said before a command that waits for all that came before it: the end of the program then has
+  // nothing to wait for. (Oclgrind 21.10 crashes if it is asked to, so late.)
+  void will_wait() { outstanding_ = false; }
   const Tuning& tuning() const { return tuning_; }
   int vec(DType dtype) const { return dtype == DType::f64 ? tuning_.vec_f64 : tuning_.vec_f32; }
   // Rows and columns of a product that belong to one work-group (kernels/tile.cl).
@@ -96,6 +100,7 @@ class Runtime {
         cl_uint index = 0;
         (set(k, dtype, index++, args), ...);
         const auto size = [](std::int64_t n) { return static_cast<std::size_t>(n); };
+        outstanding_ = true;
         queue_.enqueueNDRangeKernel(
             k, cl::NullRange,
             cl::NDRange(size(groups[0] * group), size(groups[1]), size(groups[2])),
@@ -171,8 +176,9 @@ class Runtime {
   std::map<std::string, BuiltProgram> programs_;  // "gemm f32", "gemm f32 flushing"
   std::map<std::string, LoadedKernel> kernels_;   // "gemm f32 pack_a"
   std::uint64_t forks_ = fork_count();
+  std::atomic<bool> outstanding_ = false;  // kernels that nobody has waited for
   FinishAtExit finish_at_exit_{[this] {
-    if (fork_count() == forks_) queue_.finish();
+    if (outstanding_ && fork_count() == forks_) queue_.finish();
   }};
 };
 

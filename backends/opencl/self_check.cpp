@@ -14,6 +14,8 @@
 
 #include "backends/opencl/cache.h"
 #include "backends/opencl/cl.h"
+#include "backends/opencl/crash_verdict.h"
+#include "backends/opencl/devices.h"
 #include "backends/opencl/program.h"
 #include "backends/reference/reference_backend.h"
 #include "core/buffer_pool.h"
@@ -158,6 +160,12 @@ std::string self_check_result(Backend& backend, const cl::Device& device) {
   }
   std::string wrong;
   try {
+    const CrashVerdict crash(
+        file, key, "it crashed the program that checked it",
+        fmt::format("limulus: {}: the OpenCL driver crashed in its self-check: {}. It ends this "
+                    "program. From the next start on it is refused; OCL_ICD_VENDORS names a folder "
+                    "with other drivers.\n",
+                    backend.name(), driver_of(device)));
     wrong = self_check(backend);
     backend.pool().trim();
   } catch (const DeviceError& error) {  // a full disk, no memory: it may work next time

@@ -5,20 +5,8 @@
 #include "backends/cpu/kernels/kernels.h"
 
 namespace limulus::cpu {
-namespace avx2 {
-template <class T>
-const Kernels<T>& kernels() {
+LIMULUS_IN_EACH_ISA(template <class T> const Kernels<T>& kernels() {
   std::abort();
-}
-template const Kernels<float>& kernels();
-template const Kernels<double>& kernels();
-}  // namespace avx2
-namespace avx512 {
-template <class T>
-const Kernels<T>& kernels() {
-  std::abort();
-}
-template const Kernels<float>& kernels();
-template const Kernels<double>& kernels();
-}  // namespace avx512
+} template const Kernels<float>& kernels();
+                    template const Kernels<double>& kernels();)
 }  // namespace limulus::cpu

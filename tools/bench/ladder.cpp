@@ -49,8 +49,7 @@ cpu::Context with_threads(const CpuBackend& backend, int threads) {
 // Bytes a second of a loop that reads the array and does nothing else, the best of some runs: what
 // a kernel that uses each of its numbers once can have at most.
 double read_bandwidth(const std::string& isa, const cpu::Context& context, Tensor& array) {
-  const cpu::StreamProbe probe =
-      isa == "avx512" ? cpu::avx512::stream_probe : cpu::avx2::stream_probe;
+  const cpu::StreamProbe probe = LIMULUS_OF_ISA(isa, stream_probe);
   const cpu::StreamArray whole{static_cast<float*>(array.mutable_data()), array.numel(),
                                cpu::Role::read};
   float sink = 0;
@@ -149,9 +148,8 @@ void run_ladder(const LadderArguments& a) {
   if (isa.empty())
     throw DeviceError("bench ladder: its kernels need AVX2, which this processor does not have");
   CpuBackend backend(a.threads);
-  const bool wide = isa == "avx512";
-  const auto convolutions = wide ? cpu::avx512::conv_ladder() : cpu::avx2::conv_ladder();
-  const auto products = wide ? cpu::avx512::vector_ladder() : cpu::avx2::vector_ladder();
+  const auto convolutions = LIMULUS_OF_ISA(isa, conv_ladder());
+  const auto products = LIMULUS_OF_ISA(isa, vector_ladder());
   const int threads = backend.threads();
 
   Rng rng(1);

@@ -5,7 +5,7 @@ file(GLOB LIMULUS_RUNGS CONFIGURE_DEPENDS tools/bench/ladder/*.cpp tools/bench/p
 add_library(limulus_probes STATIC tools/bench/probes/fma_peak.cpp)
 target_include_directories(limulus_probes PRIVATE ${PROJECT_SOURCE_DIR})
 target_link_libraries(limulus_probes PRIVATE limulus)
-foreach(isa avx2 avx512)
+foreach(isa ${LIMULUS_ISAS})
   add_library(limulus_probes_${isa} OBJECT ${LIMULUS_RUNGS})
   target_include_directories(limulus_probes_${isa} PRIVATE ${PROJECT_SOURCE_DIR})
   target_compile_definitions(limulus_probes_${isa} PRIVATE LIMULUS_ISA=${isa})

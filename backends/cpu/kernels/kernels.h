@@ -88,13 +88,26 @@ struct Kernels {
   void (*sgd_step)(const Context&, const SgdShape&, T* w, const T* g, T* v);
 };
 
-namespace avx2 {
-template <class T>
-const Kernels<T>& kernels();  // defined for float and double, as below
-}
-namespace avx512 {
-template <class T>
-const Kernels<T>& kernels();
-}
+// Declarations that every instruction set of this machine's kind has in a namespace of its own; and
+// which of them to take, for code that knows it only when it runs.
+#if defined(__aarch64__)
+#define LIMULUS_IN_EACH_ISA(...) \
+  namespace neon {               \
+  __VA_ARGS__                    \
+  }
+#define LIMULUS_OF_ISA(isa, what) (static_cast<void>(isa), ::limulus::cpu::neon::what)
+#else
+#define LIMULUS_IN_EACH_ISA(...) \
+  namespace avx2 {               \
+  __VA_ARGS__                    \
+  }                              \
+  namespace avx512 {             \
+  __VA_ARGS__                    \
+  }
+#define LIMULUS_OF_ISA(isa, what) \
+  ((isa) == "avx512" ? ::limulus::cpu::avx512::what : ::limulus::cpu::avx2::what)
+#endif
+
+LIMULUS_IN_EACH_ISA(template <class T> const Kernels<T>& kernels();)  // for float and double
 
 }  // namespace limulus::cpu

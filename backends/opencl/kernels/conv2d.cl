@@ -86,10 +86,11 @@ kernel void tap_offsets(long taps, long fh, long fw, long dh, long dw, Spread s,
 }
 
 // y = w x + b. Groups: (panel of filters, panel of positions, image).
-kernel void conv_tile(global const REAL* w, global const REAL* x, long x_offset, long x_image,
-                      global const int* table, long taps, Spread s, global REAL* y, long y_offset,
-                      long y_image, long filters, long oh, long ow, global const REAL* bias,
-                      long bias_offset, int relu) {
+kernel OF_ONE_GROUP void conv_tile(global const REAL* w, global const REAL* x, long x_offset,
+                                   long x_image, global const int* table, long taps, Spread s,
+                                   global REAL* y, long y_offset, long y_image, long filters,
+                                   long oh, long ow, global const REAL* bias, long bias_offset,
+                                   int relu) {
   SLICES
   const long i0 = get_group_id(0) * PANEL_A, j0 = get_group_id(1) * PANEL_B;
   const long blocks = (taps + K_BLOCK - 1) / K_BLOCK;
@@ -175,11 +176,12 @@ REAL weight_by_outputs(global const REAL* x, long x_image, global const REAL* dy
 #define WEIGHT_FILTERS PANEL_A
 #define WEIGHT_TAPS PANEL_B
 #endif
-kernel void conv_weight(global const REAL* x, long x_offset, long x_image, global const int* table,
-                        long taps, global const REAL* dy, long dy_offset, long dy_image,
-                        long dy_plane, long positions, long filters, long images,
-                        long images_of_part, global REAL* dw, long dw_offset, long dw_part,
-                        WeightRows rows) {
+kernel OF_ONE_GROUP void conv_weight(global const REAL* x, long x_offset, long x_image,
+                                     global const int* table, long taps, global const REAL* dy,
+                                     long dy_offset, long dy_image, long dy_plane, long positions,
+                                     long filters, long images, long images_of_part,
+                                     global REAL* dw, long dw_offset, long dw_part,
+                                     WeightRows rows) {
   SLICES
   const long k0 = get_group_id(0) * WEIGHT_FILTERS, t0 = get_group_id(1) * WEIGHT_TAPS;
   const long begin = get_group_id(2) * images_of_part, end = min(images, begin + images_of_part);

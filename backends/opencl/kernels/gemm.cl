@@ -114,10 +114,10 @@ kernel void pack_b(PACK_PARAMETERS) {
 // for rows of B where they are. With many passes, `lost` [batch, m, n] keeps what the additions to
 // C round away; else it is null. Groups: (panel of A, panel of B, batch), or with `along` (panel of
 // B, panel of A, batch).
-kernel void gemm_tile(global const REAL* a, long a_batch, global const REAL* b, long b_panel,
-                      long b_step, long b_batch, long k, long k0, long k1, global REAL* c,
-                      long c_batch, long m, long n, long ldc, int add, int along,
-                      global REAL* lost) {
+kernel OF_ONE_GROUP void gemm_tile(global const REAL* a, long a_batch, global const REAL* b,
+                                   long b_panel, long b_step, long b_batch, long k, long k0,
+                                   long k1, global REAL* c, long c_batch, long m, long n, long ldc,
+                                   int add, int along, global REAL* lost) {
   SLICES
   const long panel_a = get_group_id(along ? 1 : 0), panel_b = get_group_id(along ? 0 : 1);
   const long i0 = panel_a * PANEL_A, j0 = panel_b * PANEL_B;
@@ -174,9 +174,9 @@ kernel void gemm_tile(global const REAL* a, long a_batch, global const REAL* b, 
 // x, and so many of w that packing them would cost more than the product. But a tile needs only one
 // number of A from each of MR rows in a step, and w has those in rows: w is used as A where it
 // lies. x^T is packed as B. Groups: (panel of x, panel of w); w is read from memory once.
-kernel void linear_tile(global const REAL* w, long ldw, global const REAL* x, long k,
-                        global REAL* y, long rows, long out, long ldy, int add,
-                        global const REAL* bias, int relu) {
+kernel OF_ONE_GROUP void linear_tile(global const REAL* w, long ldw, global const REAL* x, long k,
+                                     global REAL* y, long rows, long out, long ldy, int add,
+                                     global const REAL* bias, int relu) {
   SLICES
   const long i0 = get_group_id(1) * PANEL_A, j0 = get_group_id(0) * PANEL_B;
   REALV acc[MR][2];

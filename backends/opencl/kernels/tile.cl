@@ -37,11 +37,15 @@
 #define ROW ((int)get_local_id(0) / GROUP_B * MR)
 #define COLUMN(v) (((int)get_local_id(0) % GROUP_B + (v)*GROUP_B) * VEC)
 
+// A compiler that knows how many items a group has gives each only so many registers that all of
+// them fit. Otherwise a driver may build the kernel, and then refuse to run it.
 #ifdef PROCESSOR
+#define OF_ONE_GROUP
 #define SLICES
 #define SLICE_ARGUMENTS
 #define SLICE_PARAMETERS
 #else
+#define OF_ONE_GROUP __attribute__((reqd_work_group_size(GROUP_A * GROUP_B, 1, 1)))
 #define SLICE_A (PANEL_A + VEC)  // the VEC keeps a column's numbers in different banks
 #define SLICES local REAL slice_a[SLICE * SLICE_A], slice_b[SLICE * PANEL_B];
 #define SLICE_ARGUMENTS , slice_a, slice_b

@@ -28,18 +28,9 @@ struct Ladder {
   int count;
 };
 
-namespace avx2 {
-// winograd_rung.cpp: 3 x 3 taps
-void winograd_loops(const Context&, const Conv2dShape&, const float* x, const float* w,
-                    const float* b, float* y);
-Ladder<ConvRung> conv_ladder();
-Ladder<VectorRung> vector_ladder();
-}  // namespace avx2
-namespace avx512 {
-void winograd_loops(const Context&, const Conv2dShape&, const float* x, const float* w,
-                    const float* b, float* y);
-Ladder<ConvRung> conv_ladder();
-Ladder<VectorRung> vector_ladder();
-}  // namespace avx512
+// winograd_loops (winograd_rung.cpp): 3 x 3 taps
+LIMULUS_IN_EACH_ISA(void winograd_loops(const Context&, const Conv2dShape&, const float* x,
+                                        const float* w, const float* b, float* y);
+                    Ladder<ConvRung> conv_ladder(); Ladder<VectorRung> vector_ladder();)
 
 }  // namespace limulus::cpu

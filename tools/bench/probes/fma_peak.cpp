@@ -31,8 +31,7 @@ double run_probe(cpu::FmaProbe probe, int threads, std::int64_t rounds) {
 // The best of some runs of 20 ms or more, long enough for starting threads not to count. A limit is
 // what is never exceeded, hence the best and not the median.
 double fma_peak(const std::string& instruction_set, int threads, double seconds) {
-  const cpu::FmaProbe probe =
-      instruction_set == "avx512" ? cpu::avx512::fma_probe : cpu::avx2::fma_probe;
+  const cpu::FmaProbe probe = LIMULUS_OF_ISA(instruction_set, fma_probe);
   std::int64_t rounds = 1 << 16;
   float sink = 0;
   for (double start = now(); probe(rounds, &sink), now() - start < 0.02; start = now()) rounds *= 2;

@@ -3,6 +3,8 @@
 // matrices is measured against.
 #include <cstdint>
 
+#include "backends/cpu/kernels/kernels.h"
+
 namespace limulus::cpu {
 
 // `rounds` rounds of independent multiply-adds in registers, on this thread. Adds what was computed
@@ -10,11 +12,6 @@ namespace limulus::cpu {
 // that were: 2 for each multiply-add.
 using FmaProbe = double (*)(std::int64_t rounds, float* sink);
 
-namespace avx2 {
-double fma_probe(std::int64_t rounds, float* sink);
-}
-namespace avx512 {
-double fma_probe(std::int64_t rounds, float* sink);
-}
+LIMULUS_IN_EACH_ISA(double fma_probe(std::int64_t rounds, float* sink);)
 
 }  // namespace limulus::cpu

@@ -22,13 +22,7 @@ struct StreamArray {
 using StreamProbe = void (*)(const Context& ctx, const StreamArray* arrays, int count,
                              bool around_caches, float* sink);
 
-namespace avx2 {
-void stream_probe(const Context& ctx, const StreamArray* arrays, int count, bool around_caches,
-                  float* sink);
-}
-namespace avx512 {
-void stream_probe(const Context& ctx, const StreamArray* arrays, int count, bool around_caches,
-                  float* sink);
-}
+LIMULUS_IN_EACH_ISA(void stream_probe(const Context& ctx, const StreamArray* arrays, int count,
+                                      bool around_caches, float* sink);)
 
 }  // namespace limulus::cpu

@@ -35,7 +35,7 @@ LIMULUS_INLINE void map_gradient(const Context& ctx, std::int64_t n, const T* z,
 // AVX-512).
 template <class T>
 LIMULUS_INLINE Vec<T> loaded(Vec<T> a) {
-  asm("" : "+v"(a.v));  // for all the compiler knows, a is changed here
+  touch(&a);
   return a;
 }
 

@@ -34,11 +34,7 @@ template <class T>
 struct Blocking {
   static constexpr int width = Vec<T>::width;
   static constexpr int cols = 2 * width;
-#ifdef __AVX512F__
-  static constexpr int rows = 14;
-#else
-  static constexpr int rows = 6;
-#endif
+  static constexpr int rows = tile_rows;
   // Steps of k per pass. A panel of B is depth * cols: 48 KB (AVX-512) or 24 KB (AVX2) of L1; the
   // tile is loaded and stored once per pass, which 384 steps make a small cost.
   static constexpr int depth = 1536 / static_cast<int>(sizeof(T));

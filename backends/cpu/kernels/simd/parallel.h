@@ -26,19 +26,17 @@ constexpr std::int64_t small_bytes = 128 * 1024;
 class DenormalsAs {
  public:
   LIMULUS_INLINE explicit DenormalsAs(bool flush)
-      : before_(_mm_getcsr() & bits), wanted_(flush ? bits : 0) {
-    if (wanted_ != before_) set(wanted_);
+      : before_(denormal_state()), wanted_(flush ? denormals_flushed : 0) {
+    if (wanted_ != before_) set_denormal_state(wanted_);
   }
   LIMULUS_INLINE ~DenormalsAs() {
-    if (wanted_ != before_) set(before_);
+    if (wanted_ != before_) set_denormal_state(before_);
   }
   DenormalsAs(const DenormalsAs&) = delete;
   DenormalsAs& operator=(const DenormalsAs&) = delete;
 
  private:
-  static constexpr unsigned bits = 0x8040;  // flush results to zero, take operands as zero
-  static LIMULUS_INLINE void set(unsigned wanted) { _mm_setcsr((_mm_getcsr() & ~bits) | wanted); }
-  unsigned before_, wanted_;
+  DenormalState before_, wanted_;
 };
 
 // A task of parallel_for as a plain function, for code that is compiled once for all instruction
@@ -150,7 +148,7 @@ LIMULUS_INLINE void for_lanes_to(T* y, std::int64_t begin, std::int64_t end, boo
 }
 // Ends a task that streamed: its writes are in memory before the team's barrier is passed.
 LIMULUS_INLINE void stream_done(bool stream) {
-  if (stream) _mm_sfence();
+  if (stream) stream_fence();
 }
 
 // f(at) for n elements of `arrays` arrays, in chunks that are shared among threads. y is the array

@@ -26,62 +26,6 @@
 
 namespace limulus::cpu::LIMULUS_ISA {
 
-// ---- per instruction set: comparing with NaN, and storing positions ----------------------------
-
-#ifdef __AVX512F__
-// v takes the place of `best`: larger, or the first NaN.
-LIMULUS_INLINE __mmask16 wins(Vec<float> v, Vec<float> best) {
-  const __mmask16 number = _mm512_cmp_ps_mask(best.v, best.v, _CMP_ORD_Q);
-  return _mm512_mask_cmp_ps_mask(number, v.v, best.v, _CMP_NLE_UQ);
-}
-LIMULUS_INLINE __mmask8 wins(Vec<double> v, Vec<double> best) {
-  const __mmask8 number = _mm512_cmp_pd_mask(best.v, best.v, _CMP_ORD_Q);
-  return _mm512_mask_cmp_pd_mask(number, v.v, best.v, _CMP_NLE_UQ);
-}
-// p[i] = offset[i] + first + i * step for the first n lanes
-LIMULUS_INLINE void store_position(std::int32_t* p, int n, Vec<float> offset, int first, int step) {
-  const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  const __m512i start =
-      _mm512_add_epi32(_mm512_set1_epi32(first), _mm512_mullo_epi32(lane, _mm512_set1_epi32(step)));
-  _mm512_mask_storeu_epi32(p, static_cast<__mmask16>((1u << n) - 1),
-                           _mm512_add_epi32(start, _mm512_cvtps_epi32(offset.v)));
-}
-LIMULUS_INLINE void store_position(std::int32_t* p, int n, Vec<double> offset, int first,
-                                   int step) {
-  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-  const __m256i start =
-      _mm256_add_epi32(_mm256_set1_epi32(first), _mm256_mullo_epi32(lane, _mm256_set1_epi32(step)));
-  _mm256_mask_storeu_epi32(p, static_cast<__mmask8>((1u << n) - 1),
-                           _mm256_add_epi32(start, _mm512_cvtpd_epi32(offset.v)));
-}
-#else
-LIMULUS_INLINE Vec<float>::Mask wins(Vec<float> v, Vec<float> best) {
-  return {_mm256_and_ps(_mm256_cmp_ps(best.v, best.v, _CMP_ORD_Q),
-                        _mm256_cmp_ps(v.v, best.v, _CMP_NLE_UQ))};
-}
-LIMULUS_INLINE Vec<double>::Mask wins(Vec<double> v, Vec<double> best) {
-  return {_mm256_and_pd(_mm256_cmp_pd(best.v, best.v, _CMP_ORD_Q),
-                        _mm256_cmp_pd(v.v, best.v, _CMP_NLE_UQ))};
-}
-LIMULUS_INLINE void store_position(std::int32_t* p, int n, Vec<float> offset, int first, int step) {
-  const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-  const __m256i start =
-      _mm256_add_epi32(_mm256_set1_epi32(first), _mm256_mullo_epi32(lane, _mm256_set1_epi32(step)));
-  const __m256i at = _mm256_add_epi32(start, _mm256_cvtps_epi32(offset.v));
-  if (n == 8) return _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), at);
-  _mm256_maskstore_epi32(p, Vec<float>::first(n), at);
-}
-LIMULUS_INLINE void store_position(std::int32_t* p, int n, Vec<double> offset, int first,
-                                   int step) {
-  const __m128i lane = _mm_setr_epi32(0, 1, 2, 3);
-  const __m128i start =
-      _mm_add_epi32(_mm_set1_epi32(first), _mm_mullo_epi32(lane, _mm_set1_epi32(step)));
-  const __m128i at = _mm_add_epi32(start, _mm256_cvtpd_epi32(offset.v));
-  if (n == 4) return _mm_storeu_si128(reinterpret_cast<__m128i*>(p), at);
-  _mm_maskstore_epi32(p, _mm256_castsi256_si128(Vec<float>::first(n)), at);
-}
-#endif
-
 // ---- windows of any kind ---------------------------------------------------------------------
 
 // One window, tap by tap. If no tap is inside the image, y is -inf and argmax is -1.

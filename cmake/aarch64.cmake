@@ -1,0 +1,15 @@
+# Compiles for ARM (AArch64) on another machine, and runs what it compiled in qemu: ./run check arm.
+# LIMULUS_ARM_ROOT is a folder with Debian's libraries for arm64, unpacked.
+set(CMAKE_SYSTEM_NAME Linux)
+set(CMAKE_SYSTEM_PROCESSOR aarch64)
+set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
+set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
+set(LIMULUS_ARM_ROOT "" CACHE PATH "Debian's libraries for arm64")
+list(APPEND CMAKE_TRY_COMPILE_PLATFORM_VARIABLES LIMULUS_ARM_ROOT)
+set(CMAKE_FIND_ROOT_PATH ${LIMULUS_ARM_ROOT})
+foreach(what LIBRARY INCLUDE PACKAGE)
+  set(CMAKE_FIND_ROOT_PATH_MODE_${what} ONLY)
+endforeach()
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
+set(libraries ${LIMULUS_ARM_ROOT}/usr/lib/aarch64-linux-gnu:${LIMULUS_ARM_ROOT}/lib/aarch64-linux-gnu)
+set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64 -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH=${libraries})
