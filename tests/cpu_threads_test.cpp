@@ -66,10 +66,11 @@ TEST_CASE("helpers that have gone to sleep are woken") {
   cpu::Team team;
   for (int i = 0; i < 30; ++i) {
     std::atomic<int> others = 0;
-    // The calling thread's tasks take long, so that somebody else has the time to come.
+    // The calling thread waits for somebody else, who may be long in coming on a machine at work.
+    int patience = 30'000;
     share(team, 20, 2, [&](std::int64_t, int thread) {
       if (thread != 0) ++others;
-      if (thread == 0) sleep_ms(1);
+      for (; thread == 0 && others == 0 && patience > 0; --patience) sleep_ms(1);
     });
     CHECK(others > 0);
     sleep_ms(2);
