@@ -7,6 +7,7 @@
 #include <cstring>
 #include <set>
 
+#include "backends/registry.h"
 #include "core/error.h"
 #include "formats/tar.h"
 #include "pages/image_encode.h"
@@ -14,7 +15,9 @@
 #include "training/data/dataset.h"
 #include "training/data/loader.h"
 #include "training/data/pack.h"
+#include "training/evaluate.h"
 #include "training/recipes.h"
+#include "training/trained_model.h"
 #include "training/trainer.h"
 
 using namespace limulus;
@@ -220,8 +223,8 @@ TEST_CASE("pack: stopped at any moment, it goes on, and nothing incomplete is tr
     const Packed part = pack(data, out, stopped);
     CHECK(!part.finished);
     CHECK(part.shards >= 1);
-    for (const auto& [name, bytes] : contents(out))  // what is there is whole
-      CHECK_MESSAGE(bytes == expected.at(name), name);
+    for (const auto& file : contents(out))  // what is there is whole
+      CHECK_MESSAGE(file.second == expected.at(file.first), file.first);
     CHECK(has(message_of<FileError>([&] { open_dataset(out); }), "`limulus pack` was stopped"));
     put_bytes(out / "test-000000.tar.tmp-12345678", "left by a killed program");
     const Packed rest = pack(data, out, options);
@@ -387,6 +390,46 @@ TEST_CASE("training on shards, stopped in the middle of an epoch and resumed, en
     REQUIRE(second.run());
     CHECK(weights(second) == weights(whole));
   }
+}
+
+TEST_CASE("an evaluation that is stopped keeps what it has, and says so") {
+  const TemporaryFolder folder;
+  write_folders(folder / "in", 12, 28);
+  TrainConfig config = default_config("lenet5", "default");
+  config.data = (folder / "in").string();
+  config.epochs = 1;
+  config.batch = 5;
+  TrainerOptions options;
+  options.out = folder / "out";
+  Trainer trainer(config, options);
+  REQUIRE(trainer.run());
+  const TrainedModel t = load_trained(trainer.checkpoint_path(), "cpu");
+  const auto images = std::make_shared<ImageCache>(trainer.dataset().train, t.config.prepare);
+  std::atomic<bool> stop = false;
+  std::int64_t calls = 0, last = 0;
+  EvaluationWatch watch{.stop = &stop, .keep_partial = true};
+  watch.on_images = [&](std::int64_t done, std::int64_t all) {
+    CHECK(all == 24);
+    CHECK(done > last);
+    last = done;
+    stop = ++calls == 3;
+  };
+  const auto run = [&] {
+    return evaluate_set(*t.model, device("cpu"), t.config, t.normalization, images, 2, false, 0, 1,
+                        watch);
+  };
+  const Evaluation part = run();
+  CHECK(part.partial);
+  CHECK(part.metrics.count() == 15);
+  CHECK(part.images == 24);
+  watch.keep_partial = false;
+  CHECK_THROWS_AS(run(), Stopped);
+  watch.stop = nullptr;
+  last = 0;
+  const Evaluation whole = run();
+  CHECK(!whole.partial);
+  CHECK(whole.metrics.count() == 24);
+  CHECK(last == 24);
 }
 
 TEST_CASE("the error of a mean that a sample has") {

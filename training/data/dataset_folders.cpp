@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <span>
 #include <utility>
 
 #include "core/error.h"
@@ -71,7 +72,7 @@ class Reader {
   }
 
   // Two classes to learn, or one picture to evaluate.
-  void check_enough(const std::vector<PictureFolder>& folders, const std::filesystem::path& in,
+  void check_enough(std::span<const PictureFolder> folders, const std::filesystem::path& in,
                     const std::string& hint) {
     const std::size_t classes = data.classes.size();
     if (classes >= (options_.classes.empty() ? 2 : 1)) return;
@@ -177,7 +178,8 @@ Dataset read_roles(const FolderTree& tree, const Roles& roles, const DatasetOpti
 
   // The training part: train/, or the folders beside test/.
   const std::filesystem::path train_path = train == nullptr ? tree.path : tree.path / train->name;
-  std::vector<PictureFolder> folders;
+  std::vector<PictureFolder> beside;
+  std::span<const PictureFolder> folders;
   if (train != nullptr) {
     folders = train->children;
     data.skipped.insert(data.skipped.end(), train->skipped.begin(), train->skipped.end());
@@ -191,7 +193,8 @@ Dataset read_roles(const FolderTree& tree, const Roles& roles, const DatasetOpti
                   fmt::format("{} pictures in a folder without a part", other->count()),
                   SkipRule::unused);
   } else {
-    for (const TopFolder* other : roles.others) folders.push_back(other->as_class());
+    for (const TopFolder* other : roles.others) beside.push_back(other->as_class());
+    folders = beside;
   }
   std::vector<std::string> names;
   for (const PictureFolder& folder : folders)

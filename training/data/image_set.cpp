@@ -17,10 +17,11 @@
 
 namespace limulus {
 
-void ImageSet::add_file(std::string path, std::int64_t label) {
+void ImageSet::add_file(const std::string& path, std::int64_t label) {
   if (in_memory() || in_shards())
     throw ValueError("ImageSet: a file cannot join pixels in memory, or shards");
-  paths_.push_back(std::move(path));
+  path_text_ += path;
+  path_ends_.push_back(path_text_.size());
   labels_.push_back(label);
 }
 
@@ -67,7 +68,8 @@ ImageSet ImageSet::subset(const std::vector<std::int64_t>& indices) const {
     } else if (in_shards()) {
       part.places_.push_back(places_[at]);
     } else {
-      part.paths_.push_back(paths_[at]);
+      part.path_text_ += path(at);
+      part.path_ends_.push_back(part.path_text_.size());
     }
   }
   return part;
@@ -83,7 +85,8 @@ ImageSet ImageSet::joined(const ImageSet& other) const {
     to.insert(to.end(), from.begin(), from.end());
   };
   append(all.labels_, other.labels_);
-  append(all.paths_, other.paths_);
+  for (const std::size_t end : other.path_ends_) all.path_ends_.push_back(path_text_.size() + end);
+  all.path_text_ += other.path_text_;
   append(all.pixels_, other.pixels_);
   append(all.position_, other.position_);
   append(all.places_, other.places_);
@@ -105,10 +108,15 @@ TarMember member_at(TarReader& reader, const std::filesystem::path& path, std::u
 
 }  // namespace
 
+std::string ImageSet::path(std::size_t i) const {
+  const std::size_t end = path_ends_.at(i), begin = i == 0 ? 0 : path_ends_[i - 1];
+  return path_text_.substr(begin, end - begin);
+}
+
 std::string ImageSet::name(std::int64_t i) const {
   const auto at = static_cast<std::size_t>(i);
   if (in_memory()) return fmt::format("{}, image {}", pixels_.at(at)->name, position_.at(at));
-  if (!in_shards()) return paths_.at(at);
+  if (!in_shards()) return path(at);
   const Place place = places_.at(at);
   const std::filesystem::path& path = shards_->paths.at(place.shard);
   try {
@@ -122,7 +130,7 @@ std::string ImageSet::name(std::int64_t i) const {
 std::vector<std::uint8_t> ImageSet::encoded(std::int64_t i) const {
   const auto at = static_cast<std::size_t>(i);
   if (in_memory()) throw ValueError("ImageSet: pixels in memory are no JPEG or PNG");
-  if (!in_shards()) return read_file(paths_.at(at));
+  if (!in_shards()) return read_file(path(at));
   const Place place = places_.at(at);
   const std::filesystem::path& path = shards_->paths.at(place.shard);
   TarReader reader(path, place.offset);
@@ -136,7 +144,7 @@ std::string ImageSet::identity(std::int64_t i) const {
     return fmt::format("/{}/{}/{}", shards_->paths[place.shard].filename().string(),
                        shards_->sizes[place.shard], place.offset);
   }
-  const std::string& path = paths_.at(at);
+  const std::string path = this->path(at);
   struct stat found = {};  // std::filesystem takes the path apart: seconds for a million files
   const bool known = ::stat(path.c_str(), &found) == 0;
   return fmt::format("/{}/{}", canonical(path.substr(path.rfind('/') + 1)),

@@ -25,7 +25,7 @@ class ImageSet {
   bool in_memory() const { return !pixels_.empty(); }
   bool in_shards() const { return !places_.empty(); }
 
-  void add_file(std::string path, std::int64_t label);
+  void add_file(const std::string& path, std::int64_t label);
 
   // Tar files that pictures lie in, one picture after another.
   struct Shards {
@@ -58,22 +58,26 @@ class ImageSet {
   ImageSet joined(const ImageSet& other) const;  // these, then those; of one kind
 
  private:
+  std::string path(std::size_t i) const;
+
   struct Pixels {  // images in memory, one after another
     std::string name;
     std::vector<std::uint8_t> bytes;
     int channels = 0, height = 0, width = 0;
   };
   std::vector<std::int64_t> labels_;
-  std::vector<std::string> paths_;                     // of files; or
+  // Of files, their paths, one after another: a million strings would take twice the memory.
+  std::string path_text_;
+  std::vector<std::size_t> path_ends_;                 // where each ends in it; or
   std::vector<std::shared_ptr<const Pixels>> pixels_;  // where the image is in memory,
   std::vector<std::int64_t> position_;                 // and which of them it is; or, in shards
   std::shared_ptr<const Shards> shards_;
   std::vector<Place> places_;
 };
 
-// A number that tells sets of files apart: it follows from the class, name and size of each (in a
-// shard: the place, and the shard's name and size), in any order and in any folder. The number of
-// two sets together is the sum; 0 for pixels in memory.
+// A number that tells sets of files apart: it follows from the class, name and size of each, in any
+// order and in any folder (of a picture in a shard: from its place, and the shard's name and size).
+// The number of two sets together is the sum; 0 for pixels in memory.
 std::uint64_t fingerprint(const ImageSet& set, const std::vector<std::string>& classes);
 
 }  // namespace limulus
