@@ -147,10 +147,11 @@ settings=( # OPTION and a value that differs from the checkpoint's
   '--model lenet5' '--recipe paper' '--epochs 1' '--batch 5' '--seed 7' '--lr 0.5' '--momentum 0.5'
   '--weight-decay 0.25' '--dropout 0.25' '--schedule step' '--rule pytorch' '--zoom 2'
   '--colour-noise 0.2' '--vertical-flip' '--batch-norm' '--strict' '--layout classes'
-  '--test-folder other' '--freeze conv1'
+  '--test-folder other' '--freeze conv1' '--micro-batches 2' '--exchange factors'
+  '--shuffle-buffer 7'
 )
 free=('--data data' '--device cpu' '--threads 1' '--workers 0' '--checkpoint-minutes 5'
-  '--log sitting.jsonl' '--flush-denormals' '--live' '--snapshots 1' '--tensorboard events')
+  '--log sitting.jsonl' '--cache 1MB' '--flush-denormals' '--live' '--snapshots 1' '--tensorboard events')
 for setting in "${settings[@]}"; do
   # shellcheck disable=SC2086
   check 'a setting of the run' 1 ' in the checkpoint, .* now' "${resume[@]}" $setting
