@@ -53,7 +53,8 @@ XDG_CACHE_HOME=$root/cache python3 "$root/source/course/grade" one @ID@ "$root/s
 # Of the repository, what building the library and its program needs: these folders with all that is
 # in them. A list of endings would forget the style sheet that a report is made with.
 SOURCES = ("CMakeLists.txt", "CMakePresets.json", "LICENSE", "cmake", "core", "backends", "layers",
-           "models", "distributed", "training", "formats", "gradcheck", "pages", "tools", "examples")
+           "models", "distributed", "training", "formats", "gradcheck", "pages", "tools",
+           "examples")
 
 
 def files_of(a: Assignment) -> dict[str, bytes]:
