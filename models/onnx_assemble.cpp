@@ -12,7 +12,7 @@
 namespace limulus {
 namespace {
 
-constexpr int kDeepest = 32;  // ways within ways
+constexpr int kDeepestBranches = 32;  // ways within ways
 
 class Assembler {
  public:
@@ -35,8 +35,8 @@ std::shared_ptr<Module> Assembler::branches(int entry, const std::vector<int>& i
                                             int depth) {
   const OnnxStep& step = steps_[static_cast<std::size_t>(end)];
   const OnnxNodeReader n(file_, *step.node);
-  if (depth > kDeepest)
-    throw n.error(fmt::format("ways that meet are nested more than {} deep", kDeepest));
+  if (depth > kDeepestBranches)
+    throw n.error(fmt::format("ways that meet are nested more than {} deep", kDeepestBranches));
   std::set<int> left(inside.begin(), inside.end());
   left.erase(end);
   std::vector<std::shared_ptr<Sequential>> ways;

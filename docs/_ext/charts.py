@@ -67,7 +67,7 @@ def sets() -> str:
         raise NumberError(f"data.md: data/flowers5 has {sum(train)} + {sum(test)}, of a class "
                           f"{set(train)}")
     large, unit = 168, 168 / math.sqrt(sum(contest))
-    svg = Svg(368, 248, "sets of pictures as areas")
+    svg = Svg(384, 248, "sets of pictures as areas")
     split_square(svg, 4, 20, unit, contest)
     svg.text(4, 13, f"ImageNet: {written(sum(contest))}", "start")
     svg.text(4, 20 + large + 16, f"{rows['ImageNet'][0]} classes", "start")
