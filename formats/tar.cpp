@@ -25,7 +25,7 @@ struct Field {
   std::size_t at, size;
 };
 constexpr Field kName{0, 100}, kMode{100, 8}, kUid{108, 8}, kGid{116, 8}, kSize{124, 12},
-    kTime{136, 12}, kSum{148, 8}, kMagic{257, 8}, kPrefix{345, 155};
+    kTime{136, 12}, kSum{148, 8}, kMagicField{257, 8}, kPrefix{345, 155};
 constexpr std::size_t kType = 156;
 
 std::string_view view(std::span<const std::uint8_t> header, Field f) {
@@ -116,7 +116,7 @@ TarReader::Header TarReader::header(std::uint64_t at) {
     h.end = true;
     return h;
   }
-  const std::string_view magic = view(bytes, kMagic);
+  const std::string_view magic = view(bytes, kMagicField);
   const bool posix = magic == std::string_view("ustar\00000", 8);
   if (!posix && magic != std::string_view("ustar  \0", 8))
     fail(at, "no tar header: the word \"ustar\" is missing at its byte 257");
@@ -270,7 +270,7 @@ void TarWriter::put(const std::string& name, char type, std::span<const std::uin
   number(kSize, bytes.size());
   number(kTime, 0);
   h[kType] = static_cast<std::uint8_t>(type);
-  set(kMagic, std::string_view("ustar\00000", 8));
+  set(kMagicField, std::string_view("ustar\00000", 8));
   set(kSum, fmt::format("{:06o}{} ", sum_of(h), '\0'));
   file_.write(h.data(), h.size());
   file_.write(bytes.data(), bytes.size());
