@@ -90,20 +90,8 @@ std::span<const std::uint8_t> TarReader::block(std::uint64_t at) {
                          kBlock, open_->size));
   if (at < window_at_ || at + kBlock > window_at_ + window_.size()) {
     constexpr std::uint64_t kWindow = 8 * kBlock;
-    window_.resize(std::min(kWindow, open_->size - at));
+    window_ = bytes_at(at, std::min(kWindow, open_->size - at));
     window_at_ = at;
-    std::size_t have = 0;
-    while (have < window_.size()) {
-      const ssize_t n = ::pread(open_->fd, window_.data() + have, window_.size() - have,
-                                static_cast<off_t>(at + have));
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) {
-        window_.clear();
-        fail(at + have, n < 0 ? "cannot be read: " + system_message(errno)
-                              : std::string("the file was cut while it was read"));
-      }
-      have += static_cast<std::size_t>(n);
-    }
   }
   return std::span(window_).subspan(at - window_at_, kBlock);
 }
@@ -240,15 +228,19 @@ std::vector<std::uint8_t> TarReader::read(const TarMember& member) const {
   if (member.begin > open_->size || member.size > open_->size - member.begin)
     fail(member.begin, fmt::format("\"{}\" has {} bytes, but the file ends at {}", member.name,
                                    member.size, open_->size));
-  std::vector<std::uint8_t> bytes(member.size);
+  return bytes_at(member.begin, member.size);
+}
+
+std::vector<std::uint8_t> TarReader::bytes_at(std::uint64_t at, std::uint64_t size) const {
+  std::vector<std::uint8_t> bytes(size);
   std::size_t have = 0;
   while (have < bytes.size()) {
-    const ssize_t n = ::pread(open_->fd, bytes.data() + have, bytes.size() - have,
-                              static_cast<off_t>(member.begin + have));
+    const ssize_t n =
+        ::pread(open_->fd, bytes.data() + have, bytes.size() - have, static_cast<off_t>(at + have));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0)
-      fail(member.begin + have, n < 0 ? "cannot be read: " + system_message(errno)
-                                      : std::string("the file was cut while it was read"));
+      fail(at + have, n < 0 ? "cannot be read: " + system_message(errno)
+                            : std::string("the file was cut while it was read"));
     have += static_cast<std::size_t>(n);
   }
   return bytes;

@@ -52,6 +52,7 @@ class TarReader {
  private:
   struct Header;
   [[noreturn]] void fail(std::uint64_t at, const std::string& what) const;
+  std::vector<std::uint8_t> bytes_at(std::uint64_t at, std::uint64_t size) const;
   std::span<const std::uint8_t> block(std::uint64_t at);
   Header header(std::uint64_t at);
   std::string text_of(const Header& h, const char* what) const;

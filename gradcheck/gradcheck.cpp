@@ -206,8 +206,8 @@ class Check {
       t.mistake = "rounded";
       t.diagnosis =
           "forward keeps fewer digits than f64 has, as if it computed in f32: changing the input "
-          "by "
-          "6e-11 of its size does not change the result, changing it by 1e-3 does. Differences of "
+          "by 6e-11 of its size does not change the result, changing it by 1e-3 does. Differences "
+          "of "
           "such results cannot tell a wrong gradient from rounding: compute all of it in f64";
       return;
     }
