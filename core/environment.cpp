@@ -42,6 +42,7 @@ const std::vector<Variable>& variables() {
       {.name = "LIMULUS_TRACE", .words = {"0", "1"}},
       {.name = "LIMULUS_CL_DIR"},
       {.name = "LIMULUS_CL_GUARD", .words = {"0", "1", "exact"}},
+      {.name = "LIMULUS_CL_PROFILE", .words = {"0", "1"}},
       {.name = "LIMULUS_CL_SELFCHECK", .words = {"0", "1"}},
       {.name = "LIMULUS_CL_TUNING", .words = {"cpu", "gpu"}},
   };

@@ -2,8 +2,14 @@
 #include <doctest/doctest.h>
 
 #ifdef LIMULUS_OPENCL
+#include <algorithm>
+#include <array>
+#include <cmath>
 #include <filesystem>
 #include <map>
+#include <random>
+#include <string>
+#include <vector>
 
 #include "backends/opencl/cache.h"
 #include "backends/opencl/limits.h"
@@ -35,10 +41,11 @@ TEST_CASE("sizes outside of what kernels can do are named") {
   t.k_block = t.k_pass = 20;
   CHECK(opencl::check_tuning(t) == "k_block 20 is not a multiple of a vector's 16");
   t = opencl::gpu();
-  t.slice = 64;
-  t.vec_f32 = 2;
-  t.group_b = 1;
-  CHECK(opencl::check_tuning(t) == "slice 64 is too long for panels of 2 x 2 x 1 columns");
+  t.slice = 6;
+  CHECK(opencl::check_tuning(t) == "slice 6 is not a multiple of a vector's 4");
+  t = opencl::gpu();
+  t.tile_rows = 6;
+  CHECK(opencl::check_tuning(t) == "tile_rows 6 is not a multiple of a vector's 4");
   t = opencl::gpu();
   t.k_pass = t.k_block + 1;
   CHECK(has(opencl::check_tuning(t), "not a multiple"));
@@ -46,11 +53,11 @@ TEST_CASE("sizes outside of what kernels can do are named") {
 
 TEST_CASE("sizes are made to fit a device that can do less") {
   const Tuning gpu = opencl::gpu();
-  CHECK(opencl::local_bytes(gpu) == 16 * (4 * 16 + 2 + 2 * 2 * 16) * 8);
+  CHECK(opencl::local_bytes(gpu) == 2 * 8 * (8 * 16 + 2 + 2 * 2 * 8 + 2) * 8);
   CHECK(opencl::local_bytes(opencl::processor(8)) == 0);
   CHECK(opencl::difference(gpu, opencl::fitted(gpu, {256, 32 << 10})) == "");
   for (const std::int64_t items : {1, 2, 16, 100, 256})
-    for (const std::int64_t bytes : {256, 1 << 10, 4 << 10, 32 << 10}) {
+    for (const std::int64_t bytes : {1 << 10, 2 << 10, 4 << 10, 32 << 10}) {
       CAPTURE(items);
       CAPTURE(bytes);
       const Tuning t = opencl::fitted(gpu, {items, bytes});
@@ -61,7 +68,8 @@ TEST_CASE("sizes are made to fit a device that can do less") {
     }
   CHECK_THROWS_WITH_AS(
       opencl::fitted(gpu, {256, 64}),
-      "a single item's slice takes 80 bytes of local memory, and this device has 64", DeviceError);
+      "a single item's slice takes 1024 bytes of local memory, and this device has 64",
+      DeviceError);
 }
 
 TEST_CASE("kernels whose groups and slices were cut compute the same") {
@@ -74,6 +82,74 @@ TEST_CASE("kernels whose groups and slices were cut compute the same") {
       if (!c.large && (c.op == "conv2d" || c.op == "linear" || c.op == "matmul"))
         if (rows[c.op]++ < 12) check_row(c, backend);
     CHECK(rows.size() == 3);
+  }
+}
+
+// Every way in which a GPU's operands may lie, with sizes that fill blocks of 128 x 64 and with
+// sizes that do not, in one part and in several, in one pass of K_BLOCK steps and in several.
+TEST_CASE("a GPU's product, however its operands lie") {
+  if (!have_device()) return;
+  const Environment guard("LIMULUS_CL_GUARD", "1");
+  OpenClBackend backend("opencl:0", opencl::gpu());
+  Backend& exact = device("reference");
+  std::mt19937 words(1);
+  std::normal_distribution<float> normal;
+  int products = 0;
+  for (const auto& [m, n, k] : {std::array<std::int64_t, 3>{128, 64, 16},
+                                {256, 128, 24},
+                                {3, 5, 3000},
+                                {130, 67, 33},
+                                {8, 1000, 2600},
+                                {128, 64, 2056}})
+    for (const bool trans_a : {false, true})
+      for (const bool trans_b : {false, true})
+        for (const int beta : {0, 1}) {
+          std::vector<float> a(m * k), b(k * n), c(m * n);
+          for (std::vector<float>* v : {&a, &b, &c})
+            for (float& x : *v) x = normal(words);
+          const GemmShape s = {m, n,   k, trans_a, trans_b, trans_a ? m : k, trans_b ? k : n,
+                               n, beta};
+          const auto result = [&](Backend& on, auto element) {
+            using T = decltype(element);
+            const auto put = [&](const std::vector<float>& v) {
+              return Tensor::from(std::vector<T>(v.begin(), v.end()),
+                                  {static_cast<std::int64_t>(v.size())}, on);
+            };
+            const Tensor ta = put(a), tb = put(b);
+            Tensor tc = put(c);
+            on.gemm(ta.dtype(), s, ta.data(), tb.data(), tc.mutable_data());
+            return tc.to_doubles();
+          };
+          const std::vector<double> got = result(backend, 0.0F), wanted = result(exact, 0.0);
+          double worst = 0;
+          for (std::size_t i = 0; i < got.size(); ++i)
+            worst = std::max(worst, std::abs(got[i] - wanted[i]));
+          CHECK_MESSAGE(worst < 6e-6 * std::sqrt(static_cast<double>(k)),
+                        m << " x " << n << " x " << k << std::string(trans_a ? " A^T" : "")
+                          << std::string(trans_b ? " B^T" : "") << ": " << worst);
+          ++products;
+        }
+  CHECK(products == 48);
+}
+
+// Uploads to a GPU do not wait: each must still arrive whole, and after what was ordered before it.
+TEST_CASE("uploads that do not wait arrive whole and in their order") {
+  if (!have_device()) return;
+  OpenClBackend backend("opencl:0", opencl::gpu());
+  constexpr std::int64_t n = 300000;
+  const Workspace x(backend.pool(), 4 * n), y(backend.pool(), 4 * n);
+  std::vector<float> got(n);
+  for (int round = 1; round <= 12; ++round) {  // more than there are places for copies
+    const std::int64_t count = n / (1 + round % 4);
+    std::vector<float> values(count, static_cast<float>(round));
+    backend.upload(x.data(), values.data(), 4 * count);
+    std::fill(values.begin(), values.end(), -1.0F);  // the caller's array is the caller's again
+    backend.affine(DType::f32, count, 2, 0, x.data(), y.data());
+    backend.upload(x.data(), values.data(), 4 * count);
+    backend.download(got.data(), y.data(), 4 * count);
+    CHECK(std::count(got.begin(), got.begin() + count, static_cast<float>(2 * round)) == count);
+    backend.download(got.data(), x.data(), 4 * count);
+    CHECK(std::count(got.begin(), got.begin() + count, -1.0F) == count);
   }
 }
 

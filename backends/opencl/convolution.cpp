@@ -25,9 +25,9 @@ Group::Group(const Conv2dShape& s)
 void spread(Runtime& r, DType dtype, const Spread& s, std::int64_t planes, const void* x,
             void* to) {
   const std::int64_t images = planes * s.sh * s.sw;
-  const Items rows = {s.pitch, s.rows, images};
-  r.launch("conv2d", dtype, "spread", r.tuning().processor ? Items{images, 1, 1} : rows, x, s,
-           images, to);
+  const std::int64_t all = images * s.rows * s.pitch + s.tail;
+  r.launch("conv2d", dtype, "spread", {r.tuning().processor ? images : all, 1, 1}, x, s, images,
+           to);
 }
 
 Spread spread_of(const Conv2dShape& s, std::int64_t rows, std::int64_t pitch, std::int64_t tail) {
@@ -86,7 +86,10 @@ void convolve(Runtime& r, DType dtype, const Conv2dShape& s, bool flipped, const
   const std::int64_t plane = spread_size(spread_x, 1) - spread_x.tail;
   const Workspace table(pool, bytes_of(DType::i32, z.taps));
   const Workspace copy(pool, bytes_of(dtype, spread_size(spread_x, s.n * s.c)));
-  const Workspace filters(pool, bytes_of(dtype, packed_a(r, dtype, z.filters, z.taps)));
+  const bool processor = r.tuning().processor;
+  const Workspace filters(pool, bytes_of(dtype, processor ? packed_a(r, dtype, z.filters, z.taps)
+                                                : flipped ? z.filters * z.taps
+                                                          : 0));
   tap_offsets(r, dtype, s, spread_x, table.data());
   spread(r, dtype, spread_x, s.n * s.c, x, copy.data());
   for (std::int64_t g = 0; g < s.groups; ++g) {
@@ -99,13 +102,29 @@ void convolve(Runtime& r, DType dtype, const Conv2dShape& s, bool flipped, const
       a.piece = fhw;
       a.piece_step = z.filters * fhw;
     }
+    const Items groups = {ceil_div(z.filters, r.panel_a()),
+                          ceil_div(positions(s, spread_x), r.panel_b(dtype)), s.n};
+    if (!processor) {
+      if (flipped)
+        r.launch("gemm", dtype, "flip", {z.taps, z.filters, 1}, a.data, a.offset, a.line_step,
+                 z.taps, a.piece, a.piece_step, a.step, filters.data());
+      std::int64_t p0 = 0;
+      do {  // without a tap, y is the bias
+        const std::int64_t p1 = std::min<std::int64_t>(z.taps, p0 + r.tuning().k_pass);
+        r.launch_groups("conv2d", dtype, "conv_tile", groups, flipped ? filters.data() : w,
+                        flipped ? std::int64_t{0} : a.offset, copy.data(), g * z.channels * plane,
+                        s.c * plane, table.data(), z.taps, p0, p1, spread_x, y,
+                        g * z.filters * z.outputs, s.k * z.outputs, z.filters, s.window.h.out,
+                        s.window.w.out, b, g * z.filters, s.relu ? 1 : 0);
+        p0 = p1;
+      } while (p0 < z.taps);
+      continue;
+    }
     pack_a(r, dtype, a, filters.data());
-    r.launch_groups(
-        "conv2d", dtype, "conv_tile",
-        {ceil_div(z.filters, r.panel_a()), ceil_div(positions(s, spread_x), r.panel_b(dtype)), s.n},
-        filters.data(), copy.data(), g * z.channels * plane, s.c * plane, table.data(), z.taps,
-        spread_x, y, g * z.filters * z.outputs, s.k * z.outputs, z.filters, s.window.h.out,
-        s.window.w.out, b, g * z.filters, s.relu ? 1 : 0);
+    r.launch_groups("conv2d", dtype, "conv_tile", groups, filters.data(), copy.data(),
+                    g * z.channels * plane, s.c * plane, table.data(), z.taps, spread_x, y,
+                    g * z.filters * z.outputs, s.k * z.outputs, z.filters, s.window.h.out,
+                    s.window.w.out, b, g * z.filters, s.relu ? 1 : 0);
   }
 }
 
@@ -130,22 +149,35 @@ void input_by_columns(Runtime& r, DType dtype, const Conv2dShape& s, const void*
   const Window1d &h = s.window.h, &v = s.window.w;
   const std::int64_t chunk = std::clamp<std::int64_t>(
       chunk_elements / std::max<std::int64_t>(z.taps * z.outputs, 1), 1, s.n);
-  const std::int64_t b_size = packed_b(r, dtype, z.outputs, z.filters);
-  const Workspace a(pool, bytes_of(dtype, packed_a(r, dtype, z.taps, z.filters)));
+  const bool processor = r.tuning().processor;
+  const std::int64_t b_size = processor ? packed_b(r, dtype, z.outputs, z.filters) : 0;
+  const Workspace a(pool, bytes_of(dtype, processor ? packed_a(r, dtype, z.taps, z.filters) : 0));
   const Workspace b(pool, bytes_of(dtype, chunk * b_size));
   const Workspace columns(pool, bytes_of(dtype, chunk * z.taps * z.outputs));
   for (std::int64_t g = 0; g < s.groups; ++g) {
-    pack_a(r, dtype, {w, g * z.filters * z.taps, z.taps, 1, z.filters, z.taps}, a.data());
+    if (processor)
+      pack_a(r, dtype, {w, g * z.filters * z.taps, z.taps, 1, z.filters, z.taps}, a.data());
     for (std::int64_t first = 0; first < s.n; first += chunk) {
       const std::int64_t count = std::min(chunk, s.n - first);
-      pack_b(r, dtype,
-             {dy, (first * s.k + g * z.filters) * z.outputs, z.outputs, 1, z.filters, z.outputs,
-              count, s.k * z.outputs},
-             b.data());
-      multiply(
-          r, dtype,
-          {z.taps, z.outputs, z.filters, z.outputs, false, 0, count, 0, b_size, z.taps * z.outputs},
-          a.data(), b.data(), columns.data(), pool);
+      const std::int64_t offset = (first * s.k + g * z.filters) * z.outputs;
+      if (processor) {
+        pack_b(r, dtype, {dy, offset, z.outputs, 1, z.filters, z.outputs, count, s.k * z.outputs},
+               b.data());
+        multiply(r, dtype,
+                 {z.taps, z.outputs, z.filters, z.outputs, false, 0, count, 0, b_size,
+                  z.taps * z.outputs},
+                 a.data(), b.data(), columns.data(), pool);
+      } else {
+        multiply(r, dtype,
+                 {.m = z.taps,
+                  .n = z.outputs,
+                  .k = z.filters,
+                  .ldc = z.outputs,
+                  .batch = count,
+                  .c_batch = z.taps * z.outputs},
+                 {w, g * z.filters * z.taps, 1, z.taps},
+                 {dy, offset, 1, z.outputs, s.k * z.outputs}, columns.data(), pool);
+      }
       const Columns c = {z.channels,    h.in,
                          v.in,          h.kernel,
                          v.kernel,      h.out,
@@ -154,18 +186,23 @@ void input_by_columns(Runtime& r, DType dtype, const Conv2dShape& s, const void*
                          v.pad,         h.dilation,
                          v.dilation,    (first * s.c + g * z.channels) * z.inputs,
                          s.c * z.inputs};
-      r.launch("conv2d", dtype, "col2im", {z.channels, h.in, count}, columns.data(), c, dx);
+      r.launch("conv2d", dtype, "col2im",
+               processor ? Items{z.channels, h.in, count} : Items{z.inputs, z.channels, count},
+               columns.data(), c, dx);
     }
   }
 }
 
-// How many parts the batch is cut into, so that there are enough groups for a whole device.
-std::int64_t parts_of(const Runtime& r, std::int64_t groups, std::int64_t images) {
+// How many parts the batch is cut into, so that there are enough groups for a whole device, and no
+// longer sums than those of a product; as far as the parts' weights do not need 256 MB.
+std::int64_t parts_of(const Runtime& r, std::int64_t groups, std::int64_t images,
+                      std::int64_t positions, std::int64_t weights) {
   if (r.tuning().processor || images == 0) return 1;
-  constexpr std::int64_t wanted = 512;
-  const std::int64_t parts =
-      std::clamp<std::int64_t>(wanted / std::max<std::int64_t>(groups, 1), 1, images);
-  return ceil_div(images, ceil_div(images, parts));
+  constexpr std::int64_t wanted = 512, most = 1 << 26;
+  std::int64_t parts = std::max(wanted / std::max<std::int64_t>(groups, 1),
+                                ceil_div(images * positions, r.tuning().k_pass));
+  parts = std::min({parts, images, most / std::max<std::int64_t>(weights, 1)});
+  return ceil_div(images, ceil_div(images, std::max<std::int64_t>(parts, 1)));
 }
 
 void weight_gradient(Runtime& r, DType dtype, const Conv2dShape& s, const void* x, const void* dy,
@@ -183,8 +220,8 @@ void weight_gradient(Runtime& r, DType dtype, const Conv2dShape& s, const void* 
   const std::int64_t tile_taps = r.tuning().processor ? r.tuning().taps_run : r.panel_b(dtype);
   const std::int64_t tiles_k = ceil_div(z.filters, tile_filters);
   const std::int64_t tiles_t = ceil_div(z.taps, tile_taps);
-  const std::int64_t parts = parts_of(r, tiles_k * tiles_t * s.groups, s.n);
   const std::int64_t weights = s.k * z.taps;
+  const std::int64_t parts = parts_of(r, tiles_k * tiles_t * s.groups, s.n, count, weights);
 
   const Workspace table(pool, bytes_of(DType::i32, z.taps));
   const Workspace copy(pool, bytes_of(dtype, spread_size(spread_x, s.n * s.c)));

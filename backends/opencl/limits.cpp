@@ -19,9 +19,9 @@ Limits limits_of(const cl::Device& device) {
 std::int64_t local_bytes(const Tuning& t) {
   if (t.processor) return 0;
   const auto of = [&](std::int64_t vec, std::int64_t size) {
-    const std::int64_t panel_a = std::int64_t{t.tile_rows} * t.group_a + vec,
-                       panel_b = 2 * vec * t.group_b;
-    return t.slice * (panel_a + panel_b) * size;
+    const std::int64_t slice_a = std::int64_t{t.tile_rows} * t.group_a + vec,
+                       slice_b = 2 * vec * t.group_b + vec;
+    return 2 * t.slice * (slice_a + slice_b) * size;
   };
   return std::max(of(t.vec_f32, sizeof(float)), of(t.vec_f64, sizeof(double)));
 }
@@ -34,14 +34,12 @@ Tuning fitted(Tuning t, const Limits& limits) {
   t.group = static_cast<int>(
       std::clamp<std::int64_t>(t.group, 1, std::max<std::int64_t>(limits.group_items, 1)));
   while (t.group_a * t.group_b > 1 && t.group_a * t.group_b > limits.group_items) halve_group();
-  while (local_bytes(t) > limits.local_bytes && (t.slice > 1 || t.group_a * t.group_b > 1))
-    if (t.slice > 4 || t.group_a * t.group_b == 1)
-      t.slice = std::max(t.slice / 2, 1);
+  const int least = std::max(t.vec_f32, t.vec_f64);  // a slice is whole vectors
+  while (local_bytes(t) > limits.local_bytes && (t.slice > least || t.group_a * t.group_b > 1))
+    if (t.slice > least)
+      t.slice = std::max(t.slice / 2, least);
     else
       halve_group();
-  // conv_weight reads slices past the end by less than a panel of B (check_tuning).
-  for (const int vec : {t.vec_f32, t.vec_f64})
-    t.slice = t.processor ? t.slice : std::max(std::min(t.slice, 2 * vec * t.group_b - vec + 2), 1);
   if (local_bytes(t) > limits.local_bytes)
     throw DeviceError(
         fmt::format("a single item's slice takes {} bytes of local memory, and this device has {}",

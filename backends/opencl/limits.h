@@ -18,7 +18,7 @@ struct Limits {
 };
 Limits limits_of(const cl::Device& device);
 
-// What a group of gemm_tile or conv_tile keeps in local memory, in double (tile.cl: SLICES).
+// What a group of a product keeps in local memory, in double (kernels/group_tile.cl: SLICES).
 std::int64_t local_bytes(const Tuning& t);
 
 // `t` with groups and slices halved until they fit. DeviceError where not even one item does: it

@@ -27,18 +27,14 @@ std::int64_t packed_b(const Runtime& r, DType dtype, std::int64_t lines, std::in
 
 void pack_a(Runtime& r, DType dtype, const Operand& from, void* packed) {
   const std::int64_t panels = ceil_div(from.lines, r.panel_a());
-  pack(r, dtype, "pack_a",
-       r.tuning().processor ? Items{ceil_div(from.k, r.tuning().k_block), panels, from.batch}
-                            : Items{from.k, panels * r.panel_a(), from.batch},
-       from, packed);
+  pack(r, dtype, "pack_a", {ceil_div(from.k, r.tuning().k_block), panels, from.batch}, from,
+       packed);
 }
 
 void pack_b(Runtime& r, DType dtype, const Operand& from, void* packed) {
   const std::int64_t panels = ceil_div(from.lines, r.panel_b(dtype));
-  pack(r, dtype, "pack_b",
-       r.tuning().processor ? Items{ceil_div(from.k, r.tuning().k_block), panels, from.batch}
-                            : Items{panels * r.panel_b(dtype), from.k, from.batch},
-       from, packed);
+  pack(r, dtype, "pack_b", {ceil_div(from.k, r.tuning().k_block), panels, from.batch}, from,
+       packed);
 }
 
 void multiply(Runtime& r, DType dtype, const Product& s, const void* a, const void* b, void* c,
@@ -61,6 +57,56 @@ void multiply(Runtime& r, DType dtype, const Product& s, const void* a, const vo
                     along ? 1 : 0, kept);
     k0 = k1;
   } while (k0 < s.k);
+}
+
+namespace {
+
+// Into how many parts the steps of a GPU's product are cut: as many as give a card 512 groups to
+// choose from, but parts of 640 steps or more, as each costs a pass over C.
+std::int64_t parts_of_steps(std::int64_t groups, std::int64_t k) {
+  constexpr std::int64_t wanted = 512, least = 640;
+  const std::int64_t parts =
+      std::clamp<std::int64_t>(wanted / groups, 1, std::max<std::int64_t>(k / least, 1));
+  return std::max(parts, k / (1 << 16));  // very long sums round less in parts
+}
+
+}  // namespace
+
+void multiply(Runtime& r, DType dtype, const GroupProduct& s, const Factor& a, const Factor& b,
+              void* c, Pool& pool) {
+  const std::int64_t panels_a = ceil_div(s.m, r.panel_a()),
+                     panels_b = ceil_div(s.n, r.panel_b(dtype));
+  const std::int64_t groups = panels_a * panels_b * s.batch;
+  if (groups == 0) return;
+  std::int64_t parts = parts_of_steps(groups, s.k);
+  const std::int64_t k_part = round_up(ceil_div(s.k, parts), 64);  // whole slices
+  parts = s.k == 0 ? 1 : ceil_div(s.k, k_part);
+  const Workspace partial(pool, bytes_of(dtype, parts > 1 ? s.batch * parts * s.m * s.n : 0));
+  const bool whole = parts == 1;
+  const std::int64_t ldc = whole ? s.ldc : s.n, c_batch = whole ? s.c_batch : s.m * s.n;
+  const bool aligned = ldc % r.vec(dtype) == 0 && c_batch % r.vec(dtype) == 0;
+  const void* none = nullptr;
+  const std::int64_t pass = r.tuning().k_pass;
+  // One line, or one step, lies either way.
+  const bool along_a = a.step == 1, along_b = b.step == 1;
+  const char* const kernel = along_a   ? along_b ? "product_steps_steps" : "product_steps_lines"
+                             : along_b ? "product_lines_steps"
+                                       : "product_lines_lines";
+  std::int64_t k0 = 0;
+  do {  // k = 0 needs a pass, too: C becomes zero
+    const bool last = k0 + pass >= k_part;
+    r.launch_groups("gemm", dtype, kernel, {panels_a, panels_b, s.batch * parts}, a.data, a.offset,
+                    a.batch_step, a.line_step, a.step, b.data, b.offset, b.batch_step, b.line_step,
+                    b.step, s.k, k_part, static_cast<cl_int>(parts), k0, k0 + pass,
+                    whole ? c : partial.data(), c_batch, s.m, s.n, ldc,
+                    (whole && s.add) || k0 > 0 ? 1 : 0, aligned ? 1 : 0,
+                    whole && last ? s.bias : none, whole && last && s.relu ? 1 : 0);
+    k0 += pass;
+  } while (k0 < k_part);
+  if (!whole)
+    r.launch("gemm", dtype, "sum_parts", {s.n, s.m, s.batch}, partial.data(),
+             static_cast<cl_int>(parts), c, s.c_batch, s.m, s.n, s.ldc, s.add ? 1 : 0, s.bias,
+             s.relu ? 1 : 0);
 }
 
 namespace {
@@ -89,6 +135,11 @@ void OpenClBackend::gemm(DType dtype, const GemmShape& s, const void* a, const v
   using namespace opencl;
   run(dtype, "gemm", s, [&](Runtime& r) {
     if (s.m * s.n == 0) return;
+    if (!r.tuning().processor) {
+      const Factor from_a = {a, 0, s.trans_a ? 1 : s.lda, s.trans_a ? s.lda : 1};
+      const Factor from_b = {b, 0, s.trans_b ? s.ldb : 1, s.trans_b ? 1 : s.ldb};
+      return multiply(r, dtype, {s.m, s.n, s.k, s.ldc, s.beta != 0}, from_a, from_b, c, pool());
+    }
     if (s.trans_b && !s.trans_a && s.m <= few)
       return few_rows(r, dtype, {s.m, s.k, s.n}, a, s.lda, b, s.ldb, nullptr, c, s.ldc, s.beta != 0,
                       pool());
@@ -107,10 +158,15 @@ void OpenClBackend::gemm(DType dtype, const GemmShape& s, const void* a, const v
 
 void OpenClBackend::linear_forward(DType dtype, const LinearShape& s, const void* x, const void* w,
                                    const void* b, void* y) {
-  if (s.n > opencl::few || s.weights == DType::bf16)  // kernels here read no bf16; Backend says so
+  if ((s.n > opencl::few && runtime_->tuning().processor) ||
+      s.weights == DType::bf16)  // kernels here read no bf16; Backend says so
     return Backend::linear_forward(dtype, s, x, w, b, y);
   run(dtype, "linear_forward", s, [&](opencl::Runtime& r) {
     if (s.n * s.out == 0) return;
+    if (!r.tuning().processor && s.n > 4)
+      return multiply(r, dtype,
+                      {.m = s.n, .n = s.out, .k = s.in, .ldc = s.out, .bias = b, .relu = s.relu},
+                      {x, 0, s.in, 1}, {w, 0, s.in, 1}, y, pool());
     opencl::few_rows(r, dtype, s, x, s.in, w, s.in, b, y, s.out, false, pool());
   });
 }

@@ -1,5 +1,6 @@
 #pragma once
-// The matrix product as the host sees it: pack both operands, then run the tile (kernels/gemm.cl).
+// The matrix product as the host sees it (kernels/gemm.cl): on a processor, pack both operands,
+// then run the tile; on a GPU, run groups of tiles on operands where they lie.
 #include <cstdint>
 
 #include "backends/opencl/run.h"
@@ -34,5 +35,23 @@ struct Product {
 // `pool` gives the workspace that sums of very many terms need.
 void multiply(Runtime& r, DType dtype, const Product& s, const void* a, const void* b, void* c,
               Pool& pool);
+
+// The same on a GPU. An operand lies where it lies: line i, step p of batch b at
+//     offset + b * batch_step + i * line_step + p * step,    one of the two steps being 1.
+struct Factor {
+  const void* data;
+  std::int64_t offset, line_step, step;
+  std::int64_t batch_step = 0;
+};
+// C [m, n], rows of ldc, plus a bias [n] if there is one, and its positive part if `relu`.
+struct GroupProduct {
+  std::int64_t m, n, k, ldc;
+  bool add = false;
+  std::int64_t batch = 1, c_batch = 0;
+  const void* bias = nullptr;
+  bool relu = false;
+};
+void multiply(Runtime& r, DType dtype, const GroupProduct& s, const Factor& a, const Factor& b,
+              void* c, Pool& pool);
 
 }  // namespace limulus::opencl

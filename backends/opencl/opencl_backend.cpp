@@ -114,13 +114,10 @@ void OpenClBackend::deallocate(void* buffer, std::size_t) noexcept {
   delete static_cast<Buffer*>(buffer);
 }
 
-// Both wait until they are done, since the caller's array may be gone afterwards.
 void OpenClBackend::upload(void* dst, const void* host, std::size_t bytes) {
   if (bytes == 0) return;  // either may be null when there is nothing
   try {
-    runtime_->will_wait();
-    runtime_->queue().enqueueWriteBuffer(static_cast<Buffer*>(dst)->memory, CL_TRUE, 0, bytes,
-                                         host);
+    runtime_->upload(*static_cast<Buffer*>(dst), host, bytes);
   } catch (const cl::Error& error) {
     throw opencl::failure(name_, "upload", error);
   }

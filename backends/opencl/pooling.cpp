@@ -28,10 +28,20 @@ Windows windows(const Pool2dShape& s) {
           s.count_include_pad ? 1 : 0};
 }
 
-// An item for each plane; for each row of the output, or of the input.
-Items planes(const Pool2dShape& s) { return {s.n * s.c, 1, 1}; }
-Items output_rows(const Pool2dShape& s) { return {s.n * s.c, s.window.h.out, 1}; }
-Items input_rows(const Pool2dShape& s) { return {s.n * s.c, s.window.h.in, 1}; }
+// On a processor an item for each plane, or for each of its rows; on a GPU for each element.
+Items items(const Runtime& r, const Pool2dShape& s, std::int64_t rows, std::int64_t h,
+            std::int64_t w) {
+  const std::int64_t planes = s.n * s.c;
+  return r.tuning().processor ? Items{planes, rows, 1} : Items{planes * h * w, 1, 1};
+}
+Items of_outputs(const Runtime& r, const Pool2dShape& s, bool by_plane) {
+  const std::int64_t h = s.window.h.out;
+  return items(r, s, by_plane ? 1 : h, h, s.window.w.out);
+}
+Items of_inputs(const Runtime& r, const Pool2dShape& s, bool by_plane) {
+  const std::int64_t h = s.window.h.in;
+  return items(r, s, by_plane ? 1 : h, h, s.window.w.in);
+}
 
 }  // namespace
 }  // namespace opencl
@@ -40,10 +50,12 @@ void OpenClBackend::max_pool2d_forward(DType dtype, const Pool2dShape& s, const 
                                        void* argmax) {
   using namespace opencl;
   run(dtype, "max_pool2d_forward", s, [&](Runtime& r) {
+    // On a processor positions are always written: vectors of them are as cheap as a test.
+    const bool unused = argmax == nullptr && r.tuning().processor;
     const auto outputs = static_cast<std::size_t>(s.n * s.c * s.window.h.out * s.window.w.out);
-    const Workspace unused(pool(), argmax == nullptr ? outputs * sizeof(cl_int) : 0);
-    r.launch("pool", dtype, "max_forward", r.tuning().processor ? planes(s) : output_rows(s), x,
-             windows(s), s.n * s.c, y, argmax == nullptr ? unused.data() : argmax);
+    const Workspace positions(pool(), unused ? outputs * sizeof(cl_int) : 0);
+    r.launch("pool", dtype, "max_forward", of_outputs(r, s, true), x, windows(s), s.n * s.c, y,
+             unused ? positions.data() : argmax);
   });
 }
 
@@ -54,19 +66,20 @@ void OpenClBackend::max_pool2d_backward(DType dtype, const Pool2dShape& s, const
     const auto windows_of_element = [](const Window1d& w) {
       return std::min(w.out, ceil_div(w.kernel, w.stride));
     };
-    const bool many = windows_of_element(s.window.h) * windows_of_element(s.window.w) > 64;
+    const bool many = r.tuning().processor &&
+                      windows_of_element(s.window.h) * windows_of_element(s.window.w) > 64;
     const std::int64_t inputs = s.n * s.c * s.window.h.in * s.window.w.in;
     const Workspace lost(pool(), bytes_of(dtype, many ? inputs : 0));
     void* const kept = many ? lost.data() : nullptr;
-    r.launch("pool", dtype, "max_backward", r.tuning().processor ? planes(s) : input_rows(s), dy,
-             argmax, windows(s), s.n * s.c, dx, kept);
+    r.launch("pool", dtype, "max_backward", of_inputs(r, s, true), dy, argmax, windows(s),
+             s.n * s.c, dx, kept);
   });
 }
 
 void OpenClBackend::avg_pool2d_forward(DType dtype, const Pool2dShape& s, const void* x, void* y) {
   using namespace opencl;
   run(dtype, "avg_pool2d_forward", s, [&](Runtime& r) {
-    r.launch("pool", dtype, "avg_forward", output_rows(s), x, windows(s), s.n * s.c, y);
+    r.launch("pool", dtype, "avg_forward", of_outputs(r, s, false), x, windows(s), s.n * s.c, y);
   });
 }
 
@@ -74,7 +87,7 @@ void OpenClBackend::avg_pool2d_backward(DType dtype, const Pool2dShape& s, const
                                         void* dx) {
   using namespace opencl;
   run(dtype, "avg_pool2d_backward", s, [&](Runtime& r) {
-    r.launch("pool", dtype, "avg_backward", input_rows(s), dy, windows(s), s.n * s.c, dx);
+    r.launch("pool", dtype, "avg_backward", of_inputs(r, s, false), dy, windows(s), s.n * s.c, dx);
   });
 }
 

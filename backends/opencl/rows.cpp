@@ -1,6 +1,8 @@
 // Reductions and softmax on the device (kernels/reduce.cl, softmax.cl).
 #include "backends/opencl/reduce.h"
 
+#include <string_view>
+
 namespace limulus {
 namespace opencl {
 
@@ -8,14 +10,26 @@ namespace opencl {
 // few rows keep all of a device busy.)
 namespace {
 constexpr std::int64_t piece = 4096;
+
+// A row for each item; on a GPU for each group of them.
+Items one_each(const Runtime& r, std::int64_t rows) {
+  return {r.tuning().processor ? rows : rows * r.tuning().group, 1, 1};
 }
+}  // namespace
 
 void reduce_rows(Runtime& r, DType dtype, const char* kernel, std::int64_t rows, std::int64_t len,
                  const void* x, void* y, Pool& pool) {
   const std::int64_t pieces = ceil_div(len, piece);
-  if (pieces <= 1) return r.launch("reduce", dtype, kernel, {rows, 1, 1}, x, y, rows, len, len);
+  Items items = {rows, 1, 1};
+  const char* form = kernel;
+  if (!r.tuning().processor && len > 32) {
+    items = one_each(r, rows);
+    form = std::string_view(kernel) == "sum_rows" ? "sum_long_rows" : "max_long_rows";
+  }
+  if (pieces <= 1) return r.launch("reduce", dtype, form, items, x, y, rows, len, len);
   const Workspace partial(pool, static_cast<std::size_t>(rows * pieces) * size_of(dtype));
-  r.launch("reduce", dtype, kernel, {rows, pieces, 1}, x, partial.data(), rows, len, piece);
+  items[1] = pieces;
+  r.launch("reduce", dtype, form, items, x, partial.data(), rows, len, piece);
   reduce_rows(r, dtype, kernel, rows, pieces, partial.data(), y, pool);
 }
 
@@ -48,7 +62,7 @@ void OpenClBackend::softmax_forward(DType dtype, std::int64_t rows, std::int64_t
   using namespace opencl;
   if (cols == 0) return;
   run(dtype, "softmax_forward", Shape{rows, cols}, [&](Runtime& r) {
-    r.launch("softmax", dtype, "softmax_forward", {rows, 1, 1}, x, y, rows, cols);
+    r.launch("softmax", dtype, "softmax_forward", one_each(r, rows), x, y, rows, cols);
   });
 }
 
@@ -56,7 +70,7 @@ void OpenClBackend::softmax_backward(DType dtype, std::int64_t rows, std::int64_
                                      const void* y, const void* dy, void* dx) {
   using namespace opencl;
   run(dtype, "softmax_backward", Shape{rows, cols}, [&](Runtime& r) {
-    r.launch("softmax", dtype, "softmax_backward", {rows, 1, 1}, y, dy, dx, rows, cols);
+    r.launch("softmax", dtype, "softmax_backward", one_each(r, rows), y, dy, dx, rows, cols);
   });
 }
 
@@ -65,8 +79,8 @@ void OpenClBackend::cross_entropy_forward(DType dtype, std::int64_t rows, std::i
                                           void* loss) {
   using namespace opencl;
   run(dtype, "cross_entropy_forward", Shape{rows, cols}, [&](Runtime& r) {
-    r.launch("softmax", dtype, "cross_entropy_forward", {rows, 1, 1}, x, labels, probability, loss,
-             rows, cols);
+    r.launch("softmax", dtype, "cross_entropy_forward", one_each(r, rows), x, labels, probability,
+             loss, rows, cols);
   });
 }
 
@@ -75,8 +89,8 @@ void OpenClBackend::cross_entropy_backward(DType dtype, std::int64_t rows, std::
                                            const void* dloss, void* dx) {
   using namespace opencl;
   run(dtype, "cross_entropy_backward", Shape{rows, cols}, [&](Runtime& r) {
-    r.launch("softmax", dtype, "cross_entropy_backward", {rows, 1, 1}, probability, labels, dloss,
-             dx, rows, cols);
+    r.launch("softmax", dtype, "cross_entropy_backward", one_each(r, rows), probability, labels,
+             dloss, dx, rows, cols);
   });
 }
 

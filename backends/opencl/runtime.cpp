@@ -2,19 +2,26 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
 #include <sstream>
 #include <utility>
 
 #include "backends/opencl/devices.h"
 #include "backends/opencl/program.h"
-#include "core/denormals.h"
+#include "core/environment.h"
 
 namespace limulus::opencl {
 Runtime::Runtime(std::string name, const cl::Device& device, const Tuning& tuning)
-    : name_(std::move(name)), device_(device), tuning_(tuning), guard_(guard_wanted()) {
+    : name_(std::move(name)),
+      device_(device),
+      tuning_(tuning),
+      guard_(guard_wanted()),
+      profiled_(environment::is_on("LIMULUS_CL_PROFILE", false)) {
   try {
     context_ = cl::Context(device);
-    queue_ = cl::CommandQueue(context_, device);  // in order
+    queue_ = cl::CommandQueue(context_, device, profiled_ ? CL_QUEUE_PROFILING_ENABLE : 0);
     has_double_ = device.getInfo<CL_DEVICE_DOUBLE_FP_CONFIG>() != 0;
   } catch (const cl::Error& error) {
     throw failure(name_, "starting the device (" + driver_of(device) + ")", error);
@@ -28,10 +35,10 @@ std::string Runtime::options(DType dtype) const {
   const Tuning& t = tuning_;
   return fmt::format(
       "-cl-std=CL1.2 -DREAL={}{} -DVEC={} -DMR={} -DGROUP_A={} -DGROUP_B={} -DSLICE={} "
-      "-DK_BLOCK={} -DRUN={} -DRUN_ACROSS={} -DTAPS_RUN={} -w{}",
+      "-DK_BLOCK={} -DRUN={} -DRUN_ACROSS={} -DTAPS_RUN={} -DGROUP={} -w{}",
       wide ? "double -DREAL_IS_DOUBLE" : "float", t.processor ? " -DPROCESSOR" : "", vec(dtype),
       t.tile_rows, t.group_a, t.group_b, t.slice, t.k_block, t.run, t.run_across, t.taps_run,
-      FlushDenormals::active() ? " -cl-denorms-are-zero" : "");
+      t.group, FlushDenormals::active() ? " -cl-denorms-are-zero" : "");
 }
 
 // A scope that flushes denormal numbers has programs of its own, built with other options.
@@ -61,6 +68,7 @@ bool Runtime::rebuild(const char* family, DType dtype, const char* kernel) {
   if (built == programs_.end() || !built->second.from_cache) return false;
   if (known != kernels_.end() && known->second.has_run) return false;
   if (known != kernels_.end()) kernels_.erase(known);
+  at_.clear();
   built->second = build_program(name_, context_, device_, family, options(dtype), /*fresh=*/true);
   return true;
 }
@@ -72,6 +80,59 @@ void Runtime::check_process() const {
         "driver's threads exist only in the parent; fork before the first use of the device, or "
         "start a program of its own (exec)",
         name_));
+}
+
+void Runtime::add_time(const char* family, const char* kernel, const cl::Event& event) {
+  event.wait();
+  Time& time = times_[fmt::format("{}.cl {}", family, kernel)];
+  ++time.runs;
+  time.nanoseconds +=
+      static_cast<std::int64_t>(event.getProfilingInfo<CL_PROFILING_COMMAND_END>() -
+                                event.getProfilingInfo<CL_PROFILING_COMMAND_START>());
+}
+
+void Runtime::print_times() {
+  if (times_.empty()) return;
+  std::vector<std::pair<std::string, Time>> rows(times_.begin(), times_.end());
+  times_.clear();
+  std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
+    return a.second.nanoseconds > b.second.nanoseconds;
+  });
+  std::int64_t all = 0;
+  for (const auto& row : rows) all += row.second.nanoseconds;
+  fmt::print(stderr, "\n{}: kernels by the device's clock, {:.3f} ms together\n", name_,
+             1e-6 * static_cast<double>(all));
+  fmt::print(stderr, "{:<32} {:>7} {:>11} {:>11} {:>7}\n", "kernel", "runs", "ms", "us a run",
+             "share");
+  for (const auto& [kernel, time] : rows)
+    fmt::print(stderr, "{:<32} {:>7} {:>11.3f} {:>11.1f} {:>5.1f} %\n", kernel, time.runs,
+               1e-6 * static_cast<double>(time.nanoseconds),
+               1e-3 * static_cast<double>(time.nanoseconds) / static_cast<double>(time.runs),
+               100 * static_cast<double>(time.nanoseconds) / static_cast<double>(all));
+}
+
+void Runtime::upload(const Buffer& to, const void* host, std::size_t bytes) {
+  check_process();
+  constexpr std::size_t largest = std::size_t{128} << 20;
+  if (tuning_.processor || bytes > largest) {
+    will_wait();
+    queue_.enqueueWriteBuffer(to.memory, CL_TRUE, 0, bytes, host);
+    return;
+  }
+  const std::lock_guard lock(upload_mutex_);
+  Staged& staged = staged_[next_staged_++ % staged_.size()];
+  if (staged.sent() != nullptr) staged.sent.wait();
+  if (staged.bytes < bytes) {
+    staged = {};
+    staged.memory = cl::Buffer(context_, CL_MEM_ALLOC_HOST_PTR, bytes);
+    if (mapping_() == nullptr) mapping_ = cl::CommandQueue(context_, device_);
+    staged.mapped = mapping_.enqueueMapBuffer(staged.memory, CL_TRUE, CL_MAP_WRITE, 0, bytes);
+    staged.bytes = bytes;
+  }
+  std::memcpy(staged.mapped, host, bytes);
+  outstanding_ = true;
+  queue_.enqueueWriteBuffer(to.memory, CL_FALSE, 0, bytes, staged.mapped, nullptr, &staged.sent);
+  queue_.flush();
 }
 
 std::string Runtime::Launch::text() const {

@@ -1,16 +1,17 @@
 #pragma once
 // One device at work: its context, its queue, its kernels.
 //
-// The queue runs commands in the order in which they were given. So only an upload and a download
-// wait (for all that came before them, and for their own end). A buffer may go back to the free
-// list while kernels that use it are still to run: whoever gets it next comes later in the same
-// queue.
+// The queue runs commands in the order in which they were given. So only a download waits, and on a
+// processor an upload (for all that came before them, and for their own end). A buffer may go back
+// to the free list while kernels that use it are still to run: whoever gets it next comes later in
+// the same queue.
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <map>
 #include <mutex>
 #include <string>
+#include <tuple>
 #include <type_traits>
 #include <vector>
 
@@ -20,6 +21,7 @@
 #include "backends/opencl/program.h"
 #include "backends/opencl/tuning.h"
 #include "core/at_fork.h"
+#include "core/denormals.h"
 #include "core/dtype.h"
 
 namespace limulus::opencl {
@@ -53,11 +55,16 @@ class Runtime {
     check_process();
     return queue_;
   }
+  // Copies `bytes` of the host's memory to a buffer, after what was ordered before. A device with
+  // memory of its own gets them from a copy, and the caller need not wait.
+  void upload(const Buffer& to, const void* host, std::size_t bytes);
   // Said before a command that waits for all that came before it: the end of the program then has
   // nothing to wait for. (Oclgrind 21.10 crashes if it is asked to, so late.)
   void will_wait() { outstanding_ = false; }
   const Tuning& tuning() const { return tuning_; }
   int vec(DType dtype) const { return dtype == DType::f64 ? tuning_.vec_f64 : tuning_.vec_f32; }
+  // Neighbouring elements that an item of some kernels takes together (kernels/common.cl: LANES).
+  int lanes(DType dtype) const { return tuning_.processor ? vec(dtype) : 1; }
   // Rows and columns of a product that belong to one work-group (kernels/tile.cl).
   int panel_a() const { return tuning_.tile_rows * tuning_.group_a; }
   int panel_b(DType dtype) const { return 2 * vec(dtype) * tuning_.group_b; }
@@ -95,16 +102,20 @@ class Runtime {
     for (bool again = true;; again = false) {
       bool ordered = false;
       try {
-        LoadedKernel& known = find(family, dtype, kernel);
+        LoadedKernel*& place = at_[{family, kernel, dtype, FlushDenormals::active()}];
+        if (place == nullptr) place = &find(family, dtype, kernel);
+        LoadedKernel& known = *place;
         cl::Kernel& k = known.kernel;
         cl_uint index = 0;
         (set(k, dtype, index++, args), ...);
         const auto size = [](std::int64_t n) { return static_cast<std::size_t>(n); };
         outstanding_ = true;
+        cl::Event event;
         queue_.enqueueNDRangeKernel(
             k, cl::NullRange,
             cl::NDRange(size(groups[0] * group), size(groups[1]), size(groups[2])),
-            cl::NDRange(size(group), 1, 1));
+            cl::NDRange(size(group), 1, 1), nullptr, profiled_ ? &event : nullptr);
+        if (profiled_) add_time(family, kernel, event);
         ordered = true;
         if (!known.has_run) {  // its compiler ran, and made static objects of its own
           queue_.finish();
@@ -133,6 +144,8 @@ class Runtime {
   static std::string program_name(const char* family, DType dtype);  // "gemm f32"
   std::string options(DType dtype) const;
   void check_process() const;
+  void add_time(const char* family, const char* kernel, const cl::Event& event);
+  void print_times();  // and forgets them
 
   template <class T>
   static void set(cl::Kernel& k, DType dtype, cl_uint index, const T& arg) {
@@ -175,10 +188,30 @@ class Runtime {
   std::mutex mutex_;
   std::map<std::string, BuiltProgram> programs_;  // "gemm f32", "gemm f32 flushing"
   std::map<std::string, LoadedKernel> kernels_;   // "gemm f32 pack_a"
+  // The same by their names' addresses, which a launch finds without making a text.
+  std::map<std::tuple<const char*, const char*, DType, bool>, LoadedKernel*> at_;
+  const bool profiled_;  // LIMULUS_CL_PROFILE
+  struct Time {
+    std::int64_t runs = 0, nanoseconds = 0;
+  };
+  std::map<std::string, Time> times_;  // "gemm.cl pack_a"
+  // Copies of what is on its way to the device, one after the other. Memory that the driver made
+  // (CL_MEM_ALLOC_HOST_PTR) is where a card can fetch from by itself.
+  struct Staged {
+    cl::Buffer memory;
+    void* mapped = nullptr;
+    std::size_t bytes = 0;
+    cl::Event sent;
+  };
+  std::array<Staged, 3> staged_;
+  cl::CommandQueue mapping_;  // in queue_, a map would wait its turn
+  std::size_t next_staged_ = 0;
+  std::mutex upload_mutex_;
   std::uint64_t forks_ = fork_count();
   std::atomic<bool> outstanding_ = false;  // kernels that nobody has waited for
   FinishAtExit finish_at_exit_{[this] {
     if (outstanding_ && fork_count() == forks_) queue_.finish();
+    print_times();
   }};
 };
 

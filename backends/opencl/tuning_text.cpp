@@ -84,11 +84,11 @@ std::string check_tuning(const Tuning& t) {
   const int widest = std::max(t.vec_f32, t.vec_f64);
   if (wrong.empty() && t.k_block % widest != 0)  // winograd.cl stores whole vectors of a block
     wrong = fmt::format("k_block {} is not a multiple of a vector's {}", t.k_block, widest);
-  // conv2d.cl: conv_weight reads whole vectors and slices, past the end by less than a panel of B.
-  for (const int vec : {t.vec_f32, t.vec_f64})
-    if (wrong.empty() && !t.processor && t.slice + vec - 2 > 2 * vec * t.group_b)
-      wrong = fmt::format("slice {} is too long for panels of 2 x {} x {} columns", t.slice, vec,
-                          t.group_b);
+  for (const int vec : {t.vec_f32, t.vec_f64})  // group_tile.cl reads whole vectors of rows
+    if (wrong.empty() && !t.processor && t.tile_rows % vec != 0)
+      wrong = fmt::format("tile_rows {} is not a multiple of a vector's {}", t.tile_rows, vec);
+    else if (wrong.empty() && !t.processor && t.slice % vec != 0)
+      wrong = fmt::format("slice {} is not a multiple of a vector's {}", t.slice, vec);
   if (wrong.empty() && t.k_pass % t.k_block != 0)
     wrong = fmt::format("k_pass {} is not a multiple of k_block {}", t.k_pass, t.k_block);
   if (wrong.empty() && t.processor && t.taps_run % 6 != 0)  // conv2d.cl: WT

@@ -96,14 +96,28 @@ struct Plan {
               std::int64_t pitch) const {
     return {count * image_tiles, tiles_h, tiles_w, offset, channels * plane, plane, pitch, out};
   }
+  // Those that group g of images [first, first + count) sees: in a processor's copy, or in x.
+  Tiles image_tiles_of(const Runtime& r, const Conv2dShape& s, const Conv2dShape& asked,
+                       const Spread& image, std::int64_t g, std::int64_t first,
+                       std::int64_t count) const {
+    const bool copied = r.tuning().processor;
+    const std::int64_t channels = copied ? s.c : asked.c;
+    const std::int64_t plane = copied ? image.rows * image.pitch : image.h * image.w;
+    return tiles(count, (first * channels + g * channels / s.groups) * plane, channels, plane,
+                 image.pitch);
+  }
 };
 
 const char* pick(const Plan& p, const char* three, const char* five) {
   return p.taps == 3 ? three : five;
 }
 
-void image_points(Runtime& r, DType dtype, const void* x, const Tiles& t, std::int64_t channels,
-                  bool by_channel, void* to) {
+// From a copy with zeros around it; on a GPU from x itself, of which `from` tells the borders.
+void image_points(Runtime& r, DType dtype, const void* x, const Tiles& t, const Spread& from,
+                  std::int64_t channels, bool by_channel, void* to) {
+  if (!r.tuning().processor)
+    return r.launch("winograd", dtype, "image_points", {t.tiles, channels, 1}, x, t, from, channels,
+                    to);
   const std::int64_t lines = by_channel ? channels : t.tiles;
   r.launch("winograd", dtype, "image_points",
            {round_up(lines, r.panel_b(dtype)) / r.vec(dtype), by_channel ? t.tiles : channels, 1},
@@ -146,10 +160,15 @@ void winograd_convolve(Runtime& r, DType dtype, const Conv2dShape& asked, bool f
   const Plan p(r, dtype, s);
   const Group& z = p.group;
   const Spread image = p.image(asked);
-  const std::int64_t plane = image.rows * image.pitch, square = p.taps * p.taps;
+  const bool processor = r.tuning().processor;
+  const std::int64_t square = p.taps * p.taps;
   const std::int64_t most = p.chunk * p.image_tiles, pitch = round_up(most, r.vec(dtype));
-  const std::int64_t u_size = packed_a(r, dtype, z.filters, z.channels);
-  const Workspace copy(pool, bytes_of(dtype, spread_size(image, asked.n * asked.c)));
+  const std::int64_t rows = processor ? round_up(z.filters, r.panel_a()) : z.filters;
+  const std::int64_t u_size =
+      processor ? packed_a(r, dtype, z.filters, z.channels) : z.filters * z.channels;
+  const std::int64_t v_size = processor ? packed_b(r, dtype, most, z.channels) : most * z.channels;
+  const Workspace copy(pool,
+                       bytes_of(dtype, processor ? spread_size(image, asked.n * asked.c) : 0));
   const std::int64_t weights = has_stride(asked) ? s.k * z.taps : 0;
   const Workspace filters(pool, bytes_of(dtype, weights));
   if (weights > 0) {
@@ -158,29 +177,40 @@ void winograd_convolve(Runtime& r, DType dtype, const Conv2dShape& asked, bool f
     w = filters.data();
   }
   const Workspace u(pool, bytes_of(dtype, tile_products * u_size));
-  const Workspace v(pool, bytes_of(dtype, tile_products * packed_b(r, dtype, most, z.channels)));
+  const Workspace v(pool, bytes_of(dtype, tile_products * v_size));
   const Workspace m(pool, bytes_of(dtype, tile_products * z.filters * pitch));
-  spread(r, dtype, image, asked.n * asked.c, x, copy.data());
+  if (processor) spread(r, dtype, image, asked.n * asked.c, x, copy.data());
   for (std::int64_t g = 0; g < s.groups; ++g) {
     const std::int64_t filter_step = flipped ? square : z.channels * square;
     const std::int64_t channel_step = flipped ? z.filters * square : square;
     r.launch("winograd", dtype, pick(p, "filter_points_3", "filter_points_5"),
-             {ceil_div(z.channels, r.vec(dtype)), round_up(z.filters, r.panel_a()), 1}, w,
+             {ceil_div(z.channels, r.lanes(dtype)), rows, 1}, w,
              g * z.filters * z.channels * square, z.filters, filter_step, z.channels, channel_step,
              flipped ? 1 : 0, u.data());
     for (std::int64_t first = 0; first < s.n; first += p.chunk) {
       const std::int64_t count = std::min(p.chunk, s.n - first), tiles = count * p.image_tiles;
       const std::int64_t n = round_up(tiles, r.vec(dtype));
-      image_points(r, dtype, copy.data(),
-                   p.tiles(count, (first * s.c + g * z.channels) * plane, s.c, plane, image.pitch),
-                   z.channels, false, v.data());
-      multiply(r, dtype,
-               {z.filters, n, z.channels, n, false, 0, tile_products, u_size,
-                packed_b(r, dtype, tiles, z.channels), z.filters * n},
-               u.data(), v.data(), m.data(), pool);
+      image_points(r, dtype, processor ? copy.data() : x,
+                   p.image_tiles_of(r, s, asked, image, g, first, count), image, z.channels, false,
+                   v.data());
+      if (processor)
+        multiply(r, dtype,
+                 {z.filters, n, z.channels, n, false, 0, tile_products, u_size,
+                  packed_b(r, dtype, tiles, z.channels), z.filters * n},
+                 u.data(), v.data(), m.data(), pool);
+      else
+        multiply(r, dtype,
+                 {.m = z.filters,
+                  .n = tiles,
+                  .k = z.channels,
+                  .ldc = n,
+                  .batch = tile_products,
+                  .c_batch = z.filters * n},
+                 {u.data(), 0, z.channels, 1, u_size}, {v.data(), 0, 1, tiles, tiles * z.channels},
+                 m.data(), pool);
       r.launch(
           "winograd", dtype, pick(p, "outputs_3", "outputs_5"),
-          {ceil_div(tiles, r.vec(dtype)), z.filters, 1}, m.data(), n, z.filters,
+          {ceil_div(tiles, r.lanes(dtype)), z.filters, 1}, m.data(), n, z.filters,
           p.tiles(count, (first * s.k + g * z.filters) * z.outputs, s.k, z.outputs, s.window.w.out),
           s.window.h.out, s.window.w.out, b, g * z.filters, s.relu ? 1 : 0, y, x, weights_asked,
           direct(asked, g, first, flipped));
@@ -194,38 +224,60 @@ void winograd_weight_gradient(Runtime& r, DType dtype, const Conv2dShape& asked,
   const Plan p(r, dtype, s);
   const Group& z = p.group;
   const Spread image = p.image(asked), gradient = p.gradient(s);
-  const std::int64_t plane = image.rows * image.pitch, dy_plane = gradient.rows * gradient.pitch;
+  const bool processor = r.tuning().processor;
+  const std::int64_t dy_plane = processor ? gradient.rows * gradient.pitch : z.outputs;
   const std::int64_t most = p.chunk * p.image_tiles, n = round_up(z.channels, r.vec(dtype));
-  const Workspace copy(pool, bytes_of(dtype, spread_size(image, asked.n * asked.c)));
-  const Workspace dy_copy(pool, bytes_of(dtype, spread_size(gradient, s.n * s.k)));
+  const Workspace copy(pool,
+                       bytes_of(dtype, processor ? spread_size(image, asked.n * asked.c) : 0));
+  const Workspace dy_copy(pool, bytes_of(dtype, processor ? spread_size(gradient, s.n * s.k) : 0));
   const std::int64_t weights = has_stride(asked) ? s.k * z.taps : 0;
   const Workspace rearranged(pool, bytes_of(dtype, weights));
   void* to = weights > 0 ? rearranged.data() : dw;
-  const Workspace u(pool, bytes_of(dtype, tile_products * packed_a(r, dtype, z.filters, most)));
-  const Workspace v(pool, bytes_of(dtype, tile_products * packed_b(r, dtype, z.channels, most)));
+  const std::int64_t rows = processor ? round_up(z.filters, r.panel_a()) : z.filters;
+  const std::int64_t u_size = processor ? packed_a(r, dtype, z.filters, most) : z.filters * most;
+  const std::int64_t v_size = processor ? packed_b(r, dtype, z.channels, most) : z.channels * most;
+  const Workspace u(pool, bytes_of(dtype, tile_products * u_size));
+  const Workspace v(pool, bytes_of(dtype, tile_products * v_size));
   const Workspace m(pool, bytes_of(dtype, tile_products * z.filters * n));
-  spread(r, dtype, image, asked.n * asked.c, x, copy.data());
-  spread(r, dtype, gradient, s.n * s.k, dy, dy_copy.data());
+  if (processor) {
+    spread(r, dtype, image, asked.n * asked.c, x, copy.data());
+    spread(r, dtype, gradient, s.n * s.k, dy, dy_copy.data());
+  }
   for (std::int64_t g = 0; g < s.groups; ++g) {
     for (std::int64_t first = 0; first < s.n; first += p.chunk) {
       const std::int64_t count = std::min(p.chunk, s.n - first), tiles = count * p.image_tiles;
-      r.launch(
-          "winograd", dtype, pick(p, "gradient_points_3", "gradient_points_5"),
-          {ceil_div(tiles, r.vec(dtype)), round_up(z.filters, r.panel_a()), 1}, dy_copy.data(),
-          p.tiles(count, (first * s.k + g * z.filters) * dy_plane, s.k, dy_plane, gradient.pitch),
-          z.filters, u.data());
-      image_points(r, dtype, copy.data(),
-                   p.tiles(count, (first * s.c + g * z.channels) * plane, s.c, plane, image.pitch),
-                   z.channels, true, v.data());
-      multiply(r, dtype,
-               {z.filters, n, tiles, n, first > 0, 0, tile_products,
-                packed_a(r, dtype, z.filters, tiles), packed_b(r, dtype, z.channels, tiles),
-                z.filters * n},
-               u.data(), v.data(), m.data(), pool);
+      const Tiles dy_tiles =
+          p.tiles(count, (first * s.k + g * z.filters) * dy_plane, s.k, dy_plane, gradient.pitch);
+      const Items items = {ceil_div(tiles, r.lanes(dtype)), rows, 1};
+      const char* const points = pick(p, "gradient_points_3", "gradient_points_5");
+      if (processor)
+        r.launch("winograd", dtype, points, items, dy_copy.data(), dy_tiles, z.filters, u.data());
+      else
+        r.launch("winograd", dtype, points, items, dy, dy_tiles, gradient, z.filters, u.data());
+      image_points(r, dtype, processor ? copy.data() : x,
+                   p.image_tiles_of(r, s, asked, image, g, first, count), image, z.channels,
+                   processor, v.data());
+      if (processor)
+        multiply(r, dtype,
+                 {z.filters, n, tiles, n, first > 0, 0, tile_products,
+                  packed_a(r, dtype, z.filters, tiles), packed_b(r, dtype, z.channels, tiles),
+                  z.filters * n},
+                 u.data(), v.data(), m.data(), pool);
+      else
+        multiply(r, dtype,
+                 {.m = z.filters,
+                  .n = z.channels,
+                  .k = tiles,
+                  .ldc = n,
+                  .add = first > 0,
+                  .batch = tile_products,
+                  .c_batch = z.filters * n},
+                 {u.data(), 0, tiles, 1, tiles * z.filters},
+                 {v.data(), 0, tiles, 1, tiles * z.channels}, m.data(), pool);
     }
     r.launch("winograd", dtype, pick(p, "weights_3", "weights_5"),
-             {ceil_div(z.channels, r.vec(dtype)), z.filters, 1}, m.data(), n, z.filters, z.channels,
-             to, g * z.filters * z.taps, x, dy, direct(asked, g, 0, false));
+             {ceil_div(z.channels, r.lanes(dtype)), z.filters, 1}, m.data(), n, z.filters,
+             z.channels, to, g * z.filters * z.taps, x, dy, direct(asked, g, 0, false));
   }
   if (weights > 0) {
     const std::int64_t all = s.k * Group(asked).taps;

@@ -87,7 +87,7 @@ std::vector<OpCase> fused_cases() {
        {conv_relu({2, 3, 67, 67}, 96, {.kernel = 11, .stride = 4}),
         conv_relu({2, 64, 13, 13}, 96, {.kernel = 3, .pad = 1, .groups = 2}),
         conv_relu({1, 48, 27, 27}, 64, {.kernel = 5, .pad = 2}), linear_relu(1, 1000, 300, true),
-        linear_relu(33, 520, 130, true), lrn_pool({2, 96, 55, 55}, 5, overlapping)}) {
+        linear_relu(33, 1300, 130, true), lrn_pool({2, 96, 55, 55}, 5, overlapping)}) {
     large.large = true;
     rows.push_back(std::move(large));
   }

@@ -10,10 +10,11 @@
 //     GROUP_A, GROUP_B, SLICE    tiles of a group, and the steps that they fetch at a time
 //     K_BLOCK      steps of A that are packed together (gemm.cl)
 //     TAPS_RUN     taps of one item of the weights' gradient (conv2d.cl)
+//     GROUP        items of a group along the first axis, where they do not share a tile
 //
 // Work-items: on a processor, a work-group is a call of a function, and the compiler makes vectors
 // of a plain loop; so an item handles a run of some thousand elements, and a group is one item. On
-// a GPU neighbouring items should touch neighbouring elements: there RUN is 1.
+// a GPU neighbouring items should touch neighbouring elements, and an item has little work.
 #ifdef REAL_IS_DOUBLE
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable
 #endif
@@ -50,19 +51,30 @@ REAL sum_of(REALV v) {
   return lane[0];
 }
 
-// The elements of this item: i of [0, n). Each element is handled by itself, so a compiler may use
-// vectors even if two arrays are the same array (in place); this pragma says so to compilers that
-// know it. It declares two variables, so it can stand once in a scope.
+// The elements of this item: i of [0, n), RUN of them. On a processor they are neighbours. Each
+// element is handled by itself, so a compiler may use vectors even if two arrays are the same array
+// (in place); this pragma says so to compilers that know it. On a GPU neighbours belong to
+// neighbouring items, and an item's next element is a whole group away. It declares two variables,
+// so it can stand once in a scope.
+#ifdef PROCESSOR
 #define FOR_MY_ELEMENTS(i, n)                         \
   const long my_begin = (long)get_global_id(0) * RUN; \
   const long my_end = min((long)(n), my_begin + RUN); \
   _Pragma("clang loop vectorize(assume_safety)") for (long i = my_begin; i < my_end; ++i)
+#else
+#define FOR_MY_ELEMENTS(i, n)                                                      \
+  const long group_begin = (long)get_group_id(0) * get_local_size(0) * RUN;        \
+  const long my_end = min((long)(n), group_begin + (long)get_local_size(0) * RUN); \
+  for (long i = group_begin + get_local_id(0); i < my_end; i += get_local_size(0))
+#endif
 
 // Neighbouring elements that a loop takes together: a vector on a processor, one element on a GPU,
 // where the neighbours are other items. At the end there may be fewer, n.
 #ifdef PROCESSOR
 #define LANES VEC
 typedef REALV LANE;
+#define LOAD_LANE(p) LOADV(p)
+#define STORE_LANE(v, p) STOREV(v, p)
 LANE load_lanes(global const REAL* p, long n) {
   if (n >= VEC) return LOADV(p);
   REAL lane[VEC];
@@ -81,8 +93,32 @@ void store_lanes(LANE v, global REAL* p, long n) {
 #else
 #define LANES 1
 typedef REAL LANE;
+#define LOAD_LANE(p) (*(p))
+#define STORE_LANE(v, p) (*(p) = (v))
 LANE load_lanes(global const REAL* p, long n) { return *p; }
 void store_lanes(LANE v, global REAL* p, long n) { *p = v; }
+#endif
+
+#ifndef PROCESSOR
+// e / d, for numbers that are not negative: a card has no division of 64 bits, and most are small.
+long quotient(long e, long d) { return ((e | d) >> 32) == 0 ? (long)((uint)e / (uint)d) : e / d; }
+
+// The sum, or whatever JOIN_IN makes of two, of a number of each item of a group, in the same order
+// every time; all items get it. `shared`: a local array of GROUP numbers.
+#define JOIN_OF_GROUP(value, shared, JOIN_IN)                                 \
+  {                                                                           \
+    barrier(CLK_LOCAL_MEM_FENCE);                                             \
+    shared[get_local_id(0)] = value;                                          \
+    for (int count = GROUP; count > 1;) {                                     \
+      const int half_way = (count + 1) / 2;                                   \
+      barrier(CLK_LOCAL_MEM_FENCE);                                           \
+      if ((int)get_local_id(0) + half_way < count)                            \
+        JOIN_IN(shared[get_local_id(0)], shared[get_local_id(0) + half_way]); \
+      count = half_way;                                                       \
+    }                                                                         \
+    barrier(CLK_LOCAL_MEM_FENCE);                                             \
+    value = shared[0];                                                        \
+  }
 #endif
 
 // A NaN wins over every number, so that it is seen in a maximum; among equals the first stays.

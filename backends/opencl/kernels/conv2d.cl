@@ -32,14 +32,11 @@ typedef struct {  // the same as Spread in convolution.cpp
   long read_h, read_w;  // the part of h and w that windows read; zeros behind
 } Spread;
 
-// Items, processor: (plane and phase); GPU: (q, row, plane and phase).
-kernel void spread(global const REAL* restrict x, Spread s, long images, global REAL* restrict to) {
+// Items, processor: (plane and phase); GPU: (element of the copy).
 #ifdef PROCESSOR
-  const long image = get_global_id(0), first = 0, past = s.rows;
+kernel void spread(global const REAL* restrict x, Spread s, long images, global REAL* restrict to) {
+  const long image = get_global_id(0);
   if (image >= images) return;
-#else
-  const long image = get_global_id(2), first = get_global_id(1), past = first + 1;
-#endif
   const long phases = s.sh * s.sw, phase = image % phases;
   const long shift = phase % s.sw - s.pw;  // iw = q sw + shift
   // q of [begin, end) are inside the image
@@ -48,12 +45,11 @@ kernel void spread(global const REAL* restrict x, Spread s, long images, global 
       shift >= s.read_w ? begin : max(begin, min(s.pitch, (s.read_w - 1 - shift) / s.sw + 1));
   x += image / phases * s.h * s.w + shift;
   to += image * s.rows * s.pitch;
-  for (long row = first; row < past; ++row) {
+  for (long row = 0; row < s.rows; ++row) {
     const long ih = phase / s.sw + s.sh * row - s.ph;
     const bool inside = ih >= 0 && ih < s.read_h;
     global const REAL* from = x + ih * s.w;
     global REAL* line = to + row * s.pitch;
-#ifdef PROCESSOR
     const long b = inside ? begin : s.pitch, e = inside ? end : s.pitch;
     for (long q = 0; q < b; ++q) line[q] = 0;
     if (s.sw == 1)
@@ -61,19 +57,25 @@ kernel void spread(global const REAL* restrict x, Spread s, long images, global 
     else
       for (long q = b; q < e; ++q) line[q] = from[q * s.sw];
     for (long q = e; q < s.pitch; ++q) line[q] = 0;
-#else
-    const long q = get_global_id(0);
-    if (q < s.pitch) line[q] = inside && begin <= q && q < end ? from[q * s.sw] : (REAL)0;
-#endif
   }
-#ifdef PROCESSOR
-  const bool last = image == images - 1;
-#else
-  const bool last = image == images - 1 && past == s.rows && get_group_id(0) == 0;
-#endif
-  if (last)
-    for (long q = get_local_id(0); q < s.tail; q += get_local_size(0)) to[s.rows * s.pitch + q] = 0;
+  if (image == images - 1)
+    for (long q = 0; q < s.tail; ++q) to[s.rows * s.pitch + q] = 0;
 }
+#else
+kernel void spread(global const REAL* restrict x, Spread s, long images, global REAL* restrict to) {
+  const long e = get_global_id(0), line = quotient(e, s.pitch), image = quotient(line, s.rows);
+  if (image >= images) {
+    if (e < images * s.rows * s.pitch + s.tail) to[e] = 0;
+    return;
+  }
+  const int phases = s.sh * s.sw, phase = image % phases;
+  const int q = e - line * s.pitch, row = line - image * s.rows;
+  const int iw = q * (int)s.sw + phase % (int)s.sw - (int)s.pw;
+  const int ih = row * (int)s.sh + phase / (int)s.sw - (int)s.ph;
+  const bool inside = iw >= 0 && iw < s.read_w && ih >= 0 && ih < s.read_h;
+  to[e] = inside ? x[(image / phases * s.h + ih) * s.w + iw] : (REAL)0;
+}
+#endif
 
 // table[(c, fh, fw)] = where that tap's row of B begins, in the spread images of the group.
 kernel void tap_offsets(long taps, long fh, long fw, long dh, long dw, Spread s,
@@ -86,18 +88,17 @@ kernel void tap_offsets(long taps, long fh, long fw, long dh, long dw, Spread s,
 }
 
 // y = w x + b. Groups: (panel of filters, panel of positions, image).
-kernel OF_ONE_GROUP void conv_tile(global const REAL* w, global const REAL* x, long x_offset,
-                                   long x_image, global const int* table, long taps, Spread s,
-                                   global REAL* y, long y_offset, long y_image, long filters,
-                                   long oh, long ow, global const REAL* bias, long bias_offset,
-                                   int relu) {
-  SLICES
+#ifdef PROCESSOR
+kernel void conv_tile(global const REAL* w, global const REAL* x, long x_offset, long x_image,
+                      global const int* table, long taps, Spread s, global REAL* y, long y_offset,
+                      long y_image, long filters, long oh, long ow, global const REAL* bias,
+                      long bias_offset, int relu) {
   const long i0 = get_group_id(0) * PANEL_A, j0 = get_group_id(1) * PANEL_B;
   const long blocks = (taps + K_BLOCK - 1) / K_BLOCK;
   REALV acc[MR][2];
   add_packed(w + i0 * blocks * A_ROW, x + (x_offset + get_group_id(2) * x_image + j0), 0, table, 0,
-             taps, acc SLICE_ARGUMENTS);
-  const long k0 = i0 + ROW;
+             taps, acc);
+  const long k0 = i0;
 #pragma unroll
   for (int i = 0; i < MR; ++i) {
     const REALV b = (REALV)(bias ? bias[bias_offset + min(k0 + i, filters - 1)] : (REAL)0);
@@ -110,7 +111,7 @@ kernel OF_ONE_GROUP void conv_tile(global const REAL* w, global const REAL* x, l
   y += y_offset + get_group_id(2) * y_image + k0 * oh * ow;
 #pragma unroll
   for (int v = 0; v < 2; ++v) {
-    const long j = j0 + COLUMN(v), row = j / s.pitch, column = j % s.pitch;
+    const long j = j0 + v * VEC, row = j / s.pitch, column = j % s.pitch;
     if (row < oh && column + VEC <= ow) {
 #pragma unroll
       for (int i = 0; i < MR; ++i)
@@ -133,6 +134,50 @@ kernel OF_ONE_GROUP void conv_tile(global const REAL* w, global const REAL* x, l
     }
   }
 }
+#else
+// The same with filters where they lie, [filters, taps]. A call adds taps [p0, p1), as in `product`
+// (gemm.cl); bias and ReLU belong to the last one.
+kernel OF_ONE_GROUP void conv_tile(global const REAL* w, long w_offset, global const REAL* x,
+                                   long x_offset, long x_image, global const int* table, long taps,
+                                   long p0, long p1, Spread s, global REAL* y, long y_offset,
+                                   long y_image, long filters, long oh, long ow,
+                                   global const REAL* bias, long bias_offset, int relu) {
+  SLICES
+  const long i0 = get_group_id(0) * PANEL_A, j0 = get_group_id(1) * PANEL_B;
+  const Factor a = {
+      true, w + w_offset + i0 * taps + p0, taps, 1, (int)min((long)PANEL_A, filters - i0), 0, 0};
+  const Factor b = {false,     x + x_offset + get_group_id(2) * x_image + j0, 1, 0, PANEL_B, 0,
+                    table + p0};
+  REALV acc[MR][2];
+  CLEAR(acc)
+  add_products(a, b, (int)(p1 - p0), acc, slices_a, slices_b);
+  const bool last = p1 == taps;
+  y += y_offset + get_group_id(2) * y_image + i0 * oh * ow;
+#pragma unroll
+  for (int v = 0; v < 2; ++v) {
+    long row = (j0 + COLUMN(v)) / s.pitch, column = (j0 + COLUMN(v)) % s.pitch;
+    REAL lane[MR][VEC];
+#pragma unroll
+    for (int i = 0; i < MR; ++i) STOREV(acc[i][v], lane[i]);
+#pragma unroll
+    for (int l = 0; l < VEC; ++l) {
+      if (row < oh && column < ow)
+#pragma unroll
+        for (int i = 0; i < MR; ++i) {
+          if (ROW(i) >= a.lines) continue;
+          global REAL* to = y + (ROW(i) * oh + row) * ow + column;
+          REAL sum = p0 > 0 ? *to + lane[i][l] : lane[i][l];
+          if (bias && last) sum += bias[bias_offset + i0 + ROW(i)];
+          *to = relu && last && sum < 0 ? (REAL)0 : sum;
+        }
+      if (++column == s.pitch) {
+        ++row;
+        column = 0;
+      }
+    }
+  }
+}
+#endif
 
 // The gradient of the weights,
 //     dw[k, (c, fh, fw)] = sum over n, j of dy[n, k, j] x[n, offset(c, fh, fw) + j],
@@ -141,8 +186,9 @@ kernel OF_ONE_GROUP void conv_tile(global const REAL* w, global const REAL* x, l
 //
 // On a processor lanes run along j. A tile of WF filters x WT taps holds a vector of sums for each
 // pair (24 registers), to be added up across its lanes at the end. A block of WB positions is used
-// for all TAPS_RUN taps of an item while it is in the first cache. On a GPU the slices of tile.cl
-// do this. After a number of blocks or slices, sums are closed (tile.cl).
+// for all TAPS_RUN taps of an item while it is in the first cache. On a GPU the slices of
+// group_tile.cl do this. After a number of blocks sums are closed; on a GPU, a part's sums are
+// short.
 //
 // The zeros of dy take out the pixels that stand at positions past the end of a row, unless such a
 // pixel is infinite or NaN: 0 times that is NaN. Then, and only then, the sum is taken again
@@ -152,7 +198,6 @@ kernel OF_ONE_GROUP void conv_tile(global const REAL* w, global const REAL* x, l
 #define WT 6
 #define WB 512
 #define BLOCKS_OF_A_SUM 64
-#define SLICES_OF_A_SUM (SLICE < 256 ? 256 / SLICE : 1)
 
 typedef struct {       // the same as WeightRows in convolution.cpp
   long oh, ow, pitch;  // output (row, column) is position row * pitch + column
@@ -182,7 +227,6 @@ kernel OF_ONE_GROUP void conv_weight(global const REAL* x, long x_offset, long x
                                      long filters, long images, long images_of_part,
                                      global REAL* dw, long dw_offset, long dw_part,
                                      WeightRows rows) {
-  SLICES
   const long k0 = get_group_id(0) * WEIGHT_FILTERS, t0 = get_group_id(1) * WEIGHT_TAPS;
   const long begin = get_group_id(2) * images_of_part, end = min(images, begin + images_of_part);
   x += x_offset;
@@ -243,38 +287,32 @@ kernel OF_ONE_GROUP void conv_weight(global const REAL* x, long x_offset, long x
       dw[(k0 + f) * taps + t0 + t] = sum;
     }
 #else
-  REALV acc[MR][2], total[MR][2], lost[MR][2];
+  SLICES
+  REALV acc[MR][2];
   CLEAR(acc)
-  CLEAR(total)
-  CLEAR(lost)
-  int slices = 0;
-  for (long n = begin; n < end; ++n)
-    for (long j = 0; j < positions; j += SLICE) {
-      if (++slices % SLICES_OF_A_SUM == 0) CLOSE(acc, total, lost)
-      barrier(CLK_LOCAL_MEM_FENCE);
-      fetch_rows(dy + n * dy_image + j, dy_plane, last, positions - j, slice_a);
-      for (int e = get_local_id(0); e < SLICE * PANEL_B; e += GROUP_A * GROUP_B) {
-        const int t = e / SLICE, p = e % SLICE;
-        slice_b[p * PANEL_B + t] = x[n * x_image + table[min(t0 + t, taps - 1)] + j + p];
-      }
-      barrier(CLK_LOCAL_MEM_FENCE);
-      add_slice(acc, slice_a, slice_b);
-    }
-  CLOSE(acc, total, lost)
+  const int there = (int)min((long)PANEL_B, taps - t0);
+#pragma unroll 1
+  for (long n = begin; n < end; ++n) {
+    const Factor a = {true, dy + n * dy_image, dy_plane, 1, last + 1, 0, 0};
+    const Factor b = {true, x + n * x_image, 0, 1, there, table + t0, 0};
+    add_products(a, b, (int)positions, acc, slices_a, slices_b);
+  }
+  dw += k0 * taps + t0;
 #pragma unroll
   for (int i = 0; i < MR; ++i)
 #pragma unroll
     for (int v = 0; v < 2; ++v) {
       REAL lane[VEC];
-      STOREV(total[i][v], lane);
-      const long t = t0 + COLUMN(v);
-      if (ROW + i <= last)
-        for (int l = 0; l < VEC && t + l < taps; ++l) {
-          if (!isfinite(lane[l]))
-            lane[l] = weight_by_outputs(x + table[t + l], x_image, dy + (ROW + i) * dy_plane,
-                                        dy_image, begin, end, rows);
-          dw[(k0 + ROW + i) * taps + t + l] = lane[l];
-        }
+      STOREV(acc[i][v], lane);
+#pragma unroll
+      for (int l = 0; l < VEC; ++l) {
+        const int t = COLUMN(v) + l;
+        if (ROW(i) > last || t >= there) continue;
+        if (!isfinite(lane[l]))
+          lane[l] = weight_by_outputs(x + table[t0 + t], x_image, dy + ROW(i) * dy_plane, dy_image,
+                                      begin, end, rows);
+        dw[ROW(i) * taps + t] = lane[l];
+      }
     }
 #endif
 }
@@ -284,7 +322,8 @@ kernel OF_ONE_GROUP void conv_weight(global const REAL* x, long x_offset, long x
 //     dx[n, c, ih, iw] = sum over fh, fw of dcolumns[n, (c fh fw), oh, ow]
 // where (oh, ow) is the output whose tap (fh, fw) lies on (ih, iw), if there is one. One row of dx
 // belongs to one item, which asks for what it needs: nobody else writes there, so there is nothing
-// to lock, and the order of additions is always the same. Items: (channel, row, image).
+// to lock, and the order of additions is always the same. Items: (channel, row, image); on a GPU,
+// where a pixel is one item's: (pixel, channel, image).
 // (With a stride of 1 it is a convolution of dy, by flipped filters.)
 typedef struct {  // the same as Columns in convolution.cpp
   long channels, h, w, fh, fw, oh, ow, sh, sw, ph, pw, dh, dw;
@@ -308,6 +347,14 @@ REAL pixel_of_columns(global const REAL* dcolumns, const Columns* s, long c, lon
   return sum;
 }
 
+#ifndef PROCESSOR
+kernel void col2im(global const REAL* dcolumns, Columns s, global REAL* dx) {
+  const long pixel = get_global_id(0), c = get_global_id(1), n = get_global_id(2);
+  if (pixel < s.h * s.w)
+    dx[s.offset + n * s.image_step + c * s.h * s.w + pixel] =
+        pixel_of_columns(dcolumns, &s, c, n, pixel / s.w, pixel % s.w);
+}
+#else
 kernel void col2im(global const REAL* dcolumns, Columns s, global REAL* dx) {
   const long c = get_global_id(0), ih = get_global_id(1), n = get_global_id(2);
   if (c >= s.channels) return;
@@ -330,3 +377,4 @@ kernel void col2im(global const REAL* dcolumns, Columns s, global REAL* dx) {
     }
   }
 }
+#endif

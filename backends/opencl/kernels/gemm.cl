@@ -3,6 +3,7 @@
 //     C[i, j] = sum over p of A[i, p] B[p, j]          i < m,  j < n,  p < k
 #include "tile.cl"
 
+#ifdef PROCESSOR
 // ---- packing ------------------------------------------------------------------------------------
 // A line is a row of A or a column of B. Element (line, p) of the source stands at
 //     offset + batch * batch_step + line * line_step + place(p)
@@ -33,10 +34,8 @@ void transpose(global const REAL* from, long from_step, long m, long n, long wid
 }
 
 // A is kept row by row, B step by step. Lines past the last one repeat it: nobody reads what is
-// computed from them. On a processor an item packs a block of steps of a panel, with copies or
-// transpositions of whole vectors where the source allows; on a GPU it packs a single element.
-// Items, processor: (block of steps, panel, batch); GPU: (step, line, batch) or (line, step,
-// batch).
+// computed from them. An item packs a block of steps of a panel, with copies or transpositions of
+// whole vectors where the source allows. Items: (block of steps, panel, batch).
 #define PACK_PARAMETERS                                                                        \
   global const REAL *source, long offset, long batch_step, long lines, long line_step, long k, \
       long k_per_piece, long k_piece_step, long k_step, global REAL *packed
@@ -45,7 +44,6 @@ kernel void pack_a(PACK_PARAMETERS) {
   source += offset + get_global_id(2) * batch_step;
   const long blocks = (k + K_BLOCK - 1) / K_BLOCK, panels = (lines + PANEL_A - 1) / PANEL_A;
   packed += get_global_id(2) * panels * blocks * PANEL_A * A_ROW;
-#ifdef PROCESSOR
   const long begin = get_global_id(0) * K_BLOCK, steps = min((long)K_BLOCK, k - begin);
   const long first = get_global_id(1) * PANEL_A, there = min((long)PANEL_A, lines - first);
   global REAL* to = packed + (get_global_id(1) * blocks + get_global_id(0)) * PANEL_A * A_ROW;
@@ -67,20 +65,12 @@ kernel void pack_a(PACK_PARAMETERS) {
   }
   for (long r = there; r < PANEL_A; ++r)
     for (long p = 0; p < steps; ++p) to[r * A_ROW + p] = to[(there - 1) * A_ROW + p];
-#else
-  const long p = get_global_id(0), line = get_global_id(1);
-  if (p >= k) return;
-  packed[((line / PANEL_A * blocks + p / K_BLOCK) * PANEL_A + line % PANEL_A) * A_ROW +
-         p % K_BLOCK] =
-      source[min(line, lines - 1) * line_step + place(p, k_per_piece, k_piece_step, k_step)];
-#endif
 }
 
 kernel void pack_b(PACK_PARAMETERS) {
   source += offset + get_global_id(2) * batch_step;
   const long panels = (lines + PANEL_B - 1) / PANEL_B;
   packed += get_global_id(2) * panels * k * PANEL_B;
-#ifdef PROCESSOR
   const long begin = get_global_id(0) * K_BLOCK, steps = min((long)K_BLOCK, k - begin);
   const long first = get_global_id(1) * PANEL_B, there = min((long)PANEL_B, lines - first);
   global REAL* to = packed + (get_global_id(1) * k + begin) * PANEL_B;
@@ -98,40 +88,32 @@ kernel void pack_b(PACK_PARAMETERS) {
   }
   for (long p = 0; p < steps; ++p)
     for (long r = there; r < PANEL_B; ++r) to[p * PANEL_B + r] = to[p * PANEL_B + there - 1];
-#else
-  const long line = get_global_id(0), p = get_global_id(1);
-  if (line >= panels * PANEL_B) return;
-  packed[(line / PANEL_B * k + p) * PANEL_B + line % PANEL_B] =
-      source[min(line, lines - 1) * line_step + place(p, k_per_piece, k_piece_step, k_step)];
-#endif
 }
 
 // ---- products -----------------------------------------------------------------------------------
-// Steps [k0, k1) of C = A B, added to what stands there if `add`. On a processor k is cut into
+// Steps [k0, k1) of C = A B, added to what stands there if `add`. k is cut into
 // passes, so that a panel of B stays in the first cache while all panels of A (dimension 0, which
 // runs fastest) pass by. If k is short, one pass is enough: then B stays, and C is written along
 // its rows (`along`). b_step and b_panel are PANEL_B and PANEL_B k for a packed B, ldb and PANEL_B
 // for rows of B where they are. With many passes, `lost` [batch, m, n] keeps what the additions to
 // C round away; else it is null. Groups: (panel of A, panel of B, batch), or with `along` (panel of
 // B, panel of A, batch).
-kernel OF_ONE_GROUP void gemm_tile(global const REAL* a, long a_batch, global const REAL* b,
-                                   long b_panel, long b_step, long b_batch, long k, long k0,
-                                   long k1, global REAL* c, long c_batch, long m, long n, long ldc,
-                                   int add, int along, global REAL* lost) {
-  SLICES
+kernel void gemm_tile(global const REAL* a, long a_batch, global const REAL* b, long b_panel,
+                      long b_step, long b_batch, long k, long k0, long k1, global REAL* c,
+                      long c_batch, long m, long n, long ldc, int add, int along,
+                      global REAL* lost) {
   const long panel_a = get_group_id(along ? 1 : 0), panel_b = get_group_id(along ? 0 : 1);
   const long i0 = panel_a * PANEL_A, j0 = panel_b * PANEL_B;
   const long blocks = (k + K_BLOCK - 1) / K_BLOCK;
   REALV acc[MR][2];
   add_packed(a + get_group_id(2) * a_batch + i0 * blocks * A_ROW,
-             b + get_group_id(2) * b_batch + panel_b * b_panel, b_step, 0, k0, k1,
-             acc SLICE_ARGUMENTS);
-  c += get_group_id(2) * c_batch + (i0 + ROW) * ldc;
-  const long rows = m - i0 - ROW;
-  if (lost) lost += (get_group_id(2) * m + i0 + ROW) * n;
+             b + get_group_id(2) * b_batch + panel_b * b_panel, b_step, 0, k0, k1, acc);
+  c += get_group_id(2) * c_batch + i0 * ldc;
+  const long rows = m - i0;
+  if (lost) lost += (get_group_id(2) * m + i0) * n;
 #pragma unroll
   for (int v = 0; v < 2; ++v) {
-    const long j = j0 + COLUMN(v);
+    const long j = j0 + v * VEC;
     if (lost && add) {
       for (int i = 0; i < min((long)MR, rows); ++i) {
         REAL lane[VEC];
@@ -174,17 +156,15 @@ kernel OF_ONE_GROUP void gemm_tile(global const REAL* a, long a_batch, global co
 // x, and so many of w that packing them would cost more than the product. But a tile needs only one
 // number of A from each of MR rows in a step, and w has those in rows: w is used as A where it
 // lies. x^T is packed as B. Groups: (panel of x, panel of w); w is read from memory once.
-kernel OF_ONE_GROUP void linear_tile(global const REAL* w, long ldw, global const REAL* x, long k,
-                                     global REAL* y, long rows, long out, long ldy, int add,
-                                     global const REAL* bias, int relu) {
-  SLICES
+kernel void linear_tile(global const REAL* w, long ldw, global const REAL* x, long k,
+                        global REAL* y, long rows, long out, long ldy, int add,
+                        global const REAL* bias, int relu) {
   const long i0 = get_group_id(1) * PANEL_A, j0 = get_group_id(0) * PANEL_B;
   REALV acc[MR][2];
   CLEAR(acc)
   const int last = (int)min(PANEL_A - 1L, out - 1 - i0);
   w += i0 * ldw;
   x += j0 * k;
-#ifdef PROCESSOR
   REALV total[MR][2], lost[MR][2];
   CLEAR(total)
   CLEAR(lost)
@@ -205,16 +185,6 @@ kernel OF_ONE_GROUP void linear_tile(global const REAL* w, long ldw, global cons
     if (k > K_BLOCK) CLOSE(acc, total, lost)
   }
   if (k > K_BLOCK)
-#else
-  REALV total[MR][2], lost[MR][2];
-  CLEAR(total)
-  CLEAR(lost)
-  for (long p = 0; p < k; p += PIECE) {
-    add_products(w + p, ldw, last, x + p * PANEL_B, PANEL_B, 0, min((long)PIECE, k - p),
-                 acc SLICE_ARGUMENTS);
-    CLOSE(acc, total, lost)
-  }
-#endif
     for (int i = 0; i < MR; ++i)
       for (int v = 0; v < 2; ++v) acc[i][v] = total[i][v];
 #pragma unroll
@@ -223,7 +193,7 @@ kernel OF_ONE_GROUP void linear_tile(global const REAL* w, long ldw, global cons
     for (int r = 0; r < MR; ++r) {
       REAL lane[VEC];
       STOREV(acc[r][v], lane);
-      const long i = i0 + ROW + r, j = j0 + COLUMN(v);
+      const long i = i0 + r, j = j0 + v * VEC;
       if (i >= out) continue;
       for (long l = 0; l < min((long)VEC, rows - j); ++l) {
         global REAL* to = y + (j + l) * ldy + i;
@@ -235,9 +205,113 @@ kernel OF_ONE_GROUP void linear_tile(global const REAL* w, long ldw, global cons
     }
 }
 
-// The same for very few rows of x, when reading w takes all the time. Both operands lie along p, so
-// a vector of sums runs along p, too, and is added up across at the end of a piece. An item has DM
-// x DN such vectors. Items: (tile of rows of w, tile of rows of x).
+#else
+// ---- on a GPU -----------------------------------------------------------------------------------
+// C = A B, added to what stands there if `add`, where A and B lie: line i of A begins at i *
+// a_line, its steps are a_step apart, and so for B; one of the two distances is 1. Then a fully
+// connected layer's bias and ReLU: `bias` [n], or null.
+//
+// A call adds steps [k0, k1) of each part: a chain of additions then has k1 - k0 terms, and
+// rounding errors stay small. If C is small and k long, there are too few groups for a card; so the
+// steps may be cut into parts of k_part, whose products `sum_parts` adds. Bias and ReLU belong to
+// the last call. Groups: (panel of A, panel of B, batch and part).
+#define PRODUCT_PARAMETERS                                                                    \
+  global const REAL *a, long a_offset, long a_batch, long a_line, long a_step,                \
+      global const REAL *b, long b_offset, long b_batch, long b_line, long b_step, long k,    \
+      long k_part, int parts, long k0, long k1, global REAL *c, long c_batch, long m, long n, \
+      long ldc, int add, int aligned, global const REAL *bias, int relu
+#define PRODUCT_ARGUMENTS                                                                       \
+  a, a_offset, a_batch, a_line, a_step, b, b_offset, b_batch, b_line, b_step, k, k_part, parts, \
+      k0, k1, c, c_batch, m, n, ldc, add, aligned, bias, relu
+void product(const bool along_a, const bool along_b, PRODUCT_PARAMETERS, local REALV* slices_a,
+             local REALV* slices_b) {
+  const long i0 = get_group_id(0) * PANEL_A, j0 = get_group_id(1) * PANEL_B;
+  const long batch = get_group_id(2) / parts, part = get_group_id(2) % parts * k_part;
+  const long begin = part + k0, end = min(k, part + min(k1, k_part));
+  const Factor fa = {along_a,
+                     a + a_offset + batch * a_batch + i0 * a_line + begin * a_step,
+                     along_a ? a_line : 1,
+                     along_a ? 1 : a_step,
+                     (int)min((long)PANEL_A, m - i0),
+                     0,
+                     0};
+  const Factor fb = {along_b,
+                     b + b_offset + batch * b_batch + j0 * b_line + begin * b_step,
+                     along_b ? b_line : 1,
+                     along_b ? 1 : b_step,
+                     (int)min((long)PANEL_B, n - j0),
+                     0,
+                     0};
+  REALV acc[MR][2];
+  CLEAR(acc)
+  add_products(fa, fb, (int)(end - begin), acc, slices_a, slices_b);
+  c += get_group_id(2) * c_batch + i0 * ldc + j0;
+#pragma unroll
+  for (int i = 0; i < MR; ++i)
+#pragma unroll
+    for (int v = 0; v < 2; ++v) {
+      const int j = COLUMN(v);
+      if (ROW(i) >= fa.lines || j >= fb.lines) continue;
+      global REAL* to = c + ROW(i) * ldc + j;
+      if (aligned && j + VEC <= fb.lines && !bias) {
+        global REALV* all = (global REALV*)to;
+        const REALV sum = add ? *all + acc[i][v] : acc[i][v];
+        *all = relu && sum < 0 ? (REALV)0 : sum;
+        continue;
+      }
+      REAL lane[VEC];
+      STOREV(acc[i][v], lane);
+#pragma unroll
+      for (int l = 0; l < VEC; ++l) {
+        if (j + l >= fb.lines) continue;
+        REAL sum = add ? to[l] + lane[l] : lane[l];
+        if (bias) sum += bias[j0 + j + l];
+        to[l] = relu && sum < 0 ? (REAL)0 : sum;
+      }
+    }
+}
+
+// Compiled for each way in which the operands may lie: their neighbours in memory are those along
+// the steps, or those along the lines.
+#define PRODUCT(NAME, ALONG_A, ALONG_B)                               \
+  kernel OF_ONE_GROUP void NAME(PRODUCT_PARAMETERS) {                 \
+    SLICES                                                            \
+    product(ALONG_A, ALONG_B, PRODUCT_ARGUMENTS, slices_a, slices_b); \
+  }
+PRODUCT(product_steps_lines, true, false)  // A and B as they are in C = A B
+PRODUCT(product_steps_steps, true, true)   // B transposed
+PRODUCT(product_lines_lines, false, false)
+PRODUCT(product_lines_steps, false, true)
+
+// C = the sum of the parts [batch, parts, m, n], with what `product` does at its end.
+// Items: (column, row, batch).
+kernel void sum_parts(global const REAL* from, int parts, global REAL* c, long c_batch, long m,
+                      long n, long ldc, int add, global const REAL* bias, int relu) {
+  const long j = get_global_id(0), i = get_global_id(1);
+  if (j >= n) return;
+  from += (get_global_id(2) * parts * m + i) * n + j;
+  c += get_global_id(2) * c_batch + i * ldc + j;
+  REAL sum = add ? *c : (REAL)0, lost = 0;
+  for (int part = 0; part < parts; ++part) ADD_COMPENSATED(REAL, sum, from[part * m * n], lost)
+  if (bias) sum += bias[j];
+  *c = relu && sum < 0 ? (REAL)0 : sum;
+}
+
+// to[line, p] = the filters of an input's gradient, each flipped on both axes (convolution.cpp):
+// tap p of line i stands at offset + i * line_step + p / piece * piece_step + p % piece * step.
+// Items: (p, line).
+kernel void flip(global const REAL* source, long offset, long line_step, long k, long piece,
+                 long piece_step, long step, global REAL* to) {
+  const long p = get_global_id(0), line = get_global_id(1);
+  if (p < k)
+    to[line * k + p] =
+        source[offset + line * line_step + p / piece * piece_step + p % piece * step];
+}
+#endif
+
+// A fully connected layer of very few rows of x, when reading w takes all the time. Both operands
+// lie along p, so a vector of sums runs along p, too, and is added up across at the end of a piece.
+// An item has DM x DN such vectors. Items: (tile of rows of w, tile of rows of x).
 #define DM 4
 #define DN 4
 #define DOT_PIECE (256 * VEC)

@@ -4,8 +4,9 @@
 //     mean:  y[oh, ow] = sum of x[ih, iw] over it / divisor       iw = ow SW + fw DW - PW
 //
 // What lies outside of the image is never looked at. Channels do not mix: `plane` counts n and c
-// together. An item makes one row of the result: it goes through the taps of the window and, for
-// each, along the row, so that the inner loop is the same work for neighbouring outputs.
+// together. On a processor an item makes one row of the result: it goes through the taps of the
+// window and, for each, along the row, so that the inner loop is the same work for neighbouring
+// outputs. On a GPU those are neighbouring items: an item makes one element.
 typedef struct {  // the same as Windows in pooling.cpp
   long h, w, fh, fw, oh, ow, sh, sw, ph, pw, dh, dw, count_pad;
 } Windows;
@@ -18,23 +19,32 @@ long last_inside(long shift, long stride, long in, long out) {
   return shift >= in ? 0 : min(out, (in - 1 - shift) / stride + 1);
 }
 
-// One window, tap by tap. argmax: row * w + column of the first maximum; -1 if all is padding.
+#ifdef PROCESSOR
+#define MY_PLANE(size) get_global_id(0)
+#else
+#define MY_PLANE(size) quotient(get_global_id(0), size)  // `size` elements in a plane
+#endif
+
+// One window, tap by tap. argmax: row * w + column of the first maximum; -1 if all is padding. An
+// image has less than 2^31 elements.
 void max_of_window(global const REAL* x, const Windows* s, long oh, long ow, global REAL* y,
                    global int* argmax) {
   REAL best = -(REAL)INFINITY;
   int where = -1;
-  for (long fh = 0; fh < s->fh; ++fh) {
-    const long ih = oh * s->sh + fh * s->dh - s->ph;
-    if (ih < 0 || ih >= s->h) continue;
-    for (long fw = 0; fw < s->fw; ++fw) {
-      const long iw = ow * s->sw + fw * s->dw - s->pw, here = ih * s->w + iw;
-      if (iw < 0 || iw >= s->w || (where >= 0 && !wins(x[here], best))) continue;
-      best = x[here];
-      where = (int)here;
+  const int h = s->h, w = s->w, dh = s->dh, dw = s->dw;
+  const int top = oh * s->sh - s->ph, left = ow * s->sw - s->pw;
+  for (int fh = 0, ih = top; fh < s->fh; ++fh, ih += dh) {
+    if (ih < 0 || ih >= h) continue;
+    for (int fw = 0, iw = left; fw < s->fw; ++fw, iw += dw) {
+      if (iw < 0 || iw >= w) continue;
+      const REAL value = x[ih * w + iw];
+      if (where >= 0 && !wins(value, best)) continue;
+      best = value;
+      where = ih * w + iw;
     }
   }
   y[oh * s->ow + ow] = best;
-  argmax[oh * s->ow + ow] = where;
+  if (argmax) argmax[oh * s->ow + ow] = where;
 }
 
 #ifdef PROCESSOR
@@ -77,14 +87,14 @@ void max_of_row(global const REAL* x, long there, const Windows* s, long rows, i
 }
 #endif
 
-// Items, processor: (plane), since one row is too little work; GPU: (plane, output row).
+// Items, processor: (plane), since one row is too little work; GPU: (element of y).
 kernel void max_forward(global const REAL* restrict x, Windows s, long planes,
                         global REAL* restrict y, global int* restrict argmax) {
-  const long plane = get_global_id(0);
+  const long plane = MY_PLANE(s.oh * s.ow);
   if (plane >= planes) return;
   x += plane * s.h * s.w;
   y += plane * s.oh * s.ow;
-  argmax += plane * s.oh * s.ow;
+  if (argmax) argmax += plane * s.oh * s.ow;
 #ifdef PROCESSOR
   // [begin, end): windows whose columns lie inside.
   const long begin = min(s.ow, first_inside(-s.pw, s.sw));
@@ -103,19 +113,19 @@ kernel void max_forward(global const REAL* restrict x, Windows s, long planes,
     for (long ow = past; ow < s.ow; ++ow) max_of_window(x, &s, oh, ow, y, argmax);
   }
 #else
-  for (long ow = 0; ow < s.ow; ++ow) max_of_window(x, &s, get_global_id(1), ow, y, argmax);
+  const int e = get_global_id(0) - plane * s.oh * s.ow, row = s.ow;
+  max_of_window(x, &s, e / row, e % row, y, argmax);
 #endif
 }
 
 // The output rows whose window reaches input row ih, by its first and last tap: [begin, end).
-long first_window(long ih, long reach, long stride, long pad) {
-  const long above = ih + pad - reach;  // oh * stride >= above
+int first_window(int ih, int reach, int stride, int pad) {
+  const int above = ih + pad - reach;  // oh * stride >= above
   return above <= 0 ? 0 : (above + stride - 1) / stride;
 }
-long last_window(long ih, long stride, long pad, long out) {
-  return min(out, (ih + pad) / stride + 1);
-}
+int last_window(int ih, int stride, int pad, int out) { return min(out, (ih + pad) / stride + 1); }
 
+#ifdef PROCESSOR
 void add_to(global REAL* dx, global REAL* lost, int at, REAL dy) {
   if (!lost) {
     dx[at] += dy;
@@ -126,36 +136,40 @@ void add_to(global REAL* dx, global REAL* lost, int at, REAL dy) {
   dx[at] = sum;
   lost[at] = gone;
 }
+#endif
 
 // dx[ih, iw] = sum of dy over the windows that chose it. No two items write to one place, and the
 // order is fixed: on a processor an item owns a plane, and each window adds where it points. On a
-// GPU, which wants more items, it owns a row and asks every window that can point there.
-// Items, processor: (plane); GPU: (plane, input row).
+// GPU, which wants more items, it owns an element and asks every window that can point there.
+// Items, processor: (plane); GPU: (element of dx).
 // Where an element lies in many windows, `lost`, as large as dx, keeps what the additions to it
-// round away; else it is null.
+// round away; else it is null. (A GPU's item keeps this by itself.)
 kernel void max_backward(global const REAL* restrict dy, global const int* restrict argmax,
                          Windows s, long planes, global REAL* restrict dx,
                          global REAL* restrict lost) {
-  const long plane = get_global_id(0), ih = get_global_id(1);
+  const long plane = MY_PLANE(s.h * s.w);
   if (plane >= planes) return;
   dx += plane * s.h * s.w;
-  if (lost) lost += plane * s.h * s.w;
   dy += plane * s.oh * s.ow;
   argmax += plane * s.oh * s.ow;
 #ifdef PROCESSOR
+  if (lost) lost += plane * s.h * s.w;
   for (long i = 0; i < s.h * s.w; ++i) dx[i] = 0;
   if (lost)
     for (long i = 0; i < s.h * s.w; ++i) lost[i] = 0;
   for (long o = 0; o < s.oh * s.ow; ++o)
     if (argmax[o] >= 0) add_to(dx, lost, argmax[o], dy[o]);
 #else
-  for (long iw = 0; iw < s.w; ++iw) dx[ih * s.w + iw] = 0;
-  if (lost)
-    for (long iw = 0; iw < s.w; ++iw) lost[ih * s.w + iw] = 0;
-  const long end = last_window(ih, s.sh, s.ph, s.oh);
-  for (long oh = first_window(ih, (s.fh - 1) * s.dh, s.sh, s.ph); oh < end; ++oh)
-    for (long o = oh * s.ow; o < (oh + 1) * s.ow; ++o)
-      if (argmax[o] >= 0 && argmax[o] / s.w == ih) add_to(dx, lost, argmax[o], dy[o]);
+  const int e = get_global_id(0) - plane * s.h * s.w, w = s.w, ow = s.ow, sh = s.sh, sw = s.sw;
+  const int ih = e / w, down = ih + s.ph,
+            right = e - ih * w + s.pw;  // row oh * sh of the padded image
+  const int above = down - (s.fh - 1) * s.dh, before = right - (s.fw - 1) * s.dw;
+  const int last = min(down / sh, (int)s.oh - 1), last_in_row = min(right / sw, ow - 1);
+  REAL sum = 0, rest = 0;
+  for (int oh = last; oh >= 0 && oh * sh >= above; --oh)
+    for (int i = last_in_row; i >= 0 && i * sw >= before; --i)
+      if (argmax[oh * ow + i] == e) ADD_COMPENSATED(REAL, sum, dy[oh * ow + i], rest)
+  dx[e] = sum;
 #endif
 }
 
@@ -202,7 +216,8 @@ REAL sum_of_shares(global const REAL* dy, const Windows* s, long ih, long iw) {
   return sum;
 }
 
-// Items: (plane, output row).
+// Items, processor: (plane, output row); GPU: (element of y).
+#ifdef PROCESSOR
 kernel void avg_forward(global const REAL* x, Windows s, long planes, global REAL* y) {
   const long plane = get_global_id(0), oh = get_global_id(1);
   if (plane >= planes) return;
@@ -225,7 +240,18 @@ kernel void avg_forward(global const REAL* x, Windows s, long planes, global REA
   for (long ow = 0; ow < s.ow; ++ow) y[ow] /= divisor(oh, ow, &s);
 }
 
-// Every element of a window receives dy / divisor. Items: (plane, input row).
+#else
+kernel void avg_forward(global const REAL* x, Windows s, long planes, global REAL* y) {
+  const long e = get_global_id(0), plane = MY_PLANE(s.oh * s.ow),
+             in_plane = e - plane * s.oh * s.ow;
+  const int oh = (int)in_plane / (int)s.ow, ow = (int)in_plane % (int)s.ow;
+  if (plane < planes) y[e] = sum_of_window(x + plane * s.h * s.w, &s, oh, ow) / divisor(oh, ow, &s);
+}
+#endif
+
+// Every element of a window receives dy / divisor. Items, processor: (plane, input row); GPU:
+// (element of dx).
+#ifdef PROCESSOR
 kernel void avg_backward(global const REAL* dy, Windows s, long planes, global REAL* dx) {
   const long plane = get_global_id(0), ih = get_global_id(1);
   if (plane >= planes) return;
@@ -247,3 +273,10 @@ kernel void avg_backward(global const REAL* dy, Windows s, long planes, global R
     }
   }
 }
+#else
+kernel void avg_backward(global const REAL* dy, Windows s, long planes, global REAL* dx) {
+  const long e = get_global_id(0), plane = MY_PLANE(s.h * s.w), in_plane = e - plane * s.h * s.w;
+  if (plane < planes)
+    dx[e] = sum_of_shares(dy + plane * s.oh * s.ow, &s, in_plane / s.w, in_plane % s.w);
+}
+#endif

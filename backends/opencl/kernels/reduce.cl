@@ -9,7 +9,7 @@
 #define LANES 16
 #define NOTHING (-(REAL)INFINITY)
 
-#define ADD(total, value) total += value
+#define ADD(total, value) total += (value)
 #define TAKE_MAX(total, value) total = wins(value, total) ? value : total
 
 // inner = 1: x [rows, len], piece q of a row is [q piece, (q + 1) piece) -> y [rows, pieces].
@@ -32,6 +32,24 @@
   }
 REDUCE_ROWS(sum_rows, 0, ADD)
 REDUCE_ROWS(max_rows, NOTHING, TAKE_MAX)
+
+#ifndef PROCESSOR
+// A long row on a GPU: the items of a group take turns along it, and add up what they have.
+// Items: (GROUP for a row, piece).
+#define REDUCE_LONG_ROWS(NAME, START, JOIN_IN)                                              \
+  kernel void NAME(global const REAL* x, global REAL* y, long rows, long len, long piece) { \
+    local REAL shared[GROUP];                                                               \
+    const long row = get_group_id(0), q = get_global_id(1);                                 \
+    const long end = min(len, (q + 1) * piece);                                             \
+    REAL mine = START;                                                                      \
+    for (long i = q * piece + get_local_id(0); i < end; i += GROUP)                         \
+      JOIN_IN(mine, x[row * len + i]);                                                      \
+    JOIN_OF_GROUP(mine, shared, JOIN_IN)                                                    \
+    if (get_local_id(0) == 0) y[row * get_global_size(1) + q] = mine;                       \
+  }
+REDUCE_LONG_ROWS(sum_long_rows, 0, ADD)
+REDUCE_LONG_ROWS(max_long_rows, NOTHING, TAKE_MAX)
+#endif
 
 // inner > 1: neighbouring results are neighbours in x, too: the run itself is the vector. Every 64
 // terms a subtotal is closed. Piece q of the middle axis is [q piece, (q + 1) piece) -> y [outer,

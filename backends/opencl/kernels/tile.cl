@@ -14,13 +14,6 @@
 //     A[i+1,p] [ acc10 | acc11 ]           6 x 16 (AVX2): 12 of sums, of 16 altogether.
 //       ...          ...
 //
-// On a GPU the items of a work-group, GROUP_A x GROUP_B of them, lay their tiles side by side and
-// fetch what they need together, SLICE steps at a time, into local memory: a number of A then comes
-// from memory once for GROUP_B tiles, and neighbouring items read neighbouring addresses. On a
-// processor a group is one item, and the caches do this by themselves.
-//
-//     PANEL_A = MR GROUP_A rows and PANEL_B = 2 VEC GROUP_B columns belong to a group.
-//
 // A was packed into panels of rows, in blocks of K_BLOCK steps; the fixed distance A_ROW from row
 // to row lets the compiler put all MR addresses into the instructions, and a bit more than K_BLOCK
 // keeps rows out of each other's way in the cache:
@@ -28,64 +21,26 @@
 //     A -> [ceil(m / PANEL_A)][ceil(k / K_BLOCK)][PANEL_A][A_ROW]
 //     B -> [ceil(n / PANEL_B)][k][PANEL_B], or read where it is
 //
+// So it is on a processor, where a group is one item, and PANEL_A = MR, PANEL_B = 2 VEC. On a GPU
+// the items of a group share what they read: group_tile.cl.
+//
 // sum += a * b is one FMA each: OpenCL C contracts it.
 #define PANEL_A (MR * GROUP_A)
 #define PANEL_B (2 * VEC * GROUP_B)
 #define A_ROW (K_BLOCK + VEC)
 
-// This item's place in its group: its rows begin at ROW, its two vectors at COLUMN(0), COLUMN(1).
-#define ROW ((int)get_local_id(0) / GROUP_B * MR)
-#define COLUMN(v) (((int)get_local_id(0) % GROUP_B + (v)*GROUP_B) * VEC)
+#define CLEAR(acc) _Pragma("unroll") for (int i = 0; i < MR; ++i) acc[i][0] = acc[i][1] = (REALV)0;
 
-// A compiler that knows how many items a group has gives each only so many registers that all of
-// them fit. Otherwise a driver may build the kernel, and then refuse to run it.
 #ifdef PROCESSOR
 #define OF_ONE_GROUP
-#define SLICES
-#define SLICE_ARGUMENTS
-#define SLICE_PARAMETERS
-#else
-#define OF_ONE_GROUP __attribute__((reqd_work_group_size(GROUP_A * GROUP_B, 1, 1)))
-#define SLICE_A (PANEL_A + VEC)  // the VEC keeps a column's numbers in different banks
-#define SLICES local REAL slice_a[SLICE * SLICE_A], slice_b[SLICE * PANEL_B];
-#define SLICE_ARGUMENTS , slice_a, slice_b
-#define SLICE_PARAMETERS , local REAL *slice_a, local REAL *slice_b
-#endif
 
-#ifndef PROCESSOR
-// One slice from local memory: SLICE steps of the tile.
-void add_slice(REALV acc[MR][2] SLICE_PARAMETERS) {
-  slice_a += ROW;
-  for (int p = 0; p < SLICE; ++p) {
-    const REALV b0 = LOADV(slice_b + p * PANEL_B + COLUMN(0));
-    const REALV b1 = LOADV(slice_b + p * PANEL_B + COLUMN(1));
-#pragma unroll
-    for (int i = 0; i < MR; ++i) {
-      const REALV ai = (REALV)(slice_a[p * SLICE_A + i]);
-      acc[i][0] += ai * b0;
-      acc[i][1] += ai * b1;
-    }
-  }
-}
-
-// Copies rows of A (with `steps` steps left) to local memory: neighbouring items read along a row.
-void fetch_rows(global const REAL* a, long a_row, int last, long steps, local REAL* slice_a) {
-  for (int t = get_local_id(0); t < SLICE * PANEL_A; t += GROUP_A * GROUP_B) {
-    const int i = t / SLICE, p = t % SLICE;
-    slice_a[p * SLICE_A + i] = p < steps ? a[min(i, last) * a_row + p] : (REAL)0;
-  }
-}
-#endif
-
-// acc += A B over `steps` steps. Row i of the group's rows begins at a + i * a_row, and `last` is
-// the last row that exists (products in place of later ones are not stored). Step p of B begins at
+// acc += A B over `steps` steps. Row i of A begins at a + i * a_row. Step p of B begins at
 // b + p * b_step, or at b + table[p] if there is a table.
-void add_products(global const REAL* a, long a_row, int last, global const REAL* b, long b_step,
-                  global const int* table, long steps, REALV acc[MR][2] SLICE_PARAMETERS) {
-#ifdef PROCESSOR
+void add_products(global const REAL* a, long a_row, global const REAL* b, long b_step,
+                  global const int* table, long steps, REALV acc[MR][2]) {
   global const REAL* row[MR];
 #pragma unroll
-  for (int i = 0; i < MR; ++i) row[i] = a + min(i, last) * a_row;
+  for (int i = 0; i < MR; ++i) row[i] = a + i * a_row;
   for (long p = 0; p < steps; ++p) {
     global const REAL* from = b + (table ? (long)table[p] : p * b_step);
     const REALV b0 = LOADV(from), b1 = LOADV(from + VEC);
@@ -96,23 +51,7 @@ void add_products(global const REAL* a, long a_row, int last, global const REAL*
       acc[i][1] += ai * b1;
     }
   }
-#else
-  for (long p0 = 0; p0 < steps; p0 += SLICE) {
-    barrier(CLK_LOCAL_MEM_FENCE);  // everybody is done with the slice before
-    fetch_rows(a + p0, a_row, last, steps - p0, slice_a);
-    for (int t = get_local_id(0); t < SLICE * PANEL_B; t += GROUP_A * GROUP_B) {
-      const long p = p0 + t / PANEL_B;
-      REAL value = 0;
-      if (p < steps) value = b[(table ? (long)table[p] : p * b_step) + t % PANEL_B];
-      slice_b[t] = value;
-    }
-    barrier(CLK_LOCAL_MEM_FENCE);
-    add_slice(acc, slice_a, slice_b);
-  }
-#endif
 }
-
-#define CLEAR(acc) _Pragma("unroll") for (int i = 0; i < MR; ++i) acc[i][0] = acc[i][1] = (REALV)0;
 
 // The error of a sum grows with its longest chain of additions: the products of PIECE steps are
 // added in acc, and then CLOSE adds acc to the total.
@@ -128,7 +67,7 @@ void add_products(global const REAL* a, long a_row, int last, global const REAL*
 // acc = the same for steps [k0, k1) of a packed panel of A; k0 is a multiple of K_BLOCK. B moves on
 // with the steps or, if there is a table, by its entries alone: then !table makes the step 0.
 void add_packed(global const REAL* panel, global const REAL* b, long b_step,
-                global const int* table, long k0, long k1, REALV acc[MR][2] SLICE_PARAMETERS) {
+                global const int* table, long k0, long k1, REALV acc[MR][2]) {
   const bool one_piece = k1 - k0 <= PIECE;
   REALV total[MR][2], lost[MR][2];
   if (!one_piece) {
@@ -137,9 +76,9 @@ void add_packed(global const REAL* panel, global const REAL* b, long b_step,
   }
   CLEAR(acc)
   for (long p = k0; p < k1; p += PIECE) {
-    add_products(panel + p / K_BLOCK * PANEL_A * A_ROW + p % K_BLOCK, A_ROW, PANEL_A - 1,
+    add_products(panel + p / K_BLOCK * PANEL_A * A_ROW + p % K_BLOCK, A_ROW,
                  b + p * b_step * !table, b_step, table ? table + p : table,
-                 min((long)PIECE, k1 - p), acc SLICE_ARGUMENTS);
+                 min((long)PIECE, k1 - p), acc);
     if (!one_piece) CLOSE(acc, total, lost)
   }
   if (one_piece) return;
@@ -167,3 +106,6 @@ void transpose_block(REALV v[VEC]) {
     for (int i = 0; i < VEC; ++i) v[i] = t[i];
   }
 }
+#else
+#include "group_tile.cl"
+#endif

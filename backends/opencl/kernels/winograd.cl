@@ -40,13 +40,13 @@ constant REAL squared[3] = {0.0625, 0.765625, 3.0625};
 // With a the square of its p and b, c those of others:
 //     for +-p:       (z +- p)(z^2 - b)(z^2 - c) / (+-2 p (a - b)(a - c))
 //     for infinity:  (z^2 - a)(z^2 - b)(z^2 - c)
-void input_points(const REALV d[tile_in], REALV out[tile_in]) {
+void input_points(const LANE d[tile_in], LANE out[tile_in]) {
 #pragma unroll
   for (int i = 0; i < 3; ++i) {
     const REAL a = squared[i], b = squared[(i + 1) % 3], c = squared[(i + 2) % 3];
     const REAL divisor = 2 * (a - b) * (a - c);
-    const REALV even = 1 / divisor * (b * c * d[0] - (b + c) * d[2] + d[4]);
-    const REALV odd = 1 / (point[i] * divisor) * (b * c * d[1] - (b + c) * d[3] + d[5]);
+    const LANE even = 1 / divisor * (b * c * d[0] - (b + c) * d[2] + d[4]);
+    const LANE odd = 1 / (point[i] * divisor) * (b * c * d[1] - (b + c) * d[3] + d[5]);
     out[2 * i] = even + odd;
     out[2 * i + 1] = even - odd;
   }
@@ -56,10 +56,10 @@ void input_points(const REALV d[tile_in], REALV out[tile_in]) {
 
 // G g, and A dy: the values of c[0] + c[1] z + ... at the points, n being 3 or 5;
 // at infinity, the last coefficient.
-void values(const REALV* c, int n, REALV out[tile_in]) {
+void values(const LANE* c, int n, LANE out[tile_in]) {
 #pragma unroll
   for (int i = 0; i < 3; ++i) {
-    REALV even = c[0] + squared[i] * c[2], odd = c[1];
+    LANE even = c[0] + squared[i] * c[2], odd = c[1];
     if (n == 5) {
       even += squared[i] * squared[i] * c[4];
       odd += squared[i] * c[3];
@@ -71,8 +71,8 @@ void values(const REALV* c, int n, REALV out[tile_in]) {
 }
 
 // A^T m, and G^T m: out[i] = sum over the points of z^i m(z). Transposed, `values`.
-void moments(const REALV m[tile_in], int n, REALV* out) {
-  REALV even[3], odd[3];
+void moments(const LANE m[tile_in], int n, LANE* out) {
+  LANE even[3], odd[3];
 #pragma unroll
   for (int i = 0; i < 3; ++i) {
     even[i] = m[2 * i] + m[2 * i + 1];
@@ -94,15 +94,15 @@ void moments(const REALV m[tile_in], int n, REALV* out) {
 // A function of a row done to the columns of a tile and then to its rows: IN x IN -> OUT x OUT.
 #define BOTH_AXES(IN, OUT, from, to, FUNCTION)                               \
   {                                                                          \
-    REALV mid[OUT][IN];                                                      \
+    LANE mid[OUT][IN];                                                       \
     _Pragma("unroll") for (int j = 0; j < IN; ++j) {                         \
-      REALV column[tile_in], done[tile_in];                                  \
+      LANE column[tile_in], done[tile_in];                                   \
       _Pragma("unroll") for (int i = 0; i < IN; ++i) column[i] = from[i][j]; \
       FUNCTION(column, done);                                                \
       _Pragma("unroll") for (int i = 0; i < OUT; ++i) mid[i][j] = done[i];   \
     }                                                                        \
     _Pragma("unroll") for (int i = 0; i < OUT; ++i) {                        \
-      REALV done[tile_in];                                                   \
+      LANE done[tile_in];                                                    \
       FUNCTION(mid[i], done);                                                \
       _Pragma("unroll") for (int j = 0; j < OUT; ++j) to[i][j] = done[j];    \
     }                                                                        \
@@ -118,9 +118,9 @@ typedef struct {                     // the same as Tiles in winograd.cpp
 typedef struct {
   long n, row, column;
 } Place;
-Place place_of(long t, const Tiles* s) {
-  const long rest = t % (s->tiles_h * s->tiles_w);
-  const Place p = {t / (s->tiles_h * s->tiles_w), rest / s->tiles_w, rest % s->tiles_w};
+Place place_of(int t, const Tiles* s) {  // a chunk has less than 2^31 tiles
+  const int of_one = s->tiles_h * s->tiles_w, w = s->tiles_w, rest = t % of_one;
+  const Place p = {t / of_one, rest / w, rest % w};
   return p;
 }
 void advance(Place* p, const Tiles* s) {
@@ -136,9 +136,9 @@ long begin_of(const Place* p, const Tiles* s) {
 
 // at[l]: where lane l's tile begins, lanes being neighbouring tiles. Lanes past the end repeat the
 // last.
-void lanes_of_tiles(long t, const Tiles* s, long at[VEC]) {
+void lanes_of_tiles(long t, const Tiles* s, long at[LANES]) {
   Place p = place_of(min(t, s->tiles - 1), s);
-  for (int l = 0; l < VEC; ++l) {
+  for (int l = 0; l < LANES; ++l) {
     at[l] = begin_of(&p, s);
     if (t + l + 1 < s->tiles) advance(&p, s);
   }
@@ -148,33 +148,47 @@ void lanes_of_tiles(long t, const Tiles* s, long at[VEC]) {
 #define STORE_POINTS(tile, to, plane)                     \
   _Pragma("unroll") for (int i = 0; i < tile_in; ++i)     \
       _Pragma("unroll") for (int j = 0; j < tile_in; ++j) \
-          STOREV(tile[i][j], to + (tile_in * i + j) * (plane));
+          STORE_LANE(tile[i][j], to + (tile_in * i + j) * (plane));
 
-// Element (row, column) of a left factor as tile.cl packs it.
+// Element (row, column) of a left factor, and (step, line) of a right one: as tile.cl packs them;
+// on a GPU a plain matrix. Rows and lines are filled up to WHOLE_A and WHOLE_B of them.
+#ifdef PROCESSOR
+#define WHOLE_A(rows) (((rows) + PANEL_A - 1) / PANEL_A * PANEL_A)
+#define WHOLE_B(lines) (((lines) + PANEL_B - 1) / PANEL_B * PANEL_B)
 long place_in_a(long row, long column, long columns) {
   const long blocks = (columns + K_BLOCK - 1) / K_BLOCK;
   return ((row / PANEL_A * blocks + column / K_BLOCK) * PANEL_A + row % PANEL_A) * A_ROW +
          column % K_BLOCK;
 }
+long place_in_b(long step, long line, long steps, long lines) {
+  return (line / PANEL_B * steps + step) * PANEL_B + line % PANEL_B;
+}
+#else
+#define WHOLE_A(rows) (rows)
+#define WHOLE_B(lines) (lines)
+long place_in_a(long row, long column, long columns) { return row * columns + column; }
+long place_in_b(long step, long line, long steps, long lines) { return step * lines + line; }
+#endif
 
 // tile[i][j] = pixel (i, j) of each lane's tile. Lanes lie anywhere; but a vector reads a row of a
 // tile at once (and past it: the arrays have a tail), and rows of all lanes become columns of
 // tiles.
 #if defined(PROCESSOR) && VEC >= 7  // tile_in, which the preprocessor does not know
-#define LOAD_TILE(SIZE, tile, x, at, pitch)                                                    \
-  _Pragma("unroll") for (int i = 0; i < SIZE; ++i) {                                           \
-    REALV row[VEC];                                                                            \
-    _Pragma("unroll") for (int l = 0; l < VEC; ++l) row[l] = LOADV((x) + at[l] + i * (pitch)); \
-    transpose_block(row);                                                                      \
-    _Pragma("unroll") for (int j = 0; j < SIZE; ++j) tile[i][j] = row[j];                      \
+#define LOAD_TILE(SIZE, tile, x, at, pitch)                               \
+  _Pragma("unroll") for (int i = 0; i < SIZE; ++i) {                      \
+    LANE row[LANES];                                                      \
+    _Pragma("unroll") for (int l = 0; l < LANES; ++l) row[l] =            \
+        LOAD_LANE((x) + at[l] + i * (pitch));                             \
+    transpose_block(row);                                                 \
+    _Pragma("unroll") for (int j = 0; j < SIZE; ++j) tile[i][j] = row[j]; \
   }
 #else
-#define LOAD_TILE(SIZE, tile, x, at, pitch)                                                 \
-  _Pragma("unroll") for (int i = 0; i < SIZE; ++i)                                          \
-      _Pragma("unroll") for (int j = 0; j < SIZE; ++j) {                                    \
-    REAL lane[VEC];                                                                         \
-    _Pragma("unroll") for (int l = 0; l < VEC; ++l) lane[l] = (x)[at[l] + i * (pitch) + j]; \
-    tile[i][j] = LOADV(lane);                                                               \
+#define LOAD_TILE(SIZE, tile, x, at, pitch)                                                   \
+  _Pragma("unroll") for (int i = 0; i < SIZE; ++i)                                            \
+      _Pragma("unroll") for (int j = 0; j < SIZE; ++j) {                                      \
+    REAL lane[LANES];                                                                         \
+    _Pragma("unroll") for (int l = 0; l < LANES; ++l) lane[l] = (x)[at[l] + i * (pitch) + j]; \
+    tile[i][j] = LOAD_LANE(lane);                                                             \
   }
 #endif
 
@@ -183,26 +197,60 @@ long place_in_a(long row, long column, long columns) {
 // Panels are filled to their ends, here and below: what is left of other arrays may be denormal
 // numbers, and to multiply those takes a processor a hundred cycles, even if nobody looks at the
 // product. Items: (vector of tiles, channel) or (vector of channels, tile).
+#ifdef PROCESSOR
 kernel void image_points(global const REAL* x, Tiles s, long channels, int by_channel,
                          global REAL* to) {
-  const long line = (long)get_global_id(0) * VEC, k = get_global_id(1);
+  const long line = (long)get_global_id(0) * LANES, k = get_global_id(1);
   const long lines = by_channel ? channels : s.tiles, steps = by_channel ? s.tiles : channels;
-  if (line >= (lines + PANEL_B - 1) / PANEL_B * PANEL_B) return;
-  long at[VEC];
+  if (line >= WHOLE_B(lines)) return;
+  long at[LANES];
   if (by_channel) {
     const Place p = place_of(k, &s);
-    for (int l = 0; l < VEC; ++l) at[l] = begin_of(&p, &s) + min(line + l, channels - 1) * s.plane;
+    for (int l = 0; l < LANES; ++l)
+      at[l] = begin_of(&p, &s) + min(line + l, channels - 1) * s.plane;
   } else {
     lanes_of_tiles(line, &s, at);
     x += k * s.plane;
   }
-  REALV tile[tile_in][tile_in];
+  LANE tile[tile_in][tile_in];
   LOAD_TILE(tile_in, tile, x, at, s.pitch)
   BOTH_AXES(tile_in, tile_in, tile, tile, input_points)
-  to += (line / PANEL_B * steps + k) * PANEL_B + line % PANEL_B;
-  const long plane = (lines + PANEL_B - 1) / PANEL_B * PANEL_B * steps;
+  to += place_in_b(k, line, steps, lines);
+  const long plane = WHOLE_B(lines) * steps;
   STORE_POINTS(tile, to, plane)
 }
+#else
+// On a GPU without a copy: pixels outside of the image are asked for, and are zero. Channel k of
+// the convolution without a stride is a phase of channel k / (SH SW) of x (conv2d.cl). [channels,
+// tiles] serves for dg, too (group_tile.cl). Items: (tile, channel).
+typedef struct {  // the same as Spread in convolution.h
+  long h, w, sh, sw, ph, pw, rows, pitch, tail, read_h, read_w;
+} Spread;
+
+#define LOAD_PIXELS(SIZE, tile, x, top, left, s)                                  \
+  _Pragma("unroll") for (int i = 0; i < SIZE; ++i)                                \
+      _Pragma("unroll") for (int j = 0; j < SIZE; ++j) {                          \
+    const int ih = (top) + i * (int)(s).sh, iw = (left) + j * (int)(s).sw;        \
+    const bool inside = ih >= 0 && ih < (s).read_h && iw >= 0 && iw < (s).read_w; \
+    tile[i][j] = inside ? (x)[ih * (int)(s).w + iw] : (REAL)0;                    \
+  }
+
+kernel void image_points(global const REAL* restrict x, Tiles s, Spread from, long channels,
+                         global REAL* restrict to) {
+  const long t = get_global_id(0), k = get_global_id(1);
+  if (t >= s.tiles) return;
+  const Place p = place_of(t, &s);
+  const int phases = from.sh * from.sw, phase = k % phases, sw = from.sw;
+  x += s.offset + p.n * s.image + k / phases * s.plane;
+  const int top = p.row * s.out * from.sh + phase / sw - from.ph;
+  const int left = p.column * s.out * from.sw + phase % sw - from.pw;
+  REAL tile[tile_in][tile_in];
+  LOAD_PIXELS(tile_in, tile, x, top, left, from)
+  BOTH_AXES(tile_in, tile_in, tile, tile, input_points)
+  to += place_in_b(k, t, channels, s.tiles);
+  STORE_POINTS(tile, to, s.tiles * channels)
+}
+#endif
 
 #define FILTER_3(c, out) values(c, 3, out)
 #define FILTER_5(c, out) values(c, 5, out)
@@ -219,42 +267,53 @@ kernel void image_points(global const REAL* x, Tiles s, long channels, int by_ch
 #define FILTER_POINTS(TAPS)                                                                        \
   kernel void filter_points_##TAPS(global const REAL* w, long offset, long rows, long row_step,    \
                                    long columns, long column_step, int flipped, global REAL* to) { \
-    const long column = (long)get_global_id(0) * VEC, row = get_global_id(1);                      \
+    const long column = (long)get_global_id(0) * LANES, row = get_global_id(1);                    \
     if (column >= columns) return;                                                                 \
     w += offset + min(row, rows - 1) * row_step;                                                   \
-    long at[VEC];                                                                                  \
-    for (int l = 0; l < VEC; ++l) at[l] = min(column + l, columns - 1) * column_step;              \
-    REALV taps[TAPS][TAPS], tile[tile_in][tile_in];                                                \
+    long at[LANES];                                                                                \
+    for (int l = 0; l < LANES; ++l) at[l] = min(column + l, columns - 1) * column_step;            \
+    LANE taps[TAPS][TAPS], tile[tile_in][tile_in];                                                 \
     const int first = flipped ? TAPS * TAPS - 1 : 0, step = flipped ? -1 : 1;                      \
     _Pragma("unroll") for (int i = 0; i < TAPS; ++i)                                               \
         _Pragma("unroll") for (int j = 0; j < TAPS; ++j) {                                         \
-      REAL lane[VEC];                                                                              \
-      for (int l = 0; l < VEC; ++l) lane[l] = w[at[l] + first + step * (i * TAPS + j)];            \
-      taps[i][j] = LOADV(lane);                                                                    \
+      REAL lane[LANES];                                                                            \
+      for (int l = 0; l < LANES; ++l) lane[l] = w[at[l] + first + step * (i * TAPS + j)];          \
+      taps[i][j] = LOAD_LANE(lane);                                                                \
     }                                                                                              \
     BOTH_AXES(TAPS, tile_in, taps, tile, FILTER_##TAPS)                                            \
     to += place_in_a(row, column, columns);                                                        \
-    const long plane = place_in_a((rows + PANEL_A - 1) / PANEL_A * PANEL_A, 0, columns);           \
+    const long plane = place_in_a(WHOLE_A(rows), 0, columns);                                      \
     STORE_POINTS(tile, to, plane)                                                                  \
   }
 FILTER_POINTS(3)
 FILTER_POINTS(5)
 
-// The left factor for dg, A dy A^T: [filters, tiles], from dy spread to whole tiles. Lanes are
-// tiles. Items: (vector of tiles, filter).
-#define GRADIENT_POINTS(TAPS, OUT)                                                          \
-  kernel void gradient_points_##TAPS(global const REAL* dy, Tiles s, long filters,          \
-                                     global REAL* to) {                                     \
-    const long t = (long)get_global_id(0) * VEC, k = get_global_id(1);                      \
-    if (t >= s.tiles) return;                                                               \
-    long at[VEC];                                                                           \
-    lanes_of_tiles(t, &s, at);                                                              \
-    REALV out[OUT][OUT], tile[tile_in][tile_in];                                            \
-    LOAD_TILE(OUT, out, dy + min(k, filters - 1) * s.plane, at, s.pitch)                    \
-    BOTH_AXES(OUT, tile_in, out, tile, GRADIENT_##TAPS)                                     \
-    to += place_in_a(k, t, s.tiles);                                                        \
-    const long plane = place_in_a((filters + PANEL_A - 1) / PANEL_A * PANEL_A, 0, s.tiles); \
-    STORE_POINTS(tile, to, plane)                                                           \
+// The left factor for dg, A dy A^T: [filters, tiles]; on a processor from dy spread to whole tiles.
+// Lanes are tiles. Items: (vector of tiles, filter).
+#ifdef PROCESSOR
+#define LOAD_GRADIENT(OUT, out, dy, s, k, filters, t, from) \
+  long at[LANES];                                           \
+  lanes_of_tiles(t, &s, at);                                \
+  LOAD_TILE(OUT, out, dy + min(k, filters - 1) * s.plane, at, s.pitch)
+#define FROM
+#else
+#define LOAD_GRADIENT(OUT, out, dy, s, k, filters, t, from) \
+  const Place p = place_of(t, &s);                          \
+  dy += s.offset + p.n * s.image + k * s.plane;             \
+  LOAD_PIXELS(OUT, out, dy, (int)(p.row * s.out), (int)(p.column * s.out), from)
+#define FROM Spread from,
+#endif
+#define GRADIENT_POINTS(TAPS, OUT)                                                               \
+  kernel void gradient_points_##TAPS(global const REAL* restrict dy, Tiles s, FROM long filters, \
+                                     global REAL* restrict to) {                                 \
+    const long t = (long)get_global_id(0) * LANES, k = get_global_id(1);                         \
+    if (t >= s.tiles) return;                                                                    \
+    LANE out[OUT][OUT], tile[tile_in][tile_in];                                                  \
+    LOAD_GRADIENT(OUT, out, dy, s, k, filters, t, from)                                          \
+    BOTH_AXES(OUT, tile_in, out, tile, GRADIENT_##TAPS)                                          \
+    to += place_in_a(k, t, s.tiles);                                                             \
+    const long plane = place_in_a(WHOLE_A(filters), 0, s.tiles);                                 \
+    STORE_POINTS(tile, to, plane)                                                                \
   }
 GRADIENT_POINTS(3, 5)
 GRADIENT_POINTS(5, 3)
@@ -266,27 +325,27 @@ GRADIENT_POINTS(5, 3)
                              long ow, global const REAL* bias, long bias_offset, int relu,        \
                              global REAL* y, global const REAL* x, global const REAL* w,          \
                              Direct direct) {                                                     \
-    const long t = (long)get_global_id(0) * VEC, k = get_global_id(1);                            \
+    const long t = (long)get_global_id(0) * LANES, k = get_global_id(1);                          \
     if (t >= s.tiles) return;                                                                     \
     m += k * pitch + t;                                                                           \
-    REALV tile[tile_in][tile_in], out[OUT][OUT];                                                  \
+    LANE tile[tile_in][tile_in], out[OUT][OUT];                                                   \
     _Pragma("unroll") for (int i = 0; i < tile_in; ++i)                                           \
         _Pragma("unroll") for (int j = 0; j < tile_in; ++j) tile[i][j] =                          \
-            LOADV(m + (tile_in * i + j) * filters * pitch);                                       \
+            LOAD_LANE(m + (tile_in * i + j) * filters * pitch);                                   \
     BOTH_AXES(tile_in, OUT, tile, out, OUTPUT_##TAPS)                                             \
-    const REALV b = (REALV)(bias ? bias[bias_offset + k] : (REAL)0);                              \
-    REAL lane[OUT * OUT][VEC], zeros[VEC];                                                        \
-    REALV seen = (REALV)0;                                                                        \
+    const LANE b = (LANE)(bias ? bias[bias_offset + k] : (REAL)0);                                \
+    REAL lane[OUT * OUT][LANES], zeros[LANES];                                                    \
+    LANE seen = (LANE)0;                                                                          \
     _Pragma("unroll") for (int i = 0; i < OUT; ++i)                                               \
         _Pragma("unroll") for (int j = 0; j < OUT; ++j) {                                         \
       SEE(seen, out[i][j]);                                                                       \
-      REALV value = out[i][j] + b;                                                                \
-      if (relu) value = value < 0 ? (REALV)0 : value;                                             \
-      STOREV(value, lane[i * OUT + j]);                                                           \
+      LANE value = out[i][j] + b;                                                                 \
+      if (relu) value = value < 0 ? (LANE)0 : value;                                              \
+      STORE_LANE(value, lane[i * OUT + j]);                                                       \
     }                                                                                             \
-    STOREV(seen, zeros);                                                                          \
+    STORE_LANE(seen, zeros);                                                                      \
     Place p = place_of(t, &s);                                                                    \
-    for (int l = 0; l < VEC && t + l < s.tiles; ++l) {                                            \
+    for (int l = 0; l < LANES && t + l < s.tiles; ++l) {                                          \
       global REAL* to = y + begin_of(&p, &s) + k * s.plane;                                       \
       const bool whole = (p.row + 1) * OUT <= oh && (p.column + 1) * OUT <= ow;                   \
       if (zeros[l] != zeros[l])                                                                   \
@@ -312,20 +371,20 @@ OUTPUTS(5, 3)
   kernel void weights_##TAPS(global const REAL* m, long pitch, long filters, long channels,        \
                              global REAL* dw, long offset, global const REAL* x,                   \
                              global const REAL* dy, Direct direct) {                               \
-    const long c = (long)get_global_id(0) * VEC, k = get_global_id(1);                             \
+    const long c = (long)get_global_id(0) * LANES, k = get_global_id(1);                           \
     if (c >= channels) return;                                                                     \
     m += k * pitch + c;                                                                            \
-    REALV tile[tile_in][tile_in], out[TAPS][TAPS];                                                 \
+    LANE tile[tile_in][tile_in], out[TAPS][TAPS];                                                  \
     _Pragma("unroll") for (int i = 0; i < tile_in; ++i)                                            \
         _Pragma("unroll") for (int j = 0; j < tile_in; ++j) tile[i][j] =                           \
-            LOADV(m + (tile_in * i + j) * filters * pitch);                                        \
+            LOAD_LANE(m + (tile_in * i + j) * filters * pitch);                                    \
     BOTH_AXES(tile_in, TAPS, tile, out, WEIGHT_##TAPS)                                             \
     dw += offset + (k * channels + c) * TAPS * TAPS;                                               \
     _Pragma("unroll") for (int i = 0; i < TAPS; ++i)                                               \
         _Pragma("unroll") for (int j = 0; j < TAPS; ++j) {                                         \
-      REAL lane[VEC];                                                                              \
-      STOREV(out[i][j], lane);                                                                     \
-      for (int l = 0; l < VEC && c + l < channels; ++l) {                                          \
+      REAL lane[LANES];                                                                            \
+      STORE_LANE(out[i][j], lane);                                                                 \
+      for (int l = 0; l < LANES && c + l < channels; ++l) {                                        \
         const long from = c + l, phase = from % (direct.sh * direct.sw);                           \
         const long fh = i * direct.sh + phase / direct.sw, fw = j * direct.sw + phase % direct.sw; \
         if (!isfinite(lane[l]) && fh < direct.fh && fw < direct.fw)                                \
