@@ -101,7 +101,7 @@ const LookUnits = (page, numbers) => {
       const b = l.bias ? read(l.bias, [K], [k]) : 0, s = sum(terms);
       return {
         formula: `b[${k}] + sum over c, fh, fw of  x[c, oh S + fh - P, ow S + fw - P] w[${k}, c, fh, fw]`,
-        notes: l.groups > 1 ? [`map ${k} is in group ${group + 1} of ${l.groups}: it sees maps ` +
+        notes: l.groups > 1 ? [`map ${k} is in group ${group} of 0 ... ${l.groups - 1}: it sees maps ` +
           `${group * channels} to ${(group + 1) * channels - 1} of the layer before`] : [],
         terms, then: [`${digits(s)} + b[${k}] = ${digits(s)} + ${digits(b)} = ${digits(s + b)}`],
         value: s + b, channels, group };
