@@ -23,7 +23,9 @@
   * every program in examples/ fits its page, begins with its number and title, and is in the list
     there;
   * on a page of the walk that has a way back, "## Exercises" stand before "## Backward", where a
-    first reading ends, and none of them needs a gradient.
+    first reading ends, and none of them needs a gradient;
+  * a word of the field is in glossary.md, and the first page of the walk that uses it says what it
+    means (_ext/words.py).
 
 With --update the picture is drawn again, explained.json is renewed, and the output of console
 blocks that differ is put into the pages; look at the difference before you believe it. Prints what
@@ -51,6 +53,7 @@ import pictures  # noqa: E402
 import stored  # noqa: E402
 import tables  # noqa: E402
 import winograd_matrices  # noqa: E402
+import words  # noqa: E402
 
 MADE = {"{excerpt}": excerpts.excerpt, "{drawing}": drawings.drawing, "{layer}": tables.layer,
         "{picture}": pictures.picture, "{walk}": tables.walk,
@@ -270,7 +273,7 @@ def main() -> int:
     if update and network.differs():
         network.update()
     findings, checked = [*examples_findings(), *filter(None, [network.differs()]),
-                         *winograd_matrices.findings(), *exercises_findings(),
+                         *winograd_matrices.findings(), *exercises_findings(), *words.findings(),
                          *command_blocks.all_findings(ROOT)], 0
     chosen = [a for a in arguments if a != "--update"]
     paths = pages_of(chosen)

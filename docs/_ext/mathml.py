@@ -67,8 +67,8 @@ def of_expression(node: ast.expr, inline: bool) -> str:
 
 
 def of_calculation(text: str, inline: bool) -> str:
-    """Within a line each member is a formula by itself, so that the line can break before a '='. A
-    member that reads as the one before it is checked, and not shown: 3 + 4 = 7 = conv1.kernels."""
+    """Each member is a formula by itself, so that a line can break before a '='. A member that
+    reads as the one before it is checked, and not shown: 3 + 4 = 7 = conv1.kernels."""
     parts, before = [], ""
     for sign, node in calculation(text):
         shown = of_expression(node, inline)
@@ -77,6 +77,5 @@ def of_calculation(text: str, inline: bool) -> str:
         before = shown
         relation = f'<mo form="infix">{"≈" if sign == "~" else "="}</mo>' if sign else ""
         parts.append(relation + shown)
-    if inline:
-        return "&#8203;".join(f"<math>{part}</math>" for part in parts)  # a space without width
-    return f'<math display="block">{"".join(parts)}</math>'
+    math = "<math>" if inline else '<math displaystyle="true">'
+    return "&#8203;".join(f"{math}{part}</math>" for part in parts)  # a space without width
