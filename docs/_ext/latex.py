@@ -5,7 +5,7 @@
 * There is a space between a function's name and what it is taken of: ln p, not lnp.
 * A browser does not break a formula. So each side of a relation, and each term of a sum, is a
   formula by itself, and a narrow page can break before the sign.
-* What a formula is followed by, as a full stop, stays on its line (held)."""
+* A bracket or a full stop beside a formula stays on its line (held)."""
 
 import re
 import xml.etree.ElementTree as xml
@@ -18,7 +18,7 @@ SIGNS, OPENING, CLOSING = ("+", "−", "-"), ("(", "[", "{", "⌊", "⌈"), (")"
 BREAKS = {*"=≈≤≥<>∼⇒→", *SIGNS}
 BREAK = "&#8203;"  # a space without width: a line may end here
 ROWS = {"math", "mrow", "mtd", "msqrt"}
-FOLLOWED = re.compile(r"(<math(?:(?!</math>).)*</math>)([.,;:!?)]+)", re.DOTALL)
+BESIDE = re.compile(r"(\(?)(<math(?:(?!</math>).)*</math>)([.,;:!?)]*)", re.DOTALL)
 LONG = 8  # so many pieces, and a formula in a line may be broken
 
 
@@ -39,8 +39,8 @@ def spaces(parent: xml.Element):
     if parent.tag not in ROWS:
         return  # a fraction or a power has as many parts as it has: no room for a space
     for child in parent:
-        if child.tag == "mo" and child.text in FUNCTIONS:
-            child.tag, child.attrib = "mi", {}  # max, which would have the spaces of a sign
+        if child.tag == "mo" and child.text in (*FUNCTIONS, "∂"):
+            child.tag, child.attrib = "mi", {}  # it would have the spaces of a sign
     for i in reversed(range(len(parent) - 1)):
         name, what = parent[i], parent[i + 1]
         if name.tag == "msup":
@@ -68,24 +68,27 @@ def signs(row: list[xml.Element]):
 
 
 def pieces(row: list[xml.Element]) -> list[list[xml.Element]]:
-    """The row, cut before each sign at which a line may break, and behind each wide space, outside
-    of brackets."""
+    """The row, cut where a line may break outside of brackets: before a sign, and behind the space of
+    a product. What follows a wide space, as "0 <= u, v <= 2" behind a formula, stays in one piece."""
     found, depth = [[]], 0
-    for element in row:
+    for i, element in enumerate(row):
+        if depth == 0 and element.get("width") in ("1em", "2em"):
+            return [piece for piece in [*found, row[i:]] if piece]
         sign = element.text if element.tag == "mo" else ""
         if depth == 0 and sign in BREAKS and found[-1] and element.get("form") != "prefix":
             element.set("form", "infix")
             found.append([])
         depth += (sign in OPENING) - (sign in CLOSING)
         found[-1].append(element)
-        if depth == 0 and element.tag == "mspace" and element.get("width") in ("1em", "2em"):
+        if depth == 0 and element.get("width") == "0.278em":
             found.append([])
     return [piece for piece in found if piece]
 
 
 def held(body: str) -> str:
-    """Chromium would break a line between a formula and the full stop behind it."""
-    return FOLLOWED.sub(r'<span class="held">\1\2</span>', body)
+    """Chromium would break a line between a formula and a bracket or a full stop beside it."""
+    return BESIDE.sub(lambda found: f'<span class="held">{found[0]}</span>'
+                      if found[1] or found[3] else found[0], body)
 
 
 def of_latex(text: str, display: str) -> str:
