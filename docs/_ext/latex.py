@@ -68,8 +68,8 @@ def signs(row: list[xml.Element]):
 
 
 def pieces(row: list[xml.Element]) -> list[list[xml.Element]]:
-    """The row, cut where a line may break outside of brackets: before a sign, and behind the space of
-    a product. What follows a wide space, as "0 <= u, v <= 2" behind a formula, stays in one piece."""
+    """The row, cut where a line may break outside of brackets: before a sign, and behind the space
+    of a product. What follows a wide space, as "0 <= u, v <= 2" behind a formula, stays whole."""
     found, depth = [[]], 0
     for i, element in enumerate(row):
         if depth == 0 and element.get("width") in ("1em", "2em"):
