@@ -191,7 +191,8 @@ def page_findings(browser: Browser, folder: Path) -> list[str]:
 
 
 def trained_findings(browser: Browser) -> list[str]:
-    """The last page, in which a Worker trains: the page stays alive, and can stop it."""
+    """The last page, in which a Worker trains: the page stays alive, draws a curve while not all
+    of it is known, and can stop it."""
     said = evaluate(browser, """new Promise((done) => {
       const place = document.querySelector(".lab");
       const [train, stop] = place.querySelectorAll(".buttons button");
@@ -204,13 +205,16 @@ def trained_findings(browser: Browser) -> list[str]:
         if (batch >= 10 && !stopped) { stopped = true; stop.click(); }
         if (/Stopped|could not|error/.test(words()) || ticks > 2000) {
           clearInterval(look);
-          done([batch, ticks, words()]);
+          const curve = place.querySelector(".thick")?.getAttribute("d") ?? "";
+          done([batch, ticks, words(), new Set(curve.match(/,[\\d.]+/g)).size]);
         }
       }, 50);
     })""")
-    batch, ticks, words = said
+    batch, ticks, words, heights = said
     if "Stopped" not in words or batch < 10:
         return [f"training: did not stop after ten batches, but: {words[:300]}"]
+    if heights < 5:
+        return [f"training: the curve of {batch} batches has {heights} heights"]
     print(f"training: {batch} batches in {ticks * 50} ms or more, the page alive, then stopped")
     return []
 

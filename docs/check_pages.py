@@ -21,7 +21,11 @@
   * the matrices of Winograd's method on their page and in transforms.h are what
     _ext/winograd_matrices.py computes from the points, and so is the worked tile;
   * every program in examples/ fits its page, begins with its number and title, and is in the list
-    there.
+    there;
+  * on a page of the walk that has a way back, "## Exercises" stand before "## Backward", where a
+    first reading ends, and none of them needs a gradient;
+  * a word of the field is in glossary.md, and the first page of the walk that uses it says what it
+    means (_ext/words.py).
 
 With --update the picture is drawn again, explained.json is renewed, and the output of console
 blocks that differ is put into the pages; look at the difference before you believe it. Prints what
@@ -49,6 +53,7 @@ import pictures  # noqa: E402
 import stored  # noqa: E402
 import tables  # noqa: E402
 import winograd_matrices  # noqa: E402
+import words  # noqa: E402
 
 MADE = {"{excerpt}": excerpts.excerpt, "{drawing}": drawings.drawing, "{layer}": tables.layer,
         "{picture}": pictures.picture, "{walk}": tables.walk,
@@ -242,6 +247,21 @@ def examples_findings() -> list[str]:
     return findings
 
 
+def exercises_findings() -> list[str]:
+    findings = []
+    for path in sorted((ROOT / "docs" / "walk").glob("*.md")):
+        forward, _, back = path.read_text(encoding="utf-8").partition("\n## Backward\n")
+        name = path.relative_to(ROOT)
+        if "\n*Here the second half" not in back:
+            continue  # read as a whole
+        if "\n## Exercises\n" in back:
+            findings.append(f"{name}: '## Exercises' stand behind '## Backward'")
+        exercises = forward.partition("\n## Exercises\n")[2]
+        if early := re.search(r"(?i)gradient|derivative|\$d[xwyb]\b", exercises):
+            findings.append(f"{name}: an exercise before '## Backward' speaks of {early[0]}")
+    return findings
+
+
 def main() -> int:
     if len(sys.argv) < 2:
         print(__doc__)
@@ -253,7 +273,8 @@ def main() -> int:
     if update and network.differs():
         network.update()
     findings, checked = [*examples_findings(), *filter(None, [network.differs()]),
-                         *winograd_matrices.findings(), *command_blocks.all_findings(ROOT)], 0
+                         *winograd_matrices.findings(), *exercises_findings(), *words.findings(),
+                         *command_blocks.all_findings(ROOT)], 0
     chosen = [a for a in arguments if a != "--update"]
     paths = pages_of(chosen)
     if not alone:

@@ -20,7 +20,7 @@ include_patterns = ["README.md", "CONTRIBUTING.md",
                     "examples/*.cpp", "examples/*/*.cpp", "python/notebooks/*.ipynb"]
 exclude_patterns = ["build*", "runs", ".*", "**/.*"]
 
-extensions = ["myst_parser", "limulus_pages", "annotated", "notebooks", "layout"]
+extensions = ["myst_parser", "limulus_pages", "annotated", "notebooks", "layout", "words"]
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 html_math_renderer = "mathml"

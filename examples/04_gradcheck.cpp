@@ -29,9 +29,9 @@ Tensor numbers(const Shape& shape, std::uint64_t stream) {
 
 // ---- A layer with room for mistakes ----
 //
-// The fully connected layer, y = x w' + b with x [N, in] and w [out, in] (w' is
-// w transposed). Each gradient has the shape of what it is the gradient of,
-// and shapes leave little choice:
+// Write w' for w transposed. The fully connected layer is y = x w' + b, with
+// x [N, in] and w [out, in]. Each gradient has the shape of what it is the
+// gradient of, and shapes leave little choice:
 //
 //     dx [N, in]   = dy w
 //     dw [out, in] = dy' x
@@ -115,11 +115,10 @@ int main() {
 
   // ---- Four that are wrong ----
   //
-  // First what you would see without a check, the loss. It falls for all four.
-  // Two even end with a smaller loss than the right layer; for the other two
-  // you would suspect the learning rate. Then the check: which tensor is wrong,
-  // and what mistake explains all of its error, if a known one does. For "dx
-  // transposed" none does: dy w' is not the right dx with its axes exchanged.
+  // A line for each: first what you would see without a check, the loss, then
+  // which tensor gradcheck finds wrong, and what mistake explains all of its
+  // error, if a known one does. Guess before you read on: for which of the four
+  // does the loss fall, and which would you notice?
   std::printf("\n%14s  loss   after 200 steps  gradcheck\n", "");
   const char* names[] = {"right", "dw transposed", "db a mean", "dx transposed",
                          "dx missing"};
@@ -135,10 +134,15 @@ int main() {
     std::printf("\n");
   }
 
-  // ---- The report ----
+  // ---- What the table shows ----
   //
-  // The whole report of the transposed dw. The map shows where in w the errors
-  // are: not on the diagonal, which stays the same when a matrix is transposed.
-  // Even without a diagnosis that is the clue.
+  // The loss falls for all four. Two even end with a smaller one than the right
+  // layer; for the other two you would suspect the learning rate. Gradcheck
+  // finds all four. For "dx transposed" no known mistake explains the error:
+  // dy w' is not the right dx with its axes exchanged.
+  //
+  // Last, the whole report of the transposed dw. The map shows where in w the
+  // errors are: not on the diagonal, which stays the same when a matrix is
+  // transposed. Even without a diagnosis that is the clue.
   std::printf("\n%s", check(Mistake::dw_transposed).text().c_str());
 }

@@ -63,7 +63,7 @@ GradcheckGuess reversed(const GradcheckEvidence& e, bool rows, bool columns) {
   return moved(
       e, "flipped",
       fmt::format(
-          "your gradient is the numeric one turned around along axis {}: the kernel is flipped",
+          "your gradient is the numeric one turned around along axis {}: the filter is flipped",
           rows && columns ? fmt::format("{} and axis {}", row, row + 1)
                           : fmt::format("{}", rows ? row : row + 1)),
       [&, row](Index index, std::int64_t) {

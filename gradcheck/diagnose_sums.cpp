@@ -191,7 +191,7 @@ GradcheckGuesses guess_windows(const GradcheckEvidence& e) {
   if (e.y_shape.rank() >= 2)
     guesses.push_back(
         {"flipped",
-         "your gradient is what windows turned around by 180 degrees would give: the kernel "
+         "your gradient is what windows turned around by 180 degrees would give: the filter "
          "is flipped",
          flipped(e, w)});
   const std::int64_t rows = e.x_shape[-2], columns = e.x_shape[-1];

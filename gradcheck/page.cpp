@@ -59,12 +59,6 @@ std::string tensor_section(const GradcheckTensor& t) {
                                           t.shape.numel(), t.together_error)
                             : ""));
   if (t.compared == 0) return out + "</div>\n";
-  out += worst_table(t) + "<div class=\"pictures\">\n";
-  out += figure("How many entries have an error of which size", histogram_svg(t, tolerance));
-  out += figure(fmt::format("What the textbook's differences make of entry {}, over the step",
-                            Shape(t.curve.index).str()),
-                curve_svg(t));
-  out += "</div>\n";
   if (!t.maps.empty()) {
     out +=
         "<figure><figcaption>Where the errors are: the largest for each pair of indices"
@@ -72,6 +66,12 @@ std::string tensor_section(const GradcheckTensor& t) {
     for (const GradcheckMap& m : t.maps) out += map_svg(t, m, tolerance);
     out += "</div></figure>\n";
   }
+  out += worst_table(t) + "<div class=\"pictures\">\n";
+  out += figure("How many entries have an error of which size", histogram_svg(t, tolerance));
+  out += figure(fmt::format("What the textbook's differences make of entry {}, over the step",
+                            Shape(t.curve.index).str()),
+                curve_svg(t));
+  out += "</div>\n";
   return out + "</div>\n";
 }
 

@@ -37,8 +37,10 @@ Explanation convolution_input(const LayerRun& run, const Conv2dShape& s, const I
                      c = i[0] % channels;
   Explanation e;
   e.formula = "sum over k, fh, fw of  dy[k, oh, ow] w[k, c, fh, fw]  with oh, ow under the tap";
-  e.notes = {fmt::format("channel {} is in group {} of {}: filters {} ... {} saw it", i[0], group,
-                         s.groups, group * per_group, (group + 1) * per_group - 1)};
+  const std::string whose =
+      s.groups > 1 ? fmt::format("is in group {} of 0 ... {} and ", group, s.groups - 1) : "";
+  e.notes = {fmt::format("channel {} {}was seen by filters {} ... {}", i[0], whose,
+                         group * per_group, (group + 1) * per_group - 1)};
   for (std::int64_t k = group * per_group; k < (group + 1) * per_group; ++k)
     for (std::int64_t fh = 0; fh < s.window.h.kernel; ++fh)
       for (std::int64_t fw = 0; fw < s.window.w.kernel; ++fw) {

@@ -69,9 +69,11 @@ Explanation convolution(const LayerRun& run, const Conv2d& layer, const Index& i
   e.formula = fmt::format("b[{}] + sum over c, fh, fw of  x[c, {}, {}] w[{}, c{}, fh, fw]", k,
                           tap(s.window.h, i[1], "fh"), tap(s.window.w, i[2], "fw"), k,
                           first > 0 ? fmt::format(" - {}", first) : "");
-  e.notes = {fmt::format("filter {} is in group {} of {} and sees channels {} ... {}", k, group,
-                         s.groups, first, first + channels - 1),
-             rows_and_columns(s.window, i[1], i[2])};
+  const std::string whose =
+      s.groups > 1 ? fmt::format("is in group {} of 0 ... {} and ", group, s.groups - 1) : "";
+  e.notes = {
+      fmt::format("filter {} {}sees channels {} ... {}", k, whose, first, first + channels - 1),
+      rows_and_columns(s.window, i[1], i[2])};
   if (!run.bias.data.empty()) e.terms.push_back({at("b", {k}), "", run.bias[{k}]});
   for (std::int64_t c = 0; c < channels; ++c)
     for_taps(s.window, i[1], i[2], [&](auto fh, auto fw, auto ih, auto iw) {

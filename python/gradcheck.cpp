@@ -53,6 +53,18 @@ GradcheckReport check_function(nb::handle f, const std::vector<std::pair<std::st
       in, options);
 }
 
+// A page as what a cell shows: without its title, its counts and the name of its only case, so that
+// the map of the errors is in sight, on a phone too.
+std::string as_output(std::string page) {
+  for (const auto& [first, last] :
+       {std::pair{"<p class=\"kicker\">", "</h1>\n"}, std::pair{"<dl class=\"facts\">", "</dl>\n"},
+        std::pair{"<h3>", "</p>\n"}}) {
+    const std::size_t from = page.find(first), to = page.find(last, from);
+    if (to != std::string::npos) page.erase(from, to + std::string_view(last).size() - from);
+  }
+  return page;
+}
+
 std::string page_of(const GradcheckReport& r, const std::string& name) {
   CheckedRun run;
   run.title = "Gradients of " + name;
@@ -123,8 +135,9 @@ void bind_gradcheck(nb::module_& m) {
           "AssertionError with the whole report unless the gradient is right: for a test.")
       .def("__bool__", &GradcheckReport::ok)
       .def("__repr__", &GradcheckReport::text)
-      .def("_repr_html_",
-           [](const GradcheckReport& r) { return frame(page_of(r, "a function"), 560); });
+      .def("_repr_html_", [](const GradcheckReport& r) {
+        return frame(as_output(page_of(r, "a function")), 720);
+      });
   m.def(
       "_gradcheck_function",
       [](const nb::callable& f, const std::vector<std::pair<std::string, Tensor>>& inputs,

@@ -221,6 +221,34 @@ class Lectures(unittest.TestCase):
             self.assertEqual(pages, self.slides_in(source.stem))
 
 
+class Formulas(unittest.TestCase):
+    """What slides and pages set formulas with: _ext/latex.py and _ext/mathml.py."""
+
+    def pieces(self, markup):
+        return ["".join(re.findall(r">([^<>]+)<", piece)) for piece in markup.split("&#8203;")]
+
+    def test_break_before_signs_but_not_within_brackets_or_a_condition(self):
+        import latex
+        made = latex.of_latex(r"y = \max(0, x - 1) + b \qquad 0 \le x \le 2", "block")
+        self.assertEqual(self.pieces(made), ["y", "=max(0,x−1)", "+b", "0≤x≤2"])
+        self.assertEqual(made.count("displaystyle"), 4)
+
+    def test_a_power_of_a_function_has_two_parts(self):
+        import latex
+        made = latex.of_latex(r"1 - \tanh^2(x)", "inline")
+        self.assertIn("<msup><mi>tanh</mi><mn>2</mn></msup>", made)
+
+    def test_calculations_break_between_terms_and_bracket_a_sign(self):
+        import mathml
+        made = mathml.of_calculation("1 + 2*(-3) = -5", inline=False)
+        self.assertEqual(self.pieces(made), ["1", "+2·(−3)", "=−5"])
+
+    def test_what_stands_beside_a_formula_stays_there(self):
+        import latex
+        self.assertEqual(latex.held("(<math>x</math>, <math>y</math> z"),
+                         '<span class="held">(<math>x</math>,</span> <math>y</math> z')
+
+
 def with_packages() -> bool:
     try:
         import latex2mathml  # noqa: F401

@@ -200,7 +200,7 @@ TEST_CASE("the page shows verdicts, the diagnosis, the worst entries and three p
   write_gradcheck_page(folder / "page.html", run);
   const std::string page = get_bytes(folder / "page.html");
   for (const char* part :
-       {"A &lt;test&gt;", "WRONG", "the kernel is flipped", "1 of 2", "What is wrong",
+       {"A &lt;test&gt;", "WRONG", "the filter is flipped", "1 of 2", "What is wrong",
         "A closer look at what is right", "bars-of-errors", "class=\"plot map\"",
         "(L(x + h) - L(x - h)) / 2h", "viewport", "prefers-color-scheme:dark"})
     CHECK_MESSAGE(has(page, part), part);

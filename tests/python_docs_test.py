@@ -92,7 +92,11 @@ class Notebooks(unittest.TestCase):
     def test_3_checking_a_layer(self):
         out = self.outputs(3)
         self.assertIn("transposed", out[0]["data"])
-        self.assertIn("<iframe", "".join(o["data"] for o in out if o["kind"] == "html"))
+        report = "".join(o["data"] for o in out if o["kind"] == "html")
+        self.assertIn("<iframe", report)
+        self.assertLess(0, report.find("Where the errors are"))  # the map is on top
+        self.assertLess(report.find("Where the errors are"), report.find("<table"))
+        self.assertNotIn("<h1>", report)
         self.assertIn("VACUOUS", str(out))
         self.assertIn("gradcheck: OK", out[-1]["data"])
 

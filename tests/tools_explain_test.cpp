@@ -162,6 +162,12 @@ TEST_CASE("AlexNet: groups, and normalization across channels" * doctest::timeou
   const auto group = explained("alexnet --classes 5 --layer conv2 --element 200,0,26");
   CHECK(group["terms"].size() == 48 * 3 * 3 + 1);
   CHECK(group["terms"][1]["what"] == "x[48, 0, 24] w[200, 0, 2, 0]");
+  CHECK(group["notes"][0] == "filter 200 is in group 1 of 0 ... 1 and sees channels 48 ... 95");
+  // Where there is one group, nothing is said of groups.
+  CHECK(explained("lenet5 --layer conv2 --element 3,4,4")["notes"][0] ==
+        "filter 3 sees channels 0 ... 5");
+  CHECK(explained("lenet5 --layer conv2 --element 3,4,4 --backward")["notes"][0] ==
+        "channel 3 was seen by filters 0 ... 15");
   CHECK(explained("alexnet --classes 5 --layer lrn1 --element 0,20,30")["terms"].size() == 3);
   const auto lrn = explained("alexnet --classes 5 --layer lrn1 --element 50,20,30 --backward");
   CHECK(lrn["terms"].size() == 6);

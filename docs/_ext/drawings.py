@@ -128,10 +128,11 @@ def areas(model: str) -> str:
         svg.rect(x, 116 - side, side, side, "d-first" if s["kind"] == "Linear" else "d-last")
         svg.text(x + side / 2, 132, s["name"])
         if side > 65:
-            svg.text(x + side / 2, 116 - side / 2, written(s["parameters"]), kind="d-inside")
+            svg.text(x + side / 2, 116 - side / 2, f"{s['parameters'] / 1e6:.1f} M",
+                     kind="d-inside")
         x += max(side, 35) + 7
     svg.width = x + 6
-    return figure([svg.done()], "Parameters as areas, to one scale.")
+    return figure([svg.done()], "Parameters as areas, to one scale. M: millions.")
 
 
 def curve(svg, f, x_range, y_range, box, kind):

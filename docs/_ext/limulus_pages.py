@@ -164,6 +164,11 @@ def add_front_door(app, exception):
         (app.outdir / "index.html").write_text(REDIRECT, encoding="utf-8")
 
 
+def hold_formulas(app, pagename, templatename, context, doctree):
+    if "body" in context:
+        context["body"] = latex.held(context["body"])
+
+
 def setup(app):
     app.add_role("num", role(lambda text: nodes.Text(page_numbers.number(text))))
     app.add_role("calc", role(lambda text: raw(mathml.of_calculation(text, inline=True))))
@@ -178,5 +183,6 @@ def setup(app):
     app.add_directive("details", Details)
     app.add_directive("parts", Parts)
     app.add_html_math_renderer("mathml", (inline_math, None), (block_math, None))
+    app.connect("html-page-context", hold_formulas)
     app.connect("build-finished", add_front_door)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

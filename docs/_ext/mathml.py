@@ -61,14 +61,28 @@ def of_expression(node: ast.expr, inline: bool) -> str:
         return (f"<mfrac>{of_expression(node.left, inline)}"
                 f"{of_expression(node.right, inline)}</mfrac>")
     left = of_operand(node.left, level, inline)
-    right = of_operand(node.right, level + (0 if isinstance(node.op, (ast.Add, ast.Mult)) else 1),
-                       inline)
-    return f"<mrow>{left}<mo>{SIGNS[type(node.op)]}</mo>{right}</mrow>"
+    return f"<mrow>{left}<mo>{SIGNS[type(node.op)]}</mo>{of_right(node, inline)}</mrow>"
+
+
+def of_right(node: ast.BinOp, inline: bool) -> str:
+    if isinstance(node.right, ast.UnaryOp):
+        return bracketed(of_expression(node.right, inline))  # 2 · (−3)
+    level = PRECEDENCE[type(node.op)]
+    return of_operand(node.right, level + (0 if isinstance(node.op, (ast.Add, ast.Mult)) else 1),
+                      inline)
+
+
+def of_terms(node: ast.expr) -> list[str]:
+    """The terms of a sum, each with the sign before it, so that a line can break there."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
+        sign = f'<mo form="infix">{SIGNS[type(node.op)]}</mo>'
+        return [*of_terms(node.left), sign + of_right(node, inline=False)]
+    return [of_expression(node, inline=False)]
 
 
 def of_calculation(text: str, inline: bool) -> str:
-    """Within a line each member is a formula by itself, so that the line can break before a '='. A
-    member that reads as the one before it is checked, and not shown: 3 + 4 = 7 = conv1.kernels."""
+    """Each member is a formula by itself, so that a line can break before a "=". A member that
+    reads as the one before it is checked, and not shown: 3 + 4 = 7 = conv1.kernels."""
     parts, before = [], ""
     for sign, node in calculation(text):
         shown = of_expression(node, inline)
@@ -76,7 +90,7 @@ def of_calculation(text: str, inline: bool) -> str:
             continue
         before = shown
         relation = f'<mo form="infix">{"≈" if sign == "~" else "="}</mo>' if sign else ""
-        parts.append(relation + shown)
-    if inline:
-        return "&#8203;".join(f"<math>{part}</math>" for part in parts)  # a space without width
-    return f'<math display="block">{"".join(parts)}</math>'
+        terms = [shown] if inline else of_terms(node)
+        parts += [relation + terms[0], *terms[1:]]
+    math = "<math>" if inline else '<math displaystyle="true">'
+    return "&#8203;".join(f"{math}{part}</math>" for part in parts)  # a space without width

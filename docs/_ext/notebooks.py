@@ -48,7 +48,9 @@ def as_cards(markup: str) -> str:
         return markup
     rows = [re.findall(r"<td[^>]*>(.*?)</td>", row, re.S)
             for row in re.findall(r"<tr[^>]*>(.*?)</tr>", markup, re.S)]
-    return tables.table([row for row in rows if row], head)
+    def held(cell: str) -> str:  # 273.4 KiB and -> stay on one line
+        return re.sub(r"(?<=\d) (?=[KMG]?i?B$)", "&#160;", cell).replace("-&gt;", "→")
+    return tables.table([[held(cell) for cell in row] for row in rows if row], head)
 
 
 def shown(output: dict) -> list[str]:

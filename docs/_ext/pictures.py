@@ -179,7 +179,8 @@ def views() -> str:
 def filters() -> str:
     groups = layers("alexnet")["conv2"]["groups"]
     each = layers("alexnet")["conv1"]["out_channels"] // groups
-    words = f"Tower 0, filters 0 to {each - 1}; below it tower 1, filters {each} to {2 * each - 1}"
+    words = (f"Filters 0 to {each - 1}, and below them those of the network's other half, "
+             f"{each} to {2 * each - 1}")
     alt = "Filters of conv1 as small colour pictures. " + words
     return figure([panel(filters_of_conv1(), words, alt, "maps")],
                   "The filters of conv1 after training, each stretched to its own range of values: "

@@ -84,6 +84,8 @@ const LookUnits = (page, numbers) => {
     return l.count_include_pad ? padded(l.window.h, oh) * padded(l.window.w, ow)
       : taps(l.window, oh, ow).length;
   };
+  const biased = (s, b, named) =>
+    `${digits(s)} + ${named} = ${digits(s)} ${b < 0 ? "-" : "+"} ${digits(Math.abs(b))} = ${digits(s + b)}`;
 
   const forwardOf = {
     Conv2d(l, [k, oh, ow]) {
@@ -101,9 +103,9 @@ const LookUnits = (page, numbers) => {
       const b = l.bias ? read(l.bias, [K], [k]) : 0, s = sum(terms);
       return {
         formula: `b[${k}] + sum over c, fh, fw of  x[c, oh S + fh - P, ow S + fw - P] w[${k}, c, fh, fw]`,
-        notes: l.groups > 1 ? [`map ${k} is in group ${group + 1} of ${l.groups}: it sees maps ` +
+        notes: l.groups > 1 ? [`map ${k} is in group ${group} of 0 ... ${l.groups - 1}: it sees maps ` +
           `${group * channels} to ${(group + 1) * channels - 1} of the layer before`] : [],
-        terms, then: [`${digits(s)} + b[${k}] = ${digits(s)} + ${digits(b)} = ${digits(s + b)}`],
+        terms, then: [biased(s, b, `b[${k}]`)],
         value: s + b, channels, group };
     },
     MaxPool2d(l, [c, oh, ow]) {
@@ -154,7 +156,7 @@ const LookUnits = (page, numbers) => {
       }
       const b = l.bias ? read(l.bias, l.out, [o]) : 0, s = sum(terms);
       return { formula: `b[${o}] + sum over i of  x[i] w[${o}, i]`, notes: [], terms,
-               then: [`${digits(s)} + b[${o}] = ${digits(s)} + ${digits(b)} = ${digits(s + b)}`],
+               then: [biased(s, b, `b[${o}]`)],
                value: s + b };
     },
     ReLU: (l, at) => pointwise(l, at, "max(0, x)", Math.max(0, x(l, at))),

@@ -29,7 +29,13 @@ Lab.start("gradient-lab", async (library, place) => {
     return box;
   };
 
-  function tensor(t) {
+  // The name that the check gives to a mistake: where the reader is to find it, one click away.
+  function named_so(name, words, hidden) {
+    const box = el("p", { class: "impossible" }, el("strong", {}, name ? `${name}: ` : ""), words);
+    return hidden ? el("details", {}, el("summary", {}, "What the check says"), box) : box;
+  }
+
+  function tensor(t, hidden) {
     const wrong = t.verdict === "WRONG";
     const parts = [
       el("p", {}, `${t.compared} compared, ${t.wrong} wrong` +
@@ -43,9 +49,8 @@ Lab.start("gradient-lab", async (library, place) => {
     ];
     const title = `d${t.name} ${t.shape}: ${t.verdict}`;
     if (!wrong) return el("details", {}, el("summary", {}, title), ...parts);
-    const why = t.diagnosis ? [el("p", { class: "impossible" }, el("strong", {}, t.mistake ? `${t.mistake}. ` : ""),
-                                  t.diagnosis)] : [];
-    return el("section", {}, el("h3", {}, title), ...why, ...parts);
+    const why = t.diagnosis ? [named_so(t.mistake, t.diagnosis, hidden)] : [];
+    return el("section", {}, el("h3", {}, title), ...(hidden ? [...parts, ...why] : [...why, ...parts]));
   }
 
   function run(request, hidden) {
@@ -60,9 +65,11 @@ Lab.start("gradient-lab", async (library, place) => {
                                            `(${made.op}).`);
         result.replaceChildren(
             el("h3", {}, `Verdict: ${said.verdict}`),
-            ...(said.mistake ? [el("p", { class: "impossible" }, el("strong", {}, `${said.mistake}. `), said.diagnosis)] : []),
+            ...(hidden ? [el("p", {}, `In the backward of ${made.op}. Look at the pictures: which mistake is it?`)] : []),
+            ...(said.mistake ? [named_so(said.mistake, said.diagnosis, hidden)] : []),
+            ...[...said.tensors].sort((a, b) => (b.verdict === "WRONG") - (a.verdict === "WRONG"))
+                .map((t) => tensor(t, hidden)),
             ...(hidden ? [el("details", {}, el("summary", {}, "Which mistake was it?"), answer)] : []),
-            ...[...said.tensors].sort((a, b) => (b.verdict === "WRONG") - (a.verdict === "WRONG")).map(tensor),
             el("details", {}, el("summary", {}, "The same as limulus gradcheck prints it"),
                el("div", { class: "highlight" }, el("pre", {}, said.text))));
       });

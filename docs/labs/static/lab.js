@@ -105,7 +105,7 @@ const Lab = (function make() {
   const largest = (values) => values.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
   function range(values) {
     let low = Infinity, high = -Infinity;
-    for (const v of values) { low = Math.min(low, v); high = Math.max(high, v); }
+    for (const v of values) if (!Number.isNaN(v)) { low = Math.min(low, v); high = Math.max(high, v); }
     return [low, high];
   }
 

@@ -42,7 +42,7 @@ Lab.start("training-lab", async (library, place) => {
                   Lab.amount("seed", "seed", 1, 0, 1000000));
   const begin = el("button", { type: "button" }, "train"), stop = el("button", { type: "button", disabled: true }, "stop");
   const words = el("p", { "aria-live": "polite" }, "2,000 digits to learn from, 500 others to test on."), chart = el("div");
-  const tests = el("div"), filters = el("div", { class: "maps large" }), problem = el("div", { hidden: true });
+  const tests = el("div", { class: "trained" }), filters = el("div", { class: "maps large" }), problem = el("div", { hidden: true });
   place.append(form, el("p", { class: "buttons" }, begin, stop), problem, words,
                el("figure", {}, chart, el("figcaption", {}, "The loss of each batch (thin), and the mean of the last 20 (thick)")),
                tests, el("figure", {}, filters, el("figcaption", {}, "conv1's six filters, as they form")));
