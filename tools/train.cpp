@@ -167,7 +167,7 @@ void finish(Trainer& trainer, const std::filesystem::path& out, RunLog& log, Run
 
   print_accuracy(trainer, report);
   if (const auto traffic = trainer.traffic(); !traffic.empty())
-    print_line("\n" + traffic_text(traffic, ranks->size()));
+    print_line("\n" + traffic_text(traffic, ranks->size()) + "\n" + travel_text(trainer.travel()));
   print_line(fmt::format("\nCheckpoint  {}\nReport      {}",
                          printable(trainer.checkpoint_path().string()),
                          printable((out / "report.html").string())));
