@@ -67,7 +67,9 @@ hurt() {
   run=$!
   until [ -s hurt/checkpoint.safetensors ] || ! kill -0 $run 2> /dev/null; do sleep 0.05; done
   mapfile -t children < <(pgrep -f -- "^$limulus train .* --out hurt$" | sort -n)
-  [ "${#children[@]}" -eq 3 ] && kill -"$1" "${children[$2]}"
+  if [ "${#children[@]}" -eq 3 ]; then
+    if [ "$1" = FREEZE ]; then freeze "${children[$2]}"; else kill -"$1" "${children[$2]}"; fi
+  fi
   wait $run
 }
 "${long[@]}" --out whole > out.txt 2>&1
@@ -79,6 +81,26 @@ for rank in 0 2; do
 done
 export LIMULUS_RANK_SECONDS=1
 check 'a rank that hangs is named' 1 'rank [0-2] of 3 \(process [0-9]+ on .*\) has not answered for [1-3] s' hurt STOP 1
+# Its process lives, and its first thread stands still: a debugger holds it.
+freeze() {
+  python3 -c '
+import ctypes, sys, time
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+seize, interrupt = 0x4206, 0x4207
+for request in seize, interrupt:
+    if libc.ptrace(request, int(sys.argv[1]), None, None) != 0:
+        sys.exit(ctypes.get_errno() or 1)
+print("frozen", flush=True)
+time.sleep(60)' "$1" > frozen.txt &
+  freezer=$!
+  until [ -s frozen.txt ] || ! kill -0 $freezer 2> /dev/null; do sleep 0.05; done
+}
+if python3 -c '' 2> /dev/null; then
+  check 'a rank whose computing thread hangs is named' 1 \
+    'rank 1 of 3 \(process [0-9]+ on .*\) has computed nothing for 3 s' hurt FREEZE 1
+  kill $freezer 2> /dev/null
+fi
 unset LIMULUS_RANK_SECONDS
 check 'and four ranks go on' 0 '^Checkpoint' ranks 4 "${long[@]}" --resume --out hurt
 same_run 'to the same bits' whole hurt

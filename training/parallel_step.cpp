@@ -380,7 +380,7 @@ std::string traffic_text(const std::vector<Traffic>& traffic, int ranks) {
 
 std::string travel_text(const ParallelStep::Travel& travel) {
   return fmt::format(
-      "The exchange took {:.3f} s a step, with waiting for slower ranks; {:.3f} s of that passed "
+      "The exchange took {:.3f} s a step, with waiting for slower ranks: {:.3f} s of that passed\n"
       "while this rank computed, and {:.3f} s it waited.",
       travel.exchanging, std::max(0.0, travel.exchanging - travel.waiting), travel.waiting);
 }
