@@ -17,6 +17,7 @@ if [ "$with_mpi" != ON ]; then
   check 'a build without MPI says what to install' 1 'this build has no MPI.*libopenmpi-dev' \
     env OMPI_COMM_WORLD_SIZE=2 "${train[@]}"
   finish
+  exit
 fi
 if ! command -v mpirun > /dev/null; then
   echo "skipped: there is no mpirun (Debian's openmpi-bin)"
@@ -81,6 +82,7 @@ for rank in 0 2; do
 done
 export LIMULUS_RANK_SECONDS=1
 check 'a rank that hangs is named' 1 'rank [0-2] of 3 \(process [0-9]+ on .*\) has not answered for [1-3] s' hurt STOP 1
+freezer=
 # Its process lives, and its first thread stands still: a debugger holds it.
 freeze() {
   python3 -c '
@@ -99,7 +101,7 @@ time.sleep(60)' "$1" > frozen.txt &
 if python3 -c '' 2> /dev/null; then
   check 'a rank whose computing thread hangs is named' 1 \
     'rank 1 of 3 \(process [0-9]+ on .*\) has computed nothing for 3 s' hurt FREEZE 1
-  kill $freezer 2> /dev/null
+  [ "$freezer" ] && kill "$freezer" 2> /dev/null
 fi
 unset LIMULUS_RANK_SECONDS
 check 'and four ranks go on' 0 '^Checkpoint' ranks 4 "${long[@]}" --resume --out hurt
