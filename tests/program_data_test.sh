@@ -195,6 +195,24 @@ check 'a shard that is not there' 1 '1 of 3 shards are not there \(test-000000.t
 check 'and packed again' 0 '3 files \(2 there already\)' \
   "$limulus" pack parts --size 64 --shards 2 --out shards
 
+# A picture that vanishes during a run is told of when the epoch ends.
+vanishing() {
+  local run
+  "$limulus" train --model cifar-convnet --data vanishing --batch 8 --workers 0 --cache 0 --epochs 100000 \
+    --checkpoint-minutes 0.0001 --out vanished &
+  run=$!
+  until [ -s vanished/checkpoint.safetensors ] || ! kill -0 $run 2> /dev/null; do sleep 0.05; done
+  rm "$(find vanishing/train/roses -name '*.jpg' | sort | head -1)"
+  for _ in $(seq 600); do
+    grep -q '^note: ' out.txt && break
+    sleep 0.1
+  done
+  kill $run
+  wait $run
+}
+cp -r parts vanishing
+check 'a picture that vanishes' 143 '^note: 1 more picture of the set cannot be used' vanishing
+
 # ---- names with control characters ----------------------------------------------------------------
 escaped=$(printf 'pa\033[31mrts')
 cp -r parts "$escaped"
