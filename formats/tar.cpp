@@ -28,8 +28,8 @@ struct Field {
 constexpr Field kName{0, 100}, kMode{100, 8}, kUid{108, 8}, kGid{116, 8}, kSize{124, 12},
     kTime{136, 12}, kSum{148, 8}, kMagicField{257, 8}, kPrefix{345, 155};
 constexpr std::size_t kType = 156;
-// What stands there: files (also the old '\0' and '7'), folders, and what says something of the next
-// of them.
+// What stands there: files (also the old '\0' and '7'), folders, and what says something of the
+// next of them.
 constexpr char kFile = '0', kContiguous = '7', kFolder = '5', kPax = 'x', kPaxOfAll = 'g',
                kLongName = 'L';
 

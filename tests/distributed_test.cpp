@@ -525,8 +525,8 @@ TEST_CASE("a forecast: what is sent while a machine computes costs nothing") {
     CHECK(f.images_per_second() == doctest::Approx(4 / (f.compute + f.waiting)));
     return f.waiting - counts / bandwidth;
   };
-  // One micro-batch of two images. Backward takes 2 s each in the last layer, then 1 s in the first:
-  // so the last array can travel for 2 s, until the first is complete, which nothing hides.
+  // One micro-batch of two images. Backward takes 2 s each in the last layer, then 1 s each in the
+  // first: so the last array can travel for 2 s, until the first is complete, which nothing hides.
   CHECK(waits(0.5, 1) == doctest::Approx(0.5));
   CHECK(waits(3, 1) == doctest::Approx(3 + 1));
   CHECK(waits(3, 2) == doctest::Approx(3 + 2));  // the last of two: one image
