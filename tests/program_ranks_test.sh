@@ -107,6 +107,11 @@ unset LIMULUS_RANK_SECONDS
 check 'and four ranks go on' 0 '^Checkpoint' ranks 4 "${long[@]}" --resume --out hurt
 same_run 'to the same bits' whole hurt
 
+check 'one rank resumes, and one does not' 1 'the option --resume is' \
+  ranks 1 "${long[@]}" --resume --out whole : -n 1 "${long[@]}" --out whole
+check 'and the other way round' 1 'the option --resume is' \
+  ranks 1 "${long[@]}" --out whole : -n 1 "${long[@]}" --resume --out whole
+
 check 'more ranks than micro-batches' 1 '2 ranks share the micro-batches of a batch, and there is 1' \
   ranks 2 "${train[@]}" --out refused
 check 'a sweep of rates is made alone' 1 'leave out mpirun' \

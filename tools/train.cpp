@@ -209,8 +209,17 @@ void help_train(const TrainConfig& config, const TrainArguments& a,
   trainer.run();
 }
 
+// What decides what the ranks say to each other next. Where it differs, each would wait for an
+// answer to something that the others do not ask.
+void agree_on_command(Communicator& ranks, const TrainArguments& a) {
+  const auto given = [](bool yes) { return yes ? "given" : "not given"; };
+  agree(ranks,
+        {{"the option --resume", given(a.resume)}, {"the option --find-rate", given(a.find_rate)}});
+}
+
 void train(const CLI::App& command, const TrainArguments& given,
            const std::shared_ptr<Communicator>& ranks) {
+  if (ranks) agree_on_command(*ranks, given);
   TrainArguments a = given;
   if (a.out.empty()) a.out = default_out(a.model);
   const TrainConfig config = chosen_config(command, a, ranks.get());
