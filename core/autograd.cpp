@@ -79,6 +79,11 @@ static void add_to(Tensor& sum, Tensor addend, bool keep) {
   sum.backend().accumulate(sum.dtype(), sum.numel(), addend.data(), sum.mutable_data());
 }
 
+static thread_local std::function<void(Tensor&)> gradient_ready;
+
+WhenGradientReady::WhenGradientReady(std::function<void(Tensor&)> ready)
+    : Scoped(gradient_ready, std::move(ready)) {}
+
 class BackwardPass {
  public:
   BackwardPass(const std::shared_ptr<Op>& root, const Tensor& dy) {
@@ -101,6 +106,7 @@ class BackwardPass {
         visit(*op, dy);
       }
       op->release();
+      if (gradient_ready) announce_leaves(*op);
     }
   }
 
@@ -120,7 +126,10 @@ class BackwardPass {
       Op* op = stack.back();
       stack.pop_back();
       order_.push_back(op);
-      for (const Op::Input& input : op->inputs_) enter(input.producer.get());
+      for (const Op::Input& input : op->inputs_) {
+        enter(input.producer.get());
+        if (gradient_ready && input.leaf.defined()) ++uses_[input.leaf.impl().get()];
+      }
     }
     std::sort(order_.begin(), order_.end(),
               [](const Op* a, const Op* b) { return a->number_ > b->number_; });
@@ -143,6 +152,13 @@ class BackwardPass {
     }
   }
 
+  // A leaf has its gradient when all ops that read it are done.
+  void announce_leaves(Op& op) {
+    for (Op::Input& input : op.inputs_)
+      if (input.leaf.defined() && --uses_.at(input.leaf.impl().get()) == 0)
+        gradient_ready(input.leaf);
+  }
+
   static void check(const Op& op, std::size_t i, const Op::Input& x, const Tensor& dx) {
     if (!dx.defined())
       throw GraphError(fmt::format(
@@ -154,7 +170,8 @@ class BackwardPass {
   }
 
   std::vector<Op*> order_;
-  std::unordered_map<Op*, Tensor> gradient_;  // dL/d(result) of ops still to be visited
+  std::unordered_map<Op*, Tensor> gradient_;         // dL/d(result) of ops still to be visited
+  std::unordered_map<const TensorImpl*, int> uses_;  // of each leaf, by ops still to be visited
 };
 
 void run_backward(const Tensor& root, const Tensor& dy) {
@@ -167,10 +184,13 @@ void run_backward(const Tensor& root, const Tensor& dy) {
                                  name_of(dy.dtype()), dy.shape().str(), name_of(root.dtype()),
                                  root.shape().str()));
   const NoGrad no_recording;
-  if (root.is_leaf())
+  if (root.is_leaf()) {
     add_to(root.impl()->grad, dy, true);
-  else
+    Tensor leaf = root;
+    if (gradient_ready) gradient_ready(leaf);
+  } else {
     BackwardPass(root.impl()->op, dy).run();
+  }
 }
 
 // ---- helpers --------------------------------------------------------------------------------

@@ -20,12 +20,14 @@
 // Only first derivatives: backward itself is not recorded.
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "core/scoped.h"
 #include "core/tensor.h"
 
 namespace limulus {
@@ -106,6 +108,14 @@ Tensor record(Tensor result, const std::vector<Tensor>& inputs, const std::vecto
 }
 
 void run_backward(const Tensor& root, const Tensor& dy);
+
+// While one of these lives, backward() on this thread calls `ready` for each leaf as soon as its
+// gradient is complete: the layers behind it are done, and those before it are still to come. So it
+// can be sent to other machines meanwhile, or applied. `ready` may take it away from the leaf.
+class WhenGradientReady : Scoped<std::function<void(Tensor& leaf)>> {
+ public:
+  explicit WhenGradientReady(std::function<void(Tensor& leaf)> ready);
+};
 
 // Copies values between tensors of one shape and type, through the host when backends differ.
 void copy_values(const Tensor& source, Tensor& target);

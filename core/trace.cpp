@@ -78,9 +78,13 @@ void Trace::stop() {
     throw;
   }
   event_.seconds = now() - began_;
+  trace(event_);
+}
+
+void trace(const TraceEvent& event) {
   Listener& l = listener();
   const std::lock_guard lock(l.mutex);
-  if (l.sink) l.sink(event_);
+  if (l.sink) l.sink(event);
 }
 
 TraceScope::TraceScope(std::string name, bool backward)

@@ -24,6 +24,8 @@ struct TraceEvent {
 // One listener; an empty function stops listening.
 void set_trace_sink(std::function<void(const TraceEvent&)> sink);
 bool tracing();
+// Tells the listener, if there is one, of something that is no primitive.
+void trace(const TraceEvent& event);
 
 // Times a primitive from here to the end of the block. `shapes` is called only when somebody
 // listens.

@@ -12,6 +12,7 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <mutex>
 #include <thread>
 
@@ -94,6 +95,7 @@ class MpiCommunicator::Watch {
         on_lost_(std::move(on_lost)),
         // Rank 0 speaks first; if it is the lost one, the others one after the other.
         limit_(silence + std::min(rank, 5)),
+        idle_limit_(silence * (rank == 0 ? 20 : 2)),
         heard_(places_.size(), 0),
         sends_(places_.size(), MPI_REQUEST_NULL) {
     MPI_Comm_dup(MPI_COMM_WORLD, &beats_);
@@ -115,9 +117,34 @@ class MpiCommunicator::Watch {
             places_[static_cast<std::size_t>(lost)], limit_));
         return;
       }
+      if (idle() > idle_limit_) {
+        on_lost_(fmt::format(
+            "{} has computed nothing for {} s, and does not wait for the others either: it hangs, "
+            "perhaps as a disk does not answer. All ranks end. The same command with --resume goes "
+            "on from the last checkpoint, with fewer ranks, too",
+            places_[static_cast<std::size_t>(rank_)], idle_));
+        return;
+      }
       std::unique_lock lock(sleeping);
       wake.wait_for(lock, stop, std::chrono::seconds(1), [] { return false; });
     }
+  }
+
+  // For how many seconds this process has done nothing: all its threads but this one together used
+  // less than a millisecond of a processor in each. Who computes uses more, and so does who waits
+  // for other ranks, which is asking again and again.
+  int idle() {
+    constexpr double kNothing = 1e-3;
+    const double used = seconds_of(CLOCK_PROCESS_CPUTIME_ID) - seconds_of(CLOCK_THREAD_CPUTIME_ID);
+    idle_ = used - used_ < kNothing ? idle_ + 1 : 0;
+    used_ = used;
+    return idle_;
+  }
+
+  static double seconds_of(clockid_t clock) {
+    timespec t{};
+    clock_gettime(clock, &t);
+    return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
   }
 
   // Tells the others, hears them; a rank that was silent too long, or -1.
@@ -148,6 +175,9 @@ class MpiCommunicator::Watch {
   const std::vector<std::string> places_;
   const std::function<void(const std::string&)> on_lost_;
   const int limit_;
+  const int idle_limit_;  // longer: a disk may be slow, and rank 0 writes checkpoints to its own
+  int idle_ = 0;
+  double used_ = 0;         // seconds of processors
   std::vector<int> heard_;  // when, of each rank
   std::vector<MPI_Request> sends_;
   MPI_Comm beats_ = MPI_COMM_NULL;  // so that beats do not meet other messages

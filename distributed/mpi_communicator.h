@@ -12,11 +12,13 @@ namespace limulus {
 
 // A rank that dies ends all of them: mpirun sees to that. One that hangs, or whose machine cannot
 // be reached any more, would make the others wait for ever. So a thread of each rank says every
-// second that it lives, to rank 0, and rank 0 to all; who is silent too long is lost.
+// second that it lives, to rank 0, and rank 0 to all; who is silent too long is lost. The same
+// thread looks whether the others of its process still do something.
 class MpiCommunicator : public Communicator {
  public:
   // Begins MPI, once in a process; RankError where that fails. `on_lost` is called, on that thread,
-  // with a message that names a rank which has been silent for `silence` seconds.
+  // with a message that names a rank which has been silent for `silence` seconds, or this one if it
+  // has done nothing for twice as long (rank 0, which writes to a disk: twenty times).
   MpiCommunicator(int silence, std::function<void(const std::string&)> on_lost);
   ~MpiCommunicator() override;  // ends it, when all ranks have come so far
 

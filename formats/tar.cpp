@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "core/error.h"
@@ -27,6 +28,10 @@ struct Field {
 constexpr Field kName{0, 100}, kMode{100, 8}, kUid{108, 8}, kGid{116, 8}, kSize{124, 12},
     kTime{136, 12}, kSum{148, 8}, kMagicField{257, 8}, kPrefix{345, 155};
 constexpr std::size_t kType = 156;
+// What stands there: files (also the old '\0' and '7'), folders, and what says something of the
+// next of them.
+constexpr char kFile = '0', kContiguous = '7', kFolder = '5', kPax = 'x', kPaxOfAll = 'g',
+               kLongName = 'L';
 
 std::string_view view(std::span<const std::uint8_t> header, Field f) {
   return {reinterpret_cast<const char*>(header.data()) + f.at, f.size};
@@ -63,12 +68,22 @@ std::uint64_t blocks(std::uint64_t size) { return (size + kBlock - 1) / kBlock *
 
 struct TarReader::Header {
   std::uint64_t at = 0, size = 0;
-  char type = '0';
+  char type = kFile;
   std::string name;
   bool end = false;  // a block of zeros
 
+  bool is_member() const { return type == kFile || type == kContiguous || type == kFolder; }
+  bool is_about() const { return type == kPax || type == kPaxOfAll || type == kLongName; }
   std::uint64_t begin() const { return at + kBlock; }
   std::uint64_t next() const { return begin() + blocks(size); }
+};
+
+// Said of a member by headers before it.
+struct TarReader::About {
+  bool given = false;
+  std::uint64_t begins = 0;  // the first of these headers, or the member's own
+  std::string name;
+  std::optional<std::uint64_t> size;
 };
 
 TarReader::TarReader(const std::filesystem::path& path, std::uint64_t offset)
@@ -114,7 +129,7 @@ TarReader::Header TarReader::header(std::uint64_t at) {
     fail(at, fmt::format("the header is damaged: its bytes sum up to {}, but it says {}", is, sum));
   if (!octal(view(bytes, kSize), &h.size))
     fail(at, "the file's size is no octal number of at most 8 GiB");
-  h.type = bytes[kType] == 0 ? '0' : static_cast<char>(bytes[kType]);
+  h.type = bytes[kType] == 0 ? kFile : static_cast<char>(bytes[kType]);
   h.name = text(bytes, kName);
   if (const std::string prefix = posix ? text(bytes, kPrefix) : ""; !prefix.empty())
     h.name = prefix + "/" + h.name;
@@ -130,7 +145,7 @@ std::string TarReader::text_of(const Header& h, const char* what) const {
 }
 
 // Records "25 path=a/long/name.jpg\n"; the number is the length of the record, itself included.
-void TarReader::read_pax(const Header& h, std::string* name, std::uint64_t* size) const {
+void TarReader::read_pax(const Header& h, About* about) const {
   const std::string all = text_of(h, "a pax header");
   for (std::size_t i = 0; i < all.size();) {
     const std::uint64_t at = h.begin() + i;
@@ -148,11 +163,12 @@ void TarReader::read_pax(const Header& h, std::string* name, std::uint64_t* size
     if (equals == std::string_view::npos || equals == 0)
       fail(at, "a pax record without a key and \"=\"");
     const std::string_view key = record.substr(0, equals), value = record.substr(equals + 1);
-    if (h.type == 'g' && (key == "path" || key == "size"))
+    if (h.type == kPaxOfAll && (key == "path" || key == "size"))
       fail(at, fmt::format("a pax header for all files sets their \"{}\"", key));
-    if (key == "path") *name = std::string(value);
+    if (key == "path") about->name = std::string(value);
     if (key == "size") {
-      const auto parsed = std::from_chars(value.data(), value.data() + value.size(), *size);
+      const auto parsed =
+          std::from_chars(value.data(), value.data() + value.size(), about->size.emplace());
       if (value.empty() || parsed.ec != std::errc() || parsed.ptr != value.data() + value.size())
         fail(at, "a pax header whose size is no number");
     }
@@ -170,58 +186,59 @@ void TarReader::check_end(std::uint64_t at) {
   }
 }
 
+// A member may stand behind headers that say something of it, such as a name of any length.
 bool TarReader::next(TarMember* member) {
-  const std::uint64_t first = at_;
-  std::string name;
-  constexpr std::uint64_t kNone = UINT64_MAX;
-  std::uint64_t size = kNone;
-  bool follows = false;  // a header said something of the next file
-  std::uint64_t begins = first;
-  while (true) {
+  for (About about;;) {
     Header h = header(at_);
     if (h.end) {
-      if (follows) fail(at_, "the end, where a file has to follow on the header of its name");
+      if (about.given) fail(at_, "the end, where a file has to follow on the header of its name");
       check_end(at_);
       return false;
     }
-    const bool about_next = h.type == 'x' || h.type == 'L';
-    if (!about_next && h.type != 'g') {
-      if (!name.empty()) h.name = name;
-      if (size != kNone) h.size = size;
+    if (!h.is_about()) {
+      if (!about.name.empty()) h.name = about.name;
+      if (about.size) h.size = *about.size;
     }
-    const std::uint64_t left = open_->size - h.begin();
-    if (h.size > left || blocks(h.size) > left)
-      fail(at_,
-           fmt::format("\"{}\" has {} bytes from byte {} on, in blocks {}, but the file has "
-                       "only {} bytes there: it was cut, or the size is wrong",
-                       h.name, h.size, h.begin(), blocks(std::min(h.size, UINT64_MAX / 2)), left));
-    if (about_next && !follows) begins = at_;
-    if (h.type == 'x' || h.type == 'g') {
-      read_pax(h, &name, &size);
-    } else if (h.type == 'L') {
-      name = text_of(h, "a long name");
-      if (name.ends_with('\0')) name.pop_back();
-    } else if (h.type == '0' || h.type == '7' || h.type == '5') {
-      if (!follows) begins = at_;
-    } else {
-      fail(at_, fmt::format("\"{}\" is of type '{}': only files and folders are read, no links "
-                            "or devices",
-                            h.name, h.type >= 32 && h.type < 127 ? h.type : '?'));
-    }
+    check_fits(h);
+    if (!about.given) about.begins = at_;
     at_ = h.next();
-    if (h.type == 'g') continue;
-    follows = about_next;
-    if (about_next) continue;
-    if (h.name.empty() || h.name.find('\0') != std::string::npos)
-      fail(h.at, "a file without a name, or with a NUL in it");
-    if (h.type == '5') {
-      name.clear();
-      size = kNone;
+    if (h.is_about()) {
+      read_about(h, &about);
       continue;
     }
-    *member = {std::move(h.name), begins, h.begin(), h.size};
-    return true;
+    if (h.name.empty() || h.name.find('\0') != std::string::npos)
+      fail(h.at, "a file without a name, or with a NUL in it");
+    if (h.type != kFolder) {
+      *member = {std::move(h.name), about.begins, h.begin(), h.size};
+      return true;
+    }
+    about = {};
   }
+}
+
+// Its bytes, and the zeros behind them, are within the file; and it is of a type that is read.
+void TarReader::check_fits(const Header& h) const {
+  const std::uint64_t left = open_->size - h.begin();
+  if (h.size > left || blocks(h.size) > left)
+    fail(h.at,
+         fmt::format("\"{}\" has {} bytes from byte {} on, in blocks {}, but the file has only {} "
+                     "bytes there: it was cut, or the size is wrong",
+                     h.name, h.size, h.begin(), blocks(std::min(h.size, UINT64_MAX / 2)), left));
+  if (!h.is_member() && !h.is_about())
+    fail(h.at, fmt::format("\"{}\" is of type '{}': only files and folders are read, no links or "
+                           "devices",
+                           h.name, h.type >= 32 && h.type < 127 ? h.type : '?'));
+}
+
+// What a header says of the member that follows on it; or of all of them, which changes nothing.
+void TarReader::read_about(const Header& h, About* about) const {
+  if (h.type == kLongName) {
+    about->name = text_of(h, "a long name");
+    if (about->name.ends_with('\0')) about->name.pop_back();
+  } else {
+    read_pax(h, about);
+  }
+  if (h.type != kPaxOfAll) about->given = true;
 }
 
 std::vector<std::uint8_t> TarReader::read(const TarMember& member) const {
@@ -279,9 +296,9 @@ void TarWriter::add(const std::string& name, std::span<const std::uint8_t> bytes
     while (length != rest.size() + std::to_string(length).size())
       length = rest.size() + std::to_string(length).size();
     const std::string record = std::to_string(length) + rest;
-    put("pax", 'x', {reinterpret_cast<const std::uint8_t*>(record.data()), record.size()});
+    put("pax", kPax, {reinterpret_cast<const std::uint8_t*>(record.data()), record.size()});
   }
-  put(name, '0', bytes);
+  put(name, kFile, bytes);
 }
 
 void TarWriter::commit() {

@@ -51,12 +51,15 @@ class TarReader {
 
  private:
   struct Header;
+  struct About;
   [[noreturn]] void fail(std::uint64_t at, const std::string& what) const;
   std::vector<std::uint8_t> bytes_at(std::uint64_t at, std::uint64_t size) const;
   std::span<const std::uint8_t> block(std::uint64_t at);
   Header header(std::uint64_t at);
   std::string text_of(const Header& h, const char* what) const;
-  void read_pax(const Header& h, std::string* name, std::uint64_t* size) const;
+  void check_fits(const Header& h) const;
+  void read_about(const Header& h, About* about) const;
+  void read_pax(const Header& h, About* about) const;
   void check_end(std::uint64_t at);
 
   std::string file_;

@@ -57,6 +57,33 @@ TEST_CASE("paths that part and meet again: each op runs once, after all that use
   CHECK(values(x.grad()) == Values{23});
 }
 
+TEST_CASE("a leaf is announced once, when all that read it have given their part") {
+  const Tensor first = leaf({2}), twice = leaf({3});
+  std::string order;
+  const auto spy = [&](const Tensor& x, const std::string& name) {
+    const auto note = [&order, name](const Tensor& dy) {
+      order += name;
+      return std::vector<Tensor>{dy};
+    };
+    return record<Spy>(x.clone(), {x}, {}, note);
+  };
+  const Tensor y = spy(spy(first * twice, "a") * twice, "b");
+  {
+    const WhenGradientReady ready([&](Tensor& w) {
+      order += w.impl() == first.impl() ? "[first]" : "[twice]";
+      CHECK(values(w.grad()) == (w.impl() == first.impl() ? Values{9} : Values{12}));
+      if (w.impl() == first.impl()) w.zero_grad();
+    });
+    y.backward();
+  }
+  CHECK(order == "ba[first][twice]");
+  CHECK(!first.grad().defined());
+  CHECK(values(twice.grad()) == Values{12});
+  (first * twice).backward();  // nobody listens any more
+  CHECK(order == "ba[first][twice]");
+  CHECK(values(first.grad()) == Values{3});
+}
+
 TEST_CASE("add hands one dy to both inputs, and they do not disturb each other") {
   const Tensor x = leaf({1, 2}), y = leaf({3, 4});
   const Tensor s = x + y;

@@ -4,15 +4,23 @@
 
 #include <atomic>
 #include <barrier>
+#include <chrono>
 #include <cmath>
+#include <condition_variable>
 #include <cstring>
 #include <exception>
+#include <future>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 
 #include "backends/registry.h"
+#include "core/autograd.h"
 #include "core/rng.h"
+#include "core/trace.h"
 #include "distributed/communicator.h"
+#include "distributed/courier.h"
 #include "distributed/tree_sum.h"
 #include "layers/activation.h"
 #include "layers/conv2d.h"
@@ -236,6 +244,115 @@ TEST_CASE("a rank that does not fit together with rank 0 is named, on all of the
   }
 }
 
+TEST_CASE("errands run in order, beside the thread that gives them") {
+  std::string order;
+  std::promise<void> given;
+  {
+    Courier courier;
+    auto first = courier.send([&] {
+      given.get_future().wait();  // what is given does not wait for this
+      order += "a";
+    });
+    auto second = courier.send([&] {
+      order += "b";
+      return 7;
+    });
+    auto third = courier.send([] { throw RankError("the third"); });
+    auto fourth = courier.send([&] { order += "d"; });
+    given.set_value();
+    fourth.get();
+    CHECK(order == "abd");
+    CHECK(second.get() == 7);
+    CHECK(message_of<RankError>([&] { third.get(); }) == "the third");
+  }
+  auto never = std::make_shared<std::promise<void>>();  // a rank that does not answer
+  std::future<void> dropped;
+  {
+    Courier courier;
+    courier.send([never] { never->get_future().wait(); });
+    dropped = courier.send([&] { order += "e"; });
+  }
+  CHECK_THROWS_AS(dropped.get(), std::future_error);
+  never->set_value();
+  CHECK(order == "abd");
+}
+
+TEST_CASE("the last layer's gradient travels while the first ones compute theirs") {
+  // Backward of the first layers does not go on before all ranks have exchanged the last layer's.
+  struct Meeting {
+    std::mutex mutex;
+    std::condition_variable changed;
+    int exchanged = 0;
+  };
+  struct WaitOp : Op {
+    WaitOp(Meeting& m, int r) : meeting(m), ranks(r) {}
+    const char* name() const override { return "wait"; }
+    std::vector<Tensor> backward(const Tensor& dy) override {
+      std::unique_lock lock(meeting.mutex);
+      const auto all = [this] { return meeting.exchanged == ranks; };
+      if (!meeting.changed.wait_for(lock, std::chrono::seconds(20), all))
+        throw GraphError("the last layer's gradient was not sent");
+      return {dy};
+    }
+    Meeting& meeting;
+    int ranks;
+  };
+  struct Wait : Module {
+    Wait(Meeting& m, int r) : meeting(m), ranks(r) {}
+    const char* kind() const override { return "Wait"; }
+    std::vector<WalkStep> walk(const Shape& in) const override {
+      return {make_step(*this, in, in)};
+    }
+    Tensor forward(const Tensor& x) override {
+      return waits ? record<WaitOp>(x.clone(), {x}, {}, meeting, ranks) : x;
+    }
+    Meeting& meeting;
+    int ranks;
+    bool waits = false;
+  };
+  constexpr int kRanks = 2;
+  for (const Exchange exchange : {Exchange::gradients, Exchange::factors}) {
+    CAPTURE(name_of(exchange));
+    Meeting meeting;
+    set_trace_sink([&](const TraceEvent& e) {
+      if (e.primitive != std::string("exchange") || e.scope != "last.weight") return;
+      const std::lock_guard lock(meeting.mutex);
+      ++meeting.exchanged;
+      meeting.changed.notify_all();
+    });
+    TrainConfig config;
+    config.micro_batches = kRanks;
+    config.exchange = exchange;
+    const auto errors = ThreadRanks(kRanks).run([&](const std::shared_ptr<Communicator>& one) {
+      Backend& cpu = device("cpu");
+      Sequential net;
+      net.add<Flatten>("flatten")
+          .add<Linear>("first", 4, 8, cpu)
+          .add<Wait>("wait", meeting, kRanks)
+          .add<Linear>("last", 8, 2, cpu);
+      initialize(net, Recipe::he, 5);
+      Batch batch;
+      batch.channels = 1;
+      batch.side = 2;
+      batch.size = 2;
+      batch.images.assign(8, 0.5F);
+      batch.labels = {0, 1};
+      batch.pieces = {2};
+      ParallelStep step(net, cpu, *one, config);
+      step.run(batch, 0, false);  // the ranks learn what there is to exchange
+      one->barrier();
+      if (one->rank() == 0) meeting.exchanged = 0;
+      one->barrier();
+      net.visit([](const std::string&, Module& m) {
+        if (auto* wait = dynamic_cast<Wait*>(&m)) wait->waits = true;
+      });
+      step.run(batch, 1, false);
+    });
+    set_trace_sink({});
+    for (const std::string& error : errors) CHECK(error == "");
+  }
+}
+
 TEST_CASE("a run ends with the same bits for any number of ranks") {
   const TemporaryFolder folder;
   write_tiny_mnist(folder / "data");
@@ -367,7 +484,8 @@ TEST_CASE("a forecast: more machines compute less each, and send for longer") {
   const auto alexnet = make_model("alexnet", 5, device("reference"));
   const StepTimes times{.per_image = 0.01, .products = 0.001, .update = 0.05};
   const auto at = [&](int machines, Exchange exchange) {
-    return forecast(*alexnet, times, {.bandwidth = 125e6, .latency = 0}, machines, 128, exchange);
+    return forecast(*alexnet, {3, 227, 227}, times, {.bandwidth = 125e6, .latency = 0}, machines,
+                    128, exchange);
   };
   const StepForecast one = at(1, Exchange::gradients);
   CHECK(one.bytes == 0);
@@ -381,6 +499,45 @@ TEST_CASE("a forecast: more machines compute less each, and send for longer") {
   const double rows = 0.75 * 4 * 128 * (9216 + 4096 + 4096 + 4096 + 4096 + 5);
   CHECK(factors.bytes == doctest::Approx(1.5 * 4 * 2334080 + rows).epsilon(1e-3));
   CHECK(four.communicate == doctest::Approx(four.bytes / 125e6));
+}
+
+TEST_CASE("a forecast: what is sent while a machine computes costs nothing") {
+  // Two layers of 100 x 100 weights, of 4 bytes. Of two machines each sends half of them, twice.
+  Sequential net;
+  Backend& cpu = device("cpu");
+  net.add<Flatten>("flatten")
+      .add<Linear>("first", 100, 100, cpu, DType::f32, false)
+      .add<Linear>("last", 100, 100, cpu, DType::f32, false);
+  const double array = 40e3;
+  // An image: both layers forward, dx of the last and dw of the first: 4 products in 4 s. The dw of
+  // the last is counted by itself, 1 s.
+  const StepTimes times{.per_image = 4, .products = 1, .update = 0.5};
+  const auto at = [&](double bandwidth, Exchange exchange, std::int64_t micro_batches) {
+    return forecast(net, {1, 10, 10}, times, {.bandwidth = bandwidth, .latency = 0}, 2, 4, exchange,
+                    micro_batches);
+  };
+  const double counts = 8 * 3 + 4 * 4 / 2.0;
+  const auto waits = [&](double seconds_of_array, std::int64_t micro_batches) {
+    const double bandwidth = array / seconds_of_array;
+    const StepForecast f = at(bandwidth, Exchange::gradients, micro_batches);
+    CHECK(f.compute == doctest::Approx(2 * 5 + 0.5));
+    CHECK(f.communicate == doctest::Approx(2 * seconds_of_array + counts / bandwidth));
+    CHECK(f.images_per_second() == doctest::Approx(4 / (f.compute + f.waiting)));
+    return f.waiting - counts / bandwidth;
+  };
+  // One micro-batch of two images. Backward takes 2 s each in the last layer, then 1 s each in the
+  // first: so the last array can travel for 2 s, until the first is complete, which nothing hides.
+  CHECK(waits(0.5, 1) == doctest::Approx(0.5));
+  CHECK(waits(3, 1) == doctest::Approx(3 + 1));
+  CHECK(waits(3, 2) == doctest::Approx(3 + 2));  // the last of two: one image
+  // Rows of 100 + 100 for each of 4 images, of which a machine sends its half; and their number.
+  // They travel behind dx, 2 s before the first layer's array. When that has come, in 4 + 1 s,
+  // the 4 s of their product have hidden it.
+  const double bandwidth = array;
+  const StepForecast f = at(bandwidth, Exchange::factors, 1);
+  CHECK(f.compute == doctest::Approx(2 * 4 + 4 + 0.5));
+  CHECK(f.bytes == doctest::Approx(array + 4 * 200 * 4 / 2 + 8 + counts));
+  CHECK(f.waiting == doctest::Approx(counts / bandwidth));
 }
 
 TEST_CASE("what cannot be shared is refused, with the reason") {

@@ -166,7 +166,7 @@ print("right")'
 fi
 
 # ---- shards ---------------------------------------------------------------------------------------
-check 'pack' 0 'shards: 3 of [0-9.]+ MB with 13 training images and 9 held out' \
+check 'pack' 0 'shards: 3 files, [0-9.]+ MB in all, with 13 training images and 9 held out' \
   "$limulus" pack parts --size 64 --shards 2 --out shards
 also 'pack: what is skipped' 'parts/test/roses/cut.jpg: .*\(held out\)'
 also 'pack: the counts' '14 training images, 10 held out \(train and test folders'
@@ -174,8 +174,10 @@ if command -v tar > /dev/null; then
   check 'tar reads a shard' 0 '^0000000[0-9]_.*[.]jpg 0000000[0-9]_.*[.]cls' \
     sh -c 'tar tf shards/train-000000.tar | tr "\n" " "'
 fi
-check 'pack again: all is there' 0 '\(3 were there already\)' \
+check 'pack again: all is there' 0 '3 files \(3 there already\)' \
   "$limulus" pack parts --size 64 --shards 2 --out shards
+check 'pack: a folder that is not there' 1 '^error: nowhere: there is no such folder$' \
+  "$limulus" pack nowhere --out shards
 check 'pack: other options' 1 'side was 64, and is 32 now. Choose another --out' \
   "$limulus" pack parts --size 32 --shards 2 --out shards
 check 'train on shards' 0 'shards: 2 classes \(daisy, roses\), 13 training images, 9 held out \(2 shards of training pictures, 1 shard of held-out ones\)' \
@@ -190,8 +192,26 @@ check 'a shard that was cut' 1 'shards/test-000000.tar: at byte [0-9]+: ' train 
 rm shards/test-000000.tar
 check 'a shard that is not there' 1 '1 of 3 shards are not there \(test-000000.tar\): .limulus pack. was stopped' \
   train shards
-check 'and packed again' 0 '\(2 were there already\)' \
+check 'and packed again' 0 '3 files \(2 there already\)' \
   "$limulus" pack parts --size 64 --shards 2 --out shards
+
+# A picture that vanishes during a run is told of when the epoch ends.
+vanishing() {
+  local run
+  "$limulus" train --model cifar-convnet --data vanishing --batch 8 --workers 0 --cache 0 --epochs 100000 \
+    --checkpoint-minutes 0.0001 --out vanished &
+  run=$!
+  until [ -s vanished/checkpoint.safetensors ] || ! kill -0 $run 2> /dev/null; do sleep 0.05; done
+  rm "$(find vanishing/train/roses -name '*.jpg' | sort | head -1)"
+  for _ in $(seq 600); do
+    grep -q '^note: ' out.txt && break
+    sleep 0.1
+  done
+  kill $run
+  wait $run
+}
+cp -r parts vanishing
+check 'a picture that vanishes' 143 '^note: 1 more picture of the set cannot be used' vanishing
 
 # ---- names with control characters ----------------------------------------------------------------
 escaped=$(printf 'pa\033[31mrts')

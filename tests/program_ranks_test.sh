@@ -17,6 +17,7 @@ if [ "$with_mpi" != ON ]; then
   check 'a build without MPI says what to install' 1 'this build has no MPI.*libopenmpi-dev' \
     env OMPI_COMM_WORLD_SIZE=2 "${train[@]}"
   finish
+  exit
 fi
 if ! command -v mpirun > /dev/null; then
   echo "skipped: there is no mpirun (Debian's openmpi-bin)"
@@ -67,7 +68,9 @@ hurt() {
   run=$!
   until [ -s hurt/checkpoint.safetensors ] || ! kill -0 $run 2> /dev/null; do sleep 0.05; done
   mapfile -t children < <(pgrep -f -- "^$limulus train .* --out hurt$" | sort -n)
-  [ "${#children[@]}" -eq 3 ] && kill -"$1" "${children[$2]}"
+  if [ "${#children[@]}" -eq 3 ]; then
+    if [ "$1" = FREEZE ]; then freeze "${children[$2]}"; else kill -"$1" "${children[$2]}"; fi
+  fi
   wait $run
 }
 "${long[@]}" --out whole > out.txt 2>&1
@@ -79,9 +82,35 @@ for rank in 0 2; do
 done
 export LIMULUS_RANK_SECONDS=1
 check 'a rank that hangs is named' 1 'rank [0-2] of 3 \(process [0-9]+ on .*\) has not answered for [1-3] s' hurt STOP 1
+freezer=
+# Its process lives, and its first thread stands still: a debugger holds it.
+freeze() {
+  python3 -c '
+import ctypes, sys, time
+libc = ctypes.CDLL(None, use_errno=True)
+libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+seize, interrupt = 0x4206, 0x4207
+for request in seize, interrupt:
+    if libc.ptrace(request, int(sys.argv[1]), None, None) != 0:
+        sys.exit(ctypes.get_errno() or 1)
+print("frozen", flush=True)
+time.sleep(60)' "$1" > frozen.txt &
+  freezer=$!
+  until [ -s frozen.txt ] || ! kill -0 $freezer 2> /dev/null; do sleep 0.05; done
+}
+if python3 -c '' 2> /dev/null; then
+  check 'a rank whose computing thread hangs is named' 1 \
+    'rank 1 of 3 \(process [0-9]+ on .*\) has computed nothing for 3 s' hurt FREEZE 1
+  [ "$freezer" ] && kill "$freezer" 2> /dev/null
+fi
 unset LIMULUS_RANK_SECONDS
 check 'and four ranks go on' 0 '^Checkpoint' ranks 4 "${long[@]}" --resume --out hurt
 same_run 'to the same bits' whole hurt
+
+check 'one rank resumes, and one does not' 1 'the option --resume is' \
+  ranks 1 "${long[@]}" --resume --out whole : -n 1 "${long[@]}" --out whole
+check 'and the other way round' 1 'the option --resume is' \
+  ranks 1 "${long[@]}" --out whole : -n 1 "${long[@]}" --resume --out whole
 
 check 'more ranks than micro-batches' 1 '2 ranks share the micro-batches of a batch, and there is 1' \
   ranks 2 "${train[@]}" --out refused

@@ -3,10 +3,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <memory>
 #include <optional>
+#include <system_error>
 
 #include "backends/cpu/cpu_backend.h"
+#include "core/error.h"
 #include "core/printable.h"
 #include "tools/commands.h"
 #include "tools/data_output.h"
@@ -29,6 +32,9 @@ void pack_folder(const PackArguments& a) {
   reading.strict = a.options.strict;
   if (a.layout) reading.layout = parse_layout(*a.layout);
   if (a.test_folder) reading.test_folder = *a.test_folder;
+  std::error_code unknown;
+  if (!std::filesystem::exists(a.folder, unknown))
+    throw FileError(a.folder + ": there is no such folder");
   StatusLine line;
   line.draw("reading the folder ...");
   const Dataset data = open_dataset(a.folder, reading);
@@ -57,10 +63,11 @@ void pack_folder(const PackArguments& a) {
                          printable(a.folder), classes_text(data.classes), data.train.size(),
                          data.test.size(), printable(data.how_read())));
   print_skipped(p.skipped, 20);
-  print_line(fmt::format("Shards  {}: {} of {:.1f} MB with {} training images and {} held out{}",
-                         printable(a.out), p.shards, static_cast<double>(p.bytes) / 1e6, p.train,
-                         p.test,
-                         p.kept > 0 ? fmt::format(" ({} were there already)", p.kept) : ""));
+  print_line(
+      fmt::format("Shards  {}: {} {}{}, {:.1f} MB in all, with {} training images and {} held out",
+                  printable(a.out), p.shards, p.shards == 1 ? "file" : "files",
+                  p.kept > 0 ? fmt::format(" ({} there already)", p.kept) : "",
+                  static_cast<double>(p.bytes) / 1e6, p.train, p.test));
 }
 
 }  // namespace

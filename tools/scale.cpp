@@ -26,7 +26,7 @@ constexpr Exchange exchanges[] = {Exchange::gradients, Exchange::factors};
 
 struct ScaleArguments {
   std::string model = "alexnet", device = "cpu", machines = "1..1024", html;
-  std::int64_t batch = 128, per_machine = 0, classes = 0;
+  std::int64_t batch = 128, per_machine = 0, micro_batches = 1, classes = 0;
   double bandwidth = 1, latency = 50;  // Gb/s, microseconds
   std::vector<double> seconds;         // per image, products per image, update
   int threads = 0;
@@ -87,19 +87,19 @@ LinePlot plot_of(const std::vector<Curve>& curves, double alone) {
 
 std::string table_of(const std::vector<Curve>& curves, double alone) {
   std::string text =
-      fmt::format("{:19}{:47}{}", "", name_of(curves[0].exchange), name_of(curves[1].exchange));
+      fmt::format("{:19}{:51}{}", "", name_of(curves[0].exchange), name_of(curves[1].exchange));
   text += fmt::format("\n{:>8}  {:>6}", "machines", "images");
   for (std::size_t i = 0; i < curves.size(); ++i)
-    text += fmt::format("   {:>8}  {:>9}  {:>8}  {:>6}  {:>5}", "MB sent", "compute s", "send s",
-                        "img/s", "of R");
+    text += fmt::format("   {:>7}  {:>7}  {:>6}  {:>6}  {:>6}  {:>5}", "MB sent", "compute", "send",
+                        "wait", "img/s", "of R");
   for (std::size_t i = 0; i < curves[0].points.size(); ++i) {
     const StepForecast& first = curves[0].points[i];
     text += fmt::format("\n{:>8}  {:>6}", first.machines, first.batch);
     for (const Curve& c : curves) {
       const StepForecast& f = c.points[i];
-      text +=
-          fmt::format("   {:>8.1f}  {:>9.3f}  {:>8.3f}  {:>6.0f}  {:>3.0f} %", f.bytes / 1e6,
-                      f.compute, f.communicate, f.images_per_second(), 100 * efficiency(f, alone));
+      text += fmt::format("   {:>7.1f}  {:>7.3f}  {:>6.3f}  {:>6.3f}  {:>6.0f}  {:>3.0f} %",
+                          f.bytes / 1e6, f.compute, f.communicate, f.waiting, f.images_per_second(),
+                          100 * efficiency(f, alone));
     }
   }
   return text;
@@ -137,7 +137,8 @@ void scale(const CLI::App& command, const ScaleArguments& a) {
     for (const int n : machines) {
       const std::int64_t batch = a.per_machine > 0 ? a.per_machine * n : a.batch;
       if (n <= batch)
-        curve.points.push_back(forecast(*network, times, cluster, n, batch, exchange));
+        curve.points.push_back(
+            forecast(*network, spec.input, times, cluster, n, batch, exchange, a.micro_batches));
     }
     if (curve.points.empty())
       throw ValueError(
@@ -148,7 +149,7 @@ void scale(const CLI::App& command, const ScaleArguments& a) {
     curves.push_back(curve);
   }
   // One machine sends nothing.
-  const double alone = forecast(*network, times, cluster, 1,
+  const double alone = forecast(*network, spec.input, times, cluster, 1,
                                 a.per_machine > 0 ? a.per_machine : a.batch, Exchange::gradients)
                            .images_per_second();
   if (a.json) {
@@ -156,6 +157,7 @@ void scale(const CLI::App& command, const ScaleArguments& a) {
                                 {"classes", classes},
                                 {"bandwidth_bytes_per_second", cluster.bandwidth},
                                 {"latency_seconds", cluster.latency},
+                                {"micro_batches_of_each", a.micro_batches},
                                 {"seconds_per_image", times.per_image},
                                 {"seconds_per_image_products", times.products},
                                 {"seconds_update", times.update}};
@@ -166,6 +168,7 @@ void scale(const CLI::App& command, const ScaleArguments& a) {
                                               {"bytes_sent", f.bytes},
                                               {"compute_seconds", f.compute},
                                               {"send_seconds", f.communicate},
+                                              {"wait_seconds", f.waiting},
                                               {"images_per_second", f.images_per_second()}});
     print_line(json_text(j));
   } else {
@@ -217,6 +220,11 @@ void add_scale(CLI::App& app) {
   c->add_option("--per-machine", a->per_machine, "Or images of each machine: the batch grows")
       ->check(CLI::Range(1, 1'000'000))
       ->excludes(batch);
+  c->add_option(
+       "--micro-batches", a->micro_batches,
+       "So many of each machine: what is complete before the last is done travels meanwhile")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
   c->add_option("--classes", a->classes, "Classes (default: the model's)")
       ->check(CLI::Range(1, 1'000'000));
   c->add_option("--seconds", a->seconds,

@@ -110,6 +110,17 @@ void show_data(const Trainer& trainer) {
                            in_bytes(static_cast<std::int64_t>(trainer.cache_limit()))));
 }
 
+// Pictures that were there before the first step, or were not tried then.
+void show_lost(const Trainer& trainer, std::size_t* told) {
+  const std::size_t skipped = trainer.skipped().size();
+  if (skipped > *told)
+    say_note(
+        fmt::format("{} more {} the set cannot be used, {} in all; the end of the run, and --log, "
+                    "list them",
+                    skipped - *told, skipped - *told == 1 ? "picture of" : "pictures of", skipped));
+  *told = std::max(*told, skipped);
+}
+
 void print_accuracy(const Trainer& trainer, const RunReport& report) {
   const Evaluation& one = report.single;
   if (one.metrics.count() == 0) {
@@ -167,30 +178,48 @@ void finish(Trainer& trainer, const std::filesystem::path& out, RunLog& log, Run
 
   print_accuracy(trainer, report);
   if (const auto traffic = trainer.traffic(); !traffic.empty())
-    print_line("\n" + traffic_text(traffic, ranks->size()));
+    print_line("\n" + traffic_text(traffic, ranks->size()) + "\n" + travel_text(trainer.travel()));
   print_line(fmt::format("\nCheckpoint  {}\nReport      {}",
                          printable(trainer.checkpoint_path().string()),
                          printable((out / "report.html").string())));
   watch.print_pages();
 }
 
-// A rank that is not the first trains, and says nothing.
-void help_train(const TrainConfig& config, const TrainArguments& a,
-                const std::shared_ptr<Communicator>& ranks) {
+// What all ranks have in common.
+TrainerOptions options_of(const TrainArguments& a, const std::shared_ptr<Communicator>& ranks) {
   TrainerOptions options;
   options.out = a.out;
   options.workers = a.workers;
+  options.cache_bytes = a.cache;
   options.init = initial_file(a);
   options.ranks = ranks;
+  options.checkpoint_seconds = 60 * a.checkpoint_minutes;
+  // Until the first step there is nothing to save, and a signal ends the program at once.
   options.stop = &interrupted();
+  return options;
+}
+
+// A rank that is not the first trains, and says nothing.
+void help_train(const TrainConfig& config, const TrainArguments& a,
+                const std::shared_ptr<Communicator>& ranks) {
+  const TrainerOptions options = options_of(a, ranks);
   Trainer trainer(config, options);
   if (a.resume) trainer.resume(checkpoint_in(a.out));
   catch_interrupts();
   trainer.run();
 }
 
+// What decides what the ranks say to each other next. Where it differs, each would wait for an
+// answer to something that the others do not ask.
+void agree_on_command(Communicator& ranks, const TrainArguments& a) {
+  const auto given = [](bool yes) { return yes ? "given" : "not given"; };
+  agree(ranks,
+        {{"the option --resume", given(a.resume)}, {"the option --find-rate", given(a.find_rate)}});
+}
+
 void train(const CLI::App& command, const TrainArguments& given,
            const std::shared_ptr<Communicator>& ranks) {
+  if (ranks) agree_on_command(*ranks, given);
   TrainArguments a = given;
   if (a.out.empty()) a.out = default_out(a.model);
   const TrainConfig config = chosen_config(command, a, ranks.get());
@@ -213,18 +242,13 @@ void train(const CLI::App& command, const TrainArguments& given,
         printable(a.out)));
 
   StatusLine line;
-  TrainerOptions options;
-  options.out = a.out;
-  options.workers = a.workers;
-  options.cache_bytes = a.cache;
-  options.init = initial_file(a);
-  options.ranks = ranks;
-  options.checkpoint_seconds = 60 * a.checkpoint_minutes;
+  TrainerOptions options = options_of(a, ranks);
   RunLog log(a.log);
   Trainer* running = nullptr;
   std::optional<RunWatch> watch;
   std::vector<float> losses;  // of the whole run, for a terminal that can show their curve
   StepInfo last;
+  std::size_t lost = 0;  // what takes no part, as far as the screen has told
   options.on_step = [&](const StepInfo& s) {
     last = s;
     if (shows_blocks()) losses.push_back(static_cast<float>(s.loss));
@@ -234,13 +258,12 @@ void train(const CLI::App& command, const TrainArguments& given,
   const auto failure = [&] { return log.failure().empty() ? watch->failure() : log.failure(); };
   options.on_epoch = [&](const EpochRecord& e) {
     show_epoch(line, e, *running);
+    show_lost(*running, &lost);
     log.epoch(*running, e);
     watch->epoch(e);
     // Save, then end with an error; after the last epoch, with a report, too.
     if (!failure().empty() && e.epoch < config.epochs) throw Stopped(failure());
   };
-  // Until the first step there is nothing to save, and a signal ends the program at once.
-  options.stop = &interrupted();
 
   line.draw("reading the pictures and their mean ...");
   std::optional<Trainer> made;
@@ -263,6 +286,7 @@ void train(const CLI::App& command, const TrainArguments& given,
     print_line(crossing_text(towers->crossings(in)));
   show_weights(trainer);
   show_data(trainer);
+  lost = trainer.skipped().size();
   if (ranks)
     print_line(fmt::format("Ranks   {}, which share {} micro-batches of each batch", ranks->size(),
                            config.micro_batches));

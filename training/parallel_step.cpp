@@ -3,31 +3,41 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <map>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include "core/algebra.h"
+#include "core/autograd.h"
 #include "core/error.h"
+#include "core/trace.h"
 #include "layers/cross_entropy.h"
-#include "layers/linear.h"
 #include "training/freeze.h"
 #include "training/metrics.h"
 
 namespace limulus {
 namespace {
 
-// a += b for gradients of the same parameters. One that is undefined counts as zeros.
-void add_gradients(std::vector<Tensor>& a, const std::vector<Tensor>& b) {
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (!a[i].defined() && !b[i].defined()) continue;
-    const Tensor& some = a[i].defined() ? a[i] : b[i];
-    const auto zeros = [&] { return Tensor::zeros(some.shape(), some.dtype(), some.backend()); };
-    if (!a[i].defined()) a[i] = zeros();
-    const Tensor addend = b[i].defined() ? b[i] : zeros();
-    a[i].backend().accumulate(a[i].dtype(), a[i].numel(), addend.data(), a[i].mutable_data());
-  }
+// a += b for gradients of the same parameter. One that is undefined counts as zeros.
+void add_gradient(Tensor& a, const Tensor& b) {
+  if (!a.defined() && !b.defined()) return;
+  const Tensor& some = a.defined() ? a : b;
+  const auto zeros = [&] { return Tensor::zeros(some.shape(), some.dtype(), some.backend()); };
+  if (!a.defined()) a = zeros();
+  const Tensor addend = b.defined() ? b : zeros();
+  a.backend().accumulate(a.dtype(), a.numel(), addend.data(), a.mutable_data());
 }
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+constexpr const char* kCounts = "losses and counts";
 
 void append(std::vector<float>& to, const Tensor& rows) {
   const std::vector<float> values = rows.to_vector<float>();
@@ -55,6 +65,16 @@ void check_cut(const Module& model, const Communicator& ranks, std::int64_t micr
 
 }  // namespace
 
+// What this rank sent, and for what. Errands add to it, one at a time.
+struct ParallelStep::Counts {
+  std::map<std::string, Traffic> sums;  // over steps
+
+  void add(const std::string& name, const char* as, std::uint64_t bytes) {
+    Traffic& t = sums.try_emplace(name, Traffic{name, as, 0}).first->second;
+    t.bytes += static_cast<double>(bytes);
+  }
+};
+
 ParallelStep::ParallelStep(Module& model, Backend& backend, Communicator& ranks,
                            const TrainConfig& config)
     : model_(model),
@@ -65,7 +85,7 @@ ParallelStep::ParallelStep(Module& model, Backend& backend, Communicator& ranks,
       seed_(config.seed),
       share_(leaves_of(ranks.rank(), ranks.size(), config.micro_batches)),
       parameters_(trained_parameters(model)),
-      sum_(config.micro_batches, add_gradients) {
+      counts_(std::make_shared<Counts>()) {
   check_cut(model, ranks, micro_batches_, backend);
 }
 
@@ -74,73 +94,86 @@ ParallelStep::ParallelStep(Module& model, Backend& backend, Communicator& ranks,
 ParallelStep::Result ParallelStep::run(const Batch& mine, std::uint64_t step, bool stop) {
   const std::uint64_t before = ranks_.bytes_sent();
   const auto told = gather(ranks_, std::vector<std::int64_t>{mine.size, stop ? 1 : 0});
+  counts_->add(kCounts, "", ranks_.bytes_sent() - before);
   Result result;
-  std::vector<std::int64_t> images;  // of each rank
+  images_.clear();
   for (std::size_t i = 0; i < told.size(); i += 2) {
-    images.push_back(told[i]);
+    images_.push_back(told[i]);
     result.images += told[i];
     result.stop = result.stop || told[i + 1] != 0;
   }
   if (result.images == 0) return result;
 
+  begin_step(mine);
   forward_and_backward(mine, step, result.images);
+  if (!planned_) {
+    wait_for(told_);
+    make_plan();
+  }
+  for (std::size_t p = 0; p < parameters_.size(); ++p) complete(p);
 
   // Losses in the order of the batch, and their mean as one rank alone would form it.
-  const std::vector<float> losses = gather(ranks_, losses_, images);
-  result.loss = mean(Tensor::from(losses, {result.images}, backend_)).item();
-  for (const std::int64_t n : gather(ranks_, std::vector<std::int64_t>{right_}))
-    result.right += static_cast<double>(n);
-  count("losses and counts", "", before);
-  if (std::isfinite(result.loss))
-    exchange();
-  else
-    sum_.partials().clear();
-  factors_.clear();
+  wait_for(told_);
+  result.loss = mean(Tensor::from(all_->losses, {result.images}, backend_)).item();
+  result.right = static_cast<double>(all_->right);
+  for (std::size_t i = 0; i < plan_.size(); ++i) {
+    wait_for(on_the_way_[i].there);
+    if (std::isfinite(result.loss)) take(plan_[i], on_the_way_[i]);
+  }
+  check_all_sent();
   ++steps_;
   return result;
 }
 
-// The mean over the batch is a sum over its images, divided by their number on all ranks.
+void ParallelStep::begin_step(const Batch& mine) {
+  last_ = -1;
+  for (std::int64_t m = share_.begin; m < share_.end; ++m)
+    if (mine.size > 0 && mine.pieces[static_cast<std::size_t>(m - share_.begin)] > 0) last_ = m;
+  mine_ = {};
+  all_ = std::make_shared<Told>();
+  sums_.assign(parameters_.size(), TreeSum<Tensor>(micro_batches_, add_gradient));
+  next_.assign(parameters_.size(), share_.begin);
+  factors_.assign(parameters_.size(), {});
+  complete_.assign(parameters_.size(), false);
+  first_seen_.clear();
+  on_the_way_.clear();
+}
+
 void ParallelStep::forward_and_backward(const Batch& mine, std::uint64_t step,
                                         std::int64_t images) {
-  losses_.clear();
-  right_ = 0;
+  const WhenGradientReady ready([this](Tensor& w) { has_gradient(w); });
+  std::optional<TakeLinearFactors> taking;
+  if (factors_wanted_) taking.emplace([this](const LinearFactors& f) { has_factors(f); });
   const std::int64_t image = std::int64_t{mine.channels} * mine.side * mine.side;
   std::int64_t first = 0;  // of the images in `mine`
-  for (std::int64_t m = share_.begin; m < share_.end; ++m) {
-    const std::int64_t n = mine.pieces[static_cast<std::size_t>(m - share_.begin)];
-    if (n == 0) {  // none of its images can be used
-      sum_.push({m, m + 1}, Gradients(parameters_.size()));
-      continue;
-    }
+  for (micro_batch_ = share_.begin; micro_batch_ <= last_; ++micro_batch_) {
+    const std::int64_t n = mine.pieces[static_cast<std::size_t>(micro_batch_ - share_.begin)];
+    if (n == 0) continue;  // none of its images can be used
     const Tensor x = Tensor::from_host(mine.images.data() + first * image, n * image, DType::f32,
                                        {n, mine.channels, mine.side, mine.side}, backend_);
-    const std::int64_t* labels = mine.labels.data() + first;
-    first += n;
-
     // Each micro-batch of the run draws masks of its own, whichever rank it is on.
-    model_.set_random(
-        seed_, step * static_cast<std::uint64_t>(micro_batches_) + static_cast<std::uint64_t>(m));
-    std::optional<TakeLinearFactors> taking;
-    if (factors_wanted_)
-      taking.emplace([this](const LinearFactors& f) {
-        Factors& all = factors_[f.weight.impl().get()];
-        all.bias = index_of(f.bias);
-        append(all.x, f.x);
-        append(all.dy, f.dy);
-        all.rows += f.x.size(0);
-      });
-    const Tensor logits = model_.forward(x);
-    const Tensor each =
-        cross_entropy_each(logits, Tensor::from_host(labels, n, DType::i64, {n}, backend_));  // [n]
-    append(losses_, each);
-    const std::vector<float> scores = logits.to_vector<float>();
-    const std::int64_t classes = logits.size(1);
-    for (std::int64_t i = 0; i < n; ++i)
-      right_ += top_k(scores.data() + i * classes, classes, 1)[0] == labels[i] ? 1 : 0;
-    (sum(each) / static_cast<double>(images)).backward();
-    sum_.push({m, m + 1}, take_gradients());
+    model_.set_random(seed_, step * static_cast<std::uint64_t>(micro_batches_) +
+                                 static_cast<std::uint64_t>(micro_batch_));
+    learn(x, mine.labels.data() + first, images);
+    first += n;
   }
+  if (last_ < 0) tell_losses();
+}
+
+// The mean over the batch is a sum over its images, divided by their number on all ranks.
+void ParallelStep::learn(const Tensor& x, const std::int64_t* labels, std::int64_t images) {
+  const std::int64_t n = x.size(0);
+  for (Factors& f : factors_) f.uses = 0;
+  const Tensor logits = model_.forward(x);
+  const Tensor each =
+      cross_entropy_each(logits, Tensor::from_host(labels, n, DType::i64, {n}, backend_));  // [n]
+  append(mine_.losses, each);
+  const std::vector<float> scores = logits.to_vector<float>();
+  const std::int64_t classes = logits.size(1);
+  for (std::int64_t i = 0; i < n; ++i)
+    mine_.right += top_k(scores.data() + i * classes, classes, 1)[0] == labels[i] ? 1 : 0;
+  if (micro_batch_ == last_) tell_losses();
+  (sum(each) / static_cast<double>(images)).backward();
 }
 
 std::int64_t ParallelStep::index_of(const Tensor& parameter) const {
@@ -150,103 +183,188 @@ std::int64_t ParallelStep::index_of(const Tensor& parameter) const {
   return -1;
 }
 
-ParallelStep::Gradients ParallelStep::take_gradients() {
-  Gradients gradients;
-  for (auto& [name, w] : parameters_) {
-    gradients.push_back(w.grad());
-    w.zero_grad();
+// ---- what backward hands out ------------------------------------------------------------------
+
+void ParallelStep::has_gradient(Tensor& w) {
+  const std::int64_t index = index_of(w);
+  if (index < 0) return;
+  const auto p = static_cast<std::size_t>(index);
+  first_seen_.push_back(index);
+  leave_out(p, micro_batch_);
+  sums_[p].push({micro_batch_, micro_batch_ + 1}, w.grad());
+  next_[p] = micro_batch_ + 1;
+  w.zero_grad();
+  if (micro_batch_ == last_) complete(p);
+}
+
+void ParallelStep::has_factors(const LinearFactors& f) {
+  const auto p = static_cast<std::size_t>(index_of(f.weight));
+  first_seen_.push_back(index_of(f.weight));
+  Factors& all = factors_[p];
+  all.bias = index_of(f.bias);
+  append(all.x, f.x);
+  append(all.dy, f.dy);
+  ++all.uses;
+  const auto item = std::find_if(plan_.begin(), plan_.end(),
+                                 [p](const Item& i) { return std::cmp_equal(i.parameter, p); });
+  if (micro_batch_ == last_ && item != plan_.end() && all.uses == item->uses) complete(p);
+}
+
+// The micro-batches before `end` that have given a parameter no gradient.
+void ParallelStep::leave_out(std::size_t parameter, std::int64_t end) {
+  for (std::int64_t& m = next_[parameter]; m < end; ++m)
+    sums_[parameter].push({m, m + 1}, Tensor());
+}
+
+// This rank has all that it will have for the parameter in this step. Whatever comes next in the
+// plan is sent, if it is complete.
+void ParallelStep::complete(std::size_t parameter) {
+  complete_[parameter] = true;
+  while (on_the_way_.size() < plan_.size()) {
+    const Item& item = plan_[on_the_way_.size()];
+    if (!complete_[static_cast<std::size_t>(item.parameter)]) return;
+    on_the_way_.push_back(item.uses == 0 ? send_gradient(item) : send_factors(item));
   }
-  return gradients;
 }
 
 // ---- what the ranks tell each other -----------------------------------------------------------
 
-// What is there to exchange? A rank none of whose images can be used does not know it.
-std::vector<ParallelStep::Known> ParallelStep::tell_what_is_known() {
-  const std::uint64_t before = ranks_.bytes_sent();
-  std::vector<std::int64_t> mine;  // three numbers for each parameter
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const auto& partials = sum_.partials();
-    const bool gradient = std::any_of(partials.begin(), partials.end(),
-                                      [i](const auto& p) { return p.value[i].defined(); });
-    const auto found = factors_.find(parameters_[i].second.impl().get());
-    const bool factors = found != factors_.end();
-    mine.push_back(gradient ? 1 : 0);
-    mine.push_back(factors ? found->second.rows : 0);
-    mine.push_back(factors ? found->second.bias : -1);
-  }
-  const std::vector<std::int64_t> all = gather(ranks_, mine);
-  std::vector<Known> known(parameters_.size());
-  for (std::size_t i = 0; i < all.size(); i += 3) {
-    Known& k = known[i / 3 % known.size()];
-    k.gradient = k.gradient || all[i] != 0;
-    k.rows.push_back(all[i + 1]);
-    k.bias = std::max(k.bias, all[i + 2]);
-  }
-  count("losses and counts", "", before);
-  return known;
+// What is there to exchange, and in which order? All need the same answer, and a rank none of whose
+// images can be used does not know. So the first that has images tells.
+void ParallelStep::make_plan() {
+  const auto teller = static_cast<int>(
+      std::find_if(images_.begin(), images_.end(), [](auto n) { return n > 0; }) - images_.begin());
+  if (teller == ranks_.rank())
+    for (const std::int64_t index : first_seen_) {
+      const Factors& f = factors_[static_cast<std::size_t>(index)];
+      if (std::none_of(plan_.begin(), plan_.end(), [&](auto& i) { return i.parameter == index; }))
+        plan_.push_back({index, f.bias, f.uses});
+    }
+  std::int64_t items = std::ssize(plan_);
+  ranks_.broadcast(std::as_writable_bytes(std::span(&items, 1)), teller);
+  plan_.resize(static_cast<std::size_t>(items));
+  ranks_.broadcast(std::as_writable_bytes(std::span(plan_)), teller);
+  planned_ = true;
 }
 
-void ParallelStep::exchange() {
-  const std::vector<Known> known = tell_what_is_known();
-  for (std::size_t i = 0; i < known.size(); ++i) {
-    if (std::any_of(known[i].rows.begin(), known[i].rows.end(), [](auto n) { return n > 0; }))
-      exchange_factors(i, known[i]);
-    if (known[i].gradient) exchange_gradient(i);
-  }
-  sum_.partials().clear();
+template <class F>
+std::future<void> ParallelStep::send(const std::string& name, const char* as, F errand) {
+  return courier_.send([name, as, errand, counts = counts_, &ranks = ranks_] {
+    const auto began = Clock::now();
+    const std::uint64_t before = ranks.bytes_sent();
+    errand(ranks);
+    const std::uint64_t bytes = ranks.bytes_sent() - before;
+    counts->add(name, as, bytes);
+    if (tracing() && ranks.size() > 1)
+      trace({.primitive = "exchange",
+             .kernel = "ranks",
+             .method = *as == '\0' ? "value" : as,
+             .backend = fmt::format("rank {}", ranks.rank()),
+             .shapes = fmt::format("{} bytes sent", bytes),
+             .scope = name,
+             .backward = true,
+             .seconds = seconds_since(began)});
+  });
 }
 
-void ParallelStep::exchange_gradient(std::size_t parameter) {
-  auto& [name, w] = parameters_[parameter];
-  auto& partials = sum_.partials();
-  for (auto& partial : partials) {
-    Tensor& g = partial.value[parameter];
+void ParallelStep::wait_for(std::future<void>& errand) {
+  if (!errand.valid()) return;
+  const auto began = Clock::now();
+  errand.get();
+  waited_ += seconds_since(began);
+}
+
+void ParallelStep::tell_losses() {
+  told_ = send(kCounts, "", [mine = mine_, images = images_, all = all_](Communicator& ranks) {
+    all->losses = gather(ranks, mine.losses, images);
+    for (const std::int64_t n : gather(ranks, std::vector<std::int64_t>{mine.right}))
+      all->right += n;
+  });
+}
+
+ParallelStep::OnTheWay ParallelStep::send_gradient(const Item& item) {
+  const auto p = static_cast<std::size_t>(item.parameter);
+  const auto& [name, w] = parameters_[p];
+  leave_out(p, share_.end);
+  std::vector<Tensor> mine;
+  std::vector<std::span<const float>> values;
+  for (auto& partial : sums_[p].partials()) {
+    Tensor& g = partial.value;
     if (!g.defined()) g = Tensor::zeros(w.shape(), w.dtype(), backend_);
+    mine.push_back(g);
   }
-  Tensor sum = partials.front().value[parameter];
-  if (ranks_.size() > 1) {
-    const std::uint64_t before = ranks_.bytes_sent();
-    std::vector<std::span<const float>> mine;
-    for (const auto& partial : partials) mine.push_back(partial.value[parameter].values<float>());
-    tree_all_reduce(ranks_, micro_batches_, mine, sum.mutable_values<float>());
-    count(name, "gradient", before);
-  }
-  w.set_grad(std::move(sum));
+  OnTheWay sent;
+  sent.sum = mine.front();
+  if (ranks_.size() == 1) return sent;
+  for (const Tensor& g : mine) values.push_back(g.values<float>());
+  const std::span<float> result = sent.sum.mutable_values<float>();
+  sent.there = send(name, "gradient", [mine, values, result, n = micro_batches_](auto& ranks) {
+    tree_all_reduce(ranks, n, values, result);
+  });
+  return sent;
 }
 
-// dw = dy^T x, of the rows of all ranks: on all of them, and with the same bits.
-void ParallelStep::exchange_factors(std::size_t parameter, const Known& known) {
-  auto& [name, w] = parameters_[parameter];
+ParallelStep::OnTheWay ParallelStep::send_factors(const Item& item) {
+  const auto p = static_cast<std::size_t>(item.parameter);
+  const auto& [name, w] = parameters_[p];
+  OnTheWay sent;
+  sent.gathered = std::make_shared<Factors>();
+  const auto mine = std::make_shared<const Factors>(std::move(factors_[p]));
   const std::int64_t out = w.size(0), in = w.size(1);
-  Factors& mine = factors_[w.impl().get()];
-  const std::uint64_t before = ranks_.bytes_sent();
-  const auto gathered = [&](const std::vector<float>& values, std::int64_t width) {
-    std::vector<std::int64_t> counts = known.rows;
-    for (std::int64_t& n : counts) n *= width;
-    const std::vector<float> all = gather(ranks_, values, counts);
+  sent.there = send(name, "factors", [mine, out, in, all = sent.gathered](auto& ranks) {
+    const auto rows = gather(ranks, std::vector<std::int64_t>{std::ssize(mine->x) / in});
+    const auto times = [&](std::int64_t width) {
+      std::vector<std::int64_t> counts = rows;
+      for (std::int64_t& n : counts) n *= width;
+      return counts;
+    };
+    all->x = gather(ranks, mine->x, times(in));
+    all->dy = gather(ranks, mine->dy, times(out));
+  });
+  return sent;
+}
+
+// Of factors dw = dy^T x, of the rows of all ranks: on all of them, and with the same bits.
+void ParallelStep::take(const Item& item, OnTheWay& sent) {
+  Tensor& w = parameters_[static_cast<std::size_t>(item.parameter)].second;
+  if (item.uses == 0) return w.set_grad(std::move(sent.sum));
+  const auto rows = [&](const std::vector<float>& all, std::int64_t width) {
     return Tensor::from(all, {std::ssize(all) / width, width}, backend_);
   };
-  const Tensor x = gathered(mine.x, in), dy = gathered(mine.dy, out);
-  count(name, "factors", before);
+  const Tensor x = rows(sent.gathered->x, w.size(1)), dy = rows(sent.gathered->dy, w.size(0));
   w.set_grad(linear_weight_gradient(x, dy));
-  if (known.bias >= 0)
-    parameters_[static_cast<std::size_t>(known.bias)].second.set_grad(linear_bias_gradient(dy));
+  if (item.bias >= 0)
+    parameters_[static_cast<std::size_t>(item.bias)].second.set_grad(linear_bias_gradient(dy));
+}
+
+// The plan was made in the first step. Something that got no gradient then would not be sent.
+void ParallelStep::check_all_sent() {
+  std::vector<bool> sent(parameters_.size(), false);
+  for (const Item& item : plan_)
+    if (item.uses == 0) sent[static_cast<std::size_t>(item.parameter)] = true;
+  for (std::size_t p = 0; p < sent.size(); ++p)
+    for (const auto& partial : sums_[p].partials())
+      if (!sent[p] && partial.value.defined())
+        throw GraphError(fmt::format(
+            "train: {} got a gradient in this step, and none (or the factors of one) in the first: "
+            "with micro-batches a network has to use the same layers in every step",
+            parameters_[p].first));
 }
 
 // ---- what it costs ----------------------------------------------------------------------------
 
-void ParallelStep::count(const std::string& name, const char* as, std::uint64_t before) {
-  auto found = std::find_if(traffic_.begin(), traffic_.end(),
-                            [&](const Traffic& t) { return t.name == name; });
-  if (found == traffic_.end()) found = traffic_.insert(traffic_.end(), {name, as, 0});
-  found->bytes += static_cast<double>(ranks_.bytes_sent() - before);
+std::vector<Traffic> ParallelStep::traffic() const {
+  std::vector<std::string> names = {kCounts};
+  for (const auto& [name, w] : parameters_) names.push_back(name);
+  std::vector<Traffic> per_step;
+  for (const std::string& name : names)
+    if (const auto found = counts_->sums.find(name); found != counts_->sums.end())
+      per_step.push_back({name, found->second.as, found->second.bytes / steps()});
+  return per_step;
 }
 
-std::vector<Traffic> ParallelStep::traffic() const {
-  std::vector<Traffic> per_step = traffic_;
-  for (Traffic& t : per_step) t.bytes /= static_cast<double>(std::max<std::int64_t>(1, steps_));
-  return per_step;
+ParallelStep::Travel ParallelStep::travel() const {
+  return {courier_.seconds() / steps(), waited_ / steps()};
 }
 
 std::string traffic_text(const std::vector<Traffic>& traffic, int ranks) {
@@ -258,6 +376,13 @@ std::string traffic_text(const std::vector<Traffic>& traffic, int ranks) {
     total += t.bytes;
   }
   return text + fmt::format("{:<24}{:<10}{:>12.0f}  {:.1f} MB", "total", "", total, total / 1e6);
+}
+
+std::string travel_text(const ParallelStep::Travel& travel) {
+  return fmt::format(
+      "The exchange took {:.3f} s a step, with waiting for slower ranks: {:.3f} s of that passed\n"
+      "while this rank computed, and {:.3f} s it waited.",
+      travel.exchanging, std::max(0.0, travel.exchanging - travel.waiting), travel.waiting);
 }
 
 }  // namespace limulus

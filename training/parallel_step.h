@@ -20,13 +20,20 @@
 //
 // Then all ranks have the same gradients, and each makes the same update of its own weights, which
 // therefore stay the same and are never sent.
+//
+// Backward goes from the last layer to the first. What the last layer has to send is complete long
+// before the first one's: a thread beside this one (distributed/courier.h) sends it meanwhile. That
+// begins in a rank's last micro-batch, as the sums are not complete before.
 #include <cstdint>
-#include <map>
+#include <future>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "distributed/communicator.h"
+#include "distributed/courier.h"
 #include "distributed/tree_sum.h"
+#include "layers/linear.h"
 #include "layers/module.h"
 #include "training/config.h"
 #include "training/data/loader.h"
@@ -59,28 +66,53 @@ class ParallelStep {
   Result run(const Batch& mine, std::uint64_t step, bool stop);
 
   std::vector<Traffic> traffic() const;  // per step
+  // Seconds a step, on average: what it took to exchange all this, and how much of it this rank
+  // waited for, with nothing left to compute.
+  struct Travel {
+    double exchanging = 0, waiting = 0;
+  };
+  Travel travel() const;
 
  private:
-  struct Factors {             // of one layer, from this rank's micro-batches
+  struct Factors {             // of a layer, from this rank's micro-batches
     std::vector<float> x, dy;  // [rows, in], [rows, out]
-    std::int64_t rows = 0;
-    std::int64_t bias = -1;  // which parameter; -1: none
+    std::int64_t uses = 0;     // of the layer, in all those micro-batches
+    std::int64_t bias = -1;    // which parameter; -1: none
   };
-  struct Known {  // of one parameter, by all ranks together
-    bool gradient = false;
-    std::vector<std::int64_t> rows;  // of factors, of each rank
-    std::int64_t bias = -1;
+  // Something that the ranks exchange in every step: a parameter's gradient, or the factors of it.
+  struct Item {
+    std::int64_t parameter, bias;  // whose gradient follows from the same factors; -1: none
+    std::int64_t uses;             // of the layer, in a micro-batch; 0: it goes as a gradient
   };
-  using Gradients = std::vector<Tensor>;  // of all parameters; undefined where there is none
+  struct OnTheWay {
+    Tensor sum;                         // of an Item that goes as a gradient; else undefined
+    std::shared_ptr<Factors> gathered;  // of all ranks
+    std::future<void> there;
+  };
+  struct Told {  // by a rank, of its images in this step
+    std::vector<float> losses;
+    std::int64_t right = 0;
+  };
+  struct Counts;
 
+  void begin_step(const Batch& mine);
   void forward_and_backward(const Batch& mine, std::uint64_t step, std::int64_t images);
-  Gradients take_gradients();
-  void exchange_gradient(std::size_t parameter);
-  void exchange_factors(std::size_t parameter, const Known& known);
-  void exchange();
-  std::vector<Known> tell_what_is_known();
+  void learn(const Tensor& x, const std::int64_t* labels, std::int64_t images);
+  void has_gradient(Tensor& w);
+  void has_factors(const LinearFactors& f);
+  void leave_out(std::size_t parameter, std::int64_t end);
+  void complete(std::size_t parameter);
+  void make_plan();
+  template <class F>
+  std::future<void> send(const std::string& name, const char* as, F errand);
+  void wait_for(std::future<void>& errand);
+  void tell_losses();
+  OnTheWay send_gradient(const Item& item);
+  OnTheWay send_factors(const Item& item);
+  void take(const Item& item, OnTheWay& sent);
+  void check_all_sent();
+  double steps() const { return static_cast<double>(steps_ > 0 ? steps_ : 1); }
   std::int64_t index_of(const Tensor& parameter) const;
-  void count(const std::string& name, const char* as, std::uint64_t before);
 
   Module& model_;
   Backend& backend_;
@@ -91,17 +123,32 @@ class ParallelStep {
   const LeafRange share_;
   std::vector<NamedTensor> parameters_;
 
-  // Of the step in work.
-  TreeSum<Gradients> sum_;
-  std::map<const TensorImpl*, Factors> factors_;  // by weight
-  std::vector<float> losses_;                     // of this rank's images
-  std::int64_t right_ = 0;
+  // In the order of backward. It is known from the first step that has images on.
+  std::vector<Item> plan_;
+  bool planned_ = false;
 
-  std::vector<Traffic> traffic_;  // sums over steps, in order of first use
+  // Of the step in work.
+  std::int64_t micro_batch_ = 0, last_ = -1;  // the one in work; this rank's last with images
+  std::vector<std::int64_t> images_;          // of each rank
+  Told mine_;
+  std::shared_ptr<Told> all_;
+  std::future<void> told_;
+  std::vector<TreeSum<Tensor>> sums_;     // of each parameter
+  std::vector<std::int64_t> next_;        // micro-batch that each of them has to be told
+  std::vector<Factors> factors_;          // of each parameter
+  std::vector<std::int64_t> first_seen_;  // parameters, in the order of backward, some repeatedly
+  std::vector<bool> complete_;            // of each parameter
+  std::vector<OnTheWay> on_the_way_;      // the first so many of the plan
+
+  std::shared_ptr<Counts> counts_;
   std::int64_t steps_ = 0;
+  double waited_ = 0;
+  Courier courier_;
 };
 
 // A table: what each layer's parameters cost on the way.
 std::string traffic_text(const std::vector<Traffic>& traffic, int ranks);
+// A sentence: how much of the exchange passed beside computing.
+std::string travel_text(const ParallelStep::Travel& travel);
 
 }  // namespace limulus

@@ -54,10 +54,9 @@ std::vector<Traffic> expected_traffic(const Module& network, int machines, std::
   const auto images = static_cast<double>(batch);
   const auto parameters = trained_parameters(network);
   // Each tells all others: two counts and the number that are right; a loss for each of its images;
-  // three numbers for each parameter (parallel_step.cpp).
+  // of factors, how many rows there are (parallel_step.cpp).
   std::vector<Traffic> traffic = {
-      {"losses and counts", "",
-       others * (8.0 * (3 + 3 * static_cast<double>(parameters.size())) + 4 * images / machines)}};
+      {"losses and counts", "", others * (8.0 * 3 + 4 * images / machines)}};
   const auto by_factors = exchange == Exchange::factors ? weights_by_factors(network)
                                                         : std::map<const TensorImpl*, bool>{};
   for (const auto& [name, w] : parameters) {
@@ -66,13 +65,59 @@ std::vector<Traffic> expected_traffic(const Module& network, int machines, std::
       traffic.push_back({name, "gradient", 2 * share * 4 * static_cast<double>(w.numel())});
     else if (factors->second)
       traffic.push_back(
-          {name, "factors", share * 4 * images * static_cast<double>(w.size(0) + w.size(1))});
+          {name, "factors",
+           others * 8 + share * 4 * images * static_cast<double>(w.size(0) + w.size(1))});
   }
   return traffic;
 }
 
-StepForecast forecast(const Module& network, const StepTimes& times, const Cluster& cluster,
-                      int machines, std::int64_t batch, Exchange exchange) {
+namespace {
+
+// A layer that learns, as the forecast sees it.
+struct LayerCost {
+  std::string name;
+  double multiply_adds = 0;  // forward
+  bool product = false;      // dw is counted in StepTimes::products
+  double seconds = 0;        // on the network
+  bool factors = false;      // the product is formed when they have come
+};
+
+std::string layer_of(const std::string& parameter) {
+  return parameter.substr(0, parameter.rfind('.'));
+}
+
+// In the network's order.
+std::vector<LayerCost> layer_costs(const Module& network, const Shape& image,
+                                   const std::vector<Traffic>& traffic, const Cluster& cluster,
+                                   int machines) {
+  std::vector<LayerCost> layers;
+  std::map<std::string, double> multiply_adds;
+  for (const WalkStep& step : network.walk({1, image[0], image[1], image[2]}))
+    multiply_adds[step.name] += static_cast<double>(step.multiply_adds);
+  const auto by_factors = weights_by_factors(network);
+  for (const auto& [name, w] : trained_parameters(network)) {
+    const std::string layer = layer_of(name);
+    if (layers.empty() || layers.back().name != layer)
+      layers.push_back({.name = layer, .multiply_adds = multiply_adds[layer]});
+    if (by_factors.contains(w.impl().get())) layers.back().product = true;
+  }
+  // Each array is exchanged in two rounds, in each of which a machine has a message for every other
+  // one; factors have a third, for their number of rows.
+  for (const Traffic& t : traffic)
+    for (LayerCost& layer : layers) {
+      if (layer.name != layer_of(t.name)) continue;
+      layer.factors = layer.factors || t.as == std::string("factors");
+      const double rounds = layer.factors ? 3 : 2;
+      layer.seconds += rounds * (machines - 1) * cluster.latency + t.bytes / cluster.bandwidth;
+    }
+  return layers;
+}
+
+}  // namespace
+
+StepForecast forecast(const Module& network, const Shape& image, const StepTimes& times,
+                      const Cluster& cluster, int machines, std::int64_t batch, Exchange exchange,
+                      std::int64_t micro_batches_of_each) {
   StepForecast f{.machines = machines, .batch = batch};
   const auto images = static_cast<double>(batch);
   // The machine with the most images decides.
@@ -81,14 +126,42 @@ StepForecast forecast(const Module& network, const StepTimes& times, const Clust
   f.compute = times.per_image * most + times.update +
               times.products * (exchange == Exchange::factors ? images : most);
   const std::vector<Traffic> traffic = expected_traffic(network, machines, batch, exchange);
-  // Each array is exchanged in two rounds, in each of which a machine has a message for every other
-  // one; losses and counts take four rounds.
-  double messages = 4 * (machines - 1);
-  for (const Traffic& t : traffic) {
-    f.bytes += t.bytes;
-    if (t.as[0] != '\0') messages += 2 * (machines - 1);
+  const auto layers = layer_costs(network, image, traffic, cluster, machines);
+  for (const Traffic& t : traffic) f.bytes += t.bytes;
+  // Losses and counts take three rounds, when nothing is computed.
+  const double counts = 3 * (machines - 1) * cluster.latency + traffic[0].bytes / cluster.bandwidth;
+
+  // Seconds of a product of a layer for one image: as many as its part of all multiply-adds.
+  double products = 0, others = 0;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    others += layers[i].multiply_adds * (layers[i].product || i == 0 ? 2 : 3);
+    if (layers[i].product) products += layers[i].multiply_adds;
   }
-  f.communicate = messages * cluster.latency + f.bytes / cluster.bandwidth;
+  const auto seconds = [&](const LayerCost& l) {
+    return l.multiply_adds > 0 ? times.per_image * l.multiply_adds / others : 0.0;
+  };
+  const auto product = [&](const LayerCost& l) {
+    return l.product && products > 0 ? times.products * l.multiply_adds / products : 0.0;
+  };
+
+  const double last = most / static_cast<double>(micro_batches_of_each);  // images
+  double computed = 0, sent = 0;  // when the machine and the network are done, so far
+  std::vector<double> arrived;
+  for (std::size_t i = layers.size(); i-- > 0;) {
+    const LayerCost& l = layers[i];
+    computed += last * seconds(l) * (l.product || i == 0 ? 1 : 2);
+    if (!l.factors) computed += last * product(l);
+    sent = std::max(sent, computed) + l.seconds;
+    arrived.push_back(sent);
+    f.communicate += l.seconds;
+  }
+  f.waiting = counts;
+  for (std::size_t i = layers.size(), k = 0; i-- > 0; ++k) {
+    f.waiting += std::max(0.0, arrived[k] - computed);
+    computed = std::max(computed, arrived[k]);
+    if (layers[i].factors) computed += images * product(layers[i]);
+  }
+  f.communicate += counts;
   return f;
 }
 

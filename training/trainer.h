@@ -123,6 +123,7 @@ class Trainer {
 
   // What this rank sends in a step; empty where it has nobody to send to.
   std::vector<Traffic> traffic() const;
+  ParallelStep::Travel travel() const;  // what that took
 
   Module& model() { return *model_; }
   const Module& model() const { return *model_; }

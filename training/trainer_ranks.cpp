@@ -164,6 +164,10 @@ void Trainer::gather_skipped() {
           Skipped{skip[1], skip[2], static_cast<SkipRule>(skip[3].get<int>())});
 }
 
+ParallelStep::Travel Trainer::travel() const {
+  return parallel_ ? parallel_->travel() : ParallelStep::Travel{};
+}
+
 std::vector<Traffic> Trainer::traffic() const {
   return parallel_ && options_.ranks ? parallel_->traffic() : std::vector<Traffic>{};
 }

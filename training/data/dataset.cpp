@@ -13,6 +13,7 @@
 #include "training/data/augment.h"
 #include "training/data/class_names.h"
 #include "training/data/dataset_folders.h"
+#include "training/data/pack.h"
 
 namespace limulus {
 namespace {
@@ -74,7 +75,8 @@ bool is_cifar10(const std::string& name) {
   return name == "test_batch.bin" || (name.starts_with("data_batch_") && name.ends_with(".bin"));
 }
 
-bool is_shard(const std::string& name) { return name.ends_with(".tar"); }
+// The plan of `limulus pack` stands there before the first shard.
+bool is_shard(const std::string& name) { return name.ends_with(".tar") || name == kPackPlan; }
 
 // One file is enough: the reader of the set says which others are missing. A pipe or a broken link
 // in a file's place counts, and so does a folder, as some archives unpack each file into one.

@@ -216,9 +216,9 @@ Dataset open_shards(const fs::path& folder, const DatasetOptions& options) {
   for (const auto* names : {&listing.folders, &listing.pictures})
     for (const std::string& name : *names)
       reader.skip(folder / name, "without a part in a set in shards", SkipRule::unused);
+  check_complete(folder, all);
   if (all.empty())
     throw FileError(fmt::format("{}: has no shards (train-000000.tar ...)", folder.string()));
-  check_complete(folder, all);
 
   // The shards for training, and those for testing: "" is all, a set in one piece.
   const bool in_parts = parts.contains("train") || parts.contains("test") || parts.contains("val");
