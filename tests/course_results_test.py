@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "course"))
 sys.dont_write_bytecode = True
 
-from grader import GradeError, assignment, collect, github, gradescope, history  # noqa: E402
-from grader import leaks, results, schema, starter, submissions  # noqa: E402
+from grader import GradeError, assignment, build, collect, github, gradescope  # noqa: E402
+from grader import grading, history, leaks, results, schema, starter, submissions  # noqa: E402
 
 ALL = assignment.all_assignments()
 
@@ -238,6 +238,25 @@ class Elsewhere(unittest.TestCase):
             self.assertTrue(
                 table[1].startswith("ann,0,100,0,") and table[2].startswith("bob,,100,,"), table)
             self.assertTrue(table[2].endswith("not graded: no space"), table[2])
+
+    def test_a_table_says_what_was_not_handed_in_or_refused(self):
+        a, foreign = ALL[0], build.Compiled(None, "src/x.cpp uses fopen", refused=True)
+        fine, files = build.Compiled(Path("object.o")), [t.file for t in a.tasks.values()]
+        with tempfile.TemporaryDirectory() as folder:
+
+            def note(files: list[str], made: build.Compiled) -> str:
+                found = results.Results(a, Path(folder, "ann", "results.json"), {})
+                builder = SimpleNamespace(compile=lambda *_: made, link=lambda *_, **__: (None, ""))
+                handed_in = dict.fromkeys(files, b"")
+                grading.Grading(SimpleNamespace(a=a), builder, found, handed_in).build()
+                table = submissions.class_table(a, Path(folder), ["ann"], {})
+                return table.splitlines()[1].rpartition(",")[2]
+
+            self.assertEqual(note(files, fine), "")
+            self.assertEqual(note(files[1:], fine), "1 of 6 files were not handed in")
+            self.assertEqual(note([], fine), "none of the assignment's files was handed in")
+            self.assertEqual(note(files, foreign), f"{files[0]}: refused")
+        self.assertEqual(foreign.why_not("x.cpp"), 'x.cpp is refused: see "build"')
 
     def test_submissions_without_a_name_or_with_the_same(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -236,7 +236,11 @@ def class_table(a: Assignment, out: Path, names: list[str], failed: dict[str, st
             continue
         data = json.loads((out / name / "results.json").read_text(encoding="utf-8"))
         tests = {test["number"]: test for test in data["tests"]}
-        notes = [tests["0"]["output"].splitlines()[0]] if tests["0"]["status"] == "failed" else []
+        built = tests["0"]["output"].splitlines()
+        notes = [built[0]] if tests["0"]["status"] == "failed" else []
+        missing = sum(line.endswith(" was not handed in") for line in built)
+        if missing and not notes:
+            notes.append(f"{missing} of {len(a.tasks)} files were not handed in")
         open_ones = {
             n for n, t in tests.items() if t.get("extra_data", {}).get("kind") == NOT_GRADED
         }
