@@ -89,11 +89,12 @@ Subject make_subject(const ElementArguments& a) {
   Normalization normalization;
   std::string model = a.model;
   if (a.checkpoint.empty()) {
-    config = default_config(model, "default");
+    const OpenedModel opened = open_model(model, a.classes, cpu, DType::f64);
+    config = default_config(opened.spec, "default");
     config.augment.crop = static_cast<int>(a.size > 0 ? a.size : config.augment.crop);
     normalization.mean = {128, 128, 128};
     normalization.scale.fill(config.pixel_scale);
-    s.model = make_model(model, a.classes, cpu, DType::f64);
+    s.model = opened.model;
     const bool from_file = is_model_file(model);
     if (!from_file) initialize(*s.model, Recipe::he, a.seed);
     s.origin = from_file ? fmt::format("{}, weights of the file", name_of_model(model))
