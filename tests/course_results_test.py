@@ -1,7 +1,9 @@
 """What the course's grader writes, without building anything: results, tables, archives for
 students, Gradescope and GitHub."""
 
+import contextlib
 import copy
+import io
 import json
 import re
 import shlex
@@ -19,7 +21,8 @@ sys.path.insert(0, str(ROOT / "course"))
 sys.dont_write_bytecode = True
 
 from grader import GradeError, assignment, build, collect, github, gradescope  # noqa: E402
-from grader import grading, history, leaks, results, schema, starter, submissions  # noqa: E402
+from grader import grading, history, leaks, own_secrets, results, schema  # noqa: E402
+from grader import starter, submissions  # noqa: E402
 
 ALL = assignment.all_assignments()
 
@@ -124,6 +127,29 @@ class InResults(unittest.TestCase):
             self.results.tests[test.number]["output"] = "wrong"
             history.add_hints(self.results, [{test.number: {"status": "failed"}}] * failures)
             self.assertEqual(self.results.tests[test.number]["output"].count("\nHint "), opened)
+
+
+class Secrets(unittest.TestCase):
+    def test_every_assignment_draws_a_number_of_its_own_once(self):
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+            copies = []
+            for a in ALL:
+                self.assertTrue(a.secret_is_published(), a.id)
+                shutil.copytree(a.folder, Path(folder, a.folder.name))
+                copies.append(assignment.read(Path(folder, a.folder.name)))
+            own_secrets.renew(copies)
+            drawn = [a.secret() for a in copies]
+            self.assertEqual(len({*drawn, *(a.secret() for a in ALL)}), 2 * len(ALL))
+            self.assertFalse(any(a.secret_is_published() for a in copies))
+            own_secrets.renew(copies)  # in the middle of a term nothing changes
+            self.assertEqual([a.secret() for a in copies], drawn)
+
+    def test_whoever_has_drawn_none_is_told(self):
+        told = io.StringIO()
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(told):
+            with contextlib.redirect_stdout(io.StringIO()):
+                gradescope.write(ALL[0], Path(folder, "a.zip"))
+        self.assertIn("everybody who has the repository knows the number", told.getvalue())
 
 
 class GivenAway(unittest.TestCase):

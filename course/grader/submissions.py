@@ -20,6 +20,7 @@ from .history import add_hints, keep_best, previous_results, read_best, write_be
 from .kernels import missing_tool
 from .limulus import Judge
 from .machine import lacks
+from .own_secrets import warn
 from .progress import Bar
 from .results import NOT_GRADED, Results, write_atomically
 from .sandbox import Sandbox, choose, work_folder
@@ -192,6 +193,7 @@ def finished(out: Path, extra: dict) -> float | None:
 
 
 def grade_all(a: Assignment, args) -> int:
+    warn(a)
     out = args.out or args.path.resolve().with_name(args.path.resolve().name + "-graded")
     found: dict[str, Path] = {}
     for path in submissions_in(args.path, out):
