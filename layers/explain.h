@@ -6,6 +6,7 @@
 //   explain_forward.cpp    an element of a layer's output, term by term
 //   explain_backward.cpp   an element of the gradient of its input, weight or bias
 //   explain_network.cpp    runs a network up to the layer, and back
+//   explain_text.cpp       for people
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -84,10 +85,13 @@ struct Element {
   std::string of = "input";  // with backward: input, weight, bias
   std::int64_t label = 0;
 };
-// Of one image, [1, C, H, W]. Gradients of the network's parameters stay as they are. ValueError for
-// a layer that is not there, a network in training mode, or one whose layers do not follow one
+// Of one image, [1, C, H, W]. Gradients of the network's parameters stay as they are. ValueError
+// for a layer that is not there, a network in training mode, or one whose layers do not follow one
 // another; and as above.
 Explanation explain_in_network(Module& network, const Tensor& image, const Element& element);
+
+// Some lines, with so many of the terms.
+std::string text_of(const Explanation& e, std::int64_t terms);
 
 void check_index(const std::string& tensor, const Shape& shape, const Index& index);
 double sum_of(const std::vector<Term>& terms);

@@ -1,6 +1,6 @@
-"""The numbers of docs/weights.md are the program's: what it says when a run begins with data/trained,
-how large checkpoints are, what --normalization means. Its accuracies and times were measured, and
-are not repeated here.
+"""The numbers of docs/weights.md are the program's: what it says when a run begins with
+data/trained, how large checkpoints are, what --normalization means. Its accuracies and times were
+measured, and are not repeated here.
 
     docs_weights_test.py PROGRAM
 """
@@ -95,7 +95,8 @@ class Weights(unittest.TestCase):
             r"([\d.]+) % of (\d+) photographs by one crop.*standard error is ([\d.]+) points",
             PAGE).groups()
         p = float(share) / 100
-        self.assertAlmostEqual(100 * math.sqrt(p * (1 - p) / int(images)), float(points), delta=0.05)
+        error = 100 * math.sqrt(p * (1 - p) / int(images))
+        self.assertAlmostEqual(error, float(points), delta=0.05)
 
 
 if __name__ == "__main__":

@@ -118,50 +118,6 @@ Subject make_subject(const ElementArguments& a) {
 
 // ---- printing ---------------------------------------------------------------------------------
 
-void print_terms(const Explanation& e, std::int64_t shown) {
-  const auto count = static_cast<std::int64_t>(e.terms.size());
-  const std::int64_t head = count <= shown + 1 ? count : shown / 2 + shown % 2,
-                     tail = count <= shown + 1 ? 0 : shown / 2;
-  std::size_t what = 4, numbers = 0;
-  for (std::int64_t i = 0; i < count; ++i) {
-    if (i >= head && i < count - tail) continue;
-    const Term& t = e.terms[static_cast<std::size_t>(i)];
-    what = std::max(what, t.what.size());
-    numbers = std::max(numbers, t.numbers.size());
-  }
-  const std::size_t label = std::max<std::size_t>(4, std::to_string(count).size());
-  fmt::print("{:>{}}  {:<{}}  {:>{}}  {:>13}{}\n", "term", label, "", what, "", numbers, "value",
-             e.maximum ? "" : fmt::format("  {:>13}", "sum so far"));
-  double sum = 0;
-  for (std::int64_t i = 0; i < count; ++i) {
-    const Term& t = e.terms[static_cast<std::size_t>(i)];
-    sum += t.value;
-    if (i == head && i < count - tail)
-      fmt::print("{:>{}}  {} more terms\n", "...", label, count - head - tail);
-    if (i >= head && i < count - tail) continue;
-    fmt::print("{:>{}}  {:<{}}  {:>{}}  {:>13.6g}{}\n", i + 1, label, t.what, what, t.numbers,
-               numbers, t.value + 0.0, e.maximum ? "" : fmt::format("  {:>13.6g}", sum));
-  }
-}
-
-void print(const Explanation& e, const std::string& title, const ElementArguments& a) {
-  fmt::print("{}\n\n{} = {}\n", printable_lines(title), e.element, e.formula);
-  for (const std::string& note : e.notes) fmt::print("{}\n", note);
-  if (!e.terms.empty()) {
-    fmt::print("\n");
-    print_terms(e, a.terms);
-    std::int64_t zeros = 0;
-    for (const Term& t : e.terms) zeros += t.value == 0 ? 1 : 0;
-    fmt::print("\n{} term{}{}; {} {:.10g}\n", e.terms.size(), e.terms.size() == 1 ? "" : "s",
-               zeros > 0 ? fmt::format(", {} of them 0", zeros) : "",
-               e.maximum ? "the largest is" : "the sum is", e.maximum ? e.value : sum_of(e.terms));
-  } else {
-    fmt::print("\n");
-  }
-  for (const std::string& line : e.then) fmt::print("{}\n", line);
-  fmt::print("{} = {:.10g}; the layer's kernel computed {:.10g}\n", e.element, e.value, e.tensor);
-}
-
 void print_json(const Explanation& e, const std::string& origin, const ElementArguments& a) {
   nlohmann::ordered_json terms = nlohmann::ordered_json::array();
   for (const Term& t : e.terms) terms.push_back({{"what", t.what}, {"value", t.value}});
@@ -185,7 +141,7 @@ void explain_element(const ElementArguments& a) {
   std::string title = fmt::format("{} of {}", a.layer, subject.origin);
   if (a.backward)
     title += fmt::format("\nthe loss is -log of the probability of class {}; no dropout", a.label);
-  print(e, title, a);
+  fmt::print("{}\n\n{}", printable_lines(title), text_of(e, a.terms));
 }
 
 }  // namespace limulus::tools

@@ -15,8 +15,8 @@ TrainConfig default_config(const std::string& model, const std::string& recipe);
 // `network`, the description of one from a file.
 TrainConfig default_config(const ModelSpec& network, const std::string& recipe);
 
-// Makes `model` the network of these settings: a name of models.h, or a file. Returns name and input
-// of it.
+// Makes `model` the network of these settings: a name of models.h, or a file. Returns name and
+// input of it.
 ModelSpec set_model(TrainConfig& config, const std::string& model);
 
 }  // namespace limulus
