@@ -47,8 +47,9 @@ chmod -R go-rwx "$root/source/course"
 chmod +x "$root/source/course/grade"
 # The first grading builds the judge: now, so that no student waits for it.
 XDG_CACHE_HOME=$root/cache "$root/python" "$root/source/course/grade" one @ID@ \\
-  "$root/source/course/empty" /dev/shm/first.json --without-isolation
+  "$root/source/course/empty" /dev/shm/first.json --without-isolation >/dev/null
 rm -f /dev/shm/first.json
+echo "setup.sh: ready to grade @ID@"
 """
 
 RUN = """#!/usr/bin/env bash
