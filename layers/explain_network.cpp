@@ -101,18 +101,18 @@ void add_gradients(const NamedLayers& layers, std::size_t which, const Tensor& x
 
 }  // namespace
 
-Explanation explain_in_network(Module& model, const Tensor& image, const Element& e) {
+Explanation explain_in_network(Module& network, const Tensor& image, const Element& element) {
   if (image.shape().rank() < 1 || image.shape()[0] != 1)
     throw ShapeError(
         fmt::format("explain: one image is explained, [1, ...], and x is {}", image.shape().str()));
-  if (model.training())
+  if (network.training())
     throw ValueError(
         "explain: the network is in training mode, in which dropout drops; call eval()");
   Softmax softmax;
-  const NamedLayers layers = layers_of(model, softmax);
-  const std::size_t which = place_of(layers, e.layer);
+  const NamedLayers layers = layers_of(network, softmax);
+  const std::size_t which = place_of(layers, element.layer);
   Module& layer = *layers[which].second;
-  const GradientsAside aside(model);
+  const GradientsAside aside(network);
   Tensor x = image, y;
   {
     const NoGrad only_looking;
@@ -120,17 +120,17 @@ Explanation explain_in_network(Module& model, const Tensor& image, const Element
     y = layer.forward(x);
   }
   LayerRun run;
-  run.name = e.layer;
+  run.name = element.layer;
   run.layer = &layer;
   run.in = x.shape();
   run.x = values_of(x, true);
   run.y = values_of(y, true);
   run.weight = values_of(parameter(layer, "weight"), false);
   run.bias = values_of(parameter(layer, "bias"), false);
-  run.label = e.label;
-  if (!e.backward) return explain_forward(run, e.index);
+  run.label = element.label;
+  if (!element.backward) return explain_forward(run, element.index);
   add_gradients(layers, which, x, y, run);
-  return explain_backward(run, e.of, e.index);
+  return explain_backward(run, element.of, element.index);
 }
 
 }  // namespace limulus::explain

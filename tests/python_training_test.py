@@ -67,6 +67,9 @@ class Training(unittest.TestCase):
             self.trainer(on_epoch=fails).run()
 
     def test_ctrl_c_writes_the_checkpoint(self):
+        # A process that a shell has begun in the background ignores it.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.addCleanup(signal.signal, signal.SIGINT, before)
         run = self.trainer(epochs=200)
         timer = threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT))
         timer.start()
