@@ -5,6 +5,8 @@
 //
 //   explain_forward.cpp    an element of a layer's output, term by term
 //   explain_backward.cpp   an element of the gradient of its input, weight or bias
+//   explain_network.cpp    runs a network up to the layer, and back
+//   explain_text.cpp       for people
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -73,6 +75,23 @@ std::int64_t averaged_taps(const Pool2dShape& s, std::int64_t oh, std::int64_t o
 // ValueError for layers without an explanation; ShapeError for an index outside of the tensor.
 Explanation explain_forward(const LayerRun& run, const Index& index);
 Explanation explain_backward(const LayerRun& run, const std::string& of, const Index& index);
+
+// An element of a layer in a network, or of a gradient there: of the loss -log p, p being the
+// probability of `label`.
+struct Element {
+  std::string layer;  // "conv2", or "softmax", which follows the last one
+  Index index;
+  bool backward = false;
+  std::string of = "input";  // with backward: input, weight, bias
+  std::int64_t label = 0;
+};
+// Of one image, [1, C, H, W]. Gradients of the network's parameters stay as they are. ValueError
+// for a layer that is not there, a network in training mode, or one whose layers do not follow one
+// another; and as above.
+Explanation explain_in_network(Module& network, const Tensor& image, const Element& element);
+
+// Some lines, with so many of the terms.
+std::string text_of(const Explanation& e, std::int64_t terms);
 
 void check_index(const std::string& tensor, const Shape& shape, const Index& index);
 double sum_of(const std::vector<Term>& terms);

@@ -97,9 +97,14 @@ void copy_tensors(const std::vector<NamedTensor>& from, const std::vector<NamedT
       target.copy_(from[i].second);
 }
 
-std::shared_ptr<Module> make_from_file(const std::string& name, std::int64_t classes,
-                                       Backend& backend, DType dtype) {
-  const OnnxClassifier file = read_onnx_classifier(name, backend, dtype);
+ModelSpec spec_of(const std::string& name, const OnnxClassifier& file) {
+  std::int64_t numbers = 0;
+  for (const auto& [parameter, t] : file.network->parameters()) numbers += t.numel();
+  return {name_of_model(name), "from a file", file.input, file.output[0], numbers};
+}
+
+std::shared_ptr<Module> network_of(const OnnxClassifier& file, std::int64_t classes,
+                                   Backend& backend, DType dtype) {
   if (classes == 0 || classes == file.output[0]) return file.network;
   auto other = network_from(describe(*file.network, file.input), classes, backend, dtype).network;
   initialize(*other, Recipe::he, 1);
@@ -118,14 +123,11 @@ std::string name_of_model(const std::string& name) {
 
 ModelSpec model_spec(const std::string& name, Backend& host) {
   if (!is_model_file(name)) return model_spec(name);
-  const OnnxClassifier file = read_onnx_classifier(name, host);
-  std::int64_t numbers = 0;
-  for (const auto& [parameter, t] : file.network->parameters()) numbers += t.numel();
-  return {name_of_model(name), "from a file", file.input, file.output[0], numbers};
+  return spec_of(name, read_onnx_classifier(name, host));
 }
 
-std::shared_ptr<Module> make_model(const std::string& name, std::int64_t classes, Backend& backend,
-                                   DType dtype, const ModelOptions& o) {
+OpenedModel open_model(const std::string& name, std::int64_t classes, Backend& backend, DType dtype,
+                       const ModelOptions& o) {
   const Entry* named = is_model_file(name) ? nullptr : &entry(name);
   if (classes < 0)
     throw ValueError(fmt::format("make_model: {} classes; give 1 or more (0: {})", classes,
@@ -137,8 +139,14 @@ std::shared_ptr<Module> make_model(const std::string& name, std::int64_t classes
   if (o.second != nullptr && name != "alexnet-towers")
     throw DeviceError(fmt::format(
         "make_model: {} lives on one device, and was given two; alexnet-towers takes two", name));
-  return named ? named->make(classes, backend, dtype, o)
-               : make_from_file(name, classes, backend, dtype);
+  if (named) return {named->spec, named->make(classes, backend, dtype, o), {}};
+  const OnnxClassifier file = read_onnx_classifier(name, backend, dtype);
+  return {spec_of(name, file), network_of(file, classes, backend, dtype), file.notes};
+}
+
+std::shared_ptr<Module> make_model(const std::string& name, std::int64_t classes, Backend& backend,
+                                   DType dtype, const ModelOptions& options) {
+  return open_model(name, classes, backend, dtype, options).model;
 }
 
 }  // namespace limulus

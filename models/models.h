@@ -38,6 +38,15 @@ ModelSpec model_spec(const std::string& name, Backend& host);
 std::shared_ptr<Module> make_model(const std::string& name, std::int64_t classes, Backend& backend,
                                    DType dtype = DType::f32, const ModelOptions& options = {});
 
+// Both of a name, for which a file is read once.
+struct OpenedModel {
+  ModelSpec spec;
+  std::shared_ptr<Module> model;
+  std::vector<std::string> notes;  // what is otherwise here than in the file, in sentences
+};
+OpenedModel open_model(const std::string& name, std::int64_t classes, Backend& backend,
+                       DType dtype = DType::f32, const ModelOptions& options = {});
+
 // "nets/net.onnx": a network that is a file, with weights.
 bool is_model_file(const std::string& name);
 // What to call it where the folder does not matter: "net.onnx". Other names stay as they are.

@@ -3,7 +3,8 @@
 //
 //   errors, tensor, no_grad, indexing, arrays, operations     core
 //   layers, walk, models                             layers, models
-//   checkpoints, look, data                          training
+//   explain                                          layers/explain.h
+//   checkpoints, look, data, training                training
 //   gradcheck, python_op, cases                      gradcheck
 //   trace                                            core/trace.h
 #include <nanobind/nanobind.h>
@@ -67,6 +68,8 @@ void bind_models(nb::module_& m);
 void bind_checkpoints(nb::module_& m);
 void bind_look(nb::module_& m);
 void bind_data(nb::module_& m);
+void bind_training(nb::module_& m);
+void bind_explain(nb::module_& m);
 void bind_gradcheck(nb::module_& m);
 void bind_cases(nb::module_& m);
 void bind_trace(nb::module_& m);

@@ -21,6 +21,8 @@ NB_MODULE(_core, m) {
   py::bind_checkpoints(m);
   py::bind_look(m);
   py::bind_data(m);
+  py::bind_training(m);
+  py::bind_explain(m);
   py::bind_gradcheck(m);
   py::bind_cases(m);
   py::bind_trace(m);

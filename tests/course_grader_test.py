@@ -211,6 +211,17 @@ class Collected(unittest.TestCase):
         self.assertEqual(sorted(p.name for p in self.folder.iterdir()),
                          ["a.tar.gz", "a.zip"])  # nothing unpacked
 
+    def test_an_archive_in_a_folder(self):
+        self.put("a1-submission.zip", b"")
+        with zipfile.ZipFile(self.folder / "s" / "a1-submission.zip", "w") as archive:
+            archive.writestr(self.file, "zip")
+        self.assertEqual(collect.collect(self.a, self.folder / "s"), {self.file: b"zip"})
+        self.put("older/a1-submission.zip")
+        with says(self, "s holds a1-submission.zip, older/a1-submission.zip: which one?"):
+            collect.collect(self.a, self.folder / "s")
+        self.put(self.file)
+        self.assertEqual(collect.collect(self.a, self.folder / "s"), {self.file: b"int x;"})
+
     def test_what_cannot_be_read_says_so(self):
         good = io.BytesIO()
         with zipfile.ZipFile(good, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -1,7 +1,9 @@
 """What the course's grader writes, without building anything: results, tables, archives for
 students, Gradescope and GitHub."""
 
+import contextlib
 import copy
+import io
 import json
 import re
 import shlex
@@ -18,8 +20,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "course"))
 sys.dont_write_bytecode = True
 
-from grader import GradeError, assignment, collect, github, gradescope, history  # noqa: E402
-from grader import leaks, results, schema, starter, submissions  # noqa: E402
+from grader import GradeError, assignment, build, collect, github, gradescope  # noqa: E402
+from grader import grading, history, leaks, own_secrets, results, schema  # noqa: E402
+from grader import starter, submissions  # noqa: E402
 
 ALL = assignment.all_assignments()
 
@@ -126,6 +129,29 @@ class InResults(unittest.TestCase):
             self.assertEqual(self.results.tests[test.number]["output"].count("\nHint "), opened)
 
 
+class Secrets(unittest.TestCase):
+    def test_every_assignment_draws_a_number_of_its_own_once(self):
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+            copies = []
+            for a in ALL:
+                self.assertTrue(a.secret_is_published(), a.id)
+                shutil.copytree(a.folder, Path(folder, a.folder.name))
+                copies.append(assignment.read(Path(folder, a.folder.name)))
+            own_secrets.renew(copies)
+            drawn = [a.secret() for a in copies]
+            self.assertEqual(len({*drawn, *(a.secret() for a in ALL)}), 2 * len(ALL))
+            self.assertFalse(any(a.secret_is_published() for a in copies))
+            own_secrets.renew(copies)  # in the middle of a term nothing changes
+            self.assertEqual([a.secret() for a in copies], drawn)
+
+    def test_whoever_has_drawn_none_is_told(self):
+        told = io.StringIO()
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(told):
+            with contextlib.redirect_stdout(io.StringIO()):
+                gradescope.write(ALL[0], Path(folder, "a.zip"))
+        self.assertIn("everybody who has the repository knows the number", told.getvalue())
+
+
 class GivenAway(unittest.TestCase):
     def test_no_starter_holds_a_solution_and_the_search_would_find_one(self):
         for a in ALL:
@@ -186,17 +212,11 @@ class Elsewhere(unittest.TestCase):
                                   capture_output=True, text=True, check=False)
             self.assertEqual(done.returncode, 0, done.stderr)
             listed = subprocess.run(
-                ["ninja", "-C", str(built), "-t", "inputs", "limulus", "limulus_program"],
+                ["ninja", "-C", str(built), "-t", "inputs", "limulus"],
                 capture_output=True, text=True, check=True).stdout.splitlines()
             sources = [Path(name) for name in listed if name.startswith(f"{root}/")]
             self.assertGreater(len(sources), 100)
             self.assertEqual([str(path) for path in sources if not path.exists()], [])
-            # A folder that other targets fill is not there then, and may be missing.
-            rules = (built / "cmake_install.cmake").read_text(encoding="utf-8")
-            folders = re.findall(r'file\(INSTALL [^)]*TYPE DIRECTORY([^)]*?)FILES "([^"]+)"', rules)
-            self.assertTrue(folders)
-            for options, path in folders:
-                self.assertTrue("OPTIONAL" in options or Path(path).exists(), path)
 
     def test_github(self):
         for a in ALL:
@@ -238,6 +258,25 @@ class Elsewhere(unittest.TestCase):
             self.assertTrue(
                 table[1].startswith("ann,0,100,0,") and table[2].startswith("bob,,100,,"), table)
             self.assertTrue(table[2].endswith("not graded: no space"), table[2])
+
+    def test_a_table_says_what_was_not_handed_in_or_refused(self):
+        a, foreign = ALL[0], build.Compiled(None, "src/x.cpp uses fopen", refused=True)
+        fine, files = build.Compiled(Path("object.o")), [t.file for t in a.tasks.values()]
+        with tempfile.TemporaryDirectory() as folder:
+
+            def note(files: list[str], made: build.Compiled) -> str:
+                found = results.Results(a, Path(folder, "ann", "results.json"), {})
+                builder = SimpleNamespace(compile=lambda *_: made, link=lambda *_, **__: (None, ""))
+                handed_in = dict.fromkeys(files, b"")
+                grading.Grading(SimpleNamespace(a=a), builder, found, handed_in).build()
+                table = submissions.class_table(a, Path(folder), ["ann"], {})
+                return table.splitlines()[1].rpartition(",")[2]
+
+            self.assertEqual(note(files, fine), "")
+            self.assertEqual(note(files[1:], fine), "1 of 6 files were not handed in")
+            self.assertEqual(note([], fine), "none of the assignment's files was handed in")
+            self.assertEqual(note(files, foreign), f"{files[0]}: refused")
+        self.assertEqual(foreign.why_not("x.cpp"), 'x.cpp is refused: see "build"')
 
     def test_submissions_without_a_name_or_with_the_same(self):
         with tempfile.TemporaryDirectory() as folder:

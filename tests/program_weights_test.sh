@@ -56,6 +56,10 @@ fails 'nothing on pixels' 2 '--normalization takes imagenet, unit, half' plain.s
 fails 'an unknown normalization' 2 "did you mean 'imagenet'" plain.safetensors --model lenet5 "${named[@]}" --normalization imagenett
 fails 'two numbers' 1 '2 numbers; give three, or one' plain.safetensors --model lenet5 "${named[@]}" --mean 0.1,0.2
 fails 'a deviation of 0' 1 'must be from 0.001' plain.safetensors --model lenet5 "${named[@]}" --std 0
+fails 'a mean of other pixels' 1 '--mean 128 is no mean of pixels in .0, 1.\. Of pixels from 0 to 255\? Then give 128 / 255 = 0.502, .*1 / 255 = 0.003922' \
+  plain.safetensors --model lenet5 "${named[@]}" --mean 128
+fails 'a deviation of other pixels' 1 '--std 58 .*58 / 255 = 0.2275' plain.safetensors --model lenet5 "${named[@]}" --mean 0.5 --std 58
+fails 'a mean that none can be' 1 '--mean -0.1 is no mean of pixels in .0, 1.$' plain.safetensors --model lenet5 "${named[@]}" --mean=-0.1
 fails 'no such network' 1 "did you mean 'lenet5'" plain.safetensors --model lenet6 "${named[@]}" "${pixels[@]}"
 fails 'another network' 1 'They fit --model lenet5' plain.safetensors --model cifar-convnet "${named[@]}" "${pixels[@]}"
 also 'what is missing' '  missing: fc4.weight \[2, 1024\]|fc4.weight: expected'

@@ -45,6 +45,8 @@ class Page(unittest.TestCase):
         out = printed.getvalue()
         self.assertIn("(96, 3, 11, 11)", out)
         self.assertIn("('1', 0.9", out)
+        self.assertRegex(out, r"\n1 \d\.\d+ 0\.[5-9]")  # an epoch of the Trainer
+        self.assertIn("26 terms, 1 of them 0; the sum is", out)
         self.assertRegex(out, r"w \[3, 3\]: 9 compared, 6 wrong\. transposed: ")
         if have_torch:
             self.assertIn("factor: your gradient is 0.5 x the numeric one everywhere", out)

@@ -2,10 +2,12 @@
 // kernel computed, forward and backward, for every kind of layer that a network has; kinds and
 // options that are in none of them by a call.
 #include <doctest/doctest.h>
+#include <sys/inotify.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
@@ -19,6 +21,9 @@
 #include "layers/avg_pool2d.h"
 #include "layers/batch_norm2d.h"
 #include "layers/local_response_norm.h"
+#include "models/models.h"
+#include "models/onnx_export.h"
+#include "temporary_folder.h"
 #include "tools/explain_element.h"
 
 namespace {
@@ -28,8 +33,8 @@ struct Result {
   std::string text;  // stdout and stderr
 };
 
-Result run(const std::string& arguments) {
-  const std::string command = std::string(LIMULUS_PROGRAM) + " explain " + arguments + " 2>&1";
+Result run_program(const std::string& arguments) {
+  const std::string command = std::string(LIMULUS_PROGRAM) + " " + arguments + " 2>&1";
   Result result;
   FILE* pipe = popen(command.c_str(), "r");
   REQUIRE(pipe != nullptr);
@@ -39,6 +44,8 @@ Result run(const std::string& arguments) {
   result.status = pclose(pipe);
   return result;
 }
+
+Result run(const std::string& arguments) { return run_program("explain " + arguments); }
 
 // Runs it and checks that the element from the terms is the kernel's. Returns the answer.
 nlohmann::json explained(const std::string& arguments) {
@@ -261,4 +268,31 @@ TEST_CASE("sizes are told without the memory of the weights") {
   REQUIRE(wait4(child, &status, 0, &used) == child);
   CHECK(status == 0);
   CHECK(used.ru_maxrss < 1'000'000);  // KiB; fc8 alone has 4,096 * 100,000 weights of 4 bytes
+}
+
+TEST_CASE("a network in a file is opened once") {
+  if (!has_onnx()) return;
+  const TemporaryFolder folder;
+  const std::string file = (folder / "net.onnx").string();
+  const auto net = make_model("lenet5", 0, device("cpu"));
+  initialize(*net, Recipe::he, 1);
+  write_onnx(file, to_onnx(*net, {1, 28, 28}, {}));
+  const int watch = inotify_init1(IN_NONBLOCK);
+  REQUIRE(watch >= 0);
+  REQUIRE(inotify_add_watch(watch, file.c_str(), IN_OPEN | IN_CLOSE) >= 0);
+  for (const std::string& arguments :
+       {"explain " + file, "explain " + file + " --layer conv1 --element 0,0,0",
+        "figure 2 --model " + file + " --out " + (folder / "figure.svg").string(),
+        "bench --model " + file + " --repeat 1 --threads 1",
+        "scale --model " + file + " --seconds 1,1,1"}) {
+    const Result result = run_program(arguments);
+    INFO(arguments, result.text);
+    REQUIRE(result.status == 0);
+    std::array<inotify_event, 64> events{};  // of one file they have no name behind them
+    const ssize_t bytes = read(watch, events.data(), sizeof events);
+    REQUIRE(bytes > 0);
+    const auto end = events.begin() + bytes / static_cast<ssize_t>(sizeof(inotify_event));
+    CHECK(std::count_if(events.begin(), end, [](auto& e) { return (e.mask & IN_OPEN) != 0; }) == 1);
+  }
+  close(watch);
 }

@@ -279,12 +279,24 @@ TEST_CASE(
 }
 
 TEST_CASE("a configuration survives being written and read") {
-  for (const char* model : {"alexnet", "lenet5", "alexnet-keras"})
+  for (const char* model : {"alexnet", "cifar-convnet", "alexnet-keras"})
     for (const char* recipe : {"default", "paper"}) {
       const TrainConfig c = default_config(model, recipe);
       CHECK(differences(c, TrainConfig::from_json(c.to_json())).empty());
     }
   CHECK_THROWS_AS(default_config("alexnet", "fast"), ValueError);
+}
+
+TEST_CASE("a network of one channel has settings of its own, and no mean image") {
+  for (const std::int64_t side : {28, 96}) {
+    const ModelSpec grey = {.name = "net.onnx", .input = {1, side, side}};
+    const TrainConfig c = default_config(grey, "default");
+    CHECK(c.augment.channels == 1);
+    CHECK(c.augment.crop == side);
+    CHECK(has(message_of<ValueError>([&] { default_config(grey, "paper"); }),
+              "'paper' subtracts a mean image in red, green and blue, and net.onnx sees 1 channel; "
+              "choose 'default'"));
+  }
 }
 
 TEST_CASE("a damaged configuration is refused, and the setting is named") {

@@ -69,6 +69,37 @@ TEST_CASE("a head of another size starts anew; the rest is taken, bit for bit") 
   CHECK(has(begun.text(), "fc5 starts anew: fc5.weight is [10, 84]"));
 }
 
+TEST_CASE("types are told of the tensors that were taken, and of no other") {
+  const TemporaryFolder folder;
+  const auto net = make_model("lenet5", 4, device("cpu"));
+  initialize(*net, Recipe::he, 9);
+  std::vector<SafetensorsItem> items;
+  std::vector<std::vector<float>> singles;
+  std::vector<std::vector<double>> doubles;
+  singles.reserve(20), doubles.reserve(20);  // the items point at them
+  for (const auto& [name, t] : state_of(*net)) {
+    if (name.starts_with("fc3")) continue;
+    if (name.starts_with("fc5")) {  // for ten classes, in double
+      doubles.push_back(std::vector<double>(name == "fc5.bias" ? 10 : 840, 0.5));
+      items.push_back(
+          {name, DType::f64,
+           name == "fc5.bias" ? std::vector<std::int64_t>{10} : std::vector<std::int64_t>{10, 84},
+           doubles.back().data()});
+    } else if (name == "conv1.bias") {
+      doubles.push_back(t.to_doubles());
+      items.push_back({name, DType::f64, t.shape().sizes(), doubles.back().data()});
+    } else {
+      singles.push_back(t.to_vector<float>());
+      items.push_back({name, DType::f32, t.shape().sizes(), singles.back().data()});
+    }
+  }
+  write_safetensors(folder / "mixed.safetensors", std::move(items), {});
+  const InitialWeights begun =
+      start_from(folder / "mixed.safetensors", "lenet5", *net, {"a", "b", "c", "d"});
+  CHECK(begun.taken == std::vector<std::string>{"conv1", "conv2", "fc4"});
+  CHECK(begun.conversions == std::vector<std::string>{"F64 rounded to f32: 1 tensor"});
+}
+
 TEST_CASE("a head for other classes starts anew even where its size fits") {
   const TemporaryFolder folder;
   const auto file = trained_run(folder);

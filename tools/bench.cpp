@@ -57,12 +57,12 @@ struct BenchedNetwork {
     Shape in;
     std::int64_t classes = a.classes;
     if (a.checkpoint.empty()) {
-      const ModelSpec spec = model_spec(a.model, device("reference"));
-      model = make_model(a.model, a.classes, backend, DType::f32,
-                         {.second = all.size() > 1 ? all[1] : nullptr});
+      const OpenedModel opened = open_model(a.model, a.classes, backend, DType::f32,
+                                            {.second = all.size() > 1 ? all[1] : nullptr});
+      model = opened.model;
       if (!is_model_file(a.model)) initialize(*model, Recipe::he, 1);
-      in = spec.input;
-      if (classes == 0) classes = spec.classes;
+      in = opened.spec.input;
+      if (classes == 0) classes = opened.spec.classes;
     } else {
       const TrainedModel trained = load_trained(a.checkpoint, a.device);
       const Augment& input = trained.config.augment;

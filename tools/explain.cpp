@@ -7,6 +7,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
 
 #include "backends/registry.h"
 #include "core/error.h"
@@ -18,7 +19,6 @@
 #include "layers/walk.h"
 #include "models/alexnet_towers.h"
 #include "models/models.h"
-#include "models/onnx_classifier.h"
 #include "tools/commands.h"
 #include "tools/explain_element.h"
 #include "tools/terminal.h"
@@ -134,12 +134,15 @@ void explain_walk(const CLI::App& command, const ExplainArguments& a) {
              options);
   std::shared_ptr<Module> model;
   Shape in;
+  std::vector<std::string> notes;
   if (!trained) {
-    const ModelSpec spec = model_spec(a.model, device("reference"));
-    const std::int64_t side = a.size > 0 ? a.size : spec.input[-1];
     const UnfilledParameters only_its_sizes;  // fc8 of a million classes has 16 GB of weights
-    model = make_model(a.model, a.classes, device("reference"));
-    in = {a.batch, spec.input[0], side, side};
+    OpenedModel opened = open_model(a.model, a.classes, device("reference"));
+    model = opened.model;
+    const Shape& input = opened.spec.input;
+    const std::int64_t side = a.size > 0 ? a.size : input[-1];
+    in = {a.batch, input[0], side, side};
+    notes = std::move(opened.notes);
   } else {
     TrainedModel network = load_trained(a.element.checkpoint, "reference", Needs::convolutions);
     const Augment& input = network.config.augment;
@@ -151,9 +154,7 @@ void explain_walk(const CLI::App& command, const ExplainArguments& a) {
   fmt::print("{}\n", a.json       ? walk_json(steps)
                      : a.markdown ? walk_markdown(steps)
                                   : walk_text(steps));
-  if (!trained && is_model_file(a.model))
-    for (const std::string& note : read_onnx_classifier(a.model, device("reference")).notes)
-      say_note(note);
+  for (const std::string& note : notes) say_note(note);
   const auto* towers = dynamic_cast<const AlexNetTowers*>(model.get());
   if (towers != nullptr && a.layer.empty() && !a.json && !a.markdown)
     fmt::print("{}\n", crossing_text(towers->crossings(in)));

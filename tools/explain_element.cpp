@@ -14,12 +14,9 @@
 
 #include "backends/registry.h"
 #include "core/error.h"
-#include "core/names.h"
 #include "core/printable.h"
 #include "core/rng.h"
 #include "formats/read_file.h"
-#include "layers/cross_entropy.h"
-#include "layers/softmax.h"
 #include "models/models.h"
 #include "training/recipes.h"
 #include "training/trained_model.h"
@@ -44,20 +41,12 @@ Index index_from(const std::string& text) {
   }
 }
 
-Values values_of(const Tensor& t, bool without_batch) {
-  if (!t.defined()) return {};
-  auto sizes = t.shape().sizes();
-  if (without_batch) sizes.erase(sizes.begin());
-  return {Shape(sizes), t.to_doubles()};
-}
-
 // ---- the network and its image ----------------------------------------------------------------
 
 struct Subject {
   std::string origin;  // "alexnet, weights drawn with seed 1, image daisy.jpg"
   std::shared_ptr<Module> model;
   Tensor image;  // [1, C, H, W]
-  std::shared_ptr<Softmax> softmax = std::make_shared<Softmax>();
 };
 
 void copy_in_double(std::vector<NamedTensor> from, std::vector<NamedTensor> to) {
@@ -89,11 +78,12 @@ Subject make_subject(const ElementArguments& a) {
   Normalization normalization;
   std::string model = a.model;
   if (a.checkpoint.empty()) {
-    config = default_config(model, "default");
+    const OpenedModel opened = open_model(model, a.classes, cpu, DType::f64);
+    config = default_config(opened.spec, "default");
     config.augment.crop = static_cast<int>(a.size > 0 ? a.size : config.augment.crop);
     normalization.mean = {128, 128, 128};
     normalization.scale.fill(config.pixel_scale);
-    s.model = make_model(model, a.classes, cpu, DType::f64);
+    s.model = opened.model;
     const bool from_file = is_model_file(model);
     if (!from_file) initialize(*s.model, Recipe::he, a.seed);
     s.origin = from_file ? fmt::format("{}, weights of the file", name_of_model(model))
@@ -126,136 +116,7 @@ Subject make_subject(const ElementArguments& a) {
   return s;
 }
 
-// The layers that compute, in the order in which they run, and softmax as the last.
-std::vector<std::pair<std::string, Module*>> layers_of(Module& model, Module& softmax) {
-  std::vector<std::pair<std::string, Module*>> layers;
-  model.visit([&](const std::string& name, Module& m) {
-    if (std::string(m.kind()) == "Branches")
-      throw ValueError(
-          "explain: the layers of this network do not follow one another: it has ways that part "
-          "and "
-          "meet, and an element is explained only in a network without");
-    if (std::string(m.kind()) == "AlexNetTowers")
-      throw ValueError(
-          "explain: the layers of alexnet-towers do not follow one another; alexnet is the same "
-          "function, and has the same elements");
-    if (std::string(m.kind()) != "Sequential") layers.emplace_back(name, &m);
-  });
-  layers.emplace_back("softmax", &softmax);
-  return layers;
-}
-
-// ---- running it -------------------------------------------------------------------------------
-
-Tensor parameter(const Module& m, const std::string& name) {
-  for (const auto& [key, t] : m.parameters())
-    if (key == name) return t;
-  return {};
-}
-
-// Fills in the gradients of layer `which`: what follows it is run once more, from y on, up to the
-// loss, and dy goes through the layer alone.
-void add_gradients(const std::vector<std::pair<std::string, Module*>>& layers, std::size_t which,
-                   const Tensor& x, const Tensor& y, LayerRun& run) {
-  const Tensor label = Tensor::from(std::vector<std::int64_t>{run.label}, {1}, x.backend());
-  Tensor in = x.detach().set_requires_grad();
-  if (which + 1 == layers.size()) {  // softmax: one with the loss
-    cross_entropy(in, label).backward();
-    run.dx = values_of(in.grad(), true);
-    return;
-  }
-  Tensor from_y = y.detach().set_requires_grad(), logits = from_y;
-  for (std::size_t i = which + 1; i + 1 < layers.size(); ++i)
-    logits = layers[i].second->forward(logits);
-  cross_entropy(logits, label).backward();
-  run.dy = values_of(from_y.grad(), true);
-  layers[which].second->forward(in).backward(from_y.grad());
-  run.dx = values_of(in.grad(), true);
-  for (const auto& [name, gradient] : {std::pair{"weight", &run.dweight}, {"bias", &run.dbias}}) {
-    const Tensor p = parameter(*layers[which].second, name);
-    if (p.defined()) *gradient = values_of(p.grad(), false);
-  }
-}
-
-LayerRun run_to(const Subject& s, const ElementArguments& a) {
-  const auto layers = layers_of(*s.model, *s.softmax);
-  std::size_t which = 0;
-  std::vector<std::string> names;
-  for (const auto& [name, m] : layers) names.push_back(name);
-  while (which < layers.size() && layers[which].first != a.layer) ++which;
-  if (which == layers.size())
-    throw ValueError(fmt::format("explain: this network has no layer '{}'{}", a.layer,
-                                 known_names(a.layer, names)));
-  Tensor x = s.image;
-  {
-    const NoGrad only_looking;
-    for (std::size_t i = 0; i < which; ++i) x = layers[i].second->forward(x);
-  }
-  for (auto& [name, p] : s.model->parameters()) p.zero_grad();
-  const Module& layer = *layers[which].second;
-  Tensor y;
-  {
-    const NoGrad only_looking;
-    y = layers[which].second->forward(x);
-  }
-  LayerRun run;
-  run.name = a.layer;
-  run.layer = &layer;
-  run.in = x.shape();
-  run.x = values_of(x, true);
-  run.y = values_of(y, true);
-  run.weight = values_of(parameter(layer, "weight"), false);
-  run.bias = values_of(parameter(layer, "bias"), false);
-  run.label = a.label;
-  if (a.backward) add_gradients(layers, which, x, y, run);
-  return run;
-}
-
 // ---- printing ---------------------------------------------------------------------------------
-
-void print_terms(const Explanation& e, std::int64_t shown) {
-  const auto count = static_cast<std::int64_t>(e.terms.size());
-  const std::int64_t head = count <= shown + 1 ? count : shown / 2 + shown % 2,
-                     tail = count <= shown + 1 ? 0 : shown / 2;
-  std::size_t what = 4, numbers = 0;
-  for (std::int64_t i = 0; i < count; ++i) {
-    if (i >= head && i < count - tail) continue;
-    const Term& t = e.terms[static_cast<std::size_t>(i)];
-    what = std::max(what, t.what.size());
-    numbers = std::max(numbers, t.numbers.size());
-  }
-  const std::size_t label = std::max<std::size_t>(4, std::to_string(count).size());
-  fmt::print("{:>{}}  {:<{}}  {:>{}}  {:>13}{}\n", "term", label, "", what, "", numbers, "value",
-             e.maximum ? "" : fmt::format("  {:>13}", "sum so far"));
-  double sum = 0;
-  for (std::int64_t i = 0; i < count; ++i) {
-    const Term& t = e.terms[static_cast<std::size_t>(i)];
-    sum += t.value;
-    if (i == head && i < count - tail)
-      fmt::print("{:>{}}  {} more terms\n", "...", label, count - head - tail);
-    if (i >= head && i < count - tail) continue;
-    fmt::print("{:>{}}  {:<{}}  {:>{}}  {:>13.6g}{}\n", i + 1, label, t.what, what, t.numbers,
-               numbers, t.value + 0.0, e.maximum ? "" : fmt::format("  {:>13.6g}", sum));
-  }
-}
-
-void print(const Explanation& e, const std::string& title, const ElementArguments& a) {
-  fmt::print("{}\n\n{} = {}\n", printable_lines(title), e.element, e.formula);
-  for (const std::string& note : e.notes) fmt::print("{}\n", note);
-  if (!e.terms.empty()) {
-    fmt::print("\n");
-    print_terms(e, a.terms);
-    std::int64_t zeros = 0;
-    for (const Term& t : e.terms) zeros += t.value == 0 ? 1 : 0;
-    fmt::print("\n{} term{}{}; {} {:.10g}\n", e.terms.size(), e.terms.size() == 1 ? "" : "s",
-               zeros > 0 ? fmt::format(", {} of them 0", zeros) : "",
-               e.maximum ? "the largest is" : "the sum is", e.maximum ? e.value : sum_of(e.terms));
-  } else {
-    fmt::print("\n");
-  }
-  for (const std::string& line : e.then) fmt::print("{}\n", line);
-  fmt::print("{} = {:.10g}; the layer's kernel computed {:.10g}\n", e.element, e.value, e.tensor);
-}
 
 void print_json(const Explanation& e, const std::string& origin, const ElementArguments& a) {
   nlohmann::ordered_json terms = nlohmann::ordered_json::array();
@@ -273,14 +134,14 @@ void print_json(const Explanation& e, const std::string& origin, const ElementAr
 void explain_element(const ElementArguments& a) {
   const Index index = index_from(a.element);
   const Subject subject = make_subject(a);
-  const LayerRun run = run_to(subject, a);
-  const Explanation e =
-      a.backward ? explain_backward(run, a.of, index) : explain_forward(run, index);
+  const Explanation e = explain_in_network(
+      *subject.model, subject.image,
+      {.layer = a.layer, .index = index, .backward = a.backward, .of = a.of, .label = a.label});
   if (a.json) return print_json(e, subject.origin, a);
   std::string title = fmt::format("{} of {}", a.layer, subject.origin);
   if (a.backward)
     title += fmt::format("\nthe loss is -log of the probability of class {}; no dropout", a.label);
-  print(e, title, a);
+  fmt::print("{}\n\n{}", printable_lines(title), text_of(e, a.terms));
 }
 
 }  // namespace limulus::tools

@@ -88,9 +88,8 @@ void race(const FigureArguments& a) {
 
 void architecture(const FigureArguments& a) {
   check_page(a.out, ".svg");
-  const ModelSpec spec = model_spec(a.model, device("reference"));
   const UnfilledParameters only_its_sizes;
-  const auto model = make_model(a.model, 0, device("reference"));
+  const auto [spec, model, notes] = open_model(a.model, 0, device("reference"));
   const std::vector<WalkStep> walk = model->walk({1, spec.input[0], spec.input[1], spec.input[2]});
   write_figure(a.out, is_drawing(a.out) ? architecture_file(walk)
                                         : figure_architecture(name_of_model(a.model), walk,

@@ -118,9 +118,8 @@ void scale(const CLI::App& command, const ScaleArguments& a) {
   const Cluster cluster{a.bandwidth * 1e9 / 8, a.latency * 1e-6};
   use_threads(command, a.threads, a.device);
   Backend& backend = *devices(a.device).front();
-  const ModelSpec spec = model_spec(a.model, backend);
+  const auto [spec, network, notes] = open_model(a.model, a.classes, backend);
   const std::int64_t classes = a.classes > 0 ? a.classes : spec.classes;
-  const auto network = make_model(a.model, classes, backend);
   StepTimes times;
   if (a.seconds.empty()) {
     StatusLine line;

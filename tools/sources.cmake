@@ -2,7 +2,7 @@
 file(GLOB LIMULUS_TOOLS CONFIGURE_DEPENDS tools/*.cpp tools/bench/*.cpp)
 file(GLOB_RECURSE LIMULUS_TEMPLATES RELATIVE ${PROJECT_SOURCE_DIR}/tools/templates
      CONFIGURE_DEPENDS tools/templates/*.in)
-if(LIMULUS_TOOLS)
+if(LIMULUS_PROGRAM AND LIMULUS_TOOLS)
   find_package(CLI11 REQUIRED)
   add_executable(limulus_program ${LIMULUS_TOOLS})
   set_target_properties(limulus_program PROPERTIES OUTPUT_NAME limulus)
@@ -11,6 +11,8 @@ if(LIMULUS_TOOLS)
   if(NOT CMAKE_UNITY_BUILD)
     set_target_properties(limulus_program PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 4)
   endif()
+  # fmt 8 (Ubuntu 22.04) takes format.h only where nothing was formatted with core.h before.
+  set_target_properties(limulus_program PROPERTIES UNITY_BUILD_CODE_BEFORE_INCLUDE "#include <fmt/format.h>")
   target_compile_options(limulus_program PRIVATE $<$<CONFIG:Release>:-O1>)
   target_compile_definitions(limulus_program PRIVATE LIMULUS_VERSION="${PROJECT_VERSION}"
                                                      LIMULUS_CMAKE_DIR="${LIMULUS_CMAKE_DIR}"

@@ -41,16 +41,29 @@ const std::vector<NamedScaling>& scalings() {
   return all;
 }
 
+// What to give instead of a number that was meant for pixels from 0 to 255; "" where it was not.
+std::string in_255ths(double number) {
+  if (!(number > 1 && number <= 255)) return "";
+  return fmt::format(
+      ". Of pixels from 0 to 255? Then give {0:g} / 255 = {1:.4g}, and the other one likewise "
+      "(--std "
+      "1 / 255 = {2:.4g} where they were not divided)",
+      number, number / 255, 1.0 / 255);
+}
+
 // Ours is (255 p - mean) scale, of a pixel as it is stored.
 Normalization normalization_of(const PixelScaling& pixels) {
   Normalization n;
   for (std::size_t c = 0; c < 3; ++c) {
     const double mean = pixels.mean[c], std = pixels.std[c];
-    if (!(std::isfinite(mean) && std::abs(mean) <= 1e3))
-      throw ValueError(fmt::format("import: the mean {} of pixels in [0, 1]", mean));
-    if (!(std >= 1e-3 && std <= 1e3))
-      throw ValueError(fmt::format(
-          "import: the standard deviation {} of pixels in [0, 1] must be from 0.001 to 1000", std));
+    if (!(mean >= 0 && mean <= 1))
+      throw ValueError(
+          fmt::format("import: --mean {} is no mean of pixels in [0, 1]{}", mean, in_255ths(mean)));
+    if (!(std >= 1e-3 && std <= 1))
+      throw ValueError(
+          fmt::format("import: --std {} must be from 0.001 to 1, as pixels are in [0, 1] (1: they "
+                      "were not divided){}",
+                      std, in_255ths(std)));
     n.mean[c] = static_cast<float>(255 * mean);
     n.scale[c] = static_cast<float>(1 / (255 * std));
   }
@@ -221,7 +234,7 @@ Imported import_weights(const std::filesystem::path& weights, const ImportOption
   put_normalization(normalization, &rest);
   done.kind = c.file.kind;
   done.tensors = std::ssize(items);
-  done.conversions = conversions(c.file);
+  done.conversions = conversions(c.file.tensors);
   done.ignored = c.file.ignored;
   done.short_side = c.config.prepare.short_side;
   done.crop = c.config.augment.crop;

@@ -68,7 +68,6 @@ InitialWeights start_from(const std::filesystem::path& path, const std::string& 
   InitialWeights begun;
   begun.file = path;
   begun.kind = file.kind;
-  begun.conversions = conversions(file);
   begun.notes = file.notes;
   std::set<std::string> known;
   for (const auto& [name, target] : tensors) known.insert(name);
@@ -94,8 +93,13 @@ InitialWeights start_from(const std::filesystem::path& path, const std::string& 
         names_of(file), fmt::join(layers, ", ")));
   const std::set<std::string> taken(begun.taken.begin(), begun.taken.end());
   copy_layers(file, tensors, taken);
-  for (const auto& [name, target] : tensors)
-    if (taken.contains(layer_of(name))) begun.numbers += target.numel();
+  std::vector<StoredTensor> used;
+  for (const auto& [name, target] : tensors) {
+    if (!taken.contains(layer_of(name))) continue;
+    begun.numbers += target.numel();
+    used.push_back(*file.find(name));
+  }
+  begun.conversions = conversions(used);
   if (taken.contains(layers.front())) begun.normalization = file.normalization;
   return begun;
 }

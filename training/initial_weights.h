@@ -23,9 +23,9 @@ struct InitialWeights {
   std::vector<std::string> taken;  // layers, in the network's order
   std::int64_t numbers = 0;        // that were taken
   std::vector<Anew> anew;
-  std::vector<std::string> unused;  // tensors of the file that have no place in the network
-  std::vector<std::string> conversions;
-  std::vector<std::string> notes;  // what is otherwise here than in the file, in sentences
+  std::vector<std::string> unused;       // tensors of the file that have no place in the network
+  std::vector<std::string> conversions;  // of what was taken
+  std::vector<std::string> notes;        // what is otherwise here than in the file, in sentences
   // Of a checkpoint whose first layer was taken: what its pixels were less, and multiplied by.
   std::optional<Normalization> normalization;
 

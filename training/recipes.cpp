@@ -20,10 +20,10 @@ namespace limulus {
 namespace {
 
 // Small pictures (28 or 32 pixels) are used as they are.
-void small_pictures(TrainConfig& c, int side, int channels) {
+void small_pictures(TrainConfig& c, int side) {
+  const int channels = c.augment.channels;
   c.prepare = {.short_side = 0, .square = false, .pad = 0};
   c.augment.crop = side;
-  c.augment.channels = channels;
   c.augment.mirror = channels == 3;  // a mirrored digit is another digit, or none
   c.subtract_mean_image = false;
   c.batch = 64;
@@ -71,32 +71,47 @@ void as_in_2012(TrainConfig& c) {
 
 }  // namespace
 
-Shape set_model(TrainConfig& c, const std::string& model) {
+ModelSpec set_model(TrainConfig& c, const std::string& model) {
   c.model = name_of_model(model);
   c.network = "";
-  if (!is_model_file(model)) return model_spec(model).input;
+  if (!is_model_file(model)) return model_spec(model);
   const OnnxClassifier file = read_onnx_classifier(model, device("reference"));
   c.network = describe(*file.network, file.input);
-  return file.input;
+  return {.name = c.model, .input = file.input};
 }
 
 TrainConfig default_config(const std::string& model, const std::string& recipe) {
+  TrainConfig described;
+  const ModelSpec network = set_model(described, model);
+  TrainConfig c = default_config(network, recipe);
+  c.network = described.network;
+  return c;
+}
+
+TrainConfig default_config(const ModelSpec& network, const std::string& recipe) {
   const bool paper = recipe == "paper";
   if (!paper && recipe != "default" && recipe != "filters")
     throw ValueError(fmt::format("recipe: there is no '{}'{}", recipe,
                                  known_names(recipe, {"default", "filters", "paper"})));
 
   TrainConfig c;
-  const Shape input = set_model(c, model);
+  c.model = network.name;
   c.recipe = recipe;
   c.pixel_scale = 1.0F / 58;  // the deviation of photographs' pixels: inputs of about unit size
-  const auto side = static_cast<int>(input[-1]);
+  const auto side = static_cast<int>(network.input[-1]);
+  c.augment.channels = static_cast<int>(network.input[0]);
   if (side < 64)
-    small_pictures(c, side, static_cast<int>(input[0]));
+    small_pictures(c, side);
   else
     photographs(c, side);
-  if (is_model_file(model)) of_any_size(c, side);
-  if (paper) as_in_2012(c);
+  if (is_model_file(network.name)) of_any_size(c, side);
+  if (!paper) return c;
+  if (c.augment.channels != 3)
+    throw ValueError(
+        fmt::format("recipe: 'paper' subtracts a mean image in red, green and blue, and {} sees {} "
+                    "channel{}; choose 'default', which subtracts one mean",
+                    c.model, c.augment.channels, c.augment.channels == 1 ? "" : "s"));
+  as_in_2012(c);
   return c;
 }
 

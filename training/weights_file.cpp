@@ -209,9 +209,9 @@ WeightsFile open_weights(const fs::path& path, const std::string& model_name, co
   return all;
 }
 
-std::vector<std::string> conversions(const WeightsFile& file) {
+std::vector<std::string> conversions(const std::vector<StoredTensor>& tensors) {
   std::map<std::string, int> count;
-  for (const StoredTensor& t : file.tensors) ++count[t.dtype];
+  for (const StoredTensor& t : tensors) ++count[t.dtype];
   std::vector<std::string> told;
   for (const auto& [dtype, n] : count) {
     if (dtype == "F32") continue;

@@ -51,6 +51,7 @@ WeightsFile open_weights(const std::filesystem::path& path, const std::string& m
                          const Module& model);
 
 // "F16 widened to f32 (exact): 16 tensors", for each type that is not f32; empty where all are.
-std::vector<std::string> conversions(const WeightsFile& file);
+// `tensors`: those that are used.
+std::vector<std::string> conversions(const std::vector<StoredTensor>& tensors);
 
 }  // namespace limulus

@@ -108,18 +108,28 @@ class Assignment:
                 pending += self.tasks[need].needs
         return [id for id in self.tasks if id in found]
 
+    def hidden_toml(self) -> dict:
+        path = self.staff / "hidden.toml"
+        try:
+            return tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise GradeError(f"{path}: {error}") from None
+
     def secret(self) -> int | None:
         """What the hidden inputs are made from, or None where there is no staff folder."""
         path = self.staff / "hidden.toml"
-        try:
-            value = tomllib.loads(path.read_text(encoding="utf-8")).get("secret")
-        except FileNotFoundError:
+        value = self.hidden_toml().get("secret")
+        if value is None and not path.exists():
             return None
-        except (OSError, ValueError) as error:
-            raise GradeError(f"{path}: {error}") from None
         if not isinstance(value, int) or isinstance(value, bool):
             raise GradeError(f"{path}: it must say `secret = NUMBER`")
         return value
+
+    def secret_is_published(self) -> bool:
+        secret = self.secret()
+        return secret is not None and secret == self.hidden_toml().get("published")
 
     def seed(self, test: Test) -> int:
         if not test.hidden:

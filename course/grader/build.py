@@ -64,9 +64,20 @@ def flags_of(a: Assignment) -> list[str]:
 
 @dataclass
 class Compiled:
-    object: Path | None  # None: it does not compile
+    object: Path | None  # None: it does not compile, or is refused
     message: str = ""  # the first error or, where there is none, the warnings
     warnings: bool = False
+    refused: bool = False  # it compiles, and uses what no solution may use
+
+    @property
+    def verdict(self) -> str:
+        if self.object:
+            return "warnings"
+        return "refused" if self.refused else "does not compile"
+
+    def why_not(self, name: str) -> str:
+        """Of a test that cannot be run without it."""
+        return f'{name} {"is refused" if self.refused else "does not compile"}: see "build"'
 
 
 @dataclass
@@ -110,7 +121,7 @@ class Builder:
             return Compiled(
                 None, f"{name} uses {', '.join(foreign)}: a solution may call the standard library "
                 "(numbers, containers, printing) and the assignment's own functions, and "
-                "nothing else")
+                "nothing else", refused=True)
         return Compiled(kept / "object.o", message, bool(message))
 
     def compile_anew(self, name: str, text: bytes, headers: dict[str, bytes], kept: Path):

@@ -23,7 +23,8 @@ def collect(a: Assignment, submission: Path) -> dict[str, bytes]:
     wanted = [task.file for task in a.tasks.values()]
     try:
         if submission.is_dir():
-            return pick(wanted, *in_folder(submission))
+            names, read = in_folder(submission)
+            return pick(wanted, names, read) or in_archives(a, submission, names)
         if zipfile.is_zipfile(submission):
             with zipfile.ZipFile(submission) as archive:
                 return pick(wanted, *in_zip(archive))
@@ -55,6 +56,15 @@ def pick(wanted: list[str], names: dict[str, int], read) -> dict[str, bytes]:
             files[want] = read(candidates[0])
             break
     return files
+
+
+def in_archives(a: Assignment, root: Path, names: dict[str, int]) -> dict[str, bytes]:
+    """Of a folder without such files: the archive in it, as some platforms for teaching download a
+    class."""
+    archives = [name for name in sorted(names) if is_archive(root / name)]
+    if len(archives) > 1:
+        raise GradeError(f"{root.name} holds {', '.join(archives)}: which one?")
+    return collect(a, root / archives[0]) if archives else {}
 
 
 def in_folder(root: Path):

@@ -58,6 +58,7 @@ def parser(text: str) -> argparse.ArgumentParser:
     p = add("nbgrader-csv", "assignment")
     p.add_argument("graded", type=Path)
     p.add_argument("--out", type=Path, help="default: the terminal")
+    add("secrets")
     p = add("verify")
     p.add_argument("assignments", nargs="*")
     p.add_argument("--jobs", type=positive)
@@ -115,6 +116,8 @@ def run(args) -> int:
             return staff("submissions").grade_all(assignment.find(args.assignment), args)
         case "one":
             return staff("submissions").grade_one(assignment.find(args.assignment), args)
+        case "secrets":
+            return staff("own_secrets").renew(assignment.all_assignments())
         case "gradescope":
             return staff("gradescope").write(assignment.find(args.assignment), args.out)
         case "github":

@@ -9,24 +9,34 @@ from pathlib import Path
 from . import GradeError
 from .assignment import Assignment, course_folder
 from .kernels import more_packages
+from .own_secrets import warn
 
 SETUP = """#!/usr/bin/env bash
-# Runs once, when Gradescope makes the image. Debian 12, Ubuntu 24.04 or newer: Python 3.11, CMake
-# 3.22.
+# Runs once, when Gradescope makes the image. Ubuntu 22.04 (Gradescope's usual image), 24.04 or
+# Debian 12.
 set -euo pipefail
 root=${AUTOGRADER_ROOT:-/autograder}
+new_enough() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
 if command -v apt-get >/dev/null && [[ -z ${LIMULUS_PREFIX:-} ]]; then
   export DEBIAN_FRONTEND=noninteractive
   apt-get update
   apt-get install -y --no-install-recommends python3 g++ binutils cmake ninja-build bubblewrap \\
-    util-linux libfmt-dev nlohmann-json3-dev libcli11-dev libstb-dev zlib1g-dev @MORE@
+    util-linux libfmt-dev nlohmann-json3-dev libstb-dev zlib1g-dev @MORE@
+  # Ubuntu 22.04 has 3.11 beside its usual Python.
+  new_enough python3 || apt-get install -y --no-install-recommends python3.11
 fi
-python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+python=
+for name in python3 python3.11; do
+  if [[ -z $python ]] && new_enough "$name"; then python=$(command -v "$name"); fi
+done
+[[ -n $python ]] ||
   { echo "setup.sh: Python 3.11 or newer is needed: choose a newer base image" >&2; exit 1; }
+ln -sfn "$python" "$root/python"  # for run_autograder
 if [[ -z ${LIMULUS_PREFIX:-} ]]; then
   cmake -S "$root/source/limulus" -B "$root/source/build" -G Ninja -DCMAKE_BUILD_TYPE=Release \\
-    -DLIMULUS_TESTS=OFF -DLIMULUS_BENCHMARKS=OFF -DLIMULUS_OPENCL=OFF
-  cmake --build "$root/source/build" --target limulus limulus_program
+    -DLIMULUS_TESTS=OFF -DLIMULUS_BENCHMARKS=OFF -DLIMULUS_OPENCL=OFF -DLIMULUS_PROGRAM=OFF
+  # Two at a time: a container may have less memory than its many processors would take.
+  cmake --build "$root/source/build" --target limulus --parallel 2
   cmake --install "$root/source/build" --prefix "$root/limulus"
   rm -rf "$root/source/build"
   LIMULUS_PREFIX=$root/limulus
@@ -36,9 +46,10 @@ echo "$LIMULUS_PREFIX" >"$root/source/course/.limulus-prefix"
 chmod -R go-rwx "$root/source/course"
 chmod +x "$root/source/course/grade"
 # The first grading builds the judge: now, so that no student waits for it.
-XDG_CACHE_HOME=$root/cache python3 "$root/source/course/grade" one @ID@ \\
-  "$root/source/course/empty" /dev/shm/first.json --without-isolation
+XDG_CACHE_HOME=$root/cache "$root/python" "$root/source/course/grade" one @ID@ \\
+  "$root/source/course/empty" /dev/shm/first.json --without-isolation >/dev/null
 rm -f /dev/shm/first.json
+echo "setup.sh: ready to grade @ID@"
 """
 
 RUN = """#!/usr/bin/env bash
@@ -46,7 +57,7 @@ RUN = """#!/usr/bin/env bash
 set -euo pipefail
 root=${AUTOGRADER_ROOT:-/autograder}
 mkdir -p "$root/results"
-XDG_CACHE_HOME=$root/cache python3 "$root/source/course/grade" one @ID@ "$root/submission" \\
+XDG_CACHE_HOME=$root/cache "$root/python" "$root/source/course/grade" one @ID@ "$root/submission" \\
   "$root/results/results.json" --metadata "$root/submission_metadata.json"
 """
 
@@ -93,6 +104,8 @@ def sources(repository: Path) -> list[str]:
 
 
 def write(a: Assignment, out: Path | None, quiet: bool = False) -> int:
+    if not quiet:
+        warn(a)
     path = out or Path(f"{a.id}-gradescope.zip")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in sorted(files_of(a).items()):

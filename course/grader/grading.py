@@ -70,12 +70,13 @@ class Grading:
             self.compiled[task.id] = made = self.builder.compile(task.file, text)
             failed = failed or made.object is None
             if made.message:
-                messages.append(
-                    f"{task.file}: {'warnings' if made.warnings else 'does not compile'}\n"
-                    f"{made.message[:2000]}")
+                messages.append(f"{task.file}: {made.verdict}\n{made.message[:2000]}")
         _, trouble = self.program(frozenset())
         if trouble and not failed:
             messages.append(f"does not link\n{trouble}")
+            failed = True
+        if not self.files:
+            messages.insert(0, "none of the assignment's files was handed in")
             failed = True
         self.results.set_build(not failed, "\n".join(messages) or CLEAN)
 
@@ -110,9 +111,9 @@ class Grading:
 
     def test(self, test: Test, limits: Limits) -> bool:
         """Runs it and notes its result; returns whether it ran out of time."""
-        if self.compiled[test.task].object is None:
-            self.fail(test, f"{self.a.tasks[test.task].file} does not compile: see \"build\"",
-                      "build")
+        made = self.compiled[test.task]
+        if made.object is None:
+            self.fail(test, made.why_not(self.a.tasks[test.task].file), "build")
             return False
         failed = [task for task in self.a.before(test.task) if not self.passed.get(task, True)]
         replaced = frozenset(failed) if self.replace and self.a.staff.is_dir() else frozenset()
@@ -182,13 +183,15 @@ class Grading:
             message = f"task {message} is yet to be written"
             if verdict["message"] != test.task:
                 message += f": task {test.task} calls it"
+            elif (file := self.a.tasks[test.task].file) not in self.files:
+                message += f": {file} was not handed in"
         elif kind == "error" and test.hidden:  # its text could give the inputs away
             message = message.partition("\n")[0] + "\nit threw an exception"
         elif kind == "missing":
             trouble = outcome.trouble(limits) or "the program ended before the function returned"
             message += trouble
         lines = [message] if message else []
-        if replaced:
+        if replaced and kind != "not written":
             lines.append(
                 f"(with the staff's version of {', '.join(sorted(replaced))}, as yours fails)")
         elif failed and not passed and kind != "not written":

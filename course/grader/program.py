@@ -52,8 +52,8 @@ class Outcome:
             return (f"it was stopped after {limits.wall:g} s, in which it computed less than "
                     f"{limits.seconds:g} s")
         known = {
-            -signal.SIGSEGV: "it crashed (segmentation fault): an index out of range, or a "
-            f"recursion deeper than a stack of {limits.stack >> 20} MiB",
+            -signal.SIGSEGV: "it crashed (segmentation fault): an index out of range, a null "
+            f"pointer, or a recursion deeper than a stack of {limits.stack >> 20} MiB",
             -signal.SIGABRT: "it was aborted by an assertion: an index out of range?",
             -signal.SIGFPE: "it crashed (SIGFPE): an integer was divided by 0",
             -signal.SIGXFSZ: f"it wrote more than {limits.file_mib} MiB",

@@ -155,7 +155,8 @@ def files_of(a: Assignment) -> dict[str, bytes]:
 STAFF_ONLY = {
     "verify.py", "verify_hostile.py", "verify_elsewhere.py", "verify_kernels.py",
     "verify_ranks.py", "verify_speed.py", "gradescope.py", "github.py", "student_repository.py",
-    "submissions.py", "leaks.py", "history.py", "progress.py", "schema.py", "results.schema.json"
+    "submissions.py", "leaks.py", "history.py", "progress.py", "schema.py", "own_secrets.py",
+    "results.schema.json"
 }
 
 

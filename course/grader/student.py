@@ -216,8 +216,8 @@ def hint(task: str, every: bool) -> int:
         print(f"Hint {number} of {len(levels)}\n\n{text}\n")
     if opened < len(levels):
         print(
-            f"Hint {opened + 1} opens after {HINT_AFTER[opened]} failed runs of "
-            f"./grade test {task} "
+            f"Hint {opened + 1} opens after {HINT_AFTER[opened]} failed "
+            f"run{'s' if HINT_AFTER[opened] > 1 else ''} of ./grade test {task} "
             f"(so far: {attempts}).")
     return 0
 

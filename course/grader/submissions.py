@@ -20,6 +20,7 @@ from .history import add_hints, keep_best, previous_results, read_best, write_be
 from .kernels import missing_tool
 from .limulus import Judge
 from .machine import lacks
+from .own_secrets import warn
 from .progress import Bar
 from .results import NOT_GRADED, Results, write_atomically
 from .sandbox import Sandbox, choose, work_folder
@@ -192,6 +193,7 @@ def finished(out: Path, extra: dict) -> float | None:
 
 
 def grade_all(a: Assignment, args) -> int:
+    warn(a)
     out = args.out or args.path.resolve().with_name(args.path.resolve().name + "-graded")
     found: dict[str, Path] = {}
     for path in submissions_in(args.path, out):
@@ -236,7 +238,11 @@ def class_table(a: Assignment, out: Path, names: list[str], failed: dict[str, st
             continue
         data = json.loads((out / name / "results.json").read_text(encoding="utf-8"))
         tests = {test["number"]: test for test in data["tests"]}
-        notes = [tests["0"]["output"].splitlines()[0]] if tests["0"]["status"] == "failed" else []
+        built = tests["0"]["output"].splitlines()
+        notes = [built[0]] if tests["0"]["status"] == "failed" else []
+        missing = sum(line.endswith(" was not handed in") for line in built)
+        if missing and not notes:
+            notes.append(f"{missing} of {len(a.tasks)} files were not handed in")
         open_ones = {
             n for n, t in tests.items() if t.get("extra_data", {}).get("kind") == NOT_GRADED
         }

@@ -269,7 +269,7 @@ def prepared(grading: Grading, test: Test) -> Path:
     for need in needed:
         made = grading.compiled[need]
         if made.object is None:
-            raise Refused(f"{a.tasks[need].file} does not compile: see \"build\"")
+            raise Refused(made.why_not(a.tasks[need].file))
         if not grading.passed.get(need, True):
             raise Refused(f"task {need} has failed tests, and what is wrong has no speed")
     for need in needed:

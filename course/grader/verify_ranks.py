@@ -56,7 +56,7 @@ def one(id: str, kind: str, file: tuple[str, str]) -> list[str]:
     checked = name == "shared_file" and kind != "bubblewrap"
     results = grade_files(judge, sandbox, {**good(a), VICTIM: text.encode()}, None, {},
                           tests=few_tests(a), check_symbols=checked)
-    told = "does not compile" if checked else TOLD[name]
+    told = "is refused" if checked else TOLD[name]
     if told not in str(results.data):
         wrong.append(f"nothing says '{told}': {results.tests['8.4.3']['output']}")
     for test in few_tests(a):

@@ -70,7 +70,7 @@ def hostile(a: Assignment, judge: Judge, sandbox, proof):
             results = grade_files(judge, sandbox, {**good(a), "src/product.cpp": text}, None, {},
                                   tests=tests, check_symbols=checked)
             entry = results.tests[tests[0].number]
-            expected = "does not compile" if checked else REFUSALS[name]
+            expected = "is refused" if checked else REFUSALS[name]
             if name == "threads" and sandbox.kind == "limits":
                 continue  # there, a user's processes cannot be counted exactly
             if entry["score"] != 0 or expected not in entry["output"]:

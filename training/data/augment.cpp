@@ -119,7 +119,10 @@ void check(const Augment& options, const Normalization& norm) {
     if (options.random && (options.zoom_min != 1 || options.zoom_max != 1)) {
       throw ValueError("augment: a mean image does not zoom: use channel means with it");
     }
-    if (options.channels != 3) throw ValueError("augment: a mean image needs 3 channels");
+    if (options.channels != 3)
+      throw ValueError(
+          fmt::format("augment: a mean image has 3 channels, and the pictures are to have {}",
+                      options.channels));
   }
 }
 
