@@ -143,6 +143,7 @@ expect "fuzzing: succeeds" test "$status" = 0
 expect "fuzzing: installs the compiler" called '^apt-get .*install .* clang$'
 expect "fuzzing: for as many minutes as asked" called '^fuzz_npy .*-max_total_time=180 '
 expect "fuzzing: with the inputs that once crashed" called '^fuzz_idx .*a clone/tests/fuzz/crashes/idx$'
+expect "fuzzing: says how long it took" grep -qE '^    fuzz +[0-9]+ s, +[0-9]+ of them for building$' <<<"$out"
 expect "fuzzing: says what was done" says "npy                 82156      1346      6203       682  0"
 run_it 0 check fuzz 0
 expect "fuzzing for no minutes: fails" test "$status" = 1

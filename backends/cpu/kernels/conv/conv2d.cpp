@@ -123,10 +123,10 @@ void conv2d_forward(const Context& ctx, const Conv2dShape& s, const T* x, const 
       ctx, winograd_name(s), s.n,
       [&](unsigned char* not_finite) { conv2d_winograd<T>(ctx, s, x, w, false, b, y, not_finite); },
       [&](std::int64_t first, std::int64_t count) {
-        Conv2dShape some = s;
-        some.n = count;
-        some.packed = false;
-        conv2d_forward_direct<T>(ctx, some, x + first * image_x,
+        Conv2dShape part = s;
+        part.n = count;
+        part.packed = false;
+        conv2d_forward_direct<T>(ctx, part, x + first * image_x,
                                  s.packed ? w + packed_count<T>(s) : w, b, y + first * image_y);
       });
 }
@@ -145,9 +145,9 @@ void conv2d_backward_input(const Context& ctx, const Conv2dShape& s, const T* dy
         conv2d_winograd<T>(ctx, t, dy, w, true, nullptr, dx, not_finite);
       },
       [&](std::int64_t first, std::int64_t count) {
-        Conv2dShape some = s;
-        some.n = count;
-        conv2d_backward_input_direct<T>(ctx, some,
+        Conv2dShape part = s;
+        part.n = count;
+        conv2d_backward_input_direct<T>(ctx, part,
                                         dy + first * s.k * s.window.h.out * s.window.w.out, w,
                                         dx + first * s.c * s.window.h.in * s.window.w.in);
       });

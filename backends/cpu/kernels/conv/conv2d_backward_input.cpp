@@ -18,8 +18,8 @@ namespace {
 
 template <class T>
 void as_convolution(const Context& ctx, const Conv2dShape& s, const T* dy, const T* w, T* dx) {
-  const Window1d &h = s.window.h, &v = s.window.w;
-  const std::int64_t area = h.kernel * v.kernel;
+  const Window1d &wh = s.window.h, &ww = s.window.w;
+  const std::int64_t area = wh.kernel * ww.kernel;
   const std::int64_t group_c = s.c / s.groups, group_k = s.k / s.groups;
   const Scratch scratch(ctx, bytes_of<T>(s.k * group_c * area));
   T* flipped = scratch.as<T>();  // [c, k/groups, fh, fw]
@@ -47,20 +47,20 @@ struct Inside {
 template <class T, class Sum>
 void add_columns(const Window2d& window, std::int64_t channels, std::int64_t oh0, std::int64_t rows,
                  const T* col, Sum* sums) {
-  const Window1d &h = window.h, &v = window.w;
-  for (std::int64_t c = 0; c < channels; ++c, sums += h.in * v.in)
-    for (std::int64_t fh = 0; fh < h.kernel; ++fh)
-      for (std::int64_t fw = 0; fw < v.kernel; ++fw, col += rows * v.out) {
-        const std::int64_t down = fh * h.dilation - h.pad, right = fw * v.dilation - v.pad;
-        const Inside in_h(h, down), in_w(v, right);
+  const Window1d &wh = window.h, &ww = window.w;
+  for (std::int64_t c = 0; c < channels; ++c, sums += wh.in * ww.in)
+    for (std::int64_t fh = 0; fh < wh.kernel; ++fh)
+      for (std::int64_t fw = 0; fw < ww.kernel; ++fw, col += rows * ww.out) {
+        const std::int64_t down = fh * wh.dilation - wh.pad, right = fw * ww.dilation - ww.pad;
+        const Inside in_h(wh, down), in_w(ww, right);
         const std::int64_t last = smaller(in_h.end, oh0 + rows);
         for (std::int64_t oh = larger(in_h.begin, oh0); oh < last; ++oh) {
-          const T* from = col + (oh - oh0) * v.out;
-          Sum* to = sums + (oh * h.stride + down) * v.in + right;
-          if (v.stride == 1)
+          const T* from = col + (oh - oh0) * ww.out;
+          Sum* to = sums + (oh * wh.stride + down) * ww.in + right;
+          if (ww.stride == 1)
             for (std::int64_t ow = in_w.begin; ow < in_w.end; ++ow) to[ow] += from[ow];
           else
-            for (std::int64_t ow = in_w.begin; ow < in_w.end; ++ow) to[ow * v.stride] += from[ow];
+            for (std::int64_t ow = in_w.begin; ow < in_w.end; ++ow) to[ow * ww.stride] += from[ow];
         }
       }
 }
@@ -70,16 +70,16 @@ void add_columns(const Window2d& window, std::int64_t channels, std::int64_t oh0
 // of a window once; where these are many, their sum is formed in double (Sum).
 template <class T, class Sum>
 void by_columns(const Context& ctx, const Conv2dShape& s, const T* dy, const T* w, T* dx) {
-  const Window1d &h = s.window.h, &v = s.window.w;
-  const std::int64_t area = h.kernel * v.kernel, positions = h.out * v.out;
-  const std::int64_t pixels = h.in * v.in;
+  const Window1d &wh = s.window.h, &ww = s.window.w;
+  const std::int64_t area = wh.kernel * ww.kernel, positions = wh.out * ww.out;
+  const std::int64_t pixels = wh.in * ww.in;
   const std::int64_t group_c = s.c / s.groups, group_k = s.k / s.groups;
   const std::int64_t channels = smaller(group_c, larger(1, ceil_div(384, area)));
   const std::int64_t parts = ceil_div(group_c, channels);
-  const std::int64_t rows = smaller(h.out, larger(1, 384 / larger(1, v.out)));
+  const std::int64_t rows = smaller(wh.out, larger(1, 384 / larger(1, ww.out)));
 
-  const std::int64_t panel_bytes = Panels<T>::bytes(channels * area, rows * v.out, group_k);
-  const std::int64_t col_bytes = bytes_of<T>(channels * area * rows * v.out);
+  const std::int64_t panel_bytes = Panels<T>::bytes(channels * area, rows * ww.out, group_k);
+  const std::int64_t col_bytes = bytes_of<T>(channels * area * rows * ww.out);
   const bool apart = sizeof(Sum) != sizeof(T);
   const std::int64_t bytes = panel_bytes + col_bytes + bytes_of<Sum>(apart ? channels * pixels : 0);
   const Scratch scratch(ctx, ctx.threads * bytes);
@@ -96,13 +96,13 @@ void by_columns(const Context& ctx, const Conv2dShape& s, const T* dy, const T* 
     for (std::int64_t i = 0; i < count * pixels; ++i) sums[i] = 0;
     StoredA<T> from_a{w + (group * group_k * group_c + c0) * area, group_c * area, true};
     for (std::int64_t oh = 0; oh < s.window.h.out; oh += rows) {
-      const std::int64_t some = smaller(rows, s.window.h.out - oh), width = s.window.w.out;
+      const std::int64_t height = smaller(rows, s.window.h.out - oh), width = s.window.w.out;
       StoredB<T> from_b{dy + (n * s.k + group * group_k) * positions + oh * width, positions,
                         false};
-      StoredC<T> to_col{col, some * width};
-      multiply_block<T>(from_a, from_b, to_col, 0, count * area, 0, some * width, group_k, false,
+      StoredC<T> to_col{col, height * width};
+      multiply_block<T>(from_a, from_b, to_col, 0, count * area, 0, height * width, group_k, false,
                         Panels<T>(workspace, channels * area, rows * width, group_k));
-      add_columns(s.window, count, oh, some, col, sums);
+      add_columns(s.window, count, oh, height, col, sums);
     }
     if (apart)
       for (std::int64_t i = 0; i < count * pixels; ++i) to[i] = static_cast<T>(sums[i]);
@@ -114,18 +114,18 @@ void by_columns(const Context& ctx, const Conv2dShape& s, const T* dy, const T* 
 template <class T>
 void conv2d_backward_input_direct(const Context& ctx, const Conv2dShape& s, const T* dy, const T* w,
                                   T* dx) {
-  const Window1d &h = s.window.h, &v = s.window.w;
-  if (s.n * s.c * h.in * v.in == 0) return;
+  const Window1d &wh = s.window.h, &ww = s.window.w;
+  if (s.n * s.c * wh.in * ww.in == 0) return;
   const auto reach = [](const Window1d& a) { return a.dilation * (a.kernel - 1) - a.pad; };
   // The convolution multiplies for each of in x in pixels, by_columns for each of out x out
   // positions; but by_columns then has its columns to add up, so the convolution may multiply 15 %
   // more.
-  const bool few_more = 100 * h.in * v.in <= 115 * h.out * v.out;
+  const bool few_more = 100 * wh.in * ww.in <= 115 * wh.out * ww.out;
   const bool convolution =
-      h.stride == 1 && v.stride == 1 && reach(h) >= 0 && reach(v) >= 0 && few_more;
+      wh.stride == 1 && ww.stride == 1 && reach(wh) >= 0 && reach(ww) >= 0 && few_more;
   if (convolution)
     as_convolution(ctx, s, dy, w, dx);
-  else if (h.kernel * v.kernel > 256)
+  else if (wh.kernel * ww.kernel > 256)
     by_columns<T, double>(ctx, s, dy, w, dx);
   else
     by_columns<T, T>(ctx, s, dy, w, dx);

@@ -54,13 +54,13 @@ struct GradientB {
     for (std::int64_t q = 0; q < n; q += cols)
       for (std::int64_t s = 0; s < depth;) {
         const std::int64_t image = (p + s) / per_image, rest = (p + s) % per_image;
-        const std::int64_t some = smaller(depth - s, per_image - rest);
-        transpose(smaller(cols, n - q), some,
+        const std::int64_t steps = smaller(depth - s, per_image - rest);
+        transpose(smaller(cols, n - q), steps,
                   dy + image * image_stride + (j + q) * channel_stride + rest, channel_stride, dst,
                   cols);
-        clear_columns(n - q, some, dst);
-        s += some;
-        dst += some * cols;
+        clear_columns(n - q, steps, dst);
+        s += steps;
+        dst += steps * cols;
       }
   }
 };
@@ -104,8 +104,9 @@ void conv2d_backward_weight_direct(const Context& ctx, const Conv2dShape& s, con
         const std::int64_t channels = smaller(plan.channels, group_c - c);
         const std::int64_t end = smaller(s.n, (chunk + 1) * plan.images);
         char* workspace = memory + thread * bytes;
-        const StripLayout some(s.window, plan.strip_images, channels, plan.rows);
-        Strip<T> strip(channels == l->channels ? *l : some, offset,
+        // The last part may have fewer channels.
+        const StripLayout last(s.window, plan.strip_images, channels, plan.rows);
+        Strip<T> strip(channels == l->channels ? *l : last, offset,
                        reinterpret_cast<T*>(workspace + panel_bytes));
         StoredC<T> to{partial + chunk * weights + (group * taps + r) * group_k, group_k};
         const Panels<T> panels(workspace, plan.channels * area, group_k, terms);
@@ -126,12 +127,12 @@ void conv2d_backward_weight_direct(const Context& ctx, const Conv2dShape& s, con
       });
 
   // Adds the chunks, 32 taps at a time, and turns the sums over.
-  constexpr std::int64_t some_taps = 32;
-  const std::int64_t blocks = ceil_div(taps, some_taps);
+  constexpr std::int64_t taps_at_once = 32;
+  const std::int64_t blocks = ceil_div(taps, taps_at_once);
   const std::int64_t traffic = plan.chunks * weights * static_cast<std::int64_t>(sizeof(T));
   parallel_for(ctx, s.groups * blocks, traffic, [=](std::int64_t task, int) {
-    const std::int64_t group = task / blocks, r = task % blocks * some_taps;
-    const std::int64_t rows = smaller(some_taps, taps - r);
+    const std::int64_t group = task / blocks, r = task % blocks * taps_at_once;
+    const std::int64_t rows = smaller(taps_at_once, taps - r);
     T* total = partial + (group * taps + r) * group_k;
     for (std::int64_t chunk = 1; chunk < plan.chunks; ++chunk) {
       const T* next = total + chunk * weights;

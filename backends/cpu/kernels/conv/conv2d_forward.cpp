@@ -18,7 +18,7 @@ struct ForwardTasks {
   std::int64_t images, rows;         // of a strip
   std::int64_t strips_n, strips_oh;  // how many strips
   std::int64_t channels, parts;      // output channels of a task, and parts per group
-  std::int64_t columns() const { return images * rows; }  // times ow
+  std::int64_t strip_rows() const { return images * rows; }  // of w.out columns each
 };
 
 template <class T>
@@ -101,7 +101,8 @@ void conv2d_forward_direct(const Context& ctx, const Conv2dShape& s, const T* x,
   const ForwardTasks plan = forward_tasks<T>(s);
   const StripLayout layout(s.window, plan.images, group_c, plan.rows);
 
-  const std::int64_t panel_bytes = Panels<T>::bytes(plan.channels, plan.columns() * ww.out, taps);
+  const std::int64_t panel_bytes =
+      Panels<T>::bytes(plan.channels, plan.strip_rows() * ww.out, taps);
   const std::int64_t bytes = panel_bytes + bytes_of<T>(layout.count());
   const std::int64_t table = bytes_of<std::int32_t>(taps);
   const Scratch scratch(ctx, table + ctx.threads * bytes);
@@ -135,7 +136,7 @@ void conv2d_forward_direct(const Context& ctx, const Conv2dShape& s, const T* x,
                  s.k * positions,
                  positions};
     multiply_block<T>(from_a, from_b, to, k, channels, 0, images * rows * ww.out, taps, false,
-                      Panels<T>(workspace, plan.channels, plan.columns() * ww.out, taps));
+                      Panels<T>(workspace, plan.channels, plan.strip_rows() * ww.out, taps));
   });
 }
 

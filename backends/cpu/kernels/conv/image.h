@@ -12,11 +12,12 @@
 //
 // To make that a matter of plain copies, a strip of the image is first laid out so that one tap's
 // pixels for neighbouring positions are neighbours: rows get their padding as real zeros, and with
-// a stride of S a row is parted into S rows, columns 0, S, 2S ... then 1, S + 1 ... (The zeros are
-// multiplied like pixels, so that one product serves the whole map: docs/performance/winograd.md.)
+// a stride of S a row is parted into S phases: columns 0, S, 2S ... then 1, S + 1 ... (The zeros
+// are multiplied like pixels, so that one product serves the whole map:
+// docs/performance/winograd.md.)
 //
 //     address of X[r, p] = offset(r) + position(p)
-//     offset(c, fh, fw)  = c * plane + fh*D * pitch + (fw*D % S) * lane + fw*D / S
+//     offset(c, fh, fw)  = c * plane + fh*D * pitch + (fw*D % S) * phase + fw*D / S
 //     position(oh, ow)   = oh*S * pitch + ow
 //
 // Consecutive p are consecutive in memory as long as they stay in one output row: a panel of 32
@@ -48,13 +49,14 @@ LIMULUS_INLINE void gather_row(std::int64_t n, const T* src, std::int64_t step, 
 struct StripLayout {
   Window1d h, w;
   std::int64_t images, channels, rows;
-  std::int64_t lane, pitch, in_rows, plane;
+  std::int64_t phase, pitch;    // numbers of a row's phase, and of a row
+  std::int64_t in_rows, plane;  // input rows of a channel, and its numbers
 
   StripLayout(const Window2d& window, std::int64_t images_, std::int64_t channels_,
               std::int64_t rows_)
       : h(window.h), w(window.w), images(images_), channels(channels_), rows(rows_) {
-    lane = ceil_div((w.out - 1) * w.stride + w.dilation * (w.kernel - 1) + 1, w.stride);
-    pitch = lane * w.stride;
+    phase = ceil_div((w.out - 1) * w.stride + w.dilation * (w.kernel - 1) + 1, w.stride);
+    pitch = phase * w.stride;
     in_rows = (rows - 1) * h.stride + h.dilation * (h.kernel - 1) + 1;
     plane = in_rows * pitch;
   }
@@ -69,7 +71,7 @@ struct StripLayout {
         for (std::int64_t fw = 0; fw < w.kernel; ++fw) {
           const std::int64_t column = fw * w.dilation;
           *out++ = static_cast<std::int32_t>(c * plane + fh * h.dilation * pitch +
-                                             column % w.stride * lane + column / w.stride);
+                                             column % w.stride * phase + column / w.stride);
         }
   }
 };
@@ -154,18 +156,18 @@ class Strip {
   }
 
  private:
-  // Pixel t * S + q - P of the row goes to lane q, place t.
+  // Pixel t * S + q - P of the row goes to phase q, place t.
   void fill_row(const T* row, T* to) const {
     const std::int64_t s = l_.w.stride, pad = l_.w.pad;
-    for (std::int64_t q = 0; q < s; ++q, to += l_.lane) {
+    for (std::int64_t q = 0; q < s; ++q, to += l_.phase) {
       std::int64_t begin = 0, end = 0;  // the places whose pixel is inside
       if (row) {
-        begin = q >= pad ? 0 : smaller(l_.lane, ceil_div(pad - q, s));
-        end = larger(begin, smaller(l_.lane, ceil_div(l_.w.in + pad - q, s)));
+        begin = q >= pad ? 0 : smaller(l_.phase, ceil_div(pad - q, s));
+        end = larger(begin, smaller(l_.phase, ceil_div(l_.w.in + pad - q, s)));
         gather_row(end - begin, row + begin * s + q - pad, s, to + begin);
       }
       for (std::int64_t t = 0; t < begin; ++t) to[t] = 0;
-      for (std::int64_t t = end; t < l_.lane; ++t) to[t] = 0;
+      for (std::int64_t t = end; t < l_.phase; ++t) to[t] = 0;
     }
   }
 

@@ -94,28 +94,31 @@ void multiply(const Tiling<T, Depth>& t, std::int64_t tiles, const Steps& steps,
 template <class T>
 struct ForwardSchedule {
   static constexpr int cols = Blocking<T>::cols;
-  std::int64_t k, panels;        // output channels of a group, and panels of `cols` of them
-  std::int64_t strips, parts;    // strips of a task, and tasks for a panel's block
-  std::int64_t sub;              // strips multiplied at a time
-  std::int64_t steps;            // input channels multiplied at a time
-  std::int64_t u_plane, u_size;  // one product's filters, and those of `steps` channels
-  bool keep;                     // u holds all channels
-  std::int64_t m_plane;          // one product of `sub` strips
+  std::int64_t k, panels;           // output channels of a group, and panels of `cols` of them
+  std::int64_t task_strips, parts;  // strips of a task, and tasks for a panel's block
+  std::int64_t strips_at_once;      // multiplied at a time: about 54 tiles
+  std::int64_t steps;               // input channels multiplied at a time
+  std::int64_t u_plane, u_size;     // one product's filters, and those of `steps` channels
+  bool keeps_u;                     // u holds all channels, for the task's further strips
+  std::int64_t m_plane;             // one product of `strips_at_once` strips
 
   ForwardSchedule(const Conv2dShape& s, const Tiling<T>& t) {
     k = s.k / s.groups;
     panels = ceil_div(k, cols);
-    sub = smaller(t.block, larger(1, 4 * Blocking<T>::rows / t.tiles));
+    strips_at_once = smaller(t.block, larger(1, 4 * Blocking<T>::rows / t.tiles));
     const std::int64_t wanted = larger(1, 8 / (s.groups * panels));
-    strips = round_up(ceil_div(t.block, smaller(wanted, ceil_div(t.block, sub))), sub);
-    parts = ceil_div(t.block, strips);
-    keep = t.block > sub;
-    steps = smaller(t.c, Blocking<T>::depth / (keep ? 3 : 6));
+    const std::int64_t tasks = smaller(wanted, ceil_div(t.block, strips_at_once));
+    task_strips = round_up(ceil_div(t.block, tasks), strips_at_once);
+    parts = ceil_div(t.block, task_strips);
+    keeps_u = t.block > strips_at_once;
+    steps = smaller(t.c, Blocking<T>::depth / (keeps_u ? 3 : 6));
     u_plane = steps * cols + Tiling<T>::line;
     u_size = tile_products * u_plane;
-    m_plane = sub * t.tiles * cols + t.line;
+    m_plane = strips_at_once * t.tiles * cols + t.line;
   }
-  std::int64_t u_count(std::int64_t c) const { return keep ? ceil_div(c, steps) * u_size : u_size; }
+  std::int64_t u_count(std::int64_t c) const {
+    return keeps_u ? ceil_div(c, steps) * u_size : u_size;
+  }
 };
 
 template <class T, int Taps>
@@ -139,55 +142,57 @@ void convolve_in_blocks(const Context& ctx, const Conv2dShape& s, const T* x, co
   const std::int64_t group_filters =
       tiling.c * Taps * Taps *
       (s.packed ? round_up(schedule.k, ForwardSchedule<T>::cols) : schedule.k);
-  const Tiling<T>* t = &tiling;
-  const ForwardSchedule<T>* p = &schedule;
+  const Tiling<T>* t = &tiling;  // for the tasks, whose functions would copy it
+  const ForwardSchedule<T>* plan = &schedule;
   for (std::int64_t begin = 0; begin < t->all; begin += t->block) {
     const std::int64_t end = smaller(begin + t->block, t->all);
-    transform_block(ctx, tiling, image, x, begin, end, memory, bytes, v);
-    parallel_for(
-        ctx, s.groups * p->panels * p->parts, work, [=, &s, &image](std::int64_t task, int thread) {
-          const std::int64_t part = task % p->parts, panel = task / p->parts % p->panels;
-          const std::int64_t group = task / p->parts / p->panels;
-          const T* filters = w + group * group_filters;
-          char* workspace = memory + thread * bytes;
-          T* u = reinterpret_cast<T*>(workspace);
-          T* m = reinterpret_cast<T*>(workspace + u_bytes);
-          T* flat = reinterpret_cast<T*>(workspace + u_bytes + m_bytes);
-          const std::int64_t k = panel * p->cols, channels = smaller(p->cols, p->k - k);
-          const std::int64_t first = begin + part * p->strips;
-          const std::int64_t last = smaller(end, first + p->strips);
-          for (std::int64_t strip = first; strip < last; strip += p->sub) {
-            const std::int64_t strips = smaller(p->sub, last - strip);
-            for (std::int64_t c = 0; c < t->c; c += p->steps) {
-              const std::int64_t steps = smaller(p->steps, t->c - c);
-              T* points = p->keep ? u + c / p->steps * p->u_size : u;
-              if (strip == first)
-                transform_filters<Taps>(image, t->c, filters, panel, c, steps, p->u_plane, points);
-              multiply(*t, strips * t->tiles, {steps, steps}, channels,
-                       v + group * t->group_size + t->at((strip - begin) * t->tiles, c), points,
-                       p->u_plane, c > 0, m, p->m_plane);
-            }
-            for (std::int64_t i = 0; i < strips; ++i) {
-              const TileRows at = t->strip(strip + i);
-              Finite<T> finite;
-              transform_output<Taps>(*t, at, channels, m + i * t->tiles * p->cols, p->m_plane,
-                                     b ? b + group * p->k + k : nullptr, flat,
-                                     y + (at.image * s.k + group * p->k + k) * positions, finite);
-              finite.report(not_finite, at.image);
-            }
-          }
-        });
+    transform_block(ctx, tiling, image, x, begin, end, memory, bytes, v);  // step 1
+    const std::int64_t tasks = s.groups * plan->panels * plan->parts;
+    parallel_for(ctx, tasks, work, [=, &s, &image](std::int64_t task, int thread) {
+      const std::int64_t part = task % plan->parts, panel = task / plan->parts % plan->panels;
+      const std::int64_t group = task / plan->parts / plan->panels;
+      const T* filters = w + group * group_filters;
+      char* workspace = memory + thread * bytes;
+      T* u = reinterpret_cast<T*>(workspace);
+      T* m = reinterpret_cast<T*>(workspace + u_bytes);
+      T* flat = reinterpret_cast<T*>(workspace + u_bytes + m_bytes);
+      const std::int64_t k = panel * plan->cols, channels = smaller(plan->cols, plan->k - k);
+      const std::int64_t first = begin + part * plan->task_strips;
+      const std::int64_t last = smaller(end, first + plan->task_strips);
+      for (std::int64_t strip = first; strip < last; strip += plan->strips_at_once) {
+        const std::int64_t strips = smaller(plan->strips_at_once, last - strip);
+        for (std::int64_t c = 0; c < t->c; c += plan->steps) {
+          const std::int64_t steps = smaller(plan->steps, t->c - c);
+          T* points = plan->keeps_u ? u + c / plan->steps * plan->u_size : u;
+          if (strip == first)  // step 2
+            transform_filters<Taps>(image, t->c, filters, panel, c, steps, plan->u_plane, points);
+          multiply(*t, strips * t->tiles, {steps, steps}, channels,  // step 3
+                   v + group * t->group_size + t->at((strip - begin) * t->tiles, c), points,
+                   plan->u_plane, c > 0, m, plan->m_plane);
+        }
+        for (std::int64_t i = 0; i < strips; ++i) {  // step 4
+          const TileRows at = t->strip(strip + i);
+          Finite<T> finite;
+          transform_output<Taps>(*t, at, channels, m + i * t->tiles * plan->cols, plan->m_plane,
+                                 b ? b + group * plan->k + k : nullptr, flat,
+                                 y + (at.image * s.k + group * plan->k + k) * positions, finite);
+          finite.report(not_finite, at.image);
+        }
+      }
+    });
   }
 }
 
-// Numbers of all filters at the points, of a panel and of one of its products.
+// Sizes of the filters at the points, where channels are few.
 template <class T>
-struct Transformed {
-  std::int64_t panels, plane, panel;
-  explicit Transformed(const Conv2dShape& s)
+struct TransformedFilters {
+  std::int64_t panels;
+  std::int64_t plane, panel_size;  // numbers of one product of a panel, and of all 49
+  explicit TransformedFilters(const Conv2dShape& s)
       : panels(ceil_div(s.k, Blocking<T>::cols)),
         plane(without_stride(s).c * Blocking<T>::cols),
-        panel(tile_products * plane) {}
+        panel_size(tile_products * plane) {}
+  std::int64_t size() const { return panels * panel_size; }
 };
 
 // u[panel, product, channel, k of the panel]
@@ -195,15 +200,14 @@ template <class T>
 void transform_all_filters(const Context& ctx, const Conv2dShape& s, const T* w, T* u) {
   constexpr std::int64_t at_once = 8;
   const SpaceToDepth<T> image(s);
-  const Transformed<T> sizes(s);
+  const TransformedFilters<T> sizes(s);
   const std::int64_t channels = without_stride(s).c, parts = ceil_div(channels, at_once);
-  parallel_for(ctx, sizes.panels * parts, sizes.panels * sizes.panel * 4,
-               [=, &image](std::int64_t task, int) {
-                 const std::int64_t panel = task / parts, begin = task % parts * at_once;
-                 transform_filters<SpaceToDepth<T>::taps>(
-                     image, channels, w, panel, begin, smaller(at_once, channels - begin),
-                     sizes.plane, u + panel * sizes.panel + begin * Blocking<T>::cols);
-               });
+  parallel_for(ctx, sizes.panels * parts, sizes.size() * 4, [=, &image](std::int64_t task, int) {
+    const std::int64_t panel = task / parts, begin = task % parts * at_once;
+    transform_filters<SpaceToDepth<T>::taps>(
+        image, channels, w, panel, begin, smaller(at_once, channels - begin), sizes.plane,
+        u + panel * sizes.panel_size + begin * Blocking<T>::cols);
+  });
 }
 
 template <class T>
@@ -213,10 +217,11 @@ void convolve_in_parts(const Context& ctx, const Conv2dShape& s, const T* x, con
   const SpaceToDepth<T> image(s);
   Tiling<T, few_channels> tiling(without_stride(s), 1);
   const Parts<T> parts(&tiling, ceil_div(16, s.n));
-  const Transformed<T> filters(s);
-  const std::int64_t u_bytes = s.packed ? 0 : bytes_of<T>(filters.panels * filters.panel);
+  const TransformedFilters<T> filters(s);
+  const std::int64_t u_bytes = s.packed ? 0 : bytes_of<T>(filters.size());
   const std::int64_t v_bytes = bytes_of<T>(tiling.size());
   const std::int64_t m_plane = tiling.block * tiling.tiles * cols + tiling.line;
+  // Until v is made, the image lies laid out where the products come later.
   const std::int64_t m_bytes =
       bytes_of<T>(larger(tile_products * m_plane, tiling.padded_size(tiling.block, tiling.c)));
   const std::int64_t bytes = v_bytes + m_bytes + bytes_of<T>(tiling.flat_size());
@@ -227,28 +232,28 @@ void convolve_in_parts(const Context& ctx, const Conv2dShape& s, const T* x, con
 
   const std::int64_t positions = s.window.h.out * s.window.w.out;
   const auto* t = &tiling;
-  parallel_for(ctx, s.n * parts.count, s.n * s.k * positions * tiling.c,
-               [=, &s, &image](std::int64_t task, int thread) {
-                 const std::int64_t n = task / parts.count, part = task % parts.count;
-                 const std::int64_t first = parts.begin(part), last = parts.begin(part + 1);
-                 char* workspace = memory + thread * bytes;
-                 T* v = reinterpret_cast<T*>(workspace);
-                 T* m = reinterpret_cast<T*>(workspace + v_bytes);
-                 T* flat = reinterpret_cast<T*>(workspace + v_bytes + m_bytes);
-                 transform_strip(*t, image, x, {n, first, last - first}, 0, 0, t->c, flat, m, v);
-                 Finite<T> finite;
-                 for (std::int64_t panel = 0; panel < filters.panels; ++panel) {
-                   const std::int64_t k = panel * cols, channels = smaller(cols, s.k - k);
-                   multiply(*t, (last - first) * t->tiles, {t->c, image.seen_at_infinity()},
-                            channels, v, u + panel * filters.panel, filters.plane, false, m,
-                            m_plane);
-                   for (std::int64_t row = first; row < last; ++row)
-                     transform_output<taps>(
-                         *t, {n, row, 1}, channels, m + (row - first) * t->tiles * cols, m_plane,
-                         b ? b + k : nullptr, flat, y + (n * s.k + k) * positions, finite);
-                 }
-                 finite.report(not_finite, n);
-               });
+  parallel_for(
+      ctx, s.n * parts.count, s.n * s.k * positions * tiling.c,
+      [=, &s, &image](std::int64_t task, int thread) {
+        const std::int64_t n = task / parts.count, part = task % parts.count;
+        const std::int64_t first = parts.begin(part), last = parts.begin(part + 1);
+        char* workspace = memory + thread * bytes;
+        T* v = reinterpret_cast<T*>(workspace);
+        T* m = reinterpret_cast<T*>(workspace + v_bytes);
+        T* flat = reinterpret_cast<T*>(workspace + v_bytes + m_bytes);
+        transform_strip(*t, image, x, {n, first, last - first}, 0, 0, t->c, flat, m, v);  // step 1
+        Finite<T> finite;
+        for (std::int64_t panel = 0; panel < filters.panels; ++panel) {
+          const std::int64_t k = panel * cols, channels = smaller(cols, s.k - k);
+          multiply(*t, (last - first) * t->tiles, {t->c, image.seen_at_infinity()}, channels, v,
+                   u + panel * filters.panel_size, filters.plane, false, m, m_plane);
+          for (std::int64_t row = first; row < last; ++row)
+            transform_output<taps>(*t, {n, row, 1}, channels, m + (row - first) * t->tiles * cols,
+                                   m_plane, b ? b + k : nullptr, flat,
+                                   y + (n * s.k + k) * positions, finite);
+        }
+        finite.report(not_finite, n);
+      });
 }
 
 template <class T>
@@ -281,8 +286,7 @@ void conv2d_winograd(const Context& ctx, const Conv2dShape& s, const T* x, const
 template <class T>
 std::size_t conv2d_winograd_packed_bytes(const Conv2dShape& s) {
   if (has_stride(s)) {
-    const Transformed<T> u(s);
-    return static_cast<std::size_t>(bytes_of<T>(u.panels * u.panel));
+    return static_cast<std::size_t>(bytes_of<T>(TransformedFilters<T>(s).size()));
   }
   const std::int64_t k = s.groups * round_up(s.k / s.groups, Blocking<T>::cols);
   return static_cast<std::size_t>(k * (s.c / s.groups) * s.window.h.kernel * s.window.w.kernel) *

@@ -102,7 +102,8 @@ LIMULUS_INLINE void transform_product(int filled, const T* m, std::int64_t m_pla
 // How the work is cut where there are many channels.
 template <class T>
 struct GradientSchedule {
-  static constexpr int cols = Blocking<T>::cols, chunk = 4 * Blocking<T>::rows;
+  static constexpr int cols = Blocking<T>::cols;
+  static constexpr int chunk = 4 * Blocking<T>::rows;  // input channels multiplied at a time
   static constexpr std::int64_t m_plane = chunk * cols + Tiling<T>::line;
   std::int64_t k, panels;        // output channels of a group, and panels of `cols` of them
   std::int64_t channels, parts;  // input channels of a task, and tasks for a panel
@@ -138,45 +139,47 @@ void gradient_in_blocks(const Context& ctx, const Conv2dShape& s, const T* x, co
   char* memory = scratch.as<char>() + v_bytes + sum_bytes;
 
   const std::int64_t positions = s.window.h.out * s.window.w.out;
-  const Tiling<T>* t = &tiling;
-  const GradientSchedule<T>* p = &schedule;
+  const Tiling<T>* t = &tiling;  // for the tasks, whose functions would copy it
+  const GradientSchedule<T>* plan = &schedule;
   for (std::int64_t begin = 0; begin < t->all; begin += t->block) {
     const std::int64_t end = smaller(begin + t->block, t->all);
-    transform_block(ctx, tiling, image, x, begin, end, memory, bytes, v);
+    transform_block(ctx, tiling, image, x, begin, end, memory, bytes, v);  // step 1
     const std::int64_t work = (end - begin) * t->tiles * tile_products * t->c * s.k;
-    parallel_for(
-        ctx, s.groups * p->panels * p->parts, work, [=, &s, &image](std::int64_t task, int thread) {
-          const std::int64_t part = task % p->parts, panel = task / p->parts;
-          const std::int64_t group = panel / p->panels, k = panel % p->panels * cols;
-          const std::int64_t channels = smaller(cols, p->k - k), tiles = (end - begin) * t->tiles;
-          const int filled = static_cast<int>(round_up(channels, Vec<T>::width));
-          char* workspace = memory + thread * bytes;
-          T* g = reinterpret_cast<T*>(workspace);
-          T* m = reinterpret_cast<T*>(workspace + g_bytes);
-          T* flat = reinterpret_cast<T*>(workspace + g_bytes + m_bytes);
-          for (std::int64_t strip = begin; strip < end; ++strip)
-            transform_gradient<Taps>(
-                *t, t->strip(strip), channels, filled,
-                dy + (t->strip(strip).image * s.k + group * p->k + k) * positions, flat, p->g_plane,
-                g + (strip - begin) * t->tiles * cols);
+    const std::int64_t tasks = s.groups * plan->panels * plan->parts;
+    parallel_for(ctx, tasks, work, [=, &s, &image](std::int64_t task, int thread) {
+      const std::int64_t part = task % plan->parts, panel = task / plan->parts;
+      const std::int64_t group = panel / plan->panels, k = panel % plan->panels * cols;
+      const std::int64_t channels = smaller(cols, plan->k - k);
+      const std::int64_t tiles = (end - begin) * t->tiles;
+      const int filled = static_cast<int>(round_up(channels, Vec<T>::width));
+      char* workspace = memory + thread * bytes;
+      T* g = reinterpret_cast<T*>(workspace);
+      T* m = reinterpret_cast<T*>(workspace + g_bytes);
+      T* flat = reinterpret_cast<T*>(workspace + g_bytes + m_bytes);
+      for (std::int64_t strip = begin; strip < end; ++strip)  // step 2
+        transform_gradient<Taps>(
+            *t, t->strip(strip), channels, filled,
+            dy + (t->strip(strip).image * s.k + group * plan->k + k) * positions, flat,
+            plan->g_plane, g + (strip - begin) * t->tiles * cols);
 
-          // Pieces of about 128 tiles: two thirds of the rounding errors, for 4 % of the time.
-          const std::int64_t piece = ceil_div(tiles, ceil_div(tiles, 128));
-          Finite<T> finite;
-          const std::int64_t last = smaller(t->c, (part + 1) * p->channels);
-          for (std::int64_t c = part * p->channels, count; c < last; c += count) {
-            count = smaller(smaller(chunk, last - c), Tiling<T>::depth - c % Tiling<T>::depth);
-            multiply(*t, tiles, piece, count, filled, v + group * t->group_size + t->at(0, c), g,
-                     p->g_plane, false, m, p->m_plane);
-            T* sum = sums + (panel * t->c + c) * area * cols;
-            for (std::int64_t i = 0; i < count; ++i)
-              transform_product<Taps>(filled, m + i * cols, p->m_plane, begin > 0,
-                                      sum + i * area * cols, finite);
-            if (end == t->all)
-              image.scatter(sum, panel % p->panels, c, count, dw + group * p->k * t->c * area);
-          }
-          finite.report(not_finite, 0);
-        });
+      // Pieces of about 128 tiles: two thirds of the rounding errors, for 4 % of the time.
+      const std::int64_t piece = ceil_div(tiles, ceil_div(tiles, 128));
+      Finite<T> finite;
+      const std::int64_t last = smaller(t->c, (part + 1) * plan->channels);
+      for (std::int64_t c = part * plan->channels, count; c < last; c += count) {
+        count = smaller(smaller(chunk, last - c), Tiling<T>::depth - c % Tiling<T>::depth);
+        multiply(*t, tiles, piece, count, filled,  // step 3
+                 v + group * t->group_size + t->at(0, c), g, plan->g_plane, false, m,
+                 plan->m_plane);
+        T* sum = sums + (panel * t->c + c) * area * cols;
+        for (std::int64_t i = 0; i < count; ++i)  // step 4
+          transform_product<Taps>(filled, m + i * cols, plan->m_plane, begin > 0,
+                                  sum + i * area * cols, finite);
+        if (end == t->all)  // the last block: the sums are complete
+          image.scatter(sum, panel % plan->panels, c, count, dw + group * plan->k * t->c * area);
+      }
+      finite.report(not_finite, 0);
+    });
   }
 }
 
@@ -193,6 +196,7 @@ void gradient_in_parts(const Context& ctx, const Conv2dShape& s, const T* x, con
   const std::int64_t g_plane = tiling.block * tiling.tiles * cols + Tiling<T>::line;
   const std::int64_t m_bytes = bytes_of<T>(tasks * m_size);
   const std::int64_t v_bytes = bytes_of<T>(tiling.size());
+  // Until v is made, the image lies laid out where dy's tiles come later.
   const std::int64_t g_bytes =
       bytes_of<T>(larger(tile_products * g_plane, tiling.padded_size(tiling.block, tiling.c)));
   const std::int64_t bytes = v_bytes + g_bytes + bytes_of<T>(tiling.flat_size());
