@@ -61,6 +61,18 @@ void check_table(const std::string& sizes, int rows) {
     backend.copy_block(dtype, {.rows = 1, .cols = 2, .src_stride = 1, .dst_offset = 1}, a.data(),
                        b.data());
   }
+  // Rows of few elements do not reach what is made for many: long sums, and long rows.
+  constexpr std::int64_t k = 1300;
+  const Workspace left(backend.pool(), 4 * 3 * k), right(backend.pool(), 4 * 2 * k);
+  backend.fill(DType::f32, 3 * k, 1, left.data());
+  backend.fill(DType::f32, 2 * k, 1, right.data());
+  backend.gemm(DType::f32, {3, 2, k, true, true, 3, k, 2, 0}, left.data(), right.data(), a.data());
+  backend.reduce(DType::f32, ReduceOp::max, 2, k, 1, right.data(), b.data());
+  float product[6], largest[2];
+  backend.download(product, a.data(), sizeof(product));
+  backend.download(largest, b.data(), sizeof(largest));
+  for (const float value : product) CHECK(value == k);
+  for (const float value : largest) CHECK(value == 1);
   learn(backend);
   backend.synchronize();
   for (const std::string& name : backend.kernels_not_run())

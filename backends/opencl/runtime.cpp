@@ -111,6 +111,22 @@ void Runtime::print_times() {
                100 * static_cast<double>(time.nanoseconds) / static_cast<double>(all));
 }
 
+void Runtime::give_back(Staged& staged) {
+  if (staged.mapped == nullptr || fork_count() != forks_) return;
+  if (staged.sent() != nullptr) staged.sent.wait();
+  mapping_.enqueueUnmapMemObject(staged.memory, staged.mapped);
+  mapping_.finish();
+  staged = {};
+}
+
+// At the end of the program there is nothing left to do: FinishAtExit came before.
+Runtime::~Runtime() {
+  try {
+    for (Staged& staged : staged_) give_back(staged);
+  } catch (const cl::Error&) {  // a device that was lost
+  }
+}
+
 void Runtime::upload(const Buffer& to, const void* host, std::size_t bytes) {
   check_process();
   constexpr std::size_t largest = std::size_t{128} << 20;
@@ -123,7 +139,7 @@ void Runtime::upload(const Buffer& to, const void* host, std::size_t bytes) {
   Staged& staged = staged_[next_staged_++ % staged_.size()];
   if (staged.sent() != nullptr) staged.sent.wait();
   if (staged.bytes < bytes) {
-    staged = {};
+    give_back(staged);
     staged.memory = cl::Buffer(context_, CL_MEM_ALLOC_HOST_PTR, bytes);
     if (mapping_() == nullptr) mapping_ = cl::CommandQueue(context_, device_);
     staged.mapped = mapping_.enqueueMapBuffer(staged.memory, CL_TRUE, CL_MAP_WRITE, 0, bytes);

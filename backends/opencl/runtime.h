@@ -43,6 +43,9 @@ class Runtime {
  public:
   // `name` is the device's, for messages.
   Runtime(std::string name, const cl::Device& device, const Tuning& tuning);
+  ~Runtime();
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
 
   const std::string& name() const { return name_; }
   const cl::Device& device() const { return device_; }
@@ -203,6 +206,7 @@ class Runtime {
     std::size_t bytes = 0;
     cl::Event sent;
   };
+  void give_back(Staged& staged);  // once it was sent
   std::array<Staged, 3> staged_;
   cl::CommandQueue mapping_;  // in queue_, a map would wait its turn
   std::size_t next_staged_ = 0;
@@ -211,6 +215,7 @@ class Runtime {
   std::atomic<bool> outstanding_ = false;  // kernels that nobody has waited for
   FinishAtExit finish_at_exit_{[this] {
     if (outstanding_ && fork_count() == forks_) queue_.finish();
+    for (Staged& staged : staged_) give_back(staged);
     print_times();
   }};
 };
