@@ -10,6 +10,7 @@ add_custom_command(
   DEPENDS ${LIMULUS_INTERFACE} ${PROJECT_SOURCE_DIR}/cmake/plugin_stamp.cmake
   VERBATIM)
 add_custom_target(limulus_stamp_file ALL DEPENDS ${LIMULUS_STAMP})
+add_dependencies(limulus limulus_stamp_file)  # who builds the library alone can install it, too
 add_library(limulus_stamp INTERFACE)
 add_dependencies(limulus_stamp limulus_stamp_file)
 target_include_directories(limulus_stamp INTERFACE ${PROJECT_BINARY_DIR}/stamp)
