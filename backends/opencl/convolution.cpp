@@ -108,6 +108,9 @@ void convolve(Runtime& r, DType dtype, const Conv2dShape& s, bool flipped, const
       if (flipped)
         r.launch("gemm", dtype, "flip", {z.taps, z.filters, 1}, a.data, a.offset, a.line_step,
                  z.taps, a.piece, a.piece_step, a.step, filters.data());
+      const bool many = z.taps > 32 * r.tuning().k_pass;
+      const Workspace lost(pool, bytes_of(dtype, many ? s.n * s.k * z.outputs : 0));
+      void* const kept = many ? lost.data() : nullptr;
       std::int64_t p0 = 0;
       do {  // without a tap, y is the bias
         const std::int64_t p1 = std::min<std::int64_t>(z.taps, p0 + r.tuning().k_pass);
@@ -115,7 +118,7 @@ void convolve(Runtime& r, DType dtype, const Conv2dShape& s, bool flipped, const
                         flipped ? std::int64_t{0} : a.offset, copy.data(), g * z.channels * plane,
                         s.c * plane, table.data(), z.taps, p0, p1, spread_x, y,
                         g * z.filters * z.outputs, s.k * z.outputs, z.filters, s.window.h.out,
-                        s.window.w.out, b, g * z.filters, s.relu ? 1 : 0);
+                        s.window.w.out, b, g * z.filters, s.relu ? 1 : 0, kept);
         p0 = p1;
       } while (p0 < z.taps);
       continue;
@@ -193,16 +196,18 @@ void input_by_columns(Runtime& r, DType dtype, const Conv2dShape& s, const void*
   }
 }
 
-// How many parts the batch is cut into, so that there are enough groups for a whole device, and no
-// longer sums than those of a product; as far as the parts' weights do not need 256 MB.
-std::int64_t parts_of(const Runtime& r, std::int64_t groups, std::int64_t images,
-                      std::int64_t positions, std::int64_t weights) {
-  if (r.tuning().processor || images == 0) return 1;
+// Into how many parts `units` of sums are cut on a GPU, each of no more than a pass: so that there
+// are enough groups for a whole device, and no longer sums than those of a product; as far as the
+// parts' weights do not need 256 MB.
+std::int64_t parts_of(const Runtime& r, std::int64_t groups, std::int64_t units, std::int64_t unit,
+                      std::int64_t weights) {
+  if (r.tuning().processor || units == 0) return 1;
   constexpr std::int64_t wanted = 512, most = 1 << 26;
-  std::int64_t parts = std::max(wanted / std::max<std::int64_t>(groups, 1),
-                                ceil_div(images * positions, r.tuning().k_pass));
-  parts = std::min({parts, images, most / std::max<std::int64_t>(weights, 1)});
-  return ceil_div(images, ceil_div(images, std::max<std::int64_t>(parts, 1)));
+  std::int64_t parts =
+      std::max(wanted / std::max<std::int64_t>(groups, 1),
+               ceil_div(units, std::max<std::int64_t>(r.tuning().k_pass / unit, 1)));
+  parts = std::min({parts, units, most / std::max<std::int64_t>(weights, 1)});
+  return ceil_div(units, ceil_div(units, std::max<std::int64_t>(parts, 1)));
 }
 
 void weight_gradient(Runtime& r, DType dtype, const Conv2dShape& s, const void* x, const void* dy,
@@ -221,7 +226,11 @@ void weight_gradient(Runtime& r, DType dtype, const Conv2dShape& s, const void* 
   const std::int64_t tiles_k = ceil_div(z.filters, tile_filters);
   const std::int64_t tiles_t = ceil_div(z.taps, tile_taps);
   const std::int64_t weights = s.k * z.taps;
-  const std::int64_t parts = parts_of(r, tiles_k * tiles_t * s.groups, s.n, count, weights);
+  // A processor's sums run over images, a GPU's over pieces of them (conv2d.cl: SPAN).
+  const std::int64_t span = r.tuning().processor ? count : r.tuning().k_block;
+  const std::int64_t units = s.n * ceil_div(count, span);
+  const std::int64_t parts =
+      parts_of(r, tiles_k * tiles_t * s.groups, units, std::min(span, count), weights);
 
   const Workspace table(pool, bytes_of(DType::i32, z.taps));
   const Workspace copy(pool, bytes_of(dtype, spread_size(spread_x, s.n * s.c)));
@@ -233,8 +242,8 @@ void weight_gradient(Runtime& r, DType dtype, const Conv2dShape& s, const void* 
   for (std::int64_t g = 0; g < s.groups; ++g)
     r.launch_groups("conv2d", dtype, "conv_weight", {tiles_k, tiles_t, parts}, copy.data(),
                     g * z.channels * plane, s.c * plane, table.data(), z.taps, dy_copy.data(),
-                    g * z.filters * dy_plane, s.k * dy_plane, dy_plane, count, z.filters, s.n,
-                    ceil_div(s.n, parts), parts > 1 ? partial.data() : dw, g * z.filters * z.taps,
+                    g * z.filters * dy_plane, s.k * dy_plane, dy_plane, count, z.filters, units,
+                    ceil_div(units, parts), parts > 1 ? partial.data() : dw, g * z.filters * z.taps,
                     weights, WeightRows{h.out, v.out, spread_x.pitch});
   if (parts > 1)
     r.launch("reduce", dtype, "sum_across", {ceil_div(weights, r.tuning().run_across), 1, 1},

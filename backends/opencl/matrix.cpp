@@ -67,7 +67,7 @@ std::int64_t parts_of_steps(std::int64_t groups, std::int64_t k) {
   constexpr std::int64_t wanted = 512, least = 640;
   const std::int64_t parts =
       std::clamp<std::int64_t>(wanted / groups, 1, std::max<std::int64_t>(k / least, 1));
-  return std::max(parts, k / (1 << 16));  // very long sums round less in parts
+  return std::max(parts, k / (1 << 14));  // no more than 32 passes, which are added up plainly
 }
 
 }  // namespace

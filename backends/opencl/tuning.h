@@ -36,7 +36,7 @@ constexpr Tuning processor(int native_f32) {
 
 // A GPU: many items with little work each; neighbouring items touch neighbouring elements. Tiles of
 // 8 x 8 numbers, and blocks of 128 x 64 for a group of 128 items, were best on an NVIDIA H100.
-constexpr Tuning gpu() { return {false, 4, 2, 8, 16, 8, 8, 1024, 2048, 4, 1, 1, 1 << 30, 128}; }
+constexpr Tuning gpu() { return {false, 4, 2, 8, 16, 8, 8, 512, 512, 4, 1, 1, 1 << 30, 128}; }
 
 // ---- tuning_text.cpp ----------------------------------------------------------------------------
 

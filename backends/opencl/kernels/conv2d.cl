@@ -136,12 +136,14 @@ kernel void conv_tile(global const REAL* w, global const REAL* x, long x_offset,
 }
 #else
 // The same with filters where they lie, [filters, taps]. A call adds taps [p0, p1), as in `product`
-// (gemm.cl); bias and ReLU belong to the last one.
+// (gemm.cl); bias and ReLU belong to the last one. With many calls, `lost`, as large as y, keeps
+// what the additions round away; else it is null.
 kernel OF_ONE_GROUP void conv_tile(global const REAL* w, long w_offset, global const REAL* x,
                                    long x_offset, long x_image, global const int* table, long taps,
                                    long p0, long p1, Spread s, global REAL* y, long y_offset,
                                    long y_image, long filters, long oh, long ow,
-                                   global const REAL* bias, long bias_offset, int relu) {
+                                   global const REAL* bias, long bias_offset, int relu,
+                                   global REAL* lost) {
   SLICES
   const long i0 = get_group_id(0) * PANEL_A, j0 = get_group_id(1) * PANEL_B;
   const Factor a = {
@@ -152,6 +154,7 @@ kernel OF_ONE_GROUP void conv_tile(global const REAL* w, long w_offset, global c
   CLEAR(acc)
   add_products(a, b, (int)(p1 - p0), acc, slices_a, slices_b);
   const bool last = p1 == taps;
+  global const REAL* y_begin = y;
   y += y_offset + get_group_id(2) * y_image + i0 * oh * ow;
 #pragma unroll
   for (int v = 0; v < 2; ++v) {
@@ -166,7 +169,15 @@ kernel OF_ONE_GROUP void conv_tile(global const REAL* w, long w_offset, global c
         for (int i = 0; i < MR; ++i) {
           if (ROW(i) >= a.lines) continue;
           global REAL* to = y + (ROW(i) * oh + row) * ow + column;
-          REAL sum = p0 > 0 ? *to + lane[i][l] : lane[i][l];
+          REAL sum = p0 > 0 ? *to : (REAL)0;
+          if (lost) {
+            global REAL* rest = lost + (to - y_begin);
+            REAL gone = p0 > 0 ? *rest : (REAL)0;
+            ADD_COMPENSATED(REAL, sum, lane[i][l], gone)
+            *rest = gone;
+          } else {
+            sum += lane[i][l];
+          }
           if (bias && last) sum += bias[bias_offset + i0 + ROW(i)];
           *to = relu && last && sum < 0 ? (REAL)0 : sum;
         }
@@ -215,25 +226,17 @@ REAL weight_by_outputs(global const REAL* x, long x_image, global const REAL* dy
 }
 
 #ifdef PROCESSOR
-#define WEIGHT_FILTERS WF
-#define WEIGHT_TAPS TAPS_RUN
-#else
-#define WEIGHT_FILTERS PANEL_A
-#define WEIGHT_TAPS PANEL_B
-#endif
-kernel OF_ONE_GROUP void conv_weight(global const REAL* x, long x_offset, long x_image,
-                                     global const int* table, long taps, global const REAL* dy,
-                                     long dy_offset, long dy_image, long dy_plane, long positions,
-                                     long filters, long images, long images_of_part,
-                                     global REAL* dw, long dw_offset, long dw_part,
-                                     WeightRows rows) {
-  const long k0 = get_group_id(0) * WEIGHT_FILTERS, t0 = get_group_id(1) * WEIGHT_TAPS;
+kernel void conv_weight(global const REAL* x, long x_offset, long x_image, global const int* table,
+                        long taps, global const REAL* dy, long dy_offset, long dy_image,
+                        long dy_plane, long positions, long filters, long images,
+                        long images_of_part, global REAL* dw, long dw_offset, long dw_part,
+                        WeightRows rows) {
+  const long k0 = get_group_id(0) * WF, t0 = get_group_id(1) * TAPS_RUN;
   const long begin = get_group_id(2) * images_of_part, end = min(images, begin + images_of_part);
   x += x_offset;
   dy += dy_offset + k0 * dy_plane;
   dw += dw_offset + get_group_id(2) * dw_part;
-  const int last = (int)min(WEIGHT_FILTERS - 1L, filters - 1 - k0);
-#ifdef PROCESSOR
+  const int last = (int)min(WF - 1L, filters - 1 - k0);
   REALV total[TAPS_RUN][WF], some[TAPS_RUN][WF], lost[TAPS_RUN][WF];
   for (int t = 0; t < TAPS_RUN; ++t)
     for (int f = 0; f < WF; ++f) total[t][f] = some[t][f] = lost[t][f] = (REALV)0;
@@ -286,18 +289,48 @@ kernel OF_ONE_GROUP void conv_weight(global const REAL* x, long x_offset, long x
                                 rows);
       dw[(k0 + f) * taps + t0 + t] = sum;
     }
+}
 #else
+// A group's sums run over units: SPAN positions of an image, or what is left of them.
+#define SPAN K_BLOCK
+
+// As weight_by_outputs, over units [begin, end).
+REAL weight_by_units(global const REAL* x, long x_image, global const REAL* dy, long dy_image,
+                     long begin, long end, long positions, WeightRows s) {
+  const long of_image = (positions + SPAN - 1) / SPAN;
+  REAL sum = 0, lost = 0;
+  for (long u = begin; u < end && sum == sum; ++u) {
+    const long n = u / of_image, first = u % of_image * SPAN;
+    for (long j = first; j < min(positions, first + SPAN); ++j)
+      if (j % s.pitch < s.ow)
+        ADD_COMPENSATED(REAL, sum, x[n * x_image + j] * dy[n * dy_image + j], lost)
+  }
+  return sum;
+}
+
+kernel OF_ONE_GROUP void conv_weight(global const REAL* x, long x_offset, long x_image,
+                                     global const int* table, long taps, global const REAL* dy,
+                                     long dy_offset, long dy_image, long dy_plane, long positions,
+                                     long filters, long units, long units_of_part, global REAL* dw,
+                                     long dw_offset, long dw_part, WeightRows rows) {
   SLICES
+  const long k0 = get_group_id(0) * PANEL_A, t0 = get_group_id(1) * PANEL_B;
+  const long begin = get_group_id(2) * units_of_part, end = min(units, begin + units_of_part);
+  const long of_image = (positions + SPAN - 1) / SPAN;
+  const int last = (int)min(PANEL_A - 1L, filters - 1 - k0);
+  const int there = (int)min((long)PANEL_B, taps - t0);
+  x += x_offset;
+  dy += dy_offset + k0 * dy_plane;
   REALV acc[MR][2];
   CLEAR(acc)
-  const int there = (int)min((long)PANEL_B, taps - t0);
 #pragma unroll 1
-  for (long n = begin; n < end; ++n) {
-    const Factor a = {true, dy + n * dy_image, dy_plane, 1, last + 1, 0, 0};
-    const Factor b = {true, x + n * x_image, 0, 1, there, table + t0, 0};
-    add_products(a, b, (int)positions, acc, slices_a, slices_b);
+  for (long u = begin; u < end; ++u) {
+    const long n = u / of_image, j = u % of_image * SPAN;
+    const Factor a = {true, dy + n * dy_image + j, dy_plane, 1, last + 1, 0, 0};
+    const Factor b = {true, x + n * x_image + j, 0, 1, there, table + t0, 0};
+    add_products(a, b, (int)min((long)SPAN, positions - j), acc, slices_a, slices_b);
   }
-  dw += k0 * taps + t0;
+  dw += dw_offset + get_group_id(2) * dw_part + k0 * taps + t0;
 #pragma unroll
   for (int i = 0; i < MR; ++i)
 #pragma unroll
@@ -309,13 +342,13 @@ kernel OF_ONE_GROUP void conv_weight(global const REAL* x, long x_offset, long x
         const int t = COLUMN(v) + l;
         if (ROW(i) > last || t >= there) continue;
         if (!isfinite(lane[l]))
-          lane[l] = weight_by_outputs(x + table[t0 + t], x_image, dy + ROW(i) * dy_plane, dy_image,
-                                      begin, end, rows);
+          lane[l] = weight_by_units(x + table[t0 + t], x_image, dy + ROW(i) * dy_plane, dy_image,
+                                    begin, end, positions, rows);
         dw[ROW(i) * taps + t] = lane[l];
       }
     }
-#endif
 }
+#endif
 
 // If a stride is larger than 1, the gradient of the input goes by columns:
 //     dcolumns [n, (c fh fw), oh ow] = w^T [(c fh fw), k] dy [n, k, oh ow]
