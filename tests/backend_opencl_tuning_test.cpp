@@ -77,11 +77,14 @@ TEST_CASE("kernels whose groups and slices were cut compute the same") {
   const Environment guard("LIMULUS_CL_GUARD", "1");
   for (const opencl::Limits limits : {opencl::Limits{1, 1 << 10}, opencl::Limits{32, 2 << 10}}) {
     OpenClBackend backend("opencl:0", opencl::fitted(opencl::gpu(), limits));
+    // What has groups. Convolutions for the larger limit alone: to compile them for an emulation on
+    // a processor takes a minute.
+    const bool all = limits.group_items > 1;
     std::map<std::string, int> rows;
-    for (const OpCase& c : op_cases())  // what has groups
-      if (!c.large && (c.op == "conv2d" || c.op == "linear" || c.op == "matmul"))
+    for (const OpCase& c : op_cases())
+      if (!c.large && ((all && c.op == "conv2d") || c.op == "linear" || c.op == "matmul"))
         if (rows[c.op]++ < 12) check_row(c, backend);
-    CHECK(rows.size() == 3);
+    CHECK(rows.size() == (all ? 3 : 2));
   }
 }
 
