@@ -302,7 +302,7 @@ REAL weight_by_units(global const REAL* x, long x_image, global const REAL* dy, 
   for (long u = begin; u < end && sum == sum; ++u) {
     const long n = u / of_image, first = u % of_image * SPAN;
     for (long j = first; j < min(positions, first + SPAN); ++j)
-      if (j % s.pitch < s.ow)
+      if (j % s.pitch < s.ow && j / s.pitch < s.oh)
         ADD_COMPENSATED(REAL, sum, x[n * x_image + j] * dy[n * dy_image + j], lost)
   }
   return sum;
