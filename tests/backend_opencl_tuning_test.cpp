@@ -89,7 +89,7 @@ TEST_CASE("kernels whose groups and slices were cut compute the same") {
 }
 
 // Every way in which a GPU's operands may lie, with sizes that fill blocks of 128 x 64 and with
-// sizes that do not, in one part and in several, in one pass of K_BLOCK steps and in several.
+// sizes that do not, in one part and in several, in one pass over k and in several.
 TEST_CASE("a GPU's product, however its operands lie") {
   if (!have_device()) return;
   const Environment guard("LIMULUS_CL_GUARD", "1");

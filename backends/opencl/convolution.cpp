@@ -108,7 +108,7 @@ void convolve(Runtime& r, DType dtype, const Conv2dShape& s, bool flipped, const
       if (flipped)
         r.launch("gemm", dtype, "flip", {z.taps, z.filters, 1}, a.data, a.offset, a.line_step,
                  z.taps, a.piece, a.piece_step, a.step, filters.data());
-      const bool many = z.taps > 32 * r.tuning().k_pass;
+      const bool many = z.taps > plain_passes * r.tuning().k_pass;
       const Workspace lost(pool, bytes_of(dtype, many ? s.n * s.k * z.outputs : 0));
       void* const kept = many ? lost.data() : nullptr;
       std::int64_t p0 = 0;
@@ -202,9 +202,9 @@ void input_by_columns(Runtime& r, DType dtype, const Conv2dShape& s, const void*
 std::int64_t parts_of(const Runtime& r, std::int64_t groups, std::int64_t units, std::int64_t unit,
                       std::int64_t weights) {
   if (r.tuning().processor || units == 0) return 1;
-  constexpr std::int64_t wanted = 512, most = 1 << 26;
+  constexpr std::int64_t most = 1 << 26;
   std::int64_t parts =
-      std::max(wanted / std::max<std::int64_t>(groups, 1),
+      std::max(groups_wanted / std::max<std::int64_t>(groups, 1),
                ceil_div(units, std::max<std::int64_t>(r.tuning().k_pass / unit, 1)));
   parts = std::min({parts, units, most / std::max<std::int64_t>(weights, 1)});
   return ceil_div(units, ceil_div(units, std::max<std::int64_t>(parts, 1)));

@@ -15,7 +15,7 @@ struct Group {
 
 // A copy of planes with zeros around them, rearranged by the remainders of a stride
 // (space-to-depth).
-struct Spread {  // the same as in kernels/conv2d.cl
+struct Spread {  // the same as in kernels/spread.cl
   cl_long h, w, sh, sw, ph, pw, rows, pitch, tail, read_h, read_w;
 };
 // The copy of x of a convolution, with so many rows and columns.

@@ -61,13 +61,13 @@ void multiply(Runtime& r, DType dtype, const Product& s, const void* a, const vo
 
 namespace {
 
-// Into how many parts the steps of a GPU's product are cut: as many as give a card 512 groups to
-// choose from, but parts of 640 steps or more, as each costs a pass over C.
-std::int64_t parts_of_steps(std::int64_t groups, std::int64_t k) {
-  constexpr std::int64_t wanted = 512, least = 640;
+// Into how many parts the steps of a GPU's product are cut: as many as give a card enough groups
+// to choose from, but parts of 640 steps or more, as each costs a pass over C.
+std::int64_t parts_of_steps(std::int64_t groups, std::int64_t k, std::int64_t pass) {
+  constexpr std::int64_t least = 640;
   const std::int64_t parts =
-      std::clamp<std::int64_t>(wanted / groups, 1, std::max<std::int64_t>(k / least, 1));
-  return std::max(parts, k / (1 << 14));  // no more than 32 passes, which are added up plainly
+      std::clamp<std::int64_t>(groups_wanted / groups, 1, std::max<std::int64_t>(k / least, 1));
+  return std::max(parts, k / (plain_passes * pass));
 }
 
 }  // namespace
@@ -78,7 +78,8 @@ void multiply(Runtime& r, DType dtype, const GroupProduct& s, const Factor& a, c
                      panels_b = ceil_div(s.n, r.panel_b(dtype));
   const std::int64_t groups = panels_a * panels_b * s.batch;
   if (groups == 0) return;
-  std::int64_t parts = parts_of_steps(groups, s.k);
+  const std::int64_t pass = r.tuning().k_pass;
+  std::int64_t parts = parts_of_steps(groups, s.k, pass);
   const std::int64_t k_part = round_up(ceil_div(s.k, parts), 64);  // whole slices
   parts = s.k == 0 ? 1 : ceil_div(s.k, k_part);
   const Workspace partial(pool, bytes_of(dtype, parts > 1 ? s.batch * parts * s.m * s.n : 0));
@@ -86,7 +87,6 @@ void multiply(Runtime& r, DType dtype, const GroupProduct& s, const Factor& a, c
   const std::int64_t ldc = whole ? s.ldc : s.n, c_batch = whole ? s.c_batch : s.m * s.n;
   const bool aligned = ldc % r.vec(dtype) == 0 && c_batch % r.vec(dtype) == 0;
   const void* none = nullptr;
-  const std::int64_t pass = r.tuning().k_pass;
   // One line, or one step, lies either way.
   const bool along_a = a.step == 1, along_b = b.step == 1;
   const char* const kernel = along_a   ? along_b ? "product_steps_steps" : "product_steps_lines"
@@ -111,11 +111,13 @@ void multiply(Runtime& r, DType dtype, const GroupProduct& s, const Factor& a, c
 
 namespace {
 
+constexpr std::int64_t few = 160;     // rows for which the other operand is read where it is
+constexpr std::int64_t very_few = 4;  // gemm.cl: DM and DN
+
 // y[j, i] = b[i] + sum over p of x[j, p] w[i, p], or added to y: few rows of x, many of w.
 void few_rows(Runtime& r, DType dtype, const LinearShape& s, const void* x, std::int64_t ldx,
               const void* w, std::int64_t ldw, const void* b, void* y, std::int64_t ldy, bool add,
               Pool& pool) {
-  constexpr std::int64_t very_few = 4;  // gemm.cl: DM and DN
   if (s.n <= very_few)
     return r.launch("gemm", dtype, "linear_dot", {ceil_div(s.out, very_few), 1, 1}, x, ldx, w, ldw,
                     s.in, y, s.n, s.out, ldy, add ? 1 : 0, b, s.relu ? 1 : 0);
@@ -125,8 +127,6 @@ void few_rows(Runtime& r, DType dtype, const LinearShape& s, const void* x, std:
                   {ceil_div(s.n, r.panel_b(dtype)), ceil_div(s.out, r.panel_a()), 1}, w, ldw,
                   packed.data(), s.in, y, s.n, s.out, ldy, add ? 1 : 0, b, s.relu ? 1 : 0);
 }
-
-constexpr std::int64_t few = 160;  // rows for which the other operand is read where it is
 
 }  // namespace
 }  // namespace opencl
@@ -163,7 +163,7 @@ void OpenClBackend::linear_forward(DType dtype, const LinearShape& s, const void
     return Backend::linear_forward(dtype, s, x, w, b, y);
   run(dtype, "linear_forward", s, [&](opencl::Runtime& r) {
     if (s.n * s.out == 0) return;
-    if (!r.tuning().processor && s.n > 4)
+    if (!r.tuning().processor && s.n > opencl::very_few)
       return multiply(r, dtype,
                       {.m = s.n, .n = s.out, .k = s.in, .ldc = s.out, .bias = b, .relu = s.relu},
                       {x, 0, s.in, 1}, {w, 0, s.in, 1}, y, pool());

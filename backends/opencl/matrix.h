@@ -36,6 +36,11 @@ struct Product {
 void multiply(Runtime& r, DType dtype, const Product& s, const void* a, const void* b, void* c,
               Pool& pool);
 
+// So many groups keep a card busy: long sums are cut into parts until there are as many.
+constexpr std::int64_t groups_wanted = 512;
+// ... and up to so many passes over k (tuning.h) are added up without keeping what rounds away.
+constexpr std::int64_t plain_passes = 32;
+
 // The same on a GPU. An operand lies where it lies: line i, step p of batch b at
 //     offset + b * batch_step + i * line_step + p * step,    one of the two steps being 1.
 struct Factor {

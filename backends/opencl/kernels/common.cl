@@ -8,7 +8,8 @@
 //     RUN_ACROSS   pixels or results of an item along an outer axis (lrn.cl, pool.cl, reduce.cl)
 //     MR           rows of an item's tile, which is 2 VEC wide (tile.cl)
 //     GROUP_A, GROUP_B, SLICE    tiles of a group, and the steps that they fetch at a time
-//     K_BLOCK      steps of A that are packed together (gemm.cl)
+//     K_BLOCK      steps of A that are packed together (gemm.cl); on a GPU positions that a sum
+//                  takes together (conv2d.cl)
 //     TAPS_RUN     taps of one item of the weights' gradient (conv2d.cl)
 //     GROUP        items of a group along the first axis, where they do not share a tile
 //

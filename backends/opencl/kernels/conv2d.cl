@@ -24,13 +24,7 @@
 //                                                      c d c d
 #include "tile.cl"
 
-// One image for each of `planes` planes of [h, w], and each phase of it:
-//     to[plane, a, b, row, q] = x[plane, a + sh row - ph, b + sw q - pw]
-// of `rows` rows of `pitch` numbers each, and `tail` zeros after the last.
-typedef struct {  // the same as Spread in convolution.cpp
-  long h, w, sh, sw, ph, pw, rows, pitch, tail;
-  long read_h, read_w;  // the part of h and w that windows read; zeros behind
-} Spread;
+#include "spread.cl"
 
 // Items, processor: (plane and phase); GPU: (element of the copy).
 #ifdef PROCESSOR
@@ -98,24 +92,23 @@ kernel void conv_tile(global const REAL* w, global const REAL* x, long x_offset,
   REALV acc[MR][2];
   add_packed(w + i0 * blocks * A_ROW, x + (x_offset + get_group_id(2) * x_image + j0), 0, table, 0,
              taps, acc);
-  const long k0 = i0;
 #pragma unroll
   for (int i = 0; i < MR; ++i) {
-    const REALV b = (REALV)(bias ? bias[bias_offset + min(k0 + i, filters - 1)] : (REAL)0);
+    const REALV b = (REALV)(bias ? bias[bias_offset + min(i0 + i, filters - 1)] : (REAL)0);
 #pragma unroll
     for (int v = 0; v < 2; ++v) {
       acc[i][v] += b;
       if (relu) acc[i][v] = acc[i][v] < 0 ? (REALV)0 : acc[i][v];  // a NaN stays one
     }
   }
-  y += y_offset + get_group_id(2) * y_image + k0 * oh * ow;
+  y += y_offset + get_group_id(2) * y_image + i0 * oh * ow;
 #pragma unroll
   for (int v = 0; v < 2; ++v) {
     const long j = j0 + v * VEC, row = j / s.pitch, column = j % s.pitch;
     if (row < oh && column + VEC <= ow) {
 #pragma unroll
       for (int i = 0; i < MR; ++i)
-        if (k0 + i < filters) STOREV(acc[i][v], y + (i * oh + row) * ow + column);
+        if (i0 + i < filters) STOREV(acc[i][v], y + (i * oh + row) * ow + column);
       continue;
     }
     // Pieces of one, two or more rows of y, with gaps between them.
@@ -125,7 +118,7 @@ kernel void conv_tile(global const REAL* w, global const REAL* x, long x_offset,
       STOREV(acc[i][v], lane);
       long r = row, q = column;
       for (int l = 0; l < VEC; ++l) {
-        if (r < oh && q < ow && k0 + i < filters) y[(i * oh + r) * ow + q] = lane[l];
+        if (r < oh && q < ow && i0 + i < filters) y[(i * oh + r) * ow + q] = lane[l];
         if (++q == s.pitch) {
           ++r;
           q = 0;
@@ -214,6 +207,7 @@ typedef struct {       // the same as WeightRows in convolution.cpp
   long oh, ow, pitch;  // output (row, column) is position row * pitch + column
 } WeightRows;
 
+#ifdef PROCESSOR
 // One tap's sum over images [begin, end), by outputs. x, dy: image 0.
 REAL weight_by_outputs(global const REAL* x, long x_image, global const REAL* dy, long dy_image,
                        long begin, long end, WeightRows s) {
@@ -225,7 +219,6 @@ REAL weight_by_outputs(global const REAL* x, long x_image, global const REAL* dy
   return sum;
 }
 
-#ifdef PROCESSOR
 kernel void conv_weight(global const REAL* x, long x_offset, long x_image, global const int* table,
                         long taps, global const REAL* dy, long dy_offset, long dy_image,
                         long dy_plane, long positions, long filters, long images,

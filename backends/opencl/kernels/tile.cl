@@ -32,8 +32,6 @@
 #define CLEAR(acc) _Pragma("unroll") for (int i = 0; i < MR; ++i) acc[i][0] = acc[i][1] = (REALV)0;
 
 #ifdef PROCESSOR
-#define OF_ONE_GROUP
-
 // acc += A B over `steps` steps. Row i of A begins at a + i * a_row. Step p of B begins at
 // b + p * b_step, or at b + table[p] if there is a table.
 void add_products(global const REAL* a, long a_row, global const REAL* b, long b_step,

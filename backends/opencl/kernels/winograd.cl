@@ -30,6 +30,7 @@
 #include "tile.cl"
 
 #include "direct.cl"
+#include "spread.cl"
 enum { tile_in = 7 };  // points, and pixels of a tile, in one direction
 
 constant REAL point[3] = {0.25, 0.875, 1.75};
@@ -223,10 +224,6 @@ kernel void image_points(global const REAL* x, Tiles s, long channels, int by_ch
 // On a GPU without a copy: pixels outside of the image are asked for, and are zero. Channel k of
 // the convolution without a stride is a phase of channel k / (SH SW) of x (conv2d.cl). [channels,
 // tiles] serves for dg, too (group_tile.cl). Items: (tile, channel).
-typedef struct {  // the same as Spread in convolution.h
-  long h, w, sh, sw, ph, pw, rows, pitch, tail, read_h, read_w;
-} Spread;
-
 #define LOAD_PIXELS(SIZE, tile, x, top, left, s)                                  \
   _Pragma("unroll") for (int i = 0; i < SIZE; ++i)                                \
       _Pragma("unroll") for (int j = 0; j < SIZE; ++j) {                          \
