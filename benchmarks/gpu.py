@@ -77,13 +77,13 @@ def products(limulus, bench, device):
         if bench.exists():
             text = run([bench, "--device", device, "--size", size, "--seconds", 1, "--json"])
             row = json.loads(text) if text else {}
-            times = kernels(run([bench, "--device", device, "--size", size, "--seconds", 0.5],
-                                LIMULUS_CL_PROFILE="1"))
-            ours = [v for k, v in times.items() if k.startswith("gemm.cl product")]
-            if ours and row:
-                passes_of_one = max(1, size // 2048)  # backends/opencl/tuning.h: k_pass
-                calls = sum(runs for runs, _ in ours) / passes_of_one
-                row["kernel_gflops"] = 2e-6 * size**3 / (sum(ms for _, ms in ours) / calls)
+            text = run([bench, "--device", device, "--size", size, "--seconds", 0.5, "--json"],
+                       LIMULUS_CL_PROFILE="1")
+            ours = sum(ms for name, (_, ms) in kernels(text).items() if name.startswith("gemm.cl"))
+            if ours:
+                repeated, _ = json.JSONDecoder().raw_decode(text)
+                calls = repeated["repetitions"] + 1  # the first one warms up
+                row["kernel_gflops"] = 2e-6 * size**3 / (ours / calls)
         else:
             print(f"left out: {bench} is not there (it needs CLBlast)")
         found[str(size)] = row

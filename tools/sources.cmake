@@ -12,8 +12,7 @@ if(LIMULUS_PROGRAM AND LIMULUS_TOOLS)
     set_target_properties(limulus_program PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 4)
   endif()
   # fmt 8 (Ubuntu 22.04) takes format.h only where nothing was formatted with core.h before.
-  set_target_properties(limulus_program PROPERTIES UNITY_BUILD_CODE_BEFORE_INCLUDE "#include <fmt/format.h>")
-  target_compile_options(limulus_program PRIVATE $<$<CONFIG:Release>:-O1>)
+  target_compile_options(limulus_program PRIVATE "SHELL:-include fmt/format.h" $<$<CONFIG:Release>:-O1>)
   target_compile_definitions(limulus_program PRIVATE LIMULUS_VERSION="${PROJECT_VERSION}"
                                                      LIMULUS_CMAKE_DIR="${LIMULUS_CMAKE_DIR}"
                                                      $<$<BOOL:${LIMULUS_OPENCL}>:LIMULUS_OPENCL>)

@@ -28,11 +28,14 @@ Windows windows(const Pool2dShape& s) {
           s.count_include_pad ? 1 : 0};
 }
 
-// On a processor an item for each plane, or for each of its rows; on a GPU for each element.
+// On a processor an item for each plane, or for each of its rows; on a GPU for an element of some
+// planes.
 Items items(const Runtime& r, const Pool2dShape& s, std::int64_t rows, std::int64_t h,
             std::int64_t w) {
+  constexpr std::int64_t planes_of_item = 4;  // PLANES in kernels/pool.cl
   const std::int64_t planes = s.n * s.c;
-  return r.tuning().processor ? Items{planes, rows, 1} : Items{planes * h * w, 1, 1};
+  if (r.tuning().processor) return {planes, rows, 1};
+  return {h * w, std::min<std::int64_t>(ceil_div(planes, planes_of_item), 65535), 1};
 }
 Items of_outputs(const Runtime& r, const Pool2dShape& s, bool by_plane) {
   const std::int64_t h = s.window.h.out;

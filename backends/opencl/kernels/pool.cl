@@ -6,7 +6,8 @@
 // What lies outside of the image is never looked at. Channels do not mix: `plane` counts n and c
 // together. On a processor an item makes one row of the result: it goes through the taps of the
 // window and, for each, along the row, so that the inner loop is the same work for neighbouring
-// outputs. On a GPU those are neighbouring items: an item makes one element.
+// outputs. On a GPU those are neighbouring items: an item makes the same element of PLANES planes,
+// so that where it lies, and which windows meet there, is found out once for all of them.
 typedef struct {  // the same as Windows in pooling.cpp
   long h, w, fh, fw, oh, ow, sh, sw, ph, pw, dh, dw, count_pad;
 } Windows;
@@ -19,14 +20,18 @@ long last_inside(long shift, long stride, long in, long out) {
   return shift >= in ? 0 : min(out, (in - 1 - shift) / stride + 1);
 }
 
-#ifdef PROCESSOR
-#define MY_PLANE(size) get_global_id(0)
-#else
-#define MY_PLANE(size) quotient(get_global_id(0), size)  // `size` elements in a plane
+#ifndef PROCESSOR
+// An item's planes, PLANES at a time: from `first` on. (A card may limit the items along an axis to
+// 65,535, so there can be several times.)
+#define PLANES 4  // the same in pooling.cpp
+#define FOR_MY_PLANES(first, planes)                                     \
+  for (long first = (long)get_global_id(1) * PLANES; first < (planes);   \
+       first += (long)get_global_size(1) * PLANES)
 #endif
 
 // One window, tap by tap. argmax: row * w + column of the first maximum; -1 if all is padding. An
 // image has less than 2^31 elements.
+#ifdef PROCESSOR
 void max_of_window(global const REAL* x, const Windows* s, long oh, long ow, global REAL* y,
                    global int* argmax) {
   REAL best = -(REAL)INFINITY;
@@ -47,7 +52,6 @@ void max_of_window(global const REAL* x, const Windows* s, long oh, long ow, glo
   if (argmax) argmax[oh * s->ow + ow] = where;
 }
 
-#ifdef PROCESSOR
 // What n neighbouring windows see of one tap: p[0], p[stride], ... Where two vectors may be read
 // from p on (`wide`), it is a vector, or every second number of two.
 REALV tap_of_windows(global const REAL* p, long stride, bool wide, long n) {
@@ -87,15 +91,16 @@ void max_of_row(global const REAL* x, long there, const Windows* s, long rows, i
 }
 #endif
 
-// Items, processor: (plane), since one row is too little work; GPU: (element of y).
+// Items, processor: (plane), since one row is too little work; GPU: (element of a plane of y,
+// planes / PLANES).
+#ifdef PROCESSOR
 kernel void max_forward(global const REAL* restrict x, Windows s, long planes,
                         global REAL* restrict y, global int* restrict argmax) {
-  const long plane = MY_PLANE(s.oh * s.ow);
+  const long plane = get_global_id(0);
   if (plane >= planes) return;
   x += plane * s.h * s.w;
   y += plane * s.oh * s.ow;
-  if (argmax) argmax += plane * s.oh * s.ow;
-#ifdef PROCESSOR
+  argmax += plane * s.oh * s.ow;
   // [begin, end): windows whose columns lie inside.
   const long begin = min(s.ow, first_inside(-s.pw, s.sw));
   const long end = max(begin, last_inside((s.fw - 1) * s.dw - s.pw, s.sw, s.w, s.ow));
@@ -112,11 +117,42 @@ kernel void max_forward(global const REAL* restrict x, Windows s, long planes,
     for (long ow = 0; ow < begin; ++ow) max_of_window(x, &s, oh, ow, y, argmax);
     for (long ow = past; ow < s.ow; ++ow) max_of_window(x, &s, oh, ow, y, argmax);
   }
-#else
-  const int e = get_global_id(0) - plane * s.oh * s.ow, row = s.ow;
-  max_of_window(x, &s, e / row, e % row, y, argmax);
-#endif
 }
+
+#else
+kernel void max_forward(global const REAL* restrict x, Windows s, long planes,
+                        global REAL* restrict y, global int* restrict argmax) {
+  const int e = get_global_id(0), inputs = s.h * s.w, outputs = s.oh * s.ow;
+  if (e >= outputs) return;
+  const int oh = e / (int)s.ow, top = oh * (int)s.sh - (int)s.ph;
+  const int left = (e - oh * (int)s.ow) * (int)s.sw - (int)s.pw;
+  const int bottom = min(top + s.fh * s.dh, s.h), right = min(left + s.fw * s.dw, s.w);
+  FOR_MY_PLANES(first, planes) {
+    const long last = min(first + PLANES, planes) - 1;  // read again for those behind it
+    REAL best[PLANES];
+    int where[PLANES];
+    for (int p = 0; p < PLANES; ++p) best[p] = -(REAL)INFINITY, where[p] = -1;
+    for (int ih = top; ih < bottom; ih += s.dh)
+      for (int iw = left; iw < right; iw += s.dw) {
+        if (ih < 0 || iw < 0) continue;
+        const int at = ih * (int)s.w + iw;
+#pragma unroll
+        for (int p = 0; p < PLANES; ++p) {
+          const REAL value = x[min(first + p, last) * inputs + at];
+          const bool better = where[p] < 0 || wins(value, best[p]);
+          best[p] = better ? value : best[p];
+          where[p] = better ? at : where[p];
+        }
+      }
+#pragma unroll
+    for (int p = 0; p < PLANES; ++p) {
+      const long o = (first + p) * outputs + e;
+      if (first + p <= last) y[o] = best[p];
+      if (first + p <= last && argmax) argmax[o] = where[p];
+    }
+  }
+}
+#endif
 
 // The output rows whose window reaches input row ih, by its first and last tap: [begin, end).
 int first_window(int ih, int reach, int stride, int pad) {
@@ -141,37 +177,54 @@ void add_to(global REAL* dx, global REAL* lost, int at, REAL dy) {
 // dx[ih, iw] = sum of dy over the windows that chose it. No two items write to one place, and the
 // order is fixed: on a processor an item owns a plane, and each window adds where it points. On a
 // GPU, which wants more items, it owns an element and asks every window that can point there.
-// Items, processor: (plane); GPU: (element of dx).
+// Items, processor: (plane); GPU: (element of a plane of dx, planes / PLANES).
 // Where an element lies in many windows, `lost`, as large as dx, keeps what the additions to it
 // round away; else it is null. (A GPU's item keeps this by itself.)
+#ifdef PROCESSOR
 kernel void max_backward(global const REAL* restrict dy, global const int* restrict argmax,
                          Windows s, long planes, global REAL* restrict dx,
                          global REAL* restrict lost) {
-  const long plane = MY_PLANE(s.h * s.w);
+  const long plane = get_global_id(0);
   if (plane >= planes) return;
   dx += plane * s.h * s.w;
   dy += plane * s.oh * s.ow;
   argmax += plane * s.oh * s.ow;
-#ifdef PROCESSOR
   if (lost) lost += plane * s.h * s.w;
   for (long i = 0; i < s.h * s.w; ++i) dx[i] = 0;
   if (lost)
     for (long i = 0; i < s.h * s.w; ++i) lost[i] = 0;
   for (long o = 0; o < s.oh * s.ow; ++o)
     if (argmax[o] >= 0) add_to(dx, lost, argmax[o], dy[o]);
-#else
-  const int e = get_global_id(0) - plane * s.h * s.w, w = s.w, ow = s.ow, sh = s.sh, sw = s.sw;
-  const int ih = e / w, down = ih + s.ph,
-            right = e - ih * w + s.pw;  // row oh * sh of the padded image
-  const int above = down - (s.fh - 1) * s.dh, before = right - (s.fw - 1) * s.dw;
-  const int last = min(down / sh, (int)s.oh - 1), last_in_row = min(right / sw, ow - 1);
-  REAL sum = 0, rest = 0;
-  for (int oh = last; oh >= 0 && oh * sh >= above; --oh)
-    for (int i = last_in_row; i >= 0 && i * sw >= before; --i)
-      if (argmax[oh * ow + i] == e) ADD_COMPENSATED(REAL, sum, dy[oh * ow + i], rest)
-  dx[e] = sum;
-#endif
 }
+
+#else
+kernel void max_backward(global const REAL* restrict dy, global const int* restrict argmax,
+                         Windows s, long planes, global REAL* restrict dx,
+                         global REAL* restrict lost) {
+  const int e = get_global_id(0), inputs = s.h * s.w, outputs = s.oh * s.ow;
+  if (e >= inputs) return;
+  const int ih = e / (int)s.w, iw = e - ih * (int)s.w;
+  const int top = first_window(ih, (s.fh - 1) * s.dh, s.sh, s.ph);
+  const int left = first_window(iw, (s.fw - 1) * s.dw, s.sw, s.pw);
+  const int bottom = last_window(ih, s.sh, s.ph, s.oh), right = last_window(iw, s.sw, s.pw, s.ow);
+  FOR_MY_PLANES(first, planes) {
+    const long last = min(first + PLANES, planes) - 1;  // read again for those behind it
+    REAL sum[PLANES], rest[PLANES];
+    for (int p = 0; p < PLANES; ++p) sum[p] = rest[p] = 0;
+    for (int oh = top; oh < bottom; ++oh)
+      for (int ow = left; ow < right; ++ow)
+#pragma unroll
+        for (int p = 0; p < PLANES; ++p) {
+          const long o = min(first + p, last) * outputs + oh * (int)s.ow + ow;
+          const REAL term = argmax[o] == e ? dy[o] : (REAL)0;
+          ADD_COMPENSATED(REAL, sum[p], term, rest[p])
+        }
+#pragma unroll
+    for (int p = 0; p < PLANES; ++p)
+      if (first + p <= last) dx[(first + p) * inputs + e] = sum[p];
+  }
+}
+#endif
 
 // How many taps of window `out` lie inside the image, or inside the padded image.
 long taps_inside(long out, long in, long kernel_size, long stride, long pad, long dilation,
@@ -216,7 +269,7 @@ REAL sum_of_shares(global const REAL* dy, const Windows* s, long ih, long iw) {
   return sum;
 }
 
-// Items, processor: (plane, output row); GPU: (element of y).
+// Items, processor: (plane, output row); GPU: as max_forward.
 #ifdef PROCESSOR
 kernel void avg_forward(global const REAL* x, Windows s, long planes, global REAL* y) {
   const long plane = get_global_id(0), oh = get_global_id(1);
@@ -242,15 +295,18 @@ kernel void avg_forward(global const REAL* x, Windows s, long planes, global REA
 
 #else
 kernel void avg_forward(global const REAL* x, Windows s, long planes, global REAL* y) {
-  const long e = get_global_id(0), plane = MY_PLANE(s.oh * s.ow),
-             in_plane = e - plane * s.oh * s.ow;
-  const int oh = (int)in_plane / (int)s.ow, ow = (int)in_plane % (int)s.ow;
-  if (plane < planes) y[e] = sum_of_window(x + plane * s.h * s.w, &s, oh, ow) / divisor(oh, ow, &s);
+  const int e = get_global_id(0), outputs = s.oh * s.ow;
+  if (e >= outputs) return;
+  const int oh = e / (int)s.ow, ow = e - oh * (int)s.ow;
+  const REAL taps = divisor(oh, ow, &s);
+  FOR_MY_PLANES(first, planes)
+  for (long p = first; p < min(first + PLANES, planes); ++p)
+    y[p * outputs + e] = sum_of_window(x + p * s.h * s.w, &s, oh, ow) / taps;
 }
 #endif
 
-// Every element of a window receives dy / divisor. Items, processor: (plane, input row); GPU:
-// (element of dx).
+// Every element of a window receives dy / divisor. Items, processor: (plane, input row); GPU: as
+// max_backward.
 #ifdef PROCESSOR
 kernel void avg_backward(global const REAL* dy, Windows s, long planes, global REAL* dx) {
   const long plane = get_global_id(0), ih = get_global_id(1);
@@ -275,8 +331,11 @@ kernel void avg_backward(global const REAL* dy, Windows s, long planes, global R
 }
 #else
 kernel void avg_backward(global const REAL* dy, Windows s, long planes, global REAL* dx) {
-  const long e = get_global_id(0), plane = MY_PLANE(s.h * s.w), in_plane = e - plane * s.h * s.w;
-  if (plane < planes)
-    dx[e] = sum_of_shares(dy + plane * s.oh * s.ow, &s, in_plane / s.w, in_plane % s.w);
+  const int e = get_global_id(0), inputs = s.h * s.w;
+  if (e >= inputs) return;
+  const int ih = e / (int)s.w, iw = e - ih * (int)s.w;
+  FOR_MY_PLANES(first, planes)
+  for (long p = first; p < min(first + PLANES, planes); ++p)
+    dx[p * inputs + e] = sum_of_shares(dy + p * s.oh * s.ow, &s, ih, iw);
 }
 #endif
