@@ -24,8 +24,8 @@ long last_inside(long shift, long stride, long in, long out) {
 // An item's planes, PLANES at a time: from `first` on. (A card may limit the items along an axis to
 // 65,535, so there can be several times.)
 #define PLANES 4  // the same in pooling.cpp
-#define FOR_MY_PLANES(first, planes)                                     \
-  for (long first = (long)get_global_id(1) * PLANES; first < (planes);   \
+#define FOR_MY_PLANES(first, planes)                                   \
+  for (long first = (long)get_global_id(1) * PLANES; first < (planes); \
        first += (long)get_global_size(1) * PLANES)
 #endif
 
