@@ -55,13 +55,19 @@ check 'gradcheck: the file' 0 '"verdict": "OK"' cat "$folder/g.json"
 check 'gradcheck: for another framework' 0 '20 configurations are in' "$limulus" gradcheck --export "$folder/gradients" --random 20
 check 'gradcheck: no such layer' 1 '[Tt]here are' "$limulus" gradcheck --layer conv9d
 if "$limulus" devices | grep -q '^opencl:0'; then # a ladder of its own, whose rungs are compared
-  rungs=$source_dir/tools/bench/ladder/product_rungs.cl
+  rungs=$source_dir/tools/bench/ladder
   ladder() { "$limulus" bench ladder --device opencl:0 --seconds 0 "$@"; }
+  edited() { # edited FILE EXPRESSION: a folder of rungs, edited by sed
+    rm -rf edited && mkdir edited && cp "$rungs"/*.cl edited && sed -i "$2" "edited/$1"
+  }
   check 'bench ladder, OpenCL' 0 'packing included' ladder --rungs "$rungs"
-  sed 's/acc\[i\]\[1\] += ai \* b1/acc[i][1] += ai * b0/' "$rungs" > wrong.cl
-  check 'a rung that is wrong' 1 "'a tile of 4 x 16.* gives .* textbook loops" ladder --rungs wrong.cl
-  sed 's/float sum = 0;/float sum = 0/' "$rungs" > bad.cl
-  check 'a rung that does not build' 1 'does not build: CL_BUILD_PROGRAM_FAILURE' ladder --rungs bad.cl
+  also 'bench ladder, OpenCL: normalization' '1024 pixels of all channels'
+  edited product_rungs.cl 's/acc\[i\]\[1\] += ai \* b1/acc[i][1] += ai * b0/'
+  check 'a rung that is wrong' 1 "'a tile of 4 x 16.* gives .* textbook loops" ladder --rungs edited
+  edited lrn_rungs.cl 's/c + 2 < channels/c + 3 < channels/'
+  check 'a rung of the other ladder' 1 "'16 pixels of all.* gives .* textbook loops" ladder --rungs edited
+  edited product_rungs.cl 's/float sum = 0;/float sum = 0/'
+  check 'a rung that does not build' 1 'does not build: CL_BUILD_PROGRAM_FAILURE' ladder --rungs edited
   check 'a ladder on some threads' 1 'opencl:0/2' ladder --threads 1
 else
   check 'bench ladder without OpenCL' 1 'opencl:0.*install' "$limulus" bench ladder --device opencl:0

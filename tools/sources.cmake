@@ -64,8 +64,8 @@ if(LIMULUS_PROGRAM AND LIMULUS_TOOLS)
   set_source_files_properties(${PROJECT_BINARY_DIR}/new_templates.cpp PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   target_include_directories(limulus_program PRIVATE ${PROJECT_SOURCE_DIR})
   if(LIMULUS_OPENCL)  # `limulus bench ladder --device opencl:0` has kernels of its own
-    embed_kernels(limulus_program rung_sources
-                  ${PROJECT_SOURCE_DIR}/tools/bench/ladder/product_rungs.cl)
+    file(GLOB rungs CONFIGURE_DEPENDS tools/bench/ladder/*.cl)
+    embed_kernels(limulus_program rung_sources ${rungs})
     target_include_directories(limulus_program SYSTEM PRIVATE ${LIMULUS_CLHPP_INCLUDE})
     target_link_libraries(limulus_program PRIVATE OpenCL::OpenCL)
   endif()

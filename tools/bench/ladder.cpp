@@ -217,10 +217,12 @@ void add_bench_ladder(CLI::App& bench) {
   auto a = std::make_shared<LadderArguments>();
   CLI::App* c = bench.add_subcommand(
       "ladder", "From a formula to the fastest kernel, rung by rung (docs/performance)");
-  c->add_option("--device", a->device, "cpu, or opencl:0: a matrix product (docs/opencl.md)")
+  c->add_option("--device", a->device,
+                "cpu, or opencl:0: normalization and a product (docs/opencl.md)")
       ->capture_default_str();
   c->add_option("--rungs", a->rungs,
-                "An OpenCL device's kernels (tools/bench/ladder/product_rungs.cl)");
+                "A folder with other kernels for an OpenCL device (tools/bench/ladder)")
+      ->check(CLI::ExistingDirectory);
   c->add_option("--threads", a->threads, "Of the last rungs (default: all)")
       ->check(CLI::Range(1, 1024));
   c->add_option("--seconds", a->seconds, "For each rung, which runs at least once")

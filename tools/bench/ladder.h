@@ -6,7 +6,7 @@ namespace limulus::tools {
 
 struct LadderArguments {
   std::string device = "cpu", svg;
-  std::string rungs;  // a file in place of tools/bench/ladder/product_rungs.cl
+  std::string rungs;  // a folder in place of tools/bench/ladder: an OpenCL device's kernels
   int threads = 0;
   double seconds = 1;
   bool json = false;
