@@ -5,9 +5,11 @@
 #include <array>
 
 #include "core/algebra.h"
+#include "core/autograd.h"
 #include "core/checked.h"
 #include "core/error.h"
 #include "core/trace.h"
+#include "distributed/communicator.h"
 #include "layers/activation.h"
 #include "layers/conv2d.h"
 #include "layers/dropout.h"
@@ -81,14 +83,13 @@ class AlexNetTowers::Tower : public Sequential {
 
 AlexNetTowers::AlexNetTowers(std::int64_t classes, Backend& first, Backend& second, DType dtype,
                              double dropout)
-    : backends_{&first, &second} {
+    : backends_{&first, &second}, classes_{classes - classes / 2, classes / 2} {
   if (classes < 2)
     throw ValueError(fmt::format(
         "alexnet-towers: {} classes cannot be shared by two towers; give 2 or more", classes));
   for (const int t : {0, 1}) {
     const std::string name = fmt::format("tower{}", t);
-    const std::int64_t share = t == 0 ? classes - classes / 2 : classes / 2;
-    towers_[t] = std::make_shared<Tower>(name, share, *backends_[t], dtype, dropout);
+    towers_[t] = std::make_shared<Tower>(name, classes_[t], *backends_[t], dtype, dropout);
     add_child(name, towers_[t]);
   }
 }
@@ -130,6 +131,7 @@ Shape with_channels(const Shape& shape, std::int64_t channels) {
 }  // namespace
 
 Tensor AlexNetTowers::forward(const Tensor& x) {
+  if (ranks_ != nullptr) return forward_apart(x);
   Pair p = {x, x};
   for (const Stage& stage : stages) {
     const std::int64_t own = p[0].size(1);
@@ -157,6 +159,71 @@ Tensor AlexNetTowers::forward(const Tensor& x) {
   }
   return concat({p[0], to(p[1], *backends_[0])}, 1);
 }
+
+// ---- the same in two processes -------------------------------------------------------------------
+
+void AlexNetTowers::live_apart(Communicator* ranks) {
+  if (ranks != nullptr && ranks->size() != 2)
+    throw ValueError(
+        fmt::format("alexnet-towers: {} ranks cannot have one of two towers each; "
+                    "start two (mpirun -n 2)",
+                    ranks->size()));
+  ranks_ = ranks;
+}
+
+namespace {
+
+// Gives `mine` to the other rank, and returns what it gives: a tensor of the shape `theirs`.
+Tensor swap_values(Communicator& ranks, const Tensor& mine, const Shape& theirs) {
+  const bool first = ranks.rank() == 0;
+  const std::int64_t own = mine.numel(), others = theirs.numel();
+  const std::vector<float> both =
+      gather(ranks, mine.to_vector<float>(), {first ? own : others, first ? others : own});
+  const auto begin = both.begin() + (first ? own : 0);
+  return Tensor::from(std::vector<float>(begin, begin + others), theirs, mine.backend());
+}
+
+// Backward, the gradient of what came goes to the rank that it came from, and that of what went
+// comes back. Ranks do this in the same order, as it is one network: nobody can compute the
+// gradient of a stage before that of the next one is complete.
+struct Swap : Op {
+  explicit Swap(Communicator& r) : ranks(r) {}
+  const char* name() const override { return "swap"; }
+  std::vector<Tensor> backward(const Tensor& dy) override {
+    return {swap_values(ranks, dy, input_shape(0))};
+  }
+  Communicator& ranks;
+};
+
+Tensor swap_with_gradients(Communicator& ranks, const Tensor& mine) {
+  return record<Swap>(swap_values(ranks, mine, mine.shape()), {mine}, {}, ranks);
+}
+
+}  // namespace
+
+Tensor AlexNetTowers::forward_apart(const Tensor& x) {
+  const int t = ranks_->rank();
+  const auto beside = [t](const Tensor& mine, const Tensor& theirs) {
+    return t == 0 ? concat({mine, theirs}, 1) : concat({theirs, mine}, 1);
+  };
+  Tensor p = to(x, *backends_[t]);
+  for (const Stage& stage : stages) {
+    const std::int64_t own = p.size(1);
+    if (stage.reads == Reads::border) {
+      const Tensor edge = narrow(p, 1, t == 0 ? own - reach : 0, reach);
+      p = beside(p, swap_with_gradients(*ranks_, edge));
+    } else if (stage.reads == Reads::both) {
+      p = beside(p, swap_with_gradients(*ranks_, p));
+    }
+    p = towers_[t]->run(p, stage.first, stage.last);
+    if (stage.reads == Reads::border) p = narrow(p, 1, t == 0 ? 0 : reach, own);
+  }
+  // Both ranks compute the loss of all logits. So each knows the gradient of its own ones already.
+  const Tensor theirs = swap_values(*ranks_, p, with_channels(p.shape(), classes_[1 - t]));
+  return to(beside(p, theirs), *backends_[0]);
+}
+
+// ---- the arithmetic of sizes ---------------------------------------------------------------------
 
 void AlexNetTowers::follow(const Shape& in, std::vector<WalkStep>& steps,
                            std::vector<Crossing>& crossings) const {

@@ -20,6 +20,8 @@
 
 namespace limulus {
 
+class Communicator;
+
 class AlexNetTowers : public Module {
  public:
   class Tower;
@@ -32,6 +34,13 @@ class AlexNetTowers : public Module {
   const char* kind() const override { return "AlexNetTowers"; }
   Tensor forward(const Tensor& x) override;
   std::vector<WalkStep> walk(const Shape& in) const override;
+
+  // From now on the towers are in two processes (distributed/communicator.h): forward() computes
+  // the tower of this rank, and what it reads of the other one comes from there, as do gradients on
+  // their way back. Both ranks give the same images, get all logits, and must call backward() from
+  // the same loss. The other tower's parameters, which this rank has, too, get no gradients. Null:
+  // both towers are here again. ValueError unless there are two ranks.
+  void live_apart(Communicator* ranks);
 
   // The map of what goes from device to device where a layer begins; a shape of rank 0 is nothing.
   struct Crossing {
@@ -49,12 +58,15 @@ class AlexNetTowers : public Module {
   Source source_of(const std::string& parameter) const;
 
  private:
+  Tensor forward_apart(const Tensor& x);
   // Appends the steps, and what crosses, for an input of that shape.
   void follow(const Shape& in, std::vector<WalkStep>& steps,
               std::vector<Crossing>& crossings) const;
 
   std::shared_ptr<Tower> towers_[2];
   Backend* backends_[2];
+  std::int64_t classes_[2];        // of each tower
+  Communicator* ranks_ = nullptr;  // where the towers live apart
 };
 
 std::string crossing_text(const std::vector<AlexNetTowers::Crossing>& crossings);  // as a table

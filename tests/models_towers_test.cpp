@@ -15,6 +15,7 @@
 #include "layers/cross_entropy.h"
 #include "models/alexnet_towers.h"
 #include "models/models.h"
+#include "thread_ranks.h"
 
 using namespace limulus;
 
@@ -161,4 +162,57 @@ TEST_CASE("towers: the map says what crosses, to the byte") {
     CHECK(text.find("conv3    128x13x13, 84.5 KiB        128x13x13, 84.5 KiB           173,056") !=
           std::string::npos);
   }
+}
+
+TEST_CASE("towers in two ranks: the same bits as in one process, and the map to the byte") {
+  constexpr std::int64_t classes = 11, images = 2;
+  Tensor x = Tensor::empty({images, 3, 227, 227}, DType::f32, processor());
+  Rng rng(5);
+  fill_normal(x, 0, 60, rng);
+  const auto labels = [] {
+    return Tensor::from(std::vector<std::int64_t>{7, 0}, {images}, processor());
+  };
+  const auto ready = [](AlexNetTowers& towers) {
+    split_into_towers(*whole().net, towers);
+    towers.set_random(9, 4);  // dropout, whose masks must not depend on who draws them
+  };
+  AlexNetTowers together(classes, processor(), processor());
+  ready(together);
+  const Tensor logits = together(x);
+  cross_entropy(logits, labels()).backward();
+  std::uint64_t values[2] = {}, gradients[2] = {};  // by the map
+  for (const auto& c : together.crossings(x.shape())) {
+    if (c.before == "conv1") continue;  // pictures: each rank reads them
+    const bool is_logits = c.before == "logits";
+    const std::uint64_t down = is_logits ? 4 * images * 6 : 4 * c.down.numel();
+    const std::uint64_t up = 4 * c.up.numel();
+    values[0] += down, values[1] += up;
+    if (!is_logits) gradients[0] += up, gradients[1] += down;
+  }
+
+  const auto errors = ThreadRanks(2).run([&](const std::shared_ptr<Communicator>& ranks) {
+    const int t = ranks->rank();
+    AlexNetTowers towers(classes, processor(), processor());
+    ready(towers);
+    towers.live_apart(ranks.get());
+    const Tensor y = towers(x);
+    CHECK(y.to_vector<float>() == logits.to_vector<float>());
+    CHECK(ranks->bytes_sent() == values[t]);
+    cross_entropy(y, labels()).backward();
+    CHECK(ranks->bytes_sent() - values[t] == gradients[t]);
+    const std::string own = t == 0 ? "tower0." : "tower1.";
+    for (const auto& [name, w] : towers.parameters()) {
+      CAPTURE(name);
+      if (name.starts_with(own))
+        CHECK(w.grad().to_vector<float>() == parameter(together, name).grad().to_vector<float>());
+      else
+        CHECK_FALSE(w.grad().defined());
+    }
+    towers.live_apart(nullptr);
+    CHECK(towers(x).shape() == Shape{images, classes});  // both towers are here again
+  });
+  CHECK(errors == std::vector<std::string>(2));
+
+  Alone alone;
+  CHECK_THROWS_WITH_AS(together.live_apart(&alone), doctest::Contains("mpirun -n 2"), ValueError);
 }

@@ -36,7 +36,7 @@ same_run() {
   for run in "$2" "$3"; do
     "$limulus" convert "$run/checkpoint.safetensors" "$run/weights" --all > out.txt 2>&1
   done
-  diff -r -x epochs.npy "$2/weights" "$3/weights" > out.txt 2>&1 && [ -s "$2/weights/conv1.weight.npy" ]
+  diff -r -x epochs.npy "$2/weights" "$3/weights" > out.txt 2>&1 && ls "$2"/weights/*conv1.weight.npy > /dev/null
   result "$1" $?
 }
 
@@ -51,6 +51,17 @@ for exchange in gradients factors; do
     same_run "$exchange: $n ranks end with the bits of one" $exchange-alone $exchange-$n
   done
 done
+
+# ---- alexnet-towers with a tower in each of two ranks --------------------------------------------------
+towers=("$limulus" train --model alexnet-towers --data data --batch 10 --workers 0 --epochs 1)
+check 'towers: by themselves' 0 '^Checkpoint' "${towers[@]}" --out towers-alone
+check 'towers: in two ranks' 0 '^Ranks +2, with one tower each' ranks 2 "${towers[@]}" --out towers-2
+also 'towers: what went back' '^the other tower +gradients +[1-9]'
+same_run 'towers: two ranks end with the bits of one' towers-alone towers-2
+rm -rf towers-alone towers-2 # two gigabytes
+check 'towers: three ranks' 1 'train alexnet-towers with a tower each' ranks 3 "${towers[@]}" --out refused
+check 'towers: frozen layers' 1 'tower0.conv1 is not to be trained' \
+  ranks 2 "${towers[@]}" --freeze tower0.conv1 --out refused
 
 # ---- what goes wrong ends all ranks, with a message that names one --------------------------------------
 cut=(--micro-batches 6 --exchange factors)

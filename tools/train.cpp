@@ -178,7 +178,8 @@ void finish(Trainer& trainer, const std::filesystem::path& out, RunLog& log, Run
 
   print_accuracy(trainer, report);
   if (const auto traffic = trainer.traffic(); !traffic.empty())
-    print_line("\n" + traffic_text(traffic, ranks->size()) + "\n" + travel_text(trainer.travel()));
+    print_line("\n" + traffic_text(traffic, ranks->size()));
+  if (trainer.travel().exchanging > 0) print_line(travel_text(trainer.travel()));
   print_line(fmt::format("\nCheckpoint  {}\nReport      {}",
                          printable(trainer.checkpoint_path().string()),
                          printable((out / "report.html").string())));
@@ -288,8 +289,10 @@ void train(const CLI::App& command, const TrainArguments& given,
   show_data(trainer);
   lost = trainer.skipped().size();
   if (ranks)
-    print_line(fmt::format("Ranks   {}, which share {} micro-batches of each batch", ranks->size(),
-                           config.micro_batches));
+    print_line(trainer.divides_towers()
+                   ? std::string("Ranks   2, with one tower each; both read all images")
+                   : fmt::format("Ranks   {}, which share {} micro-batches of each batch",
+                                 ranks->size(), config.micro_batches));
   print_line("Device  " + printable(description_of(config.device)));
   print_line(fmt::format("Run     {} epochs of {} images, batch {}, rate {:g} ({}), seed {}{}\n",
                          config.epochs, trainer.usable_train(), config.batch, config.sgd.lr,

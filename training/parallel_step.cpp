@@ -54,16 +54,22 @@ void check_cut(const Module& model, const Communicator& ranks, std::int64_t micr
     throw ValueError(fmt::format(
         "train: {} ranks share the micro-batches of a batch, and there {} {}: some would have "
         "nothing to do; give --micro-batches 4, say (12 can be shared evenly by 2, 3, 4 and 6 "
-        "ranks). The result depends on this number, and not on how many ranks there are",
+        "ranks). The result depends on this number, and not on how many ranks there are. (Two "
+        "ranks "
+        "without it train alexnet-towers with a tower each)",
         ranks.size(), micro_batches == 1 ? "is" : "are", micro_batches));
-  if (ranks.size() > 1 && !backend.host_memory())
+  if (ranks.size() > 1) check_memory(backend);
+}
+
+}  // namespace
+
+void check_memory(const Backend& backend) {
+  if (!backend.host_memory())
     throw DeviceError(
         fmt::format("train: ranks exchange what is in the machine's memory, and that of {} is not: "
                     "use --device cpu",
                     backend.name()));
 }
-
-}  // namespace
 
 // What this rank sent, and for what. Errands add to it, one at a time.
 struct ParallelStep::Counts {

@@ -146,6 +146,9 @@ class ParallelStep {
   Courier courier_;
 };
 
+// DeviceError where ranks cannot reach a device's memory.
+void check_memory(const Backend& backend);
+
 // A table: what each layer's parameters cost on the way.
 std::string traffic_text(const std::vector<Traffic>& traffic, int ranks);
 // A sentence: how much of the exchange passed beside computing.

@@ -11,6 +11,7 @@
 #include "core/error.h"
 #include "layers/cross_entropy.h"
 #include "layers/pad2d.h"
+#include "models/alexnet_towers.h"
 #include "training/data/statistics.h"
 #include "training/evaluate.h"
 #include "training/provenance.h"
@@ -43,6 +44,22 @@ bool is_file(const std::filesystem::path& path) {
   return std::filesystem::is_regular_file(path, unknown);
 }
 
+// For the length of a step.
+class TowersApart {
+ public:
+  TowersApart(AlexNetTowers* towers, Communicator* ranks) : towers_(towers) {
+    if (towers_ != nullptr) towers_->live_apart(ranks);
+  }
+  ~TowersApart() {
+    if (towers_ != nullptr) towers_->live_apart(nullptr);
+  }
+  TowersApart(const TowersApart&) = delete;
+  TowersApart& operator=(const TowersApart&) = delete;
+
+ private:
+  AlexNetTowers* towers_;
+};
+
 bool all_finite(const Tensor& t) {
   const std::vector<float> values = t.to_vector<float>();
   return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
@@ -64,18 +81,27 @@ ParallelStep::Result Trainer::train_step(const Batch& mine, double rate) {
   return result;
 }
 
+// Of the whole batch: by this process alone, or by two ranks that have a tower each.
 ParallelStep::Result Trainer::step_alone(const Batch& batch) {
+  ParallelStep::Result result{.images = batch.size, .stop = stopping()};
+  const TowersApart apart(apart_, options_.ranks.get());
+  const auto sent = [this] { return apart_ != nullptr ? options_.ranks->bytes_sent() : 0; };
+  const std::uint64_t before = sent();
   const Tensor x = images_of(batch, backend_);
   const Tensor labels = Tensor::from(batch.labels, {batch.size}, backend_);
   model_->set_random(config_.seed, static_cast<std::uint64_t>(progress_.step));
 
   const Tensor logits = model_->forward(x);
+  const std::uint64_t between = sent();
   const Tensor loss = cross_entropy(logits, labels);
-  ParallelStep::Result result{.loss = loss.item(), .images = batch.size};
+  result.loss = loss.item();
   if (!std::isfinite(result.loss)) return result;
   result.right =
       static_cast<double>(count_right(logits.to_vector<float>(), batch.labels, logits.size(1)));
   loss.backward();
+  values_apart_ += between - before;
+  gradients_apart_ += sent() - between;
+  ++steps_apart_;
   return result;
 }
 
@@ -100,6 +126,7 @@ std::string first_not_finite(Module& model, const Tensor& x) {
 }
 
 void Trainer::explain_nan(const Batch& batch, double loss) {
+  share_towers();
   const std::string unknown = "the loss itself";
   std::string where =
       batch.size == 0 ? unknown : first_not_finite(*model_, images_of(batch, backend_));
@@ -183,12 +210,20 @@ bool Trainer::train_epochs() {
         info.lr = optimizer_->options().lr;
         options_.on_step(info);
       }
-      // Ranks stop behind the same step, as one of them was told to before it.
-      const bool stop = parallel_ ? made.stop : stopping();
-      if (stop || seconds_since(saved_at) > options_.checkpoint_seconds) {
+      // Ranks stop behind the same step, as one of them was told to before it. Those with a tower
+      // each ask one another here, as both are needed for a checkpoint.
+      bool stop = parallel_ ? made.stop : stopping();
+      bool due = seconds_since(saved_at) > options_.checkpoint_seconds;
+      if (apart_ != nullptr) {
+        stop = any_rank_says(made.stop);
+        due = lead_says(due);
+      }
+      if (stop || due) {
+        share_towers();
         save();
         saved_at = Clock::now();
-        if (stop || (!parallel_ && stopping())) return false;  // told so while it was saving
+        // Told so while it was saving.
+        if (stop || (!parallel_ && apart_ == nullptr && stopping())) return false;
       }
     }
     bool stop = false;
@@ -217,6 +252,7 @@ void Trainer::finish_epoch() {
         "train: none of the {} training images in {} can be used{}", data_.train.size(),
         config_.data, skipped.empty() ? "" : "; the first is " + text_of(skipped.begin()->second)));
   }
+  share_towers();
   const auto images = static_cast<double>(p.epoch_images);
   EpochRecord record;
   record.epoch = p.epoch + 1;

@@ -32,6 +32,8 @@
 
 namespace limulus {
 
+class AlexNetTowers;
+
 struct StepInfo {
   std::int64_t epoch = 0, epochs = 0;              // epoch counted from 1
   std::int64_t batch = 0, batches = 0;             // batch counted from 1
@@ -121,6 +123,8 @@ class Trainer {
   // What a report needs, as far as the trainer knows it; the caller adds the evaluations.
   RunReport report() const;
 
+  bool divides_towers() const { return apart_ != nullptr; }  // between two ranks
+
   // What this rank sends in a step; empty where it has nobody to send to.
   std::vector<Traffic> traffic() const;
   ParallelStep::Travel travel() const;  // what that took
@@ -154,6 +158,8 @@ class Trainer {
   // Of a batch of all ranks; `mine` is this rank's part. No images: no step was made.
   ParallelStep::Result train_step(const Batch& mine, double rate);
   ParallelStep::Result step_alone(const Batch& batch);
+  AlexNetTowers* towers_in_ranks() const;
+  void share_towers();
   bool leads() const { return !options_.ranks || options_.ranks->rank() == 0; }
   void compare_settings() const;
   void compare_ranks() const;
@@ -162,6 +168,7 @@ class Trainer {
   void gather_skipped();
   void evaluate_together(EpochRecord& record);
   bool lead_says(bool yes);
+  bool any_rank_says(bool yes);
   std::string checkpoint_state() const;  // for messages: what is left when training fails
   [[noreturn]] void explain_nan(const Batch& batch, double loss);
   void finish_epoch();
@@ -191,7 +198,10 @@ class Trainer {
   std::unique_ptr<Schedule> schedule_;
   std::unique_ptr<Alone> alone_;            // who it talks to where there are no ranks
   std::unique_ptr<ParallelStep> parallel_;  // null: batches are not cut
-  std::int64_t batches_ = 0;                // per epoch
+  AlexNetTowers* apart_ = nullptr;          // the network, where each of two ranks has a tower
+  std::uint64_t values_apart_ = 0, gradients_apart_ = 0;  // bytes that it sent the other tower
+  std::int64_t steps_apart_ = 0;                          // ... in so many steps
+  std::int64_t batches_ = 0;                              // per epoch
   RunProgress progress_;
 };
 

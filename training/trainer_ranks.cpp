@@ -2,12 +2,15 @@
 // together, where a resumed run goes on, what rank 0 saw in the held-out images.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <span>
 
 #include "backends/cpu/cpu_backend.h"
 #include "core/environment.h"
+#include "core/error.h"
+#include "models/alexnet_towers.h"
 #include "training/evaluate.h"
 #include "training/provenance.h"
 #include "training/trainer.h"
@@ -97,6 +100,34 @@ std::uint64_t Trainer::weights_hash() const {
   return hash;
 }
 
+// ---- a tower in each of two ranks ---------------------------------------------------------------
+
+// The network, if two ranks are to divide it and not the batch; else null.
+AlexNetTowers* Trainer::towers_in_ranks() const {
+  auto* towers = dynamic_cast<AlexNetTowers*>(model_.get());
+  if (towers == nullptr || !options_.ranks || options_.ranks->size() != 2 ||
+      config_.micro_batches > 1 || config_.exchange != Exchange::gradients)
+    return nullptr;
+  check_memory(backend_);
+  if (!frozen_.empty())
+    throw ValueError(fmt::format(
+        "train: two ranks with a tower each train all layers, and {} is not to be trained; leave "
+        "out --freeze, or divide the batch: --micro-batches 2",
+        frozen_.front()));
+  return towers;
+}
+
+// Each rank has trained its tower, and gets the other's weights: before they are saved, or looked
+// at, as rank 0 alone does both.
+void Trainer::share_towers() {
+  if (apart_ == nullptr) return;
+  const NoGrad setting_on_purpose;
+  for (const auto& tensors : {model_->parameters(), optimizer_->velocities()})
+    for (auto [name, t] : tensors)
+      options_.ranks->broadcast(std::as_writable_bytes(t.mutable_values<float>()),
+                                name.starts_with("tower0.") ? 0 : 1);
+}
+
 // ---- what rank 0 knows ------------------------------------------------------------------------
 
 // The checkpoint is read by rank 0: on other machines there need not be one.
@@ -126,6 +157,11 @@ void Trainer::share_place() {
 bool Trainer::lead_says(bool yes) {
   if (options_.ranks) broadcast_value(*options_.ranks, yes);
   return yes;
+}
+
+bool Trainer::any_rank_says(bool yes) {
+  const auto all = gather(*options_.ranks, std::vector<std::uint8_t>{yes});
+  return std::find(all.begin(), all.end(), 1) != all.end();
 }
 
 // Rank 0 looks at the held-out images; what it has seen decides the rates of all.
@@ -169,6 +205,11 @@ ParallelStep::Travel Trainer::travel() const {
 }
 
 std::vector<Traffic> Trainer::traffic() const {
+  if (apart_ != nullptr && steps_apart_ > 0) {
+    const auto steps = static_cast<double>(steps_apart_);
+    return {{"the other tower", "values", static_cast<double>(values_apart_) / steps},
+            {"the other tower", "gradients", static_cast<double>(gradients_apart_) / steps}};
+  }
   return parallel_ && options_.ranks ? parallel_->traffic() : std::vector<Traffic>{};
 }
 

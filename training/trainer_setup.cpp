@@ -95,7 +95,9 @@ Trainer::Trainer(TrainConfig config, TrainerOptions options)
   freeze_layers(*model_, frozen_);
   optimizer_ = std::make_unique<Sgd>(trained_parameters(*model_), config_.sgd);
   check_space();
-  if (config_.micro_batches > 1 || config_.exchange != Exchange::gradients || options_.ranks) {
+  apart_ = towers_in_ranks();
+  if (apart_ == nullptr &&
+      (config_.micro_batches > 1 || config_.exchange != Exchange::gradients || options_.ranks)) {
     if (!options_.ranks) alone_ = std::make_unique<Alone>();
     parallel_ = std::make_unique<ParallelStep>(*model_, backend_,
                                                options_.ranks ? *options_.ranks : *alone_, config_);
