@@ -1,5 +1,5 @@
 // limulus bench ladder --device opencl:0: local response normalization and a matrix product, each
-// from its formula to the backend's kernel (docs/opencl.md). Rungs are timed in turns, and compared.
+// from its formula to the backend's kernel (docs/opencl.md). Rungs are timed in turns and compared.
 #include "tools/bench/ladder.h"
 
 #include "backends/registry.h"

@@ -5,7 +5,8 @@
 //
 // where channels that do not exist count as zero. `limulus bench ladder --device opencl:0` runs
 // each rung and compares its result with the textbook loops; docs/opencl.md tells what was
-// measured, and why. Numbers lie as x[image, channel, pixel]: a pixel's channels are `pixels` apart.
+// measured, and why. Numbers lie as x[image, channel, pixel], so that a pixel's channels are
+// `pixels` apart.
 //
 // The host gives, as -D options:
 //     VEC    floats of one vector
