@@ -160,7 +160,7 @@ Tensor AlexNetTowers::forward(const Tensor& x) {
   return concat({p[0], to(p[1], *backends_[0])}, 1);
 }
 
-// ---- the same in two processes -------------------------------------------------------------------
+// ---- the same in two processes --------------------------------------------------------------
 
 void AlexNetTowers::live_apart(Communicator* ranks) {
   if (ranks != nullptr && ranks->size() != 2)
@@ -223,7 +223,7 @@ Tensor AlexNetTowers::forward_apart(const Tensor& x) {
   return to(beside(p, theirs), *backends_[0]);
 }
 
-// ---- the arithmetic of sizes ---------------------------------------------------------------------
+// ---- the arithmetic of sizes --------------------------------------------------------------
 
 void AlexNetTowers::follow(const Shape& in, std::vector<WalkStep>& steps,
                            std::vector<Crossing>& crossings) const {
