@@ -27,9 +27,9 @@ LONG = 25  # letters of a name that a phone would cut in a table of two columns
 UNIT = (r"(?:x|ms|us|ns|s|GHz|px|[kKMG]?i?B(?:/s)?|[GT]FLOP/s|images/s|bytes?|bits?|points?)"
         r"(?![\w/])|%")
 HELD = re.compile(rf"(?:(?<=\d)|^) (?={UNIT})|(?<=\d) (?=x \d)|(?<=\d x) (?=\d)")
-SAID = re.compile(r"(?<=\S)\s+#\s.*")
-LAYER = re.compile(r"(\S.*?) {2,}(-|[\d.]+ ms) +(-|[\d.]+ G\S+) +(-|\d+ %)[ <]+"
-                   r"(-|[\d.]+ ms) +(-|[\d.]+ G\S+) +(-|\d+ %)[ <]*(.*)")
+SAID = re.compile(r"(?<=\S)(\s+)(#\s.*)")
+LAYER = re.compile(r"(\S.*?) {2,}(-|[\d.]+ ms) +(-|[\d.]+ G\S+) +(-|\d+ %(?: <)?) +"
+                   r"(-|[\d.]+ ms) +(-|[\d.]+ G\S+) +(-|\d+ %(?: <)?) *(.*)")
 MEASURED = ["layer", "forward", "forward, speed", "forward, of roof", "backward", "backward, speed",
             "backward, of roof", "method"]  # the columns of `limulus bench`
 FONT = Path(
@@ -57,7 +57,8 @@ def comments(block: nodes.literal_block):
         said = None if line.startswith("#") else SAID.search(line)
         made.append(html.escape(line, quote=False) + "\n" if not said else
                     html.escape(line[: said.start()], quote=False)
-                    + f'<span class="said">{html.escape(said[0], quote=False)}\n</span>')
+                    + f'<span class="gap">{said[1]}</span>'
+                    f'<span class="said">{html.escape(said[2], quote=False)}\n</span>')
     classes = " ".join([f"highlight-{block['language']}", "notranslate", *block["classes"]])
     block.replace_self(nodes.raw("", f'<div class="{classes}"><div class="highlight"><pre>'
                                  f'{"".join(made)}</pre></div></div>', format="html"))
@@ -88,8 +89,8 @@ def units(text: nodes.Text):
     parent, before = text.parent, text.parent.index(text)
     begins = before > 0 and isinstance(parent[before - 1], (nodes.Text, nodes.raw, nodes.math))
     held = HELD.sub(lambda found: "\u00a0" if found.start() or begins else found[0], text)
-    if begins and held.startswith(" x "):
-        held = "\u00a0x\u00a0" + held[3:] if held == " x " else held
+    if begins and text == " x ":
+        held = "\u00a0x\u00a0"
     if held != text:
         parent.replace(text, nodes.Text(held))
 
