@@ -24,7 +24,7 @@ from fontTools.ttLib import TTFont
 COLUMNS = (105, 120, 140)
 CARD = 3  # columns, and more
 LONG = 25  # letters of a name that a phone would cut in a table of two columns
-UNIT = (r"(?:x|ms|us|ns|s|GHz|px|[kKMG]?i?B(?:/s)?|[GT]FLOP/s|images/s|bytes?|bits?|points?)"
+UNIT = (r"(?:x|ms|us|ns|s|GHz|px|[kKMG]?i?B(?:/s)?|[GT]FLOP/s|images/s|bytes?|bits?|points?|times)"
         r"(?![\w/])|%")
 HELD = re.compile(rf"(?:(?<=\d)|^) (?={UNIT})|(?<=\d) (?=x \d)|(?<=\d x) (?=\d)")
 SAID = re.compile(r"(?<=\S)(\s+)(#\s.*)")
