@@ -51,9 +51,10 @@ int main() {
 
   // ---- The same values under another shape ----
   //
-  // A fully connected layer does not care where a value came from: it wants
-  // rows. `reshape` gives the same memory another shape, and copies nothing; a
-  // size of -1 is computed from the others, here 120 / 2 = 60.
+  // A fully connected layer, in which each output depends on all inputs, does
+  // not care where a value came from: it wants one row for each image.
+  // `reshape` gives the same memory another shape, and copies nothing; a size
+  // of -1 is computed from the others, here 120 / 2 = 60.
   show("rows", reshape(x, {2, -1}));
 
   // Copying a Tensor copies a handle. A change in place is seen through every
@@ -66,8 +67,8 @@ int main() {
   // ---- Parts, and parts put together ----
   //
   // Columns 1 and 2 of each row: axis 1, from 1 on, 2 of them. Then both halves
-  // side by side again. In AlexNet `narrow` and `concat` are how the two towers
-  // part and meet.
+  // side by side again. AlexNet was cut into two halves, the towers, one for
+  // each GPU: `narrow` and `concat` are how they part and meet.
   const Tensor m = count({2, 4});
   const Tensor left = narrow(m, 1, 0, 2), right = narrow(m, 1, 2, 2);
   show("m", m);
@@ -80,8 +81,8 @@ int main() {
   show("m + m", m + m);
 
   // Where they do not, shapes are aligned at the right, and a size that is
-  // missing or 1 is stretched to the other's. So a bias of one value per
-  // channel, [3, 1, 1], is added to images [2, 3, 4, 5]: 20 places each.
+  // missing or 1 is stretched to the other's. So a bias, a number to be added,
+  // for each channel, [3, 1, 1], meets images [2, 3, 4, 5] at 20 places each.
   const Tensor bias = count({3, 1, 1}, 1000);
   const Tensor y = x + bias;
   show("x + bias", y);

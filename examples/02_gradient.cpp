@@ -2,8 +2,9 @@
 //
 // Learning needs one thing: how much the loss L changes when a weight changes
 // by a little, dL/dw. Here is that number three times: derived by hand, by
-// autograd, and by trying it out. The network is as small as one can be and
-// still have a chain to differentiate:
+// autograd (the library notes what was computed, and derives it by itself), and
+// by trying it out. The network is as small as one can be and still have a
+// chain to differentiate:
 //
 //     z = w x + b,   h = tanh(z),   y = v h,   L = (y - t)^2
 //
@@ -73,7 +74,7 @@ int main() {
   // ---- By trying it out ----
   //
   // Move one weight by a little to both sides and watch L. This knows nothing
-  // of derivatives, so it is a witness; but it costs two forward passes for
+  // of derivatives, so it can confirm them; but it costs two forward passes for
   // each weight, and AlexNet has 60,965,224 of them. Backward costs about two
   // forward passes for all together.
   const auto slope = [&](double Weights::*weight) {

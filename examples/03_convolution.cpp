@@ -1,8 +1,9 @@
 // 03 Convolution by hand: loops, im2col, GEMM
 //
 // A convolution can be written as six loops, or as one product of matrices. The
-// second is why frameworks became fast: everybody knew how to multiply matrices
-// fast. Here are both, for AlexNet's first layer, and the library as a witness.
+// second is why libraries became fast: everybody knew how to multiply matrices
+// fast. It takes im2col (image to columns), which makes one of them, and GEMM
+// (general matrix multiplication). Here are both, for AlexNet's first layer.
 //
 // Letters as everywhere: C input channels of H rows and W columns; K filters of
 // F x F taps; stride S, padding P; an output of OH rows and OW columns.
@@ -72,16 +73,18 @@ Values im2col(const Layer& l, const Values& x) {
 
 // ---- GEMM: a product of matrices ----
 //
-// C[i, j] = sum over p of A[i, p] B[p, j]. The textbook has p as its innermost
-// loop. With j there instead, the loop runs along rows of B and C, through
-// neighbours in memory, which the processor can take eight or sixteen at a
-// time. Each C[i, j] still gathers its terms in the order of p.
-Values gemm(int m, int n, int k, const Values& A, const Values& B) {
-  Values C(static_cast<std::size_t>(m) * n);
+// Y = W X: Y[i, j] = sum over p of W[i, p] X[p, j]. A row of W is a filter, a
+// column of X a window, p a tap. The textbook has p in its innermost loop. With
+// j there, the loop runs along rows of X and Y, through neighbours in memory,
+// which the processor can take eight or sixteen at a time. Each Y[i, j] still
+// gathers its terms in the order of p.
+Values gemm(int m, int n, int taps, const Values& W, const Values& X) {
+  Values Y(static_cast<std::size_t>(m) * n);
   for (int i = 0; i < m; ++i)
-    for (int p = 0; p < k; ++p)
-      for (int j = 0; j < n; ++j) C[i * n + j] += A[i * k + p] * B[p * n + j];
-  return C;
+    for (int p = 0; p < taps; ++p)
+      for (int j = 0; j < n; ++j)
+        Y[i * n + j] += W[i * taps + p] * X[p * n + j];
+  return Y;
 }
 
 int main() {
@@ -103,8 +106,7 @@ int main() {
   // ---- AlexNet's first layer ----
   //
   // An image of 3 x 227 x 227 and 11 x 11 windows in steps of 4. The division
-  // leaves no rest: 216 / 4 = 54 steps, 55 places. (From 224 pixels, as the
-  // paper prints, it would be 53.25 steps.) Of the 96 filters we take 8.
+  // leaves no rest: 216 / 4 = 54 steps, 55 places. Of the 96 filters we take 8.
   const Layer conv1 = {3, 227, 227, 8, 11, 4, 0};
   const int taps = conv1.C * conv1.F * conv1.F, places = 55 * 55;
   std::printf("\nconv1: (%d - %d + 2*%d)/%d + 1 = %d\n", conv1.H, conv1.F,

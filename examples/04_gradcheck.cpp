@@ -18,8 +18,9 @@
 
 using namespace limulus;
 
-// Numbers between -1 and 1, in f64. Slopes are differences of nearly equal
-// values, and f32 would leave nothing of them. The textbook backend will do.
+// Numbers between -1 and 1, in f64: a slope is a difference of nearly equal
+// values, and in f32 rounding is as large as that difference. The device
+// "reference" computes with textbook loops, which are fast enough here.
 Tensor numbers(const Shape& shape, std::uint64_t stream) {
   Tensor t = Tensor::empty(shape, DType::f64, device("reference"));
   Rng rng(1, stream);
@@ -104,9 +105,9 @@ int main() {
 
   // ---- A layer that is right ----
   //
-  // A module is checked with its input and all that it learns. The result has
-  // many elements; they are added with random factors, because in a plain sum
-  // mistakes can cancel. The table shows the worst entry of each tensor.
+  // A module is a layer with its weights. Gradcheck checks those and the input.
+  // The result has many elements; they are added with random factors, because
+  // in a plain sum mistakes can cancel. The table shows each tensor's worst.
   Conv2d conv(2, 4, {.kernel = 3, .pad = 1}, device("reference"), DType::f64);
   Rng rng(1);
   init::uniform(conv.weight, -1, 1, rng);

@@ -96,6 +96,20 @@ TEST_CASE("roofline: few layers anywhere find a place for their names") {
   }
 }
 
+TEST_CASE("bars: no line of the grid runs through a name or a value") {
+  const std::string svg = bars_svg("ladder", "GFLOP/s", {{"a name", 2}, {"b", 5.7}, {"c", 565}});
+  static const std::regex line(R"re(class="line" d="M([\d.]+) ([\d.]+)L\1 ([\d.]+)")re");
+  int lines = 0;
+  for (std::sregex_iterator at(svg.begin(), svg.end(), line), end; at != end; ++at, ++lines) {
+    const double x = std::stod((*at)[1]), top = std::stod((*at)[2]), bottom = std::stod((*at)[3]);
+    for (const Box& box : words_of(svg)) {
+      CAPTURE(box.words);
+      CHECK_FALSE((box.left < x && x < box.right && box.top < bottom && top < box.bottom));
+    }
+  }
+  CHECK(lines >= 4);
+}
+
 TEST_CASE("bars: letters are large enough for a telephone") {
   const std::string svg = bars_svg("ladder", "GFLOP/s", {{"a", 1}, {"b", 1000}});
   std::smatch m;

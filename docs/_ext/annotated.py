@@ -125,7 +125,10 @@ def page(source: str, path: Path) -> str:
     name = path.stem if path.parent == examples else path.parent.name
     if name != path.stem:
         lines += included("Its CMakeLists.txt", path.parent / "CMakeLists.txt", "cmake")
-    lines += included("What it prints", examples / "expected" / f"{name}.txt", "text")
+    printed = included("What it prints", examples / "expected" / f"{name}.txt", "text")
+    if printed and name == path.stem:
+        printed[2:2] = [f"`./run test` builds the program as `build/example_{name}`.", ""]
+    lines += printed
     lines += measured(examples, name)
     return "\n".join(lines)
 

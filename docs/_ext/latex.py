@@ -5,7 +5,7 @@
 * There is a space between a function's name and what it is taken of: ln p, not lnp.
 * A browser does not break a formula. So each side of a relation, and each term of a sum, is a
   formula by itself, and a narrow page can break before the sign.
-* A bracket or a full stop beside a formula stays on its line (held)."""
+* A bracket, a full stop or a unit beside a formula stays on its line (held)."""
 
 import re
 import xml.etree.ElementTree as xml
@@ -18,7 +18,7 @@ SIGNS, OPENING, CLOSING = ("+", "−", "-"), ("(", "[", "{", "⌊", "⌈"), (")"
 BREAKS = {*"=≈≤≥<>∼⇒→", *SIGNS}
 BREAK = "&#8203;"  # a space without width: a line may end here
 ROWS = {"math", "mrow", "mtd", "msqrt"}
-BESIDE = re.compile(r"(\(?)(<math(?:(?!</math>).)*</math>)([.,;:!?)]*)", re.DOTALL)
+BESIDE = re.compile(r"(\(?)(<math(?:(?!</math>).)*</math>)(\u00a0[^\s<]+|[.,;:!?)]*)", re.DOTALL)
 LONG = 8  # so many pieces, and a formula in a line may be broken
 
 
@@ -86,7 +86,7 @@ def pieces(row: list[xml.Element]) -> list[list[xml.Element]]:
 
 
 def held(body: str) -> str:
-    """Chromium would break a line between a formula and a bracket or a full stop beside it."""
+    """Chromium would break a line between a formula and what stands beside it."""
     return BESIDE.sub(lambda found: f'<span class="held">{found[0]}</span>'
                       if found[1] or found[3] else found[0], body)
 

@@ -67,7 +67,8 @@ def fixed(step: dict, n: dict) -> list[list[str]]:
         squares = (size * c - 6) * n["places"]
         seen = (calc(f"({c}*{size} - 6)*{places} = {squares}")
                 + ": 5 for an output, fewer at both ends")
-        done = "none with a weight; as many squares, each with its addition, and a power an output"
+        done = (f"none with a weight; {written(squares)} squares, one for each connection, each "
+                "with its addition; a power an output")
     else:
         seen = calc(f"{out} = {n['out_values']}") + ": 1 for an output"
         done = "none; a comparison an output"

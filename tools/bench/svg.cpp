@@ -4,16 +4,43 @@
 
 #include <algorithm>
 #include <cmath>
+#include <sstream>
+#include <utility>
 
 namespace limulus::tools {
 namespace {
 
-// Drawn narrow, so that the letters, 13 high, can still be read where a telephone shows it smaller.
-constexpr int kWidth = 560;
+// Drawn as narrow as a telephone, so that the letters, 13 high, stay nearly as large there.
+constexpr int kWidth = 400;
+
+std::string escaped(const std::string& text) {
+  std::string out;
+  for (const char c : text) out += c == '<' ? "&lt;" : c == '&' ? "&amp;" : std::string(1, c);
+  return out;
+}
+
+// Words cut into lines of so many letters.
+std::vector<std::string> lines_of(const std::string& words, std::size_t letters) {
+  std::vector<std::string> lines;
+  std::istringstream in(words);
+  for (std::string word; in >> word;) {
+    if (lines.empty() || lines.back().size() + 1 + word.size() > letters)
+      lines.push_back(word);
+    else
+      lines.back() += " " + word;
+  }
+  return lines;
+}
+
+constexpr double kTitleRow = 18;
+
+double title_height(const std::string& title) {
+  return kTitleRow * static_cast<double>(lines_of(title, 46).size());
+}
 
 // Ink and colours for light pages, and others where the reader prefers dark ones.
 std::string begin(const std::string& title, int width, int height) {
-  return fmt::format(
+  std::string svg = fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" "
       "height=\"{1}\" role=\"img\" font-family=\"system-ui, sans-serif\" font-size=\"13\">\n"
       "<title>{2}</title>\n"
@@ -26,15 +53,15 @@ std::string begin(const std::string& title, int width, int height) {
       ".line {{ stroke: var(--line); fill: none; }} .leader {{ stroke: var(--muted); fill: none; "
       "}} .bar {{ fill: var(--bar); }}\n"
       ".roof {{ stroke: var(--bar); fill: none; stroke-width: 2; }} .dot {{ fill: var(--dot); }}\n"
-      "</style>\n"
-      "<text x=\"12\" y=\"22\" font-weight=\"600\">{2}</text>\n",
-      width, height, title);
-}
-
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) out += c == '<' ? "&lt;" : c == '&' ? "&amp;" : std::string(1, c);
-  return out;
+      "</style>\n",
+      width, height, escaped(title));
+  double y = 22;
+  for (const std::string& words : lines_of(title, 46)) {
+    svg +=
+        fmt::format("<text x=\"12\" y=\"{}\" font-weight=\"600\">{}</text>\n", y, escaped(words));
+    y += kTitleRow;
+  }
+  return svg;
 }
 
 std::string line(double x1, double y1, double x2, double y2, const char* style) {
@@ -92,6 +119,7 @@ class Labels {
       return b.left >= frame.left && b.right <= frame.right && b.top >= frame.top &&
              b.bottom <= frame.bottom && is_free(b) && is_free(p.leader);
     });
+    misses_ += found == places.end();
     const Place& place = found == places.end() ? places[0] : *found;
     keep_free(box_of(words, place.x, place.y, place.anchor));
     const Segment& l = place.leader;
@@ -99,6 +127,9 @@ class Labels {
     keep_free(l);
     return line(l.x1, l.y1, l.x2, l.y2, "leader") + text(place.x, place.y, words, place.anchor);
   }
+
+  // How many labels found no free place.
+  int misses() const { return misses_; }
 
   // The room that words take: a letter is about 7.2 wide.
   static LabelBox box_of(const std::string& words, double x, double y, const std::string& anchor) {
@@ -140,13 +171,15 @@ class Labels {
     });
   }
   std::vector<LabelBox> taken_;
+  int misses_ = 0;
 };
 
 }  // namespace
 
 std::string bars_svg(const std::string& title, const std::string& unit,
                      const std::vector<Bar>& bars) {
-  constexpr double left = 240, right = 500, top = 40, row = 28;
+  constexpr double left = 12, right = 388, row = 46;
+  const double top = 18 + title_height(title);
   const double bottom = top + row * static_cast<double>(bars.size());
   double low = 1e30, high = 0;
   for (const Bar& b : bars) low = std::min(low, b.value), high = std::max(high, b.value);
@@ -154,19 +187,22 @@ std::string bars_svg(const std::string& title, const std::string& unit,
   const auto x = [&](double v) {
     return left + (std::log10(v) - from) / (to - from) * (right - left);
   };
-  std::string svg = begin(escaped(title), kWidth, static_cast<int>(bottom) + 44);
+  std::string svg = begin(title, kWidth, static_cast<int>(bottom) + 44);
   for (double e = from; e <= to; ++e) {
-    svg += line(x(std::pow(10, e)), top, x(std::pow(10, e)), bottom, "line");
-    svg += text(x(std::pow(10, e)), bottom + 18, short_number(std::pow(10, e)), "middle", "muted");
+    const char* anchor = e == from ? "start" : e == to ? "end" : "middle";
+    svg += text(x(std::pow(10, e)), bottom + 16, short_number(std::pow(10, e)), anchor, "muted");
   }
   svg += text(right, bottom + 36, unit + ", logarithmic", "end", "muted");
+  // A name and its value stand above their bar; the grid crosses the bars alone.
   double y = top;
   for (const Bar& b : bars) {
-    svg += text(left - 8, y + 18, b.name, "end");
+    svg += text(left, y + 17, b.name, "start");
+    svg += text(right, y + 17, short_number(b.value), "end");
+    for (double e = from; e <= to; ++e)
+      svg += line(x(std::pow(10, e)), y + 23, x(std::pow(10, e)), y + 41, "line");
     svg += fmt::format(
-        "<rect class=\"bar\" x=\"{}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"18\" rx=\"2\"/>\n",
-        left, y + 5, x(b.value) - left);
-    svg += text(x(b.value) + 6, y + 18, short_number(b.value), "start");
+        "<rect class=\"bar\" x=\"{}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"14\" rx=\"2\"/>\n",
+        left, y + 25, x(b.value) - left);
     y += row;
   }
   return svg + "</svg>\n";
@@ -174,7 +210,8 @@ std::string bars_svg(const std::string& title, const std::string& unit,
 
 std::string roofline_svg(const std::string& title, const Roof& roof,
                          const std::vector<RoofPoint>& points) {
-  constexpr double left = 60, right = 530, top = 44, bottom = 370;
+  constexpr double left = 52, right = 380, inside = 4;
+  const double top = 26 + title_height(title), bottom = top + 326;
   double low = 1, high = 1, slowest = roof.flops, fastest = roof.flops;
   for (const RoofPoint& p : points) {
     low = std::min(low, p.intensity), high = std::max(high, p.intensity);
@@ -186,7 +223,7 @@ std::string roofline_svg(const std::string& title, const Roof& roof,
   const auto y = [&](double v) {
     return bottom - (std::log10(v) - y0) / (y1 - y0) * (bottom - top);
   };
-  std::string svg = begin(escaped(title), kWidth, 420);
+  std::string svg = begin(title, kWidth, static_cast<int>(bottom) + 50);
   for (double e = x0; e <= x1; ++e) {
     svg += line(x(std::pow(10, e)), top, x(std::pow(10, e)), bottom, "line");
     svg += text(x(std::pow(10, e)), bottom + 18, short_number(std::pow(10, e)), "middle", "muted");
@@ -227,6 +264,7 @@ std::string roofline_svg(const std::string& title, const Roof& roof,
     labels.keep_free(LabelBox{px - 4, px + 4, py - 4, py + 4});
   }
   // Points that all but coincide share a label.
+  std::vector<std::pair<std::string, LabelBox>> named;
   for (std::size_t i = 0; i < sorted.size();) {
     const double at_x = x(sorted[i].intensity), at_y = y(sorted[i].flops);
     LabelBox of{at_x, at_x, at_y, at_y};
@@ -239,9 +277,19 @@ std::string roofline_svg(const std::string& title, const Roof& roof,
       names += (names.empty() ? "" : ", ") + sorted[i].name;
     }
     of = {of.left - 4, of.right + 4, of.top - 4, of.bottom + 4};
-    svg += labels.add(names, of, {left, right, top, bottom});
+    named.emplace_back(names, of);
   }
-  return svg + "</svg>\n";
+  // From left to right, or from right to left where that leaves fewer labels without a place.
+  const auto placed = [&](Labels& among, const auto& order) {
+    std::string made;
+    for (const auto& [names, of] : order)
+      made += among.add(names, of, {left + inside, right - inside, top + inside, bottom - inside});
+    return made;
+  };
+  Labels others = labels;
+  const std::string forward = placed(labels, named);
+  const std::string backward = placed(others, std::vector(named.rbegin(), named.rend()));
+  return svg + (others.misses() < labels.misses() ? backward : forward) + "</svg>\n";
 }
 
 }  // namespace limulus::tools
