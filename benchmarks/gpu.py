@@ -4,7 +4,7 @@
     python3 benchmarks/gpu.py                       # the programs in build/, the device opencl:0
     python3 benchmarks/gpu.py --tune --out gpu.json
 
-Needs the programs that `./run build` makes, and nothing from a network. What is missing is left out
+Needs the programs that `./run test` builds, and nothing from a network. What is missing is left out
 with a line that says so: PyTorch with CUDA, clblast_bench. All is single precision, TF32 off.
 Everything measured goes into one JSON file."""
 import argparse
@@ -180,7 +180,7 @@ def main():
     a = parser.parse_args()
     limulus = a.limulus or a.build / "limulus"
     if not limulus.exists():
-        parser.error(f"{limulus} is not there: `./run build` makes it, or --build names its folder")
+        parser.error(f"{limulus} is not there: `./run test` builds it, or --build names its folder")
     tests = a.tests or a.build / "tests"
     found = {"devices": run([limulus, "devices"])}
     steps = {

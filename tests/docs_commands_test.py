@@ -61,6 +61,31 @@ class Commands(unittest.TestCase):
                      "tools/templates/kernel/README.md.in"):
             self.assertIn(name, names)
 
+    def test_run_knows_the_words_that_are_named_anywhere(self):
+        run = (ROOT / "run").read_text(encoding="utf-8")
+        words = set(re.findall(r"^  ([a-z]+)(?: \| -h \| --help)?\)", run[run.index("case $command"):],
+                               re.M))
+        checks = set(re.findall(r"[a-z-]+", re.search(
+            r"case \$what in\s+([a-z| \\\n-]+)\)", run)[1])) | {"fuzz"}
+        named = 0
+        for path in ROOT.rglob("*"):
+            inside = path.relative_to(ROOT).parts
+            if inside[0].startswith("build") or ".git" in inside or inside[0] == "data":
+                continue
+            if path.suffix not in {".md", ".py", ".sh", ".cpp", ".h", ".cmake", ".yml", ".in"}:
+                continue
+            if path == Path(__file__).resolve():
+                continue
+            text = path.read_text(encoding="utf-8")
+            for found in re.finditer(r"(?:`|^ *(?:\$ )?)\./run ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?",
+                                     text, re.M):
+                named += 1
+                where = f"{path.relative_to(ROOT)} names `./run {found[1]} {found[2] or ''}`"
+                self.assertIn(found[1], words, where)
+                if found[1] == "check" and found[2]:
+                    self.assertIn(found[2], checks, where)
+        self.assertGreater(named, 50)
+
     def test_the_button(self):
         path = chromium.find()
         if path is None:
