@@ -32,23 +32,26 @@
 #define CLEAR(acc) _Pragma("unroll") for (int i = 0; i < MR; ++i) acc[i][0] = acc[i][1] = (REALV)0;
 
 #ifdef PROCESSOR
-// acc += A B over `steps` steps. Row i of A begins at a + i * a_row. Step p of B begins at
-// b + p * b_step, or at b + table[p] if there is a table.
-void add_products(global const REAL* a, long a_row, global const REAL* b, long b_step,
-                  global const int* table, long steps, REALV acc[MR][2]) {
-  global const REAL* row[MR];
-#pragma unroll
-  for (int i = 0; i < MR; ++i) row[i] = a + i * a_row;
+// sum = A B over `steps` steps. Row i of A begins at a + i * a_row. Step p of B begins at
+// b + p * b_step, or at b + table[p] if there is a table. The sums are variables of this function,
+// and it is not inlined: so a compiler has all registers for them, whatever the caller keeps.
+__attribute__((noinline)) void products(global const REAL* a, long a_row, global const REAL* b,
+                                        long b_step, global const int* table, long steps,
+                                        REALV sum[MR][2]) {
+  REALV acc[MR][2];
+  CLEAR(acc)
   for (long p = 0; p < steps; ++p) {
     global const REAL* from = b + (table ? (long)table[p] : p * b_step);
     const REALV b0 = LOADV(from), b1 = LOADV(from + VEC);
 #pragma unroll
     for (int i = 0; i < MR; ++i) {
-      const REALV ai = (REALV)(row[i][p]);
+      const REALV ai = (REALV)(a[i * a_row + p]);
       acc[i][0] += ai * b0;
       acc[i][1] += ai * b1;
     }
   }
+#pragma unroll
+  for (int i = 0; i < MR; ++i) sum[i][0] = acc[i][0], sum[i][1] = acc[i][1];
 }
 
 // The error of a sum grows with its longest chain of additions: the products of PIECE steps are
@@ -74,9 +77,8 @@ void add_packed(global const REAL* panel, global const REAL* b, long b_step,
   }
   CLEAR(acc)
   for (long p = k0; p < k1; p += PIECE) {
-    add_products(panel + p / K_BLOCK * PANEL_A * A_ROW + p % K_BLOCK, A_ROW,
-                 b + p * b_step * !table, b_step, table ? table + p : table,
-                 min((long)PIECE, k1 - p), acc);
+    products(panel + p / K_BLOCK * PANEL_A * A_ROW + p % K_BLOCK, A_ROW, b + p * b_step * !table,
+             b_step, table ? table + p : table, min((long)PIECE, k1 - p), acc);
     if (!one_piece) CLOSE(acc, total, lost)
   }
   if (one_piece) return;
