@@ -15,34 +15,34 @@ namespace {
 // What AlexNet's first normalization sees. With the paper's alpha of 1e-4 a wrong window would
 // hardly show.
 constexpr int images = 16, channels = 96, pixels = 55 * 55;
-constexpr LrnShape shape = {images, channels, 55, 55, 5, 1, 0.75, 2};
+constexpr LrnShape lrn_shape = {images, channels, 55, 55, 5, 1, 0.75, 2};
 
-struct Rung {
+struct LrnRung {
   const char *name, *kernel;
   int run = 1;              // pixels of an item
   int group = 1;            // items in a work-group
   bool by_channel = false;  // an item has one channel, or else all of them
 };
-constexpr int vec = 16;  // floats of a vector
-constexpr Rung rungs[] = {
+constexpr int lrn_vec = 16;  // floats of a vector
+constexpr LrnRung lrn_rungs[] = {
     {"one number, with pow, groups of 64", "one_element", 1, 64, true},
     {"one number, with two roots", "two_roots", 1, 64, true},
-    {"16 pixels of all channels, in registers", "in_registers", vec},
+    {"16 pixels of all channels, in registers", "in_registers", lrn_vec},
     {"128 pixels of all channels", "walk", 128},
     {"1024 pixels of all channels", "walk", 1024},
 };
 
-Step step(Bench& bench, const Rung& rung, const std::vector<float>& in) {
+Step lrn_step(Bench& bench, const LrnRung& rung, const std::vector<float>& in) {
   cl::Kernel kernel =
-      bench.kernel("lrn_rungs", fmt::format("-DVEC={} -DRUN={}", vec, rung.run), rung.kernel);
+      bench.kernel("lrn_rungs", fmt::format("-DVEC={} -DRUN={}", lrn_vec, rung.run), rung.kernel);
   const cl::Buffer x = bench.upload(in),
                    y = bench.upload(std::vector<float>(in.size(), std::nanf("")));
   kernel.setArg(0, x);
   kernel.setArg(1, y);
   kernel.setArg(2, channels);
   kernel.setArg(3, pixels);
-  kernel.setArg(4, static_cast<float>(shape.k));
-  kernel.setArg(5, static_cast<float>(shape.alpha));
+  kernel.setArg(4, static_cast<float>(lrn_shape.k));
+  kernel.setArg(5, static_cast<float>(lrn_shape.alpha));
   const auto run = [&bench, rung, kernel, x, y]() {
     const int across = rung.run * rung.group;
     const int items = (pixels + across - 1) / across * rung.group;
@@ -72,13 +72,13 @@ ClimbedLadder normalization_ladder(Bench& bench, Backend& backend) {
       .roof = "a copy, y = x",
       .work = 8e-9 * static_cast<double>(in.size())};
   ladder.expected.resize(in.size());
-  reference.lrn_across_forward(DType::f64, shape, exact.data(), ladder.expected.data());
+  reference.lrn_across_forward(DType::f64, lrn_shape, exact.data(), ladder.expected.data());
 
-  for (const Rung& rung : rungs) ladder.steps.push_back(step(bench, rung, in));
+  for (const LrnRung& rung : lrn_rungs) ladder.steps.push_back(lrn_step(bench, rung, in));
   const Tensor on_device = to(x, backend);
   Tensor y = Tensor::full(x.shape(), std::nan(""), DType::f32, backend);
   const auto run = [&backend, on_device, y]() mutable {
-    backend.lrn_across_forward(DType::f32, shape, on_device.data(), y.mutable_data());
+    backend.lrn_across_forward(DType::f32, lrn_shape, on_device.data(), y.mutable_data());
     backend.synchronize();
   };
   ladder.steps.push_back({"the library's kernel", run, [y] { return y.to_vector<float>(); }});
@@ -88,7 +88,7 @@ ClimbedLadder normalization_ladder(Bench& bench, Backend& backend) {
   const int run_of_item = card ? 1 : 4096, group = card ? 64 : 1,
             count = static_cast<int>(in.size());
   cl::Kernel copy =
-      bench.kernel("lrn_rungs", fmt::format("-DVEC={} -DRUN={}", vec, run_of_item), "copy");
+      bench.kernel("lrn_rungs", fmt::format("-DVEC={} -DRUN={}", lrn_vec, run_of_item), "copy");
   const cl::Buffer from = bench.upload(in), to_buffer = bench.upload(in);
   copy.setArg(0, from);
   copy.setArg(1, to_buffer);
