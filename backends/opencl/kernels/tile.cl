@@ -32,12 +32,12 @@
 #define CLEAR(acc) _Pragma("unroll") for (int i = 0; i < MR; ++i) acc[i][0] = acc[i][1] = (REALV)0;
 
 #ifdef PROCESSOR
+#define NOT_INLINED __attribute__((noinline))
 // sum = A B over `steps` steps. Row i of A begins at a + i * a_row. Step p of B begins at
 // b + p * b_step, or at b + table[p] if there is a table. The sums are variables of this function,
 // and it is not inlined: so a compiler has all registers for them, whatever the caller keeps.
-__attribute__((noinline)) void products(global const REAL* a, long a_row, global const REAL* b,
-                                        long b_step, global const int* table, long steps,
-                                        REALV sum[MR][2]) {
+NOT_INLINED void products(global const REAL* a, long a_row, global const REAL* b, long b_step,
+                          global const int* table, long steps, REALV sum[MR][2]) {
   REALV acc[MR][2];
   CLEAR(acc)
   for (long p = 0; p < steps; ++p) {
