@@ -221,8 +221,7 @@ void add_bench_ladder(CLI::App& bench) {
                 "cpu, or opencl:0: normalization and a product (docs/opencl.md)")
       ->capture_default_str();
   c->add_option("--rungs", a->rungs,
-                "A folder with other kernels for an OpenCL device (tools/bench/ladder)")
-      ->check(CLI::ExistingDirectory);
+                "A folder with other kernels for an OpenCL device (tools/bench/ladder)");
   c->add_option("--threads", a->threads, "Of the last rungs (default: all)")
       ->check(CLI::Range(1, 1024));
   c->add_option("--seconds", a->seconds, "For each rung, which runs at least once")
