@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 #include <set>
 
 #include "core/printable.h"
@@ -21,6 +22,18 @@ namespace fs = std::filesystem;
 
 // More than any network has. A node is two bytes in a file and hundreds in memory.
 constexpr int kMostNodes = 100'000;
+
+// The name of the first function that a model defines. ONNX 1.7 (Ubuntu 22.04) does not know them:
+// they are among the fields that it leaves unread, without a name.
+template <class Model>
+std::optional<std::string> first_function(const Model& m) {
+  if constexpr (requires { m.functions_size(); }) {
+    if (m.functions_size() > 0) return m.functions(0).name();
+  } else if (!m.unknown_fields().empty()) {
+    return "";
+  }
+  return std::nullopt;
+}
 
 class Reader {
  public:
@@ -116,11 +129,11 @@ OnnxModel Reader::model() const {
   for (const auto& set : m.opset_import())
     if (set.domain().empty() || set.domain() == "ai.onnx") result.opset = set.version();
   if (result.opset == 0) throw fail("it does not say of which opset its operators are");
-  if (m.functions_size() > 0)
+  if (const auto name = first_function(m))
     throw fail(
-        fmt::format("it defines functions of its own ('{}'); export without them, or inline them: "
+        fmt::format("it defines functions of its own{}; export without them, or inline them: "
                     "onnx.inliner.inline_local_functions",
-                    printable(m.functions(0).name())));
+                    name->empty() ? "" : " ('" + printable(*name) + "')"));
   if (g.sparse_initializer_size() > 0)
     throw fail("it has sparse weights; export them as dense ones");
   if (g.node_size() > kMostNodes)

@@ -232,7 +232,7 @@ TEST_CASE("sizes that do not come out, and graphs that are none") {
   put_bytes(path, model_with(one, bytes(15, bytes(1, one))));
   CHECK(has(error_of(path), "sparse weights"));
   put_bytes(path, model_with(one) + bytes(25, bytes(1, "MyRelu")));
-  CHECK(has(error_of(path), "functions of its own ('MyRelu')"));
+  CHECK(has(error_of(path), "functions of its own"));
   std::string many;
   for (int i = 0; i < 100'001; ++i) many += bytes(1, "");
   put_bytes(path, model_with(one, many));
