@@ -63,8 +63,8 @@ class Commands(unittest.TestCase):
 
     def test_run_knows_the_words_that_are_named_anywhere(self):
         run = (ROOT / "run").read_text(encoding="utf-8")
-        words = set(re.findall(r"^  ([a-z]+)(?: \| -h \| --help)?\)", run[run.index("case $command"):],
-                               re.M))
+        commands = run[run.index("case $command"):]
+        words = set(re.findall(r"^  ([a-z]+)(?: \| -h \| --help)?\)", commands, re.M))
         checks = set(re.findall(r"[a-z-]+", re.search(
             r"case \$what in\s+([a-z| \\\n-]+)\)", run)[1])) | {"fuzz"}
         named = 0
