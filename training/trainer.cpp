@@ -83,7 +83,7 @@ ParallelStep::Result Trainer::train_step(const Batch& mine, double rate) {
 
 // Of the whole batch: by this process alone, or by two ranks that have a tower each.
 ParallelStep::Result Trainer::step_alone(const Batch& batch) {
-  ParallelStep::Result result{.images = batch.size, .stop = stopping()};
+  ParallelStep::Result result{.images = batch.size};
   const TowersApart apart(apart_, options_.ranks.get());
   const auto sent = [this] { return apart_ != nullptr ? options_.ranks->bytes_sent() : 0; };
   const std::uint64_t before = sent();
@@ -212,12 +212,11 @@ bool Trainer::train_epochs() {
       }
       // Ranks stop behind the same step, as one of them was told to before it. Those with a tower
       // each ask one another here, as both are needed for a checkpoint.
-      bool stop = parallel_ ? made.stop : stopping();
+      const bool stop = parallel_           ? made.stop
+                        : apart_ != nullptr ? any_rank_says(stopping())
+                                            : stopping();
       bool due = seconds_since(saved_at) > options_.checkpoint_seconds;
-      if (apart_ != nullptr) {
-        stop = any_rank_says(made.stop);
-        due = lead_says(due);
-      }
+      if (apart_ != nullptr) due = lead_says(due);
       if (stop || due) {
         share_towers();
         save();

@@ -70,7 +70,8 @@ ClimbedLadder normalization_ladder(Bench& bench, Backend& backend) {
                            images, channels),
       .unit = "GB/s",
       .roof = "a copy, y = x",
-      .work = 8e-9 * static_cast<double>(in.size())};
+      .work = 8e-9 * static_cast<double>(in.size()),
+      .shape = x.shape()};
   ladder.expected.resize(in.size());
   reference.lrn_across_forward(DType::f64, lrn_shape, exact.data(), ladder.expected.data());
 

@@ -5,7 +5,7 @@
 #include "backends/registry.h"
 
 #ifdef LIMULUS_OPENCL
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -80,9 +80,10 @@ double error_of(const ClimbedLadder& ladder, const std::string& rung,
     const double difference = std::abs(got[i] - ladder.expected[i]) / largest;
     if (!(difference < 1e-5))  // also a NaN: an element that was forgotten
       throw ValueError(fmt::format(
-          "bench ladder: '{}' gives {} for element {} of {}, and the textbook loops {}: this "
+          "bench ladder: '{}' gives {} for element [{}] of {}, and the textbook loops {}: this "
           "kernel is wrong",
-          rung, got[i], i, ladder.expected.size(), ladder.expected[i]));
+          rung, got[i], fmt::join(index_of(static_cast<std::int64_t>(i), ladder.shape), ", "),
+          ladder.shape.str(), ladder.expected[i]));
     worst = std::max(worst, difference);
   }
   return worst;

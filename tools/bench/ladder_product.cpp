@@ -88,7 +88,8 @@ ClimbedLadder product_ladder(Bench& bench, Backend& backend) {
                            product_side),
       .unit = "GFLOP/s",
       .roof = "it is measured on processors only",
-      .work = 2e-9 * product_side * product_side * product_side};
+      .work = 2e-9 * product_side * product_side * product_side,
+      .shape = {product_side, product_side}};
   Backend& reference = device("reference");
   Rng rng(1);
   Tensor ta = Tensor::empty({product_side, product_side}, DType::f32, reference), tb = ta;

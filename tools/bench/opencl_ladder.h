@@ -8,6 +8,7 @@
 
 #include "backends/opencl/cl.h"
 #include "core/backend.h"
+#include "core/shape.h"
 
 namespace limulus::tools {
 
@@ -23,6 +24,7 @@ struct ClimbedLadder {
   std::string title, unit;       // unit: of 1e9 a second
   std::string roof;              // what the roof is
   double work = 0;               // of a step, in units
+  Shape shape;                   // of the result
   std::vector<double> expected;  // by textbook loops in double
   std::vector<Step> steps;
   std::function<double()> roof_now;  // measures it, in units a second; empty where it is unknown

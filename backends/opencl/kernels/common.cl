@@ -5,7 +5,7 @@
 //     PROCESSOR    defined where items are long loops, and groups one item
 //     VEC          numbers of one OpenCL vector: on a processor, its registers' width
 //     RUN          neighbouring elements of one item in a simple loop
-//     RUN_ACROSS   pixels or results of an item along an outer axis (lrn.cl, pool.cl, reduce.cl)
+//     RUN_ACROSS   pixels or results of an item along an outer axis (lrn.cl, reduce.cl)
 //     MR           rows of an item's tile, which is 2 VEC wide (tile.cl)
 //     GROUP_A, GROUP_B, SLICE    tiles of a group, and the steps that they fetch at a time
 //     K_BLOCK      steps of A that are packed together (gemm.cl); on a GPU positions that a sum
