@@ -109,11 +109,24 @@ time.sleep(60)' "$1" > frozen.txt &
   freezer=$!
   until [ -s frozen.txt ] || ! kill -0 $freezer 2> /dev/null; do sleep 0.05; done
 }
+# A rank that stands still within MPI, whose lock its beats need, is missed by the others first: it is
+# named then, too, and frozen again in another run, until it stands still while it computes.
+freeze_computing() {
+  local status
+  for _ in 1 2 3 4 5 6 7 8; do
+    rm -f frozen.txt
+    hurt FREEZE 1 > try.txt 2>&1
+    status=$?
+    [ "$freezer" ] && kill "$freezer" 2> /dev/null
+    grep -q 'rank 1 of 3 .* has not answered for' try.txt || break
+  done
+  cat try.txt
+  return $status
+}
 if python3 -c '' 2> /dev/null; then
   export LIMULUS_RANK_SECONDS=3 # on a busy machine a rank that is well may be silent for one
   check 'a rank whose computing thread hangs is named' 1 \
-    'rank 1 of 3 \(process [0-9]+ on .*\) has computed nothing for 7 s' hurt FREEZE 1
-  [ "$freezer" ] && kill "$freezer" 2> /dev/null
+    'rank 1 of 3 \(process [0-9]+ on .*\) has computed nothing for 7 s' freeze_computing
 fi
 unset LIMULUS_RANK_SECONDS
 check 'and four ranks go on' 0 '^Checkpoint' ranks 4 "${long[@]}" --resume --out hurt
