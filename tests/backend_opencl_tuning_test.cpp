@@ -76,17 +76,12 @@ TEST_CASE("kernels whose groups and slices were cut compute the same") {
   if (!have_device()) return;
   const Environment guard("LIMULUS_CL_GUARD", "1");
   for (const opencl::Limits limits : {opencl::Limits{1, 1 << 10}, opencl::Limits{32, 2 << 10}}) {
-    Tuning small = opencl::gpu();
-    small.tile_rows = 4;  // half of the code for the emulation's compiler
-    OpenClBackend backend("opencl:0", opencl::fitted(small, limits));
-    // What has groups. Convolutions for the larger limit alone: to compile them for an emulation on
-    // a processor takes a minute.
-    const bool all = limits.group_items > 1;
-    std::map<std::string, int> rows;
+    OpenClBackend backend("opencl:0", opencl::fitted(opencl::gpu(), limits));
+    std::map<std::string, int> rows;  // of what has groups
     for (const OpCase& c : op_cases())
-      if (!c.large && ((all && c.op == "conv2d") || c.op == "linear" || c.op == "matmul"))
+      if (!c.large && (c.op == "conv2d" || c.op == "linear" || c.op == "matmul"))
         if (rows[c.op]++ < 12) check_row(c, backend);
-    CHECK(rows.size() == (all ? 3 : 2));
+    CHECK(rows.size() == 3);
   }
 }
 

@@ -99,13 +99,7 @@ inline std::vector<std::shared_ptr<Backend>> all_backends(bool with_reference = 
     MESSAGE("skipped: there is no OpenCL device");
   } else {
     all.push_back(std::make_shared<OpenClBackend>("opencl:0"));
-#if defined(__SANITIZE_ADDRESS__)
-    MESSAGE(
-        "skipped under sanitizers: OpenCL with the sizes for a GPU. They do not see kernels, "
-        "which take minutes to compile; what the host does is in backend_opencl_tuning_test");
-#else
     all.push_back(std::make_shared<OpenClBackend>("opencl:0", opencl::gpu()));
-#endif
   }
 #else
   MESSAGE("skipped: this build has no OpenCL");

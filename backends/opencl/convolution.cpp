@@ -136,11 +136,11 @@ const char* method_of(const Conv2dShape& s) {
   return s.window.h.stride > 1 || s.window.w.stride > 1 ? "space-to-depth, winograd" : "winograd";
 }
 
-struct WeightRows {  // the same as in kernels/conv2d.cl
+struct WeightRows {  // the same as in kernels/conv2d_backward.cl
   cl_long oh, ow, pitch;
 };
 
-struct Columns {  // the same as in kernels/conv2d.cl
+struct Columns {  // the same as in kernels/conv2d_backward.cl
   cl_long channels, h, w, fh, fw, oh, ow, sh, sw, ph, pw, dh, dw, offset, image_step;
 };
 
@@ -189,7 +189,7 @@ void input_by_columns(Runtime& r, DType dtype, const Conv2dShape& s, const void*
                          v.pad,         h.dilation,
                          v.dilation,    (first * s.c + g * z.channels) * z.inputs,
                          s.c * z.inputs};
-      r.launch("conv2d", dtype, "col2im",
+      r.launch("conv2d_backward", dtype, "col2im",
                processor ? Items{z.channels, h.in, count} : Items{z.inputs, z.channels, count},
                columns.data(), c, dx);
     }
@@ -221,12 +221,13 @@ void weight_gradient(Runtime& r, DType dtype, const Conv2dShape& s, const void* 
       h.out, v.out, 1, 1, 0, 0, ceil_div(count, spread_x.pitch), spread_x.pitch, 0, h.out, v.out};
   const std::int64_t plane = spread_size(spread_x, 1) - spread_x.tail,
                      dy_plane = spread_size(spread_dy, 1);
-  const std::int64_t tile_filters = r.tuning().processor ? 4 : r.panel_a();  // conv2d.cl: WF
+  // conv2d_backward.cl: WF
+  const std::int64_t tile_filters = r.tuning().processor ? 4 : r.panel_a();
   const std::int64_t tile_taps = r.tuning().processor ? r.tuning().taps_run : r.panel_b(dtype);
   const std::int64_t tiles_k = ceil_div(z.filters, tile_filters);
   const std::int64_t tiles_t = ceil_div(z.taps, tile_taps);
   const std::int64_t weights = s.k * z.taps;
-  // A processor's sums run over images, a GPU's over pieces of them (conv2d.cl: SPAN).
+  // A processor's sums run over images, a GPU's over pieces of them (conv2d_backward.cl: SPAN).
   const std::int64_t span = r.tuning().processor ? count : r.tuning().k_block;
   const std::int64_t units = s.n * ceil_div(count, span);
   const std::int64_t parts =
@@ -240,7 +241,7 @@ void weight_gradient(Runtime& r, DType dtype, const Conv2dShape& s, const void* 
   spread(r, dtype, spread_x, s.n * s.c, x, copy.data());
   spread(r, dtype, spread_dy, s.n * s.k, dy, dy_copy.data());
   for (std::int64_t g = 0; g < s.groups; ++g)
-    r.launch_groups("conv2d", dtype, "conv_weight", {tiles_k, tiles_t, parts}, copy.data(),
+    r.launch_groups("conv2d_backward", dtype, "conv_weight", {tiles_k, tiles_t, parts}, copy.data(),
                     g * z.channels * plane, s.c * plane, table.data(), z.taps, dy_copy.data(),
                     g * z.filters * dy_plane, s.k * dy_plane, dy_plane, count, z.filters, units,
                     ceil_div(units, parts), parts > 1 ? partial.data() : dw, g * z.filters * z.taps,

@@ -91,7 +91,7 @@ std::string check_tuning(const Tuning& t) {
       wrong = fmt::format("slice {} is not a multiple of a vector's {}", t.slice, vec);
   if (wrong.empty() && t.k_pass % t.k_block != 0)
     wrong = fmt::format("k_pass {} is not a multiple of k_block {}", t.k_pass, t.k_block);
-  if (wrong.empty() && t.processor && t.taps_run % 6 != 0)  // conv2d.cl: WT
+  if (wrong.empty() && t.processor && t.taps_run % 6 != 0)  // conv2d_backward.cl: WT
     wrong = fmt::format("taps_run {} is not a multiple of 6", t.taps_run);
   if (wrong.empty() && t.processor && (t.group_a != 1 || t.group_b != 1 || t.group != 1))
     wrong = "on a processor a group is one item";

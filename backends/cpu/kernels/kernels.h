@@ -1,7 +1,6 @@
 #pragma once
-// The kernels of the CPU backend, each compiled once per instruction set, and the table through
-// which the backend calls those of the processor at hand. Their contracts are those of
-// core/backend.h.
+// The kernels of the CPU backend (kernel_list.h), each compiled once per instruction set, and the
+// table through which the backend calls those of the processor at hand.
 #include <cstddef>
 #include <cstdint>
 
@@ -33,59 +32,12 @@ void scratch_give(const Context& ctx, void* data, std::size_t bytes) noexcept;
 void share_tasks(const Context& ctx, std::int64_t tasks, int threads,
                  void (*run)(const void* body, std::int64_t task, int thread), const void* body);
 
-// T is float or double. A primitive of the interface and its kernel carry the same name.
+// The table: a pointer to each kernel of kernel_list.h, for one instruction set.
 template <class T>
 struct Kernels {
-  void (*gemm)(const Context&, const GemmShape&, const T* a, const T* b, T* c);
-
-  void (*linear_forward)(const Context&, const LinearShape&, const T* x, const void* w, const T* b,
-                         T* y);
-
-  std::size_t (*conv2d_packed_bytes)(const Conv2dShape&);
-  void (*conv2d_pack)(const Context&, const Conv2dShape&, const T* w, T* packed);
-  void (*conv2d_forward)(const Context&, const Conv2dShape&, const T* x, const T* w, const T* b,
-                         T* y);
-  void (*conv2d_backward_input)(const Context&, const Conv2dShape&, const T* dy, const T* w, T* dx);
-  void (*conv2d_backward_weight)(const Context&, const Conv2dShape&, const T* x, const T* dy,
-                                 T* dw);
-  void (*conv2d_backward_bias)(const Context&, const Conv2dShape&, const T* dy, T* db);
-
-  void (*max_pool2d_forward)(const Context&, const Pool2dShape&, const T* x, T* y,
-                             std::int32_t* argmax);
-  void (*max_pool2d_backward)(const Context&, const Pool2dShape&, const T* dy,
-                              const std::int32_t* argmax, T* dx);
-  void (*avg_pool2d_forward)(const Context&, const Pool2dShape&, const T* x, T* y);
-  void (*avg_pool2d_backward)(const Context&, const Pool2dShape&, const T* dy, T* dx);
-
-  void (*lrn_across_forward)(const Context&, const LrnShape&, const T* x, T* y);
-  void (*lrn_across_backward)(const Context&, const LrnShape&, const T* x, const T* dy, T* dx);
-  void (*lrn_across_max_pool2d_forward)(const Context&, const LrnShape&, const Pool2dShape&,
-                                        const T* x, T* y, std::int32_t* argmax);
-  void (*lrn_within_forward)(const Context&, const LrnShape&, const T* x, T* y);
-  void (*lrn_within_backward)(const Context&, const LrnShape&, const T* x, const T* dy, T* dx);
-
-  void (*unary)(const Context&, UnaryOp, std::int64_t n, const T* x, T* y);
-  void (*unary_backward)(const Context&, UnaryOp, std::int64_t n, const T* x, const T* y,
-                         const T* dy, T* dx);
-  void (*binary)(const Context&, BinaryOp, const BroadcastShape&, const T* a, const T* b, T* y);
-  void (*select_backward)(const Context&, BinaryOp, const BroadcastShape&, bool second, const T* a,
-                          const T* b, const T* dy, T* dx);
-  void (*affine)(const Context&, std::int64_t n, double scale, double shift, const T* x, T* y);
-  void (*accumulate)(const Context&, std::int64_t n, const T* x, T* y);
-  void (*fill)(const Context&, std::int64_t n, double value, T* y);
-  void (*dropout)(const Context&, std::int64_t n, double p, PhiloxKey, const T* x, T* y);
-
-  void (*reduce)(const Context&, ReduceOp, std::int64_t outer, std::int64_t len, std::int64_t inner,
-                 const T* x, T* y);
-  void (*softmax_forward)(const Context&, std::int64_t rows, std::int64_t cols, const T* x, T* y);
-  void (*softmax_backward)(const Context&, std::int64_t rows, std::int64_t cols, const T* y,
-                           const T* dy, T* dx);
-  void (*cross_entropy_forward)(const Context&, std::int64_t rows, std::int64_t cols, const T* x,
-                                const std::int64_t* labels, T* probability, T* loss);
-  void (*cross_entropy_backward)(const Context&, std::int64_t rows, std::int64_t cols,
-                                 const T* probability, const std::int64_t* labels, const T* dloss,
-                                 T* dx);
-  void (*sgd_step)(const Context&, const SgdShape&, T* w, const T* g, T* v);
+#define KERNEL(result, name, ...) result (*name)(__VA_ARGS__);
+#include "backends/cpu/kernels/kernel_list.h"
+#undef KERNEL
 };
 
 // Declarations that every instruction set of this machine's kind has in a namespace of its own; and
@@ -111,3 +63,13 @@ struct Kernels {
 LIMULUS_IN_EACH_ISA(template <class T> const Kernels<T>& kernels();)  // for float and double
 
 }  // namespace limulus::cpu
+
+#ifdef LIMULUS_ISA  // in a file that is compiled once per instruction set: the kernels themselves
+namespace limulus::cpu::LIMULUS_ISA {
+#define KERNEL(result, name, ...) \
+  template <class T>              \
+  result name(__VA_ARGS__);
+#include "backends/cpu/kernels/kernel_list.h"
+#undef KERNEL
+}  // namespace limulus::cpu::LIMULUS_ISA
+#endif

@@ -1,13 +1,9 @@
 #pragma once
-// Declarations of the kernels for matrices and convolution, so that table.cpp can name them. Each
-// is defined in the file named above it, for float and for double; contracts: core/backend.h.
+// The methods among which the kernels for matrices and convolution choose. Each is defined in the
+// file named above it, for float and for double; contracts: core/backend.h.
 #include "backends/cpu/kernels/kernels.h"
 
 namespace limulus::cpu::LIMULUS_ISA {
-
-// gemm.cpp
-template <class T>
-void gemm(const Context& ctx, const GemmShape& s, const T* a, const T* b, T* c);
 
 // Inner products of rows: y[q, o] = sum over i of x[q, i] w[o, i], + bias[o], or + y[q, o] with
 // `add`, and clamped at 0 with `relu`. It is what a Linear layer does, and a product A B^T.
@@ -29,26 +25,6 @@ template <class T, class W>
 void rows_dot(const Context& ctx, const RowProducts<T>& s, const W* w);
 template <class T, class W>
 void rows_in_place(const Context& ctx, const RowProducts<T>& s, const W* w);
-
-// linear.cpp: w is of T, or, if s.weights says so and T is float, of Bf16
-template <class T>
-void linear_forward(const Context& ctx, const LinearShape& s, const T* x, const void* w, const T* b,
-                    T* y);
-
-// conv2d.cpp: chooses among those below
-template <class T>
-std::size_t conv2d_packed_bytes(const Conv2dShape& s);
-template <class T>
-void conv2d_pack(const Context& ctx, const Conv2dShape& s, const T* w, T* packed);
-template <class T>
-void conv2d_forward(const Context& ctx, const Conv2dShape& s, const T* x, const T* w, const T* b,
-                    T* y);
-template <class T>
-void conv2d_backward_input(const Context& ctx, const Conv2dShape& s, const T* dy, const T* w,
-                           T* dx);
-template <class T>
-void conv2d_backward_weight(const Context& ctx, const Conv2dShape& s, const T* x, const T* dy,
-                            T* dw);
 
 // conv2d_forward.cpp, conv2d_backward_input.cpp: for every shape
 template <class T>
@@ -81,7 +57,5 @@ void conv2d_backward_weight_winograd(const Context& ctx, const Conv2dShape& s, c
 template <class T>
 void conv2d_backward_weight_direct(const Context& ctx, const Conv2dShape& s, const T* x,
                                    const T* dy, T* dw);
-template <class T>
-void conv2d_backward_bias(const Context& ctx, const Conv2dShape& s, const T* dy, T* db);
 
 }  // namespace limulus::cpu::LIMULUS_ISA

@@ -9,8 +9,8 @@
 //     MR           rows of an item's tile, which is 2 VEC wide (tile.cl)
 //     GROUP_A, GROUP_B, SLICE    tiles of a group, and the steps that they fetch at a time
 //     K_BLOCK      steps of A that are packed together (gemm.cl); on a GPU positions that a sum
-//                  takes together (conv2d.cl)
-//     TAPS_RUN     taps of one item of the weights' gradient (conv2d.cl)
+//                  takes together (conv2d_backward.cl)
+//     TAPS_RUN     taps of one item of the weights' gradient (conv2d_backward.cl)
 //     GROUP        items of a group along the first axis, where they do not share a tile
 //
 // Work-items: on a processor, a work-group is a call of a function, and the compiler makes vectors

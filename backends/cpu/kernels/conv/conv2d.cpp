@@ -16,7 +16,6 @@
 // small maps or few channels, took half to twice as long. AlexNet's five layers, eight images: 0.35
 // to 0.46 forward, 0.40 to 0.56 backward (`limulus bench`).
 #include "backends/cpu/kernels/matrix_kernels.h"
-#include "backends/cpu/kernels/memory_kernels.h"
 #include "backends/cpu/kernels/winograd/source.h"
 
 namespace limulus::cpu::LIMULUS_ISA {

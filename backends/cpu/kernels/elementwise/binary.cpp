@@ -11,7 +11,7 @@
 // value each. The innermost axis is then a plain loop over registers, in four versions: both arrays
 // dense, one of them dense and the other a single value, and anything else, lane by lane. Long rows
 // are cut into chunks and short ones gathered into groups, so that a task is 32 K elements.
-#include "backends/cpu/kernels/memory_kernels.h"
+#include "backends/cpu/kernels/kernels.h"
 #include "backends/cpu/kernels/simd/parallel.h"
 #include "backends/cpu/kernels/simd/simd_math.h"
 

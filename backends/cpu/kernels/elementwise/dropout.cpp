@@ -11,7 +11,7 @@
 // Measured (131,072 elements, one core of an AMD EPYC, Zen 5): 3.5 elements per nanosecond with
 // AVX-512, 28 GB/s, and 1.4 with AVX2. This is the one kernel of its kind that computes longer than
 // it waits for memory, and the layers that drop (4096 values an image) are small.
-#include "backends/cpu/kernels/memory_kernels.h"
+#include "backends/cpu/kernels/kernels.h"
 #include "backends/cpu/kernels/simd/parallel.h"
 
 namespace limulus::cpu::LIMULUS_ISA {

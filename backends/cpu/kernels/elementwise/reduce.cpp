@@ -10,7 +10,7 @@
 // error in float grows with the longest chain of additions, here a few hundred, whatever len is;
 // adding a million numbers one after another would lose three digits.
 #include "backends/cpu/kernels/elementwise/row_reduce.h"
-#include "backends/cpu/kernels/memory_kernels.h"
+#include "backends/cpu/kernels/kernels.h"
 
 namespace limulus::cpu::LIMULUS_ISA {
 namespace {

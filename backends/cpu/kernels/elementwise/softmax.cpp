@@ -12,7 +12,7 @@
 // A row (1000 classes are 4 KB) stays in the L1 cache for its three passes: maximum, exponentials
 // with their sum, multiplication by 1/S. A task is as many rows as make 16 K elements.
 #include "backends/cpu/kernels/elementwise/row_reduce.h"
-#include "backends/cpu/kernels/memory_kernels.h"
+#include "backends/cpu/kernels/kernels.h"
 
 namespace limulus::cpu::LIMULUS_ISA {
 namespace {

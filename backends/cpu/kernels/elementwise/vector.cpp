@@ -9,7 +9,7 @@
 // memory delivers, and the one thing to care about is how often a byte crosses the bus. That is why
 // the SGD step updates v and w in one pass (20 bytes per float instead of 44 as separate
 // operations), and why large outputs are streamed (parallel.h).
-#include "backends/cpu/kernels/memory_kernels.h"
+#include "backends/cpu/kernels/kernels.h"
 #include "backends/cpu/kernels/simd/parallel.h"
 
 namespace limulus::cpu::LIMULUS_ISA {

@@ -9,7 +9,6 @@
 // Weights may be stored in 16 bits, half the bytes: the arithmetic is in single precision all the
 // same, and a weight is widened as it is read.
 #include "backends/cpu/kernels/matrix_kernels.h"
-#include "backends/cpu/kernels/memory_kernels.h"
 #include "backends/cpu/kernels/simd/parallel.h"
 
 namespace limulus::cpu::LIMULUS_ISA {

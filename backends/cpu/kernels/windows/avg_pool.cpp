@@ -16,7 +16,7 @@
 // and dx of an input row is the sum of G over the rows of windows that cover it. Each step is done
 // for all rows of a plane before the next begins: a value that was just stored in pieces cannot be
 // loaded as a whole until it has reached the cache (see lrn_within.cpp).
-#include "backends/cpu/kernels/memory_kernels.h"
+#include "backends/cpu/kernels/kernels.h"
 #include "backends/cpu/kernels/windows/pool_geometry.h"
 
 namespace limulus::cpu::LIMULUS_ISA {

@@ -25,7 +25,7 @@
 // Windows of five channels and beta = 3/4, the paper's, have loops of their own (lrn_five.h, and
 // the second half of this file); the general ones serve every other size and exponent. There s^-3/4
 // is two square roots and two divisions, and any other beta goes through exp and log (simd_math.h).
-#include "backends/cpu/kernels/memory_kernels.h"
+#include "backends/cpu/kernels/kernels.h"
 #include "backends/cpu/kernels/simd/parallel.h"
 #include "backends/cpu/kernels/simd/simd_math.h"
 #include "backends/cpu/kernels/windows/lrn_five.h"

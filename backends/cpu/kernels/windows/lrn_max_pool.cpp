@@ -9,7 +9,7 @@
 // too.
 //
 // The loops are those of the two steps, so that the maxima have the same bits.
-#include "backends/cpu/kernels/memory_kernels.h"
+#include "backends/cpu/kernels/kernels.h"
 #include "backends/cpu/kernels/windows/lrn_five.h"
 #include "backends/cpu/kernels/windows/max_pool_plane.h"
 

@@ -19,7 +19,7 @@
 //
 // A plane belongs to one thread; what it keeps between the passes (three planes) fits the L2 cache
 // for the planes of AlexNet (55 x 55 floats are 12 KB).
-#include "backends/cpu/kernels/memory_kernels.h"
+#include "backends/cpu/kernels/kernels.h"
 #include "backends/cpu/kernels/simd/parallel.h"
 #include "backends/cpu/kernels/simd/simd_math.h"
 #include "backends/cpu/kernels/windows/lrn_five.h"

@@ -8,7 +8,7 @@
 //
 // Backward, windows overlap (AlexNet: 3 x 3 windows at stride 2), so two of them may name the same
 // element: a plane belongs to one thread, which adds in a fixed order. No atomics.
-#include "backends/cpu/kernels/memory_kernels.h"
+#include "backends/cpu/kernels/kernels.h"
 #include "backends/cpu/kernels/simd/simd_math.h"
 #include "backends/cpu/kernels/windows/max_pool_plane.h"
 
