@@ -40,6 +40,7 @@ const std::vector<Variable>& variables() {
       {.name = "LIMULUS_STRICT", .words = {"0", "1"}},
       {.name = "LIMULUS_THREADS", .largest = most_threads},
       {.name = "LIMULUS_TRACE", .words = {"0", "1"}},
+      {.name = "LIMULUS_CL_BINARIES", .words = {"0", "1"}},
       {.name = "LIMULUS_CL_DIR"},
       {.name = "LIMULUS_CL_GUARD", .words = {"0", "1", "exact"}},
       {.name = "LIMULUS_CL_PROFILE", .words = {"0", "1"}},

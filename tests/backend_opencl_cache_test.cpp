@@ -25,6 +25,7 @@ struct Cache {
   TemporaryFolder folder;
   Environment home{"XDG_CACHE_HOME", folder.path.string()};
   Environment unchecked{"LIMULUS_CL_SELFCHECK", "0"};
+  Environment binaries{"LIMULUS_CL_BINARIES", "1"};  // with PoCL, too
   fs::path limulus = folder / "limulus";
   std::vector<std::string> notes;
 
@@ -63,6 +64,7 @@ TEST_CASE("a damaged cache is built again") {
   const TemporaryFolder folder;
   const Environment cache("XDG_CACHE_HOME", folder.path.string());
   const Environment unchecked("LIMULUS_CL_SELFCHECK", "0");  // which would build others, too
+  const Environment binaries("LIMULUS_CL_BINARIES", "1");
   const auto compute = [] {
     OpenClBackend backend("opencl:0");
     return two_x_plus_one(backend);
@@ -118,6 +120,19 @@ TEST_CASE("a damaged cache is built again") {
   fs::remove_all(folder / "limulus");
   put_bytes(folder / "limulus", "a file where the folder should be");
   CHECK(compute() == 7);  // nothing can be kept, and nothing is lost
+}
+
+TEST_CASE("PoCL keeps what it compiles by itself") {
+  if (!have_device()) return;
+  Cache cache;
+  CHECK(compute() == 7);
+  CHECK(files_in(cache.limulus).size() == 1);
+  const std::string name = opencl_devices().devices[0].facts.front().second;
+  fs::remove_all(cache.limulus);
+  ::unsetenv("LIMULUS_CL_BINARIES");
+  CHECK(compute() == 7);
+  CAPTURE(name);
+  CHECK(fs::exists(cache.limulus) != has(name, "Portable Computing Language"));
 }
 
 TEST_CASE("a program of another kernel is not run, whatever the file is called") {

@@ -80,6 +80,16 @@ cl::Program from_binary(const cl::Context& context, const cl::Device& device,
   }
 }
 
+// Whether built programs are kept (cache.h). PoCL keeps each kernel that it compiles by itself.
+// When it is asked for a program's binary, it compiles the program's other kernels, too: AlexNet's
+// first answer takes 20 s then, and 7 s without.
+bool keeps_programs(const cl::Device& device) {
+  const cl::Platform platform(device.getInfo<CL_DEVICE_PLATFORM>());
+  const bool itself =
+      platform.getInfo<CL_PLATFORM_NAME>().starts_with("Portable Computing Language");
+  return environment::is_on("LIMULUS_CL_BINARIES", !itself);
+}
+
 }  // namespace
 
 std::string identity_of(const cl::Device& device) {
@@ -118,7 +128,8 @@ BuiltProgram build_program(const std::string& device_name, const cl::Context& co
   const std::string key = fmt::format("kernels {} of {} bytes, {}\noptions {}\n{}", hash_of(text),
                                       text.size(), family, options, identity_of(device));
   const std::string file = hash_of(key) + ".clbin";
-  if (!fresh) {
+  const bool keeps = keeps_programs(device);
+  if (keeps && !fresh) {
     if (const std::optional<std::string> kept = cache_read(file, key)) {
       cl::Program program = from_binary(context, device, {kept->begin(), kept->end()}, options);
       if (program() != nullptr) return {program, /*from_cache=*/true};
@@ -134,6 +145,7 @@ BuiltProgram build_program(const std::string& device_name, const cl::Context& co
         family, error_name(error.err()), log, excerpt(log, family),
         device.getInfo<CL_DEVICE_NAME>(), device.getInfo<CL_DRIVER_VERSION>(), options));
   }
+  if (!keeps) return {program, /*from_cache=*/false};
   // One device in the context, so one binary; a driver may have none to give.
   const auto binaries = program.getInfo<CL_PROGRAM_BINARIES>();
   if (binaries.size() == 1 && !binaries[0].empty())

@@ -23,9 +23,9 @@ struct BuiltProgram {
 };
 
 // common.cl and <family>.cl, built for the device: from the cache if it was built before and the
-// driver accepts that binary. With `fresh` it is built from the text in any case, and replaces what
-// was kept. If it does not build, the DeviceError has the compiler's log and the lines around the
-// first error.
+// driver accepts that binary (PoCL keeps what it compiles by itself, unless LIMULUS_CL_BINARIES=1).
+// With `fresh` it is built from the text in any case, and replaces what was kept. If it does not
+// build, the DeviceError has the compiler's log and the lines around the first error.
 BuiltProgram build_program(const std::string& device_name, const cl::Context& context,
                            const cl::Device& device, const std::string& family,
                            const std::string& options, bool fresh = false);

@@ -12,7 +12,7 @@ namespace {
 constexpr std::int64_t tile_in = 7, tile_products = tile_in * tile_in;  // kernels/winograd.cl
 constexpr std::int64_t tail = 16;  // numbers that a vector may read past a tile's row
 
-struct Direct {  // the same as in kernels/winograd.cl
+struct Direct {  // the same as in kernels/direct.cl
   cl_long images, channels, h, w, fh, fw, oh, ow, sh, sw, ph, pw;
   cl_long x_offset, x_image, y_offset, y_image;
   cl_long w_offset, filter_step, channel_step, tap_step;

@@ -4,6 +4,7 @@
 //     ih = oh SH + fh DH - PH,   iw = ow SW + fw DW - PW,   x = 0 outside of the image
 //
 //     n image   c channel of the group   k filter   fh, fw tap   oh, ow output   ih, iw input
+//     SH, SW stride   DH, DW dilation   PH, PW padding
 //
 // Seen as a product, A is w [k, (c fh fw)], and column (oh, ow) of B holds what the filters see
 // from there. Writing B down ("im2col") would copy each pixel once for each tap, and ask each
@@ -128,9 +129,9 @@ kernel void conv_tile(global const REAL* w, global const REAL* x, long x_offset,
   }
 }
 #else
-// The same with filters where they lie, [filters, taps]. A call adds taps [p0, p1), as in `product`
-// (gemm.cl); bias and ReLU belong to the last one. With many calls, `lost`, as large as y, keeps
-// what the additions round away; else it is null.
+// The same as blocks of a group (group_tile.cl), with filters where they lie, [filters, taps]. A
+// call adds taps [p0, p1), as in `product` (gemm.cl); bias and ReLU belong to the last one. With
+// many calls, `lost`, as large as y, keeps what the additions round away; else it is null.
 kernel OF_ONE_GROUP void conv_tile(global const REAL* w, long w_offset, global const REAL* x,
                                    long x_offset, long x_image, global const int* table, long taps,
                                    long p0, long p1, Spread s, global REAL* y, long y_offset,

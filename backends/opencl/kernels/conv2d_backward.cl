@@ -7,6 +7,9 @@
 // where dy is spread to the same positions, with zeros where ow is past the end of a row. Here both
 // factors lie along the sum, in memory as they are.
 //
+// Items or groups: (tile of filters, run of taps, part of the images); what parts there are is
+// added up afterwards.
+//
 // On a processor lanes run along j. A tile of WF filters x WT taps holds a vector of sums for each
 // pair (24 registers), to be added up across its lanes at the end. A block of WB positions is used
 // for all TAPS_RUN taps of an item while it is in the first cache. On a GPU the slices of
@@ -15,8 +18,7 @@
 //
 // The zeros of dy take out the pixels that stand at positions past the end of a row, unless such a
 // pixel is infinite or NaN: 0 times that is NaN. Then, and only then, the sum is taken again
-// without them. Items or groups: (tile of filters, run of taps, part of the images); parts are
-// added up afterwards.
+// without them.
 #define WF 4
 #define WT 6
 #define WB 512

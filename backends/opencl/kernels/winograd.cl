@@ -17,7 +17,9 @@
 // shrink much; backends/cpu/kernels/winograd/transforms.h compares them with others, prints B, G
 // and A as numbers, and tells the method from its beginning. Names are the same here and there.
 //
-// Read the kernels for 3 taps first. A tile, and what is done to it, is for 3 taps (in brackets: 5)
+// Read the kernels for 3 taps first. The host launches filter_points, image_points, 49 products
+// (gemm.cl) and outputs. LANE is a vector on a processor and one number on a GPU (common.cl). Sizes
+// for 3 taps, in brackets for 5:
 //     filter_points     G g G^T      3 x 3 (5 x 5)  ->  7 x 7            values
 //     image_points      B^T d B      7 x 7          ->  7 x 7            input_points
 //     outputs           A^T m A      7 x 7          ->  5 x 5 (3 x 3)    moments

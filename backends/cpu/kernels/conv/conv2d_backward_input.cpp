@@ -1,5 +1,5 @@
 // dx[n, c, ih, iw] = sum over k, fh, fw with ih = oh*S + fh*D - P, iw alike, of dy[n, k, oh, ow]
-// w[k, c, fh, fw]
+// w[k, c, fh, fw], with stride S, dilation D, padding P and F taps a side
 //
 // Two ways, chosen by how many multiplications they need:
 //
@@ -116,13 +116,13 @@ void conv2d_backward_input_direct(const Context& ctx, const Conv2dShape& s, cons
                                   T* dx) {
   const Window1d &wh = s.window.h, &ww = s.window.w;
   if (s.n * s.c * wh.in * ww.in == 0) return;
-  const auto reach = [](const Window1d& a) { return a.dilation * (a.kernel - 1) - a.pad; };
+  const auto padding_of_dy = [](const Window1d& a) { return a.dilation * (a.kernel - 1) - a.pad; };
   // The convolution multiplies for each of in x in pixels, by_columns for each of out x out
   // positions; but by_columns then has its columns to add up, so the convolution may multiply 15 %
   // more.
   const bool few_more = 100 * wh.in * ww.in <= 115 * wh.out * ww.out;
-  const bool convolution =
-      wh.stride == 1 && ww.stride == 1 && reach(wh) >= 0 && reach(ww) >= 0 && few_more;
+  const bool convolution = wh.stride == 1 && ww.stride == 1 && padding_of_dy(wh) >= 0 &&
+                           padding_of_dy(ww) >= 0 && few_more;
   if (convolution)
     as_convolution(ctx, s, dy, w, dx);
   else if (wh.kernel * ww.kernel > 256)

@@ -12,8 +12,8 @@
 //
 // The steps are the same for every convolution. In which order they come depends on where v fits:
 //
-// Many channels (`convolve_in_blocks`). v of some images, all channels, fits L3 (conv3, 32 images:
-// all of it, 15 MB), and threads make it together. Then a task takes a panel and some strips, and
+// Many channels (`convolve_in_blocks`). v of some images, all channels, fits L3 (conv3: 11 of 32
+// images, 7.8 MB), and threads make it together. Then a task takes a panel and some strips, and
 // brings its filters to the points itself: u is 5.4 (2) times as large as 3 x 3 (5 x 5) filters,
 // which is why it is not kept. Thus only v, and each filter and output once, pass through memory.
 // With few tiles (one image) the filters are the larger side: then they are brought to the points

@@ -38,7 +38,7 @@ struct TileRows {
 //                ..                                ..
 //
 // Rows are an odd number of cache lines long, so that neighbours do not meet in the same sets of a
-// cache; and so are the distances of two products, here and in m.
+// cache; and two products, here and in m, are a line further apart than their rows need.
 constexpr int few_channels = 48;
 
 template <class T, int Depth = Blocking<T>::depth>

@@ -10,7 +10,7 @@
 // tiles, [c, tiles] x [tiles, k]; the way back, a 49 to 9 (25) sum per filter, is taken once.
 //
 //   1. the images' tiles are brought to the points: v, just as forward;
-//   2. so are dy's tiles, for 32 output channels, a panel, at a time: g;
+//   2. so are dy's tiles, for 32 output channels, a panel, at a time: g (no filter any more);
 //   3. v^T and g are multiplied into m. The register tile reads v down the columns (`TransposedA`);
 //   4. m is taken back to filters.
 //
