@@ -67,7 +67,7 @@ TEST_CASE("one pixel of a million among ones") {
     CHECK(worst_neighbour(backend, 1).error < 0.001);
     for (const double pixel : {1e3, 1e4, 1e5, 1e6}) {
       const Worst worst = worst_neighbour(backend, pixel);
-      std::printf("%s: a pixel of %g makes 144 %.4f\n", isa, pixel, worst.value);
+      std::printf("%s: a pixel of %g makes 144 %.4f\n", isa.c_str(), pixel, worst.value);
       // The page's table has this row.
       const std::string shown = fmt::format("| {:.0e} | {:.4f} |", pixel, worst.value);
       CHECK_MESSAGE(page.find(shown) != std::string::npos, shown);

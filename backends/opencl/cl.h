@@ -1,7 +1,9 @@
 #pragma once
 // The OpenCL host API, version 1.2, through the Khronos C++ header, with errors as exceptions.
 // Only sources of this folder include it: it is large.
+#ifndef CL_TARGET_OPENCL_VERSION  // CLBlast's header has chosen already
 #define CL_TARGET_OPENCL_VERSION 120
+#endif
 #define CL_HPP_TARGET_OPENCL_VERSION 120
 #define CL_HPP_MINIMUM_OPENCL_VERSION 120
 #define CL_HPP_ENABLE_EXCEPTIONS

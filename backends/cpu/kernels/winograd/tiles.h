@@ -99,10 +99,10 @@ struct Tiling {
   TileRows strip(std::int64_t i) const { return {i / per_image, i % per_image * rows, rows}; }
   // Some rows of tiles of some channels, laid out with their padding, and the pixels or outputs of
   // a strip transposed.
-  std::int64_t padded_rows(std::int64_t tile_rows) const { return out * tile_rows + taps - 1; }
+  std::int64_t padded_rows(std::int64_t count) const { return out * count + taps - 1; }
   std::int64_t pitch() const { return out * tiles_w + taps - 1; }
-  std::int64_t padded_size(std::int64_t tile_rows, std::int64_t channels) const {
-    return padded_rows(tile_rows) * pitch() * round_up(channels, width);
+  std::int64_t padded_size(std::int64_t count, std::int64_t channels) const {
+    return padded_rows(count) * pitch() * round_up(channels, width);
   }
   std::int64_t flat_size() const {
     const std::int64_t in = smaller(s.window.h.in, padded_rows(rows)) * s.window.w.in;
