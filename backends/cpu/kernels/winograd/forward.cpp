@@ -84,9 +84,9 @@ void multiply(const Tiling<T, Depth>& t, std::int64_t tiles, const Steps& steps,
   const std::int64_t height = ceil_div(tiles, ceil_div(tiles, Blocking<T>::rows));
   for (int p = 0; p < tile_products; ++p)
     for (std::int64_t i = 0; i < tiles; i += height)
-      multiply_tile<T, false, Tiling<T, Depth>::stride>(
-          static_cast<int>(smaller(height, tiles - i)), steps.of(p), v + t.offset[p] + i * t.stride,
-          PackedB<T>{u + p * u_plane},
+      multiply_tile<T, false, Tiling<T, Depth>::row_size>(
+          static_cast<int>(smaller(height, tiles - i)), steps.of(p),
+          v + t.offset[p] + i * t.row_size, PackedB<T>{u + p * u_plane},
           PackedC<T>{m + p * m_plane + i * Blocking<T>::cols, cols, add});
 }
 

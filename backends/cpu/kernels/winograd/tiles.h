@@ -45,7 +45,7 @@ template <class T, int Depth = Blocking<T>::depth>
 struct Tiling {
   static constexpr int width = Vec<T>::width, depth = Depth;
   static constexpr int line = 64 / static_cast<int>(sizeof(T));
-  static constexpr int stride = depth + (depth / line % 2 == 0 ? line : 0);
+  static constexpr int row_size = depth + (depth / line % 2 == 0 ? line : 0);
   static constexpr int chunk_channels = 2 * line;  // of a task that transforms
 
   Conv2dShape s;                        // without a stride
@@ -56,8 +56,9 @@ struct Tiling {
   std::int64_t tiles;                   // of a strip
   std::int64_t per_image, all;          // strips
   std::int64_t block;                   // strips of a block
-  std::int64_t lanes, per_row, planes;  // channels of a product in a row, its products, such rows
-  std::int64_t plane, pass_size, group_size;
+  std::int64_t lanes, per_row, planes;  // channels of a product in a row; products in a row; planes
+  std::int64_t plane;                   // numbers between a tile's row and its next, per_row on
+  std::int64_t pass_size, group_size;
   std::int64_t offset[tile_products];  // of a product in a pass
 
   // Strips of about `strip_tiles` tiles: conv3's whole map, a third of conv2's, with 32.
@@ -80,13 +81,13 @@ struct Tiling {
   // Blocks of at most so many tiles and bytes, and of nearly equal size.
   void set_largest_block(std::int64_t most_tiles, std::int64_t most_bytes) {
     const std::int64_t tile_bytes =
-        s.groups * ceil_div(c, depth) * planes * stride * static_cast<std::int64_t>(sizeof(T));
+        s.groups * ceil_div(c, depth) * planes * row_size * static_cast<std::int64_t>(sizeof(T));
     const std::int64_t most = larger(1, smaller(most_tiles, most_bytes / tile_bytes) / tiles);
     set_block(ceil_div(all, ceil_div(all, most)));
   }
   void set_block(std::int64_t strips) {
     block = strips;
-    plane = block * tiles * stride + line;
+    plane = block * tiles * row_size + line;
     pass_size = planes * plane;
     group_size = ceil_div(c, depth) * pass_size;
     for (int p = 0; p < tile_products; ++p) offset[p] = p / per_row * plane + p % per_row * lanes;
@@ -94,7 +95,7 @@ struct Tiling {
   std::int64_t size() const { return s.groups * group_size; }
   // Where a tile's channel stands in its group, for product 0; the others are offset[p] further.
   std::int64_t at(std::int64_t tile, std::int64_t channel) const {
-    return channel / depth * pass_size + tile * stride + channel % depth;
+    return channel / depth * pass_size + tile * row_size + channel % depth;
   }
   TileRows strip(std::int64_t i) const { return {i / per_image, i % per_image * rows, rows}; }
   // Some rows of tiles of some channels, laid out with their padding, and the pixels or outputs of
@@ -119,14 +120,14 @@ void transform_strip(const Tiling<T, Depth>& t, const Source& source, const T* x
                      T* flat, T* padded, T* v) {
   using V = Vec<T>;
   constexpr int width = V::width, at_once = Source::channels_at_once;
-  const std::int64_t out = t.out, pitch = t.pitch() * width, plane = t.padded_rows(at.rows) * pitch;
+  const std::int64_t out = t.out, pitch = t.pitch() * width, next = t.padded_rows(at.rows) * pitch;
   x += at.image * source.image_size();
   for (std::int64_t first = begin; first < end; first += at_once) {
     const std::int64_t last = smaller(end, first + at_once);
     source.lay_out(x, first, last, at.row * out, t.padded_rows(at.rows), t.pitch(), first > begin,
                    flat, padded);
     const T* vector = padded;
-    for (std::int64_t c = first; c < last; c += width, vector += plane)
+    for (std::int64_t c = first; c < last; c += width, vector += next)
       for (std::int64_t i = 0; i < at.rows * t.tiles_w; ++i) {
         const T* from = vector + i / t.tiles_w * out * pitch + i % t.tiles_w * out * width;
         T* to = v + t.at(tile + i, c);

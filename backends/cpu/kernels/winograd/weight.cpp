@@ -75,9 +75,10 @@ void multiply(const Tiling<T, Depth>& t, std::int64_t tiles, std::int64_t piece,
   for (int p = 0; p < tile_products; ++p)
     for (std::int64_t i = 0; i < tiles; i += piece)
       for (std::int64_t c = 0; c < channels; c += height)
-        multiply_tile<T, true, Tiling<T, Depth>::stride>(
+        multiply_tile<T, true, Tiling<T, Depth>::row_size>(
             static_cast<int>(smaller(height, channels - c)), smaller(piece, tiles - i),
-            v + t.offset[p] + i * t.stride + c, PackedB<T>{g + p * g_plane + i * Blocking<T>::cols},
+            v + t.offset[p] + i * t.row_size + c,
+            PackedB<T>{g + p * g_plane + i * Blocking<T>::cols},
             PackedC<T>{m + p * m_plane + c * Blocking<T>::cols, cols, add || i > 0});
 }
 
