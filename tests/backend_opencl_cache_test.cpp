@@ -7,7 +7,6 @@
 
 #include <filesystem>
 #include <functional>
-#include <iterator>
 #include <vector>
 
 #include "backends/opencl/cache.h"
@@ -24,8 +23,8 @@ namespace {
 struct Cache {
   TemporaryFolder folder;
   Environment home{"XDG_CACHE_HOME", folder.path.string()};
-  Environment unchecked{"LIMULUS_CL_SELFCHECK", "0"};
-  Environment binaries{"LIMULUS_CL_BINARIES", "1"};  // with PoCL, too
+  Environment unchecked{"LIMULUS_CL_SELFCHECK", "0"};  // which would build others, too
+  Environment binaries{"LIMULUS_CL_BINARIES", "1"};    // with PoCL, too
   fs::path limulus = folder / "limulus";
   std::vector<std::string> notes;
 
@@ -61,36 +60,25 @@ std::string content_of(const fs::path& file) {
 
 TEST_CASE("a damaged cache is built again") {
   if (!have_device()) return;
-  const TemporaryFolder folder;
-  const Environment cache("XDG_CACHE_HOME", folder.path.string());
-  const Environment unchecked("LIMULUS_CL_SELFCHECK", "0");  // which would build others, too
-  const Environment binaries("LIMULUS_CL_BINARIES", "1");
-  const auto compute = [] {
-    OpenClBackend backend("opencl:0");
-    return two_x_plus_one(backend);
-  };
+  Cache cache;
   CHECK(compute() == 7);
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(folder / "limulus"))
-    files.push_back(entry.path());
+  const std::vector<fs::path> files = files_in(cache.limulus);
   REQUIRE(files.size() == 1);
   const std::string whole = get_bytes(files[0]);
   REQUIRE(whole.size() > 100);
   const fs::file_time_type written = fs::last_write_time(files[0]);
   CHECK(compute() == 7);
   CHECK(fs::last_write_time(files[0]) == written);  // it was found there
-  const auto count = [&] {
-    return std::distance(fs::directory_iterator(folder / "limulus"), fs::directory_iterator());
-  };
+  const auto count = [&] { return files_in(cache.limulus).size(); };
   {  // other options, or another text, are another program
     const Environment gpu("LIMULUS_CL_TUNING", "gpu");
     CHECK(compute() == 7);
     CHECK(count() == 2);
   }
   {
-    edit_kernels(folder / "edited", "elementwise.cl", "scale * x[i] + shift",
+    edit_kernels(cache.folder / "edited", "elementwise.cl", "scale * x[i] + shift",
                  "scale * x[i] + shift + 10");
-    const Environment edited("LIMULUS_CL_DIR", (folder / "edited").string());
+    const Environment edited("LIMULUS_CL_DIR", (cache.folder / "edited").string());
     CHECK(compute() == 17);
     CHECK(count() == 3);
   }
@@ -117,8 +105,8 @@ TEST_CASE("a damaged cache is built again") {
     CHECK(get_bytes(files[0]).size() > 100);
     CHECK(get_bytes(files[0]) != bytes);
   }
-  fs::remove_all(folder / "limulus");
-  put_bytes(folder / "limulus", "a file where the folder should be");
+  fs::remove_all(cache.limulus);
+  put_bytes(cache.limulus, "a file where the folder should be");
   CHECK(compute() == 7);  // nothing can be kept, and nothing is lost
 }
 

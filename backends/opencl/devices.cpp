@@ -4,7 +4,9 @@
 #include <fmt/ranges.h>
 
 #include <cstdint>
+#include <map>
 #include <mutex>
+#include <utility>
 
 #include "backends/device_name.h"
 #include "backends/opencl/cache.h"
@@ -54,16 +56,15 @@ FoundDevice cut(const cl::Device& device, const std::string& name, int part, int
     return whole_instead("the driver cannot cut it");
   }
   how.push_back(0);
-  std::vector<cl::Device> all;
+  // A device is cut into so many parts once. They are never given back: PoCL's threads may still
+  // look at a part when its last command has ended, and crash if it is gone (4 of 160 runs).
+  static std::mutex mutex;
+  static auto* const cuts = new std::map<std::pair<cl_device_id, int>, std::vector<cl::Device>>;
+  const std::lock_guard lock(mutex);
+  std::vector<cl::Device>& all = (*cuts)[{device(), parts}];
   cl::Device whole = device;  // the C++ header's function is not const
   try {
-    whole.createSubDevices(how.data(), &all);
-    // Never given back: PoCL's threads may still look at a part when its last command has ended,
-    // and crash if it is gone (4 of 160 runs).
-    static std::mutex mutex;
-    static auto* const kept = new std::vector<cl::Device>;
-    const std::lock_guard lock(mutex);
-    kept->insert(kept->end(), all.begin(), all.end());
+    if (all.empty()) whole.createSubDevices(how.data(), &all);
   } catch (const cl::Error& error) {
     return whole_instead("cutting it gave " + error_name(error.err()));
   }
@@ -97,7 +98,7 @@ std::string why_none(const cl::Platform& platform, const std::string& name) {
   const cl_int code = clGetDeviceIDs(platform(), CL_DEVICE_TYPE_ALL, 0, nullptr, &count);
   std::string text =
       fmt::format("the driver {} lists no device: {} from clGetDeviceIDs", name, error_name(code));
-  if (name == "Portable Computing Language")  // PoCL itself says so with POCL_DEBUG=err alone
+  if (is_pocl(platform))  // PoCL itself says so with POCL_DEBUG=err alone
     text +=
         "; PoCL has none where it cannot write its cache: is XDG_CACHE_HOME (or HOME, or "
         "POCL_CACHE_DIR) a folder that it can write to?";
@@ -105,6 +106,14 @@ std::string why_none(const cl::Platform& platform, const std::string& name) {
 }
 
 }  // namespace
+
+bool is_processor(const cl::Device& device) {
+  return (device.getInfo<CL_DEVICE_TYPE>() & CL_DEVICE_TYPE_CPU) != 0;
+}
+
+bool is_pocl(const cl::Platform& platform) {
+  return trimmed(platform.getInfo<CL_PLATFORM_NAME>()) == "Portable Computing Language";
+}
 
 FoundDevices all_devices() {
   // A driver sets itself up in the first call, and PoCL is not ready for a second thread in it.

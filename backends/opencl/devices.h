@@ -18,6 +18,9 @@ struct FoundDevices {
 };
 FoundDevices all_devices();
 
+bool is_processor(const cl::Device& device);
+bool is_pocl(const cl::Platform& platform);
+
 // What a device is and supports, in a line; and at length, ("numbers", "float, double") ...
 std::string describe_device(const cl::Device& device);
 std::string driver_of(const cl::Device& device);  // platform, device and version, for messages

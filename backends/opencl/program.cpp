@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "backends/opencl/cache.h"
+#include "backends/opencl/devices.h"
 #include "core/environment.h"
 #include "formats/read_file.h"
 
@@ -84,10 +85,25 @@ cl::Program from_binary(const cl::Context& context, const cl::Device& device,
 // When it is asked for a program's binary, it compiles the program's other kernels, too: AlexNet's
 // first answer takes 20 s then, and 7 s without.
 bool keeps_programs(const cl::Device& device) {
-  const cl::Platform platform(device.getInfo<CL_DEVICE_PLATFORM>());
-  const bool itself =
-      platform.getInfo<CL_PLATFORM_NAME>().starts_with("Portable Computing Language");
-  return environment::is_on("LIMULUS_CL_BINARIES", !itself);
+  const bool by_itself = is_pocl(cl::Platform(device.getInfo<CL_DEVICE_PLATFORM>()));
+  return environment::is_on("LIMULUS_CL_BINARIES", !by_itself);
+}
+
+// The DeviceError has the compiler's log, and the lines around the first error.
+cl::Program from_text(const std::string& device_name, const cl::Context& context,
+                      const cl::Device& device, const std::string& family, const std::string& text,
+                      const std::string& options) {
+  cl::Program program(context, text);
+  try {
+    program.build(std::vector<cl::Device>{device}, options.c_str());
+  } catch (const cl::Error& error) {
+    const std::string log = program.getBuildInfo<CL_PROGRAM_BUILD_LOG>(device);
+    throw DeviceError(fmt::format(
+        "{}: {}.cl does not build: {}\n{}\n{}\ndevice:  {}, driver {}\noptions: {}", device_name,
+        family, error_name(error.err()), log, excerpt(log, family),
+        device.getInfo<CL_DEVICE_NAME>(), device.getInfo<CL_DRIVER_VERSION>(), options));
+  }
+  return program;
 }
 
 }  // namespace
@@ -125,27 +141,18 @@ BuiltProgram build_program(const std::string& device_name, const cl::Context& co
                            const cl::Device& device, const std::string& family,
                            const std::string& options, bool fresh) {
   const std::string text = whole_text(family);
+  const auto build = [&] { return from_text(device_name, context, device, family, text, options); };
+  if (!keeps_programs(device)) return {build(), /*from_cache=*/false};
   const std::string key = fmt::format("kernels {} of {} bytes, {}\noptions {}\n{}", hash_of(text),
                                       text.size(), family, options, identity_of(device));
   const std::string file = hash_of(key) + ".clbin";
-  const bool keeps = keeps_programs(device);
-  if (keeps && !fresh) {
+  if (!fresh) {
     if (const std::optional<std::string> kept = cache_read(file, key)) {
       cl::Program program = from_binary(context, device, {kept->begin(), kept->end()}, options);
       if (program() != nullptr) return {program, /*from_cache=*/true};
     }
   }
-  cl::Program program(context, text);
-  try {
-    program.build(std::vector<cl::Device>{device}, options.c_str());
-  } catch (const cl::Error& error) {
-    const std::string log = program.getBuildInfo<CL_PROGRAM_BUILD_LOG>(device);
-    throw DeviceError(fmt::format(
-        "{}: {}.cl does not build: {}\n{}\n{}\ndevice:  {}, driver {}\noptions: {}", device_name,
-        family, error_name(error.err()), log, excerpt(log, family),
-        device.getInfo<CL_DEVICE_NAME>(), device.getInfo<CL_DRIVER_VERSION>(), options));
-  }
-  if (!keeps) return {program, /*from_cache=*/false};
+  cl::Program program = build();
   // One device in the context, so one binary; a driver may have none to give.
   const auto binaries = program.getInfo<CL_PROGRAM_BINARIES>();
   if (binaries.size() == 1 && !binaries[0].empty())

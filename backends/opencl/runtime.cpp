@@ -23,8 +23,6 @@ Runtime::Runtime(std::string name, const cl::Device& device, const Tuning& tunin
     context_ = cl::Context(device);
     queue_ = cl::CommandQueue(context_, device, profiled_ ? CL_QUEUE_PROFILING_ENABLE : 0);
     has_double_ = device.getInfo<CL_DEVICE_DOUBLE_FP_CONFIG>() != 0;
-    emulates_gpu_ =
-        !tuning_.processor && (device.getInfo<CL_DEVICE_TYPE>() & CL_DEVICE_TYPE_CPU) != 0;
   } catch (const cl::Error& error) {
     throw failure(name_, "starting the device (" + driver_of(device) + ")", error);
   }
@@ -42,7 +40,7 @@ std::string Runtime::options(DType dtype) const {
       "-DK_BLOCK={} -DRUN={} -DRUN_ACROSS={} -DTAPS_RUN={} -DGROUP={} -w{}{}",
       wide ? "double -DREAL_IS_DOUBLE" : "float", t.processor ? " -DPROCESSOR" : "", vec(dtype),
       t.tile_rows, t.group_a, t.group_b, t.slice, t.k_block, t.run, t.run_across, t.taps_run,
-      t.group, emulates_gpu_ ? " -cl-opt-disable" : "",
+      t.group, !t.processor && is_processor(device_) ? " -cl-opt-disable" : "",
       FlushDenormals::active() ? " -cl-denorms-are-zero" : "");
 }
 

@@ -187,7 +187,6 @@ class Runtime {
   cl::CommandQueue queue_;
   Tuning tuning_;
   bool has_double_ = false;
-  bool emulates_gpu_ = false;  // a GPU's kernels on a processor: to be tested, not to be fast
   Guard guard_;
   std::mutex mutex_;
   std::map<std::string, BuiltProgram> programs_;  // "gemm f32", "gemm f32 flushing"

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "backends/opencl/cache.h"
+#include "backends/opencl/devices.h"
 #include "backends/opencl/program.h"
 #include "core/environment.h"
 #include "core/error.h"
@@ -48,9 +49,7 @@ std::optional<Tuning> stored(const cl::Device& device) {
 
 Tuning default_tuning(const cl::Device& device) {
   const std::string kind = forced_kind();
-  const bool is_processor =
-      kind.empty() ? (device.getInfo<CL_DEVICE_TYPE>() & CL_DEVICE_TYPE_CPU) != 0 : kind == "cpu";
-  return is_processor
+  return (kind.empty() ? is_processor(device) : kind == "cpu")
              ? processor(static_cast<int>(device.getInfo<CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT>()))
              : gpu();
 }

@@ -1,12 +1,12 @@
 #pragma once
 // Convolution as a matrix product, without the matrix.
 //
-// With r = (c, fh, fw) a tap of a filter and p = (n, oh, ow) an output position,
+// With r = (c, fh, fw) a tap of a filter of F taps a side, p = (n, oh, ow) an output position, and
+// stride S, dilation D and padding P,
 //
 //     y[k, p] = sum over r of w[k, r] X[r, p],
 //     X[r, p] = x[n, c, oh*S + fh*D - P, ow*S + fw*D - P]
 //
-// (stride S, dilation D, padding P, F taps a side)
 // is a product of w, which lies in memory as it is, and the "column matrix" X (im2col). X holds
 // each pixel F*F/(S*S) times: writing it out costs memory and time. Here it is never stored: the
 // routine that packs panels for the register tile reads the image itself.
