@@ -3,6 +3,12 @@ list. They are hard links to the photographs of data/flowers5, made 32 x 32, so 
 for their names alone. Measured are the time to the first step, memory, and how long steps wait.
 
     python3 benchmarks/many_pictures.py build/limulus SET_FOLDER --seconds 60
+
+With --shards the set is packed first, into SET_FOLDER-shards, and trained from there. Shards of
+256 x 256 pictures take 26 GB, more than most machines can keep in memory:
+
+    python3 benchmarks/many_pictures.py build/limulus SET_FOLDER \\
+        --size 256 --shards 1000 --model alexnet
 """
 
 import argparse
@@ -11,6 +17,7 @@ import os
 import pathlib
 import pty
 import re
+import resource
 import signal
 import subprocess
 import tarfile
@@ -21,11 +28,11 @@ CLASSES, EACH, VALIDATION = 1000, 1200, 50_000
 MOST_LINKS = 60_000  # ext4 allows 65,000 names of one file
 
 
-def make_set(program, folder):
+def make_set(program, folder, size):
     source = pathlib.Path(__file__).parent.parent / "data/flowers5"
     with tempfile.TemporaryDirectory() as packed:
-        subprocess.run([program, "pack", source, "--size", "32", "--shards", "1", "--out", packed],
-                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        subprocess.run([program, "pack", source, "--size", str(size), "--shards", "1", "--out",
+                        packed], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         shard = tarfile.open(pathlib.Path(packed) / "train-000000.tar")
         pictures = [shard.extractfile(m).read() for m in shard if not m.name.endswith(".cls")]
     assert len(pictures) * MOST_LINKS > CLASSES * EACH + VALIDATION
@@ -65,6 +72,7 @@ def train(command, seconds):
     began = time.monotonic()
     pid, terminal = pty.fork()
     if pid == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore it
         os.execvp(command[0], command)
     seen, first, report = "", None, 10
     while time.monotonic() - began < seconds:
@@ -98,14 +106,25 @@ def main():
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--cache", default="64MB")
+    parser.add_argument("--size", type=int, default=32, help="of the pictures, which are square")
+    parser.add_argument("--model", default="cifar-convnet")
+    parser.add_argument("--shards", type=int, help="pack the set into so many, and train from them")
     a = parser.parse_args()
     if not a.folder.exists():
         began = time.monotonic()
-        make_set(a.program, a.folder)
+        make_set(a.program, a.folder, a.size)
         print(f"made in {time.monotonic() - began:.0f} s")
+    data = a.folder
+    if a.shards:
+        data = a.folder.with_name(a.folder.name + "-shards")
+        began = time.monotonic()
+        subprocess.run([a.program, "pack", a.folder, "--size", str(a.size), "--shards",
+                        str(a.shards), "--out", data], check=True)
+        most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6
+        print(f"packed in {time.monotonic() - began:.0f} s, with {most:.0f} MB at most")
     with tempfile.TemporaryDirectory() as out:
-        train([a.program, "train", "--model", "cifar-convnet", "--data", str(a.folder), "--out",
-               out, "--epochs", "1", "--cache", a.cache], a.seconds)
+        train([a.program, "train", "--model", a.model, "--data", str(data), "--out", out,
+               "--epochs", "1", "--cache", a.cache], a.seconds)
 
 
 if __name__ == "__main__":

@@ -285,11 +285,13 @@ void TarWriter::put(const std::string& name, char type, std::span<const std::uin
   file_.write(bytes.data(), bytes.size());
   static constexpr std::array<std::uint8_t, kBlock> kZeros{};
   file_.write(kZeros.data(), blocks(bytes.size()) - bytes.size());
+  at_ += kBlock + blocks(bytes.size());
 }
 
-void TarWriter::add(const std::string& name, std::span<const std::uint8_t> bytes) {
+std::uint64_t TarWriter::add(const std::string& name, std::span<const std::uint8_t> bytes) {
   if (name.empty() || name.find('\0') != std::string::npos)
     throw ValueError("tar: a file needs a name, without a NUL");
+  const std::uint64_t begin = at_;
   if (name.size() > kName.size) {
     const std::string rest = " path=" + name + "\n";
     std::size_t length = rest.size();  // the record's length counts its own digits, too
@@ -299,6 +301,7 @@ void TarWriter::add(const std::string& name, std::span<const std::uint8_t> bytes
     put("pax", kPax, {reinterpret_cast<const std::uint8_t*>(record.data()), record.size()});
   }
   put(name, kFile, bytes);
+  return begin;
 }
 
 void TarWriter::commit() {

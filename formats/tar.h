@@ -73,12 +73,14 @@ class TarReader {
 class TarWriter {
  public:
   explicit TarWriter(const std::filesystem::path& path) : file_(path) {}
-  void add(const std::string& name, std::span<const std::uint8_t> bytes);
+  // Where the member begins: TarMember::offset.
+  std::uint64_t add(const std::string& name, std::span<const std::uint8_t> bytes);
   void commit();  // the end, then the file takes its place (formats/atomic_file.h)
 
  private:
   void put(const std::string& name, char type, std::span<const std::uint8_t> bytes);
   AtomicFile file_;
+  std::uint64_t at_ = 0;
 };
 
 }  // namespace limulus

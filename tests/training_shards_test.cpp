@@ -241,6 +241,86 @@ TEST_CASE("pack: stopped at any moment, it goes on, and nothing incomplete is tr
   CHECK_THROWS_AS(pack(data, folder / "x", {.side = 32, .shards = 25}), ValueError);
 }
 
+namespace {
+
+// What tells where a set's pictures are and what they are, and their pixels.
+std::vector<std::string> described(const Dataset& data) {
+  std::vector<std::string> all;
+  for (const ImageSet* set : {&data.train, &data.test})
+    for (std::int64_t i = 0; i < set->size(); ++i) {
+      const Image image = set->load(i);
+      all.push_back(set->identity(i) + " " + set->name(i) + " " + std::to_string(set->label(i)) +
+                    " " + std::string(image.rgb.begin(), image.rgb.end()));
+    }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("the index says what the shards say, and whoever reads a picture looks whether it does") {
+  const TemporaryFolder folder;
+  write_folders(folder / "in", 10);
+  put_bytes(folder / "in" / "train" / "a" / "cut.png", png(40, 1, 2).substr(0, 90));
+  const fs::path out = folder / "out", index = out / "shards-index.txt",
+                 shard = out / "train-000001.tar";
+  const PackOptions options{.side = 32, .shards = 3};
+  pack(open_dataset(folder / "in"), out, options);
+  const std::string text = get_bytes(index);
+  const auto indexed = described(open_dataset(out));
+  fs::remove(index);
+  const auto walked = described(open_dataset(out));
+  CHECK(indexed == walked);
+  // It is used: where it says something else of a class, the pictures tell. Packing once more, with
+  // all shards there, writes it as it was.
+  CHECK(pack(open_dataset(folder / "in"), out, options).kept == 4);
+  CHECK(get_bytes(index) == text);
+  std::string changed = text;
+  const std::size_t first = changed.find("0 ", changed.find("train-000001.tar"));
+  const std::size_t line = changed.find("\n0 ", first) + 3;
+  changed[line] = changed[line] == '0' ? '1' : '0';
+  put_bytes(index, changed);
+  const Dataset wrong = open_dataset(out);
+  int refused = 0;
+  for (std::int64_t i = 0; i < wrong.train.size(); ++i)
+    refused += has(message_of<FileError>([&] { wrong.train.load(i); }), "but not by the shard");
+  CHECK(refused == 1);
+  // The network's own order of classes changes labels, not what the shard has to say.
+  put_bytes(index, text);
+  const Dataset other = open_dataset(out, {.classes = {"b", "a"}});
+  REQUIRE(other.train.size() == 20);
+  CHECK(other.train.label(0) == 1 - open_dataset(out).train.label(0));
+  CHECK(other.train.load(0).width == 32);
+  // A shard of another size is read itself.
+  const std::string tar = get_bytes(shard);
+  put_bytes(shard, tar + std::string(512, '\0'));
+  CHECK(described(open_dataset(out)).size() == walked.size());
+  put_bytes(shard, tar.substr(0, tar.size() - 1024));
+  CHECK(has(message_of<FileError>([&] { open_dataset(out); }), "train-000001.tar: at byte"));
+  put_bytes(shard, tar);
+
+  // Cut anywhere, or with a line changed, it is refused, and the message says what to do.
+  for (std::size_t size = 0; size < text.size(); ++size) {
+    CAPTURE(size);
+    put_bytes(index, text.substr(0, size));
+    REQUIRE(has(message_of<FileError>([&] { open_dataset(out); }), "shards-index.txt: line "));
+  }
+  const auto error = [&](const std::string& from, const std::string& to) {
+    std::string damaged = text;
+    damaged.replace(damaged.find(from), from.size(), to);
+    put_bytes(index, damaged);
+    return message_of<FileError>([&] { open_dataset(out); });
+  };
+  CHECK(has(error("shards 1", "shards 2"), "line 1: expected \"limulus shards 1\""));
+  CHECK(has(error("\nend\n", "\nend\nend\n"), "more lines behind the end"));
+  CHECK(has(error("train-000002.tar", "train-000001.tar"), "train-000001.tar is there twice"));
+  CHECK(has(error("\n0 ", "\n-0 "), "expected where a picture begins, and its class"));
+  CHECK(has(error("\n0 ", "\n99999999 "), "a picture at byte 99999999 of "));
+  CHECK(has(error("\n0 ", "\n0 0\n0 "), "a picture at byte 0, behind one at byte 0"));
+  CHECK(has(error("\n0 ", "\n0 7"), "is not the number of a class, 0 to 1"));
+  CHECK(has(error(".tar ", ".tar x"), "expected a shard's name, its bytes and its pictures"));
+  CHECK(has(error("\n0 ", "\n\n0 "), "Remove this file"));
+}
+
 TEST_CASE("shards of others: no names, other endings, mistakes") {
   const TemporaryFolder folder;
   const fs::path in = folder / "in", tar = in / "data-0.tar";

@@ -14,6 +14,7 @@
 #include "formats/tar.h"
 #include "training/data/class_names.h"
 #include "training/data/image.h"
+#include "training/data/shard_index.h"
 
 namespace limulus {
 
@@ -131,10 +132,25 @@ std::vector<std::uint8_t> ImageSet::encoded(std::int64_t i) const {
   const auto at = static_cast<std::size_t>(i);
   if (in_memory()) throw ValueError("ImageSet: pixels in memory are no JPEG or PNG");
   if (!in_shards()) return read_file(path(at));
-  const Place place = places_.at(at);
+  std::string name;
+  return in_shard(at, &name);
+}
+
+std::vector<std::uint8_t> ImageSet::in_shard(std::size_t i, std::string* name) const {
+  const Place place = places_.at(i);
   const std::filesystem::path& path = shards_->paths.at(place.shard);
   TarReader reader(path, place.offset);
-  return reader.read(member_at(reader, path, place.offset));
+  const TarMember picture = member_at(reader, path, place.offset);
+  *name = (path / picture.name).string();
+  if (place.check >= 0) {
+    TarMember label;
+    if (!reader.next(&label) || label.size > 16 || class_number(reader.read(label)) != place.check)
+      throw FileError(
+          fmt::format("{}: of class {} by {}, but not by the shard itself, which was changed "
+                      "later. Remove {}, and the shards are read instead",
+                      *name, place.check, kShardIndex, kShardIndex));
+  }
+  return reader.read(picture);
 }
 
 std::string ImageSet::identity(std::int64_t i) const {
@@ -177,11 +193,9 @@ void ImageSet::read_ahead(std::int64_t begin, std::int64_t end) const {
 Image ImageSet::load(std::int64_t i, int short_side) const {
   const auto at = static_cast<std::size_t>(i);
   if (in_shards()) {
-    const Place place = places_.at(at);
-    const std::filesystem::path& path = shards_->paths.at(place.shard);
-    TarReader reader(path, place.offset);
-    const TarMember member = member_at(reader, path, place.offset);
-    return decode_image(reader.read(member), (path / member.name).string(), short_side);
+    std::string name;
+    const std::vector<std::uint8_t> bytes = in_shard(at, &name);
+    return decode_image(bytes, name, short_side);
   }
   if (!in_memory()) return decode_image(encoded(i), name(i), short_side);
   const Pixels& pixels = *pixels_.at(at);

@@ -35,6 +35,9 @@ class ImageSet {
   struct Place {
     std::uint64_t offset = 0;  // of its header in the tar file (formats/tar.h)
     std::uint32_t shard = 0;
+    // What its .cls file, right behind it, has to say whenever the picture is read; -1: not looked
+    // at. For places from an index, which may be older than the shard (shard_index.h).
+    std::int32_t check = -1;
   };
   // In the order of the shards, and of the files in them. A set has the same `shards` throughout.
   void add_in_shard(const std::shared_ptr<const Shards>& shards, Place place, std::int64_t label);
@@ -59,6 +62,8 @@ class ImageSet {
 
  private:
   std::string path(std::size_t i) const;
+  // The bytes of a picture in a shard, and the name of its file.
+  std::vector<std::uint8_t> in_shard(std::size_t i, std::string* name) const;
 
   struct Pixels {  // images in memory, one after another
     std::string name;

@@ -20,6 +20,7 @@
 #include "training/data/augment.h"
 #include "training/data/class_names.h"
 #include "training/data/image.h"
+#include "training/data/shard_index.h"
 #include "training/data/shards.h"
 
 namespace limulus {
@@ -228,7 +229,7 @@ class Packer {
     std::error_code unknown;
     if (fs::exists(path, unknown)) return keep(part, path, first, last);
     TarWriter tar(path);
-    std::int64_t pictures = 0;
+    std::vector<IndexedPicture> places;
     const std::int64_t piece = std::int64_t{64} * options_.threads;
     for (std::int64_t i = first; i < last; i += piece) {
       if (stopping()) return -1;
@@ -241,25 +242,40 @@ class Packer {
           continue;
         }
         const std::string key = key_of(k, picture.name);
-        const std::string label =
-            std::to_string(part.set->label(part.order[static_cast<std::size_t>(k)]));
-        tar.add(key + picture.ending(), picture.bytes);
-        tar.add(key + ".cls", {reinterpret_cast<const std::uint8_t*>(label.data()), label.size()});
-        ++pictures;
+        const std::int64_t label = label_of(part, k);
+        const std::string digits = std::to_string(label);
+        places.push_back({tar.add(key + picture.ending(), picture.bytes), label});
+        tar.add(key + ".cls",
+                {reinterpret_cast<const std::uint8_t*>(digits.data()), digits.size()});
       }
       count(end - i);
     }
     tar.commit();
-    return pictures;
+    index_[path.filename().string()] = {fs::file_size(path), places};
+    return static_cast<std::int64_t>(places.size());
+  }
+
+  // Of the k-th picture in the order of the shards.
+  static std::int64_t label_of(const Part& part, std::int64_t k) {
+    return part.set->label(part.order[static_cast<std::size_t>(k)]);
   }
 
   // A whole shard of an earlier sitting. What was skipped then is found out again.
   std::int64_t keep(const Part& part, const fs::path& path, std::int64_t first, std::int64_t last) {
     std::set<std::int64_t> there;
+    std::vector<IndexedPicture> places;
     TarReader reader(path);
-    for (TarMember member; reader.next(&member);)
-      if (!member.name.ends_with(".cls"))
-        there.insert(std::strtoll(member.name.c_str(), nullptr, 10));
+    for (TarMember member; reader.next(&member);) {
+      if (member.name.ends_with(".cls")) continue;
+      const std::int64_t k = std::strtoll(member.name.c_str(), nullptr, 10);
+      if (k < first || k >= last || !there.insert(k).second)
+        throw FileError(fmt::format(
+            "{}: at byte {}: {} is none of the pictures {} to {} that belong here, or the second "
+            "of its number. Remove this shard, and it is packed again",
+            path.string(), member.offset, printable(member.name), first, last - 1));
+      places.push_back({member.offset, label_of(part, k)});
+    }
+    index_[path.filename().string()] = {reader.file_size(), std::move(places)};
     for (std::int64_t k = first; k < last; ++k)
       if (!there.contains(k)) {
         Stored picture = store(*part.set, part.order[static_cast<std::size_t>(k)], options_.side);
@@ -276,6 +292,7 @@ class Packer {
     std::string list;
     for (const Skipped& s : packed_.skipped) list += printable(text_of(s)) + "\n";
     write_file_atomically(out_ / kPackSkipped, list);
+    write_shard_index(out_ / kShardIndex, index_);
     packed_.finished = true;
   }
 
@@ -283,6 +300,7 @@ class Packer {
   fs::path out_;
   const PackOptions& options_;
   Packed packed_;
+  ShardIndex index_;
   std::int64_t done_ = 0;
 };
 

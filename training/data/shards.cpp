@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cctype>
-#include <charconv>
 #include <map>
 #include <memory>
 #include <optional>
@@ -21,6 +20,7 @@
 #include "training/data/dataset_folders.h"
 #include "training/data/folder_tree.h"
 #include "training/data/pack.h"
+#include "training/data/shard_index.h"
 
 namespace limulus {
 namespace {
@@ -54,9 +54,10 @@ class ShardReader {
  public:
   ShardReader(const fs::path& folder, const DatasetOptions& options) : options_(options) {
     data.kind = Layout::shards;
-    const fs::path file = folder / kClassFile;
+    const fs::path file = folder / kClassFile, index = folder / kShardIndex;
     std::error_code unknown;
     if (fs::exists(file, unknown)) names_ = read_class_file(file);
+    if (fs::exists(index, unknown)) index_ = read_shard_index(index);
     if (options.classes.empty() || names_.empty()) return;
     const ClassNames network(options.classes);
     for (const std::string& name : names_) {
@@ -71,12 +72,25 @@ class ShardReader {
   void add(const std::shared_ptr<const ImageSet::Shards>& shards, std::uint32_t number,
            ImageSet* to) {
     const fs::path& path = shards->paths[number];
+    const auto known = index_.find(path.filename().string());
+    if (known != index_.end() && known->second.bytes == shards->sizes[number]) {
+      for (const IndexedPicture& p : known->second.pictures) {
+        if (p.label >= known_classes())
+          throw FileError(fmt::format("{}: {}, at byte {}: {} is not {}",
+                                      (path.parent_path() / kShardIndex).string(), known->first,
+                                      p.offset, p.label, a_class()));
+        const ImageSet::Place place{p.offset, number, static_cast<std::int32_t>(p.label)};
+        to->add_in_shard(shards, place, of_network(p.label));
+      }
+      return;
+    }
     TarReader reader(path);
     Sample sample;
     std::map<std::string, std::int64_t> others;  // endings that mean nothing here
     const auto finish = [&] {
       if (sample.picture && sample.label)
-        to->add_in_shard(shards, {sample.picture->offset, number}, *sample.label);
+        to->add_in_shard(shards, {.offset = sample.picture->offset, .shard = number},
+                         *sample.label);
       else if (sample.picture)
         skip(path / sample.picture->name, "has no class: its .cls file is not beside it",
              SkipRule::no_class);
@@ -144,31 +158,37 @@ class ShardReader {
     return member;
   }
 
-  // "12", perhaps with blanks and a line's end around it.
   std::int64_t label(const fs::path& path, const TarMember& member,
                      const std::vector<std::uint8_t>& bytes) {
-    std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    const std::size_t first = text.find_first_not_of(" \t\r\n");
-    text.remove_prefix(first == std::string_view::npos ? text.size() : first);
-    text = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
-    std::int64_t value = -1;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    // Without names, a network's last layer has as many outputs as the largest number says.
-    const std::size_t known = !names_.empty()             ? names_.size()
-                              : !options_.classes.empty() ? options_.classes.size()
-                                                          : std::size_t{100'000};
-    if (text.empty() || error != std::errc() || end != text.data() + text.size() || value < 0 ||
-        !std::cmp_less(value, known))
+    const std::optional<std::int64_t> value = class_number(bytes);
+    if (!value || *value >= known_classes())
       fail(path, member,
-           fmt::format("\"{}\" is not the number of a class, 0 to {} ({})", text, known - 1,
+           fmt::format("\"{}\" is not {}", std::string(bytes.begin(), bytes.end()), a_class()));
+    return of_network(*value);
+  }
+
+  // Without names, a network's last layer has as many outputs as the largest number says.
+  std::int64_t known_classes() const {
+    return static_cast<std::int64_t>(!names_.empty()             ? names_.size()
+                                     : !options_.classes.empty() ? options_.classes.size()
+                                                                 : std::size_t{100'000});
+  }
+
+  std::string a_class() const {
+    return fmt::format("the number of a class, 0 to {} ({})", known_classes() - 1,
                        !names_.empty()             ? "the lines of classes.txt"
                        : !options_.classes.empty() ? "the network's classes"
-                                                   : "the most that is read without classes.txt"));
-    largest_ = std::max(largest_, value);
-    return label_of_.empty() ? value : label_of_[static_cast<std::size_t>(value)];
+                                                   : "the most that is read without classes.txt");
+  }
+
+  // The network's number for that of a .cls file.
+  std::int64_t of_network(std::int64_t number) {
+    largest_ = std::max(largest_, number);
+    return label_of_.empty() ? number : label_of_[static_cast<std::size_t>(number)];
   }
 
   const DatasetOptions& options_;
+  ShardIndex index_;                    // of shards-index.txt; empty: there is none
   std::vector<std::string> names_;      // of classes.txt
   std::vector<std::int64_t> label_of_;  // from there to the network's classes; empty: the same
   std::int64_t largest_ = -1;
@@ -209,7 +229,8 @@ Dataset open_shards(const fs::path& folder, const DatasetOptions& options) {
     if (name.ends_with(".tar")) {
       parts[part_of(name)].push_back(name);
       all.push_back(name);
-    } else if (name != kClassFile && name != kPackPlan && name != kPackSkipped) {
+    } else if (name != kClassFile && name != kPackPlan && name != kPackSkipped &&
+               name != kShardIndex) {
       data.skipped.push_back(skipped_file(folder / name));
     }
   }

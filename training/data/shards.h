@@ -8,6 +8,7 @@
 //                         00000001_tulip.jpg  ...
 //     test-000000.tar     the held-out part
 //     classes.txt         the names of classes 0, 1, 2 ..., one a line
+//     shards-index.txt    where each picture begins (shard_index.h)
 //
 // The part of a file's name up to its first dot is its key: files with one key belong together, and
 // follow each other. Others' shards are read, too: those without classes.txt have classes "0", "1"
