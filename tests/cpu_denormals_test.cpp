@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <cwchar>
 #include <string>
 #include <vector>
 
@@ -28,8 +29,8 @@ void poison_memory(CpuBackend& backend, std::size_t large, std::uint32_t pattern
   std::vector<std::pair<void*, std::size_t>> taken;
   const auto take = [&](std::size_t bytes) {
     void* p = backend.pool().take(bytes);
-    std::uint32_t* words = static_cast<std::uint32_t*>(p);
-    for (std::size_t i = 0; i < bytes / 4; ++i) words[i] = pattern;
+    static_assert(sizeof(wchar_t) == sizeof pattern);
+    std::wmemset(static_cast<wchar_t*>(p), static_cast<wchar_t>(pattern), bytes / 4);
     taken.emplace_back(p, bytes);
   };
   for (std::size_t bytes = 256; bytes < (1 << 20); bytes = Pool::size_class(bytes + 1))

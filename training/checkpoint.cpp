@@ -73,13 +73,20 @@ void check_finite(const SafetensorsFile& file, const SafetensorsEntry& entry, co
                     file.path().string(), bad, entry.name, values[bad]));
 }
 
-// The entry as a tensor of floats that lies in the mapped file; undefined if that is impossible.
-Tensor in_place(const SafetensorsFile& file, const SafetensorsEntry& entry, Backend& backend) {
+// The entry's values where they lie in the mapped file, checked; null if they are no aligned floats.
+float* floats_there(const SafetensorsFile& file, const SafetensorsEntry& entry) {
   auto* there = const_cast<std::byte*>(entry.bytes.data());  // of a private mapping
-  const bool aligned = reinterpret_cast<std::uintptr_t>(there) % alignof(float) == 0;
-  if (entry.dtype != "F32" || !aligned || !backend.host_memory()) return {};
+  if (entry.dtype != "F32" || reinterpret_cast<std::uintptr_t>(there) % alignof(float) != 0)
+    return nullptr;
   auto* values = reinterpret_cast<float*>(there);
   check_finite(file, entry, values);
+  return values;
+}
+
+// The entry as a tensor of floats that lies in the mapped file; undefined if that is impossible.
+Tensor in_place(const SafetensorsFile& file, const SafetensorsEntry& entry, Backend& backend) {
+  float* values = backend.host_memory() ? floats_there(file, entry) : nullptr;
+  if (values == nullptr) return {};
   return Tensor::on_memory(values, file.mapping(), DType::f32, Shape(entry.shape), backend);
 }
 
@@ -103,14 +110,16 @@ Tensor read_like(const SafetensorsFile& file, const SafetensorsEntry& entry, DTy
                  Backend& backend) {
   const Shape shape{std::vector<std::int64_t>(entry.shape)};
   if (dtype == DType::f64) return Tensor::from(values_of<double>(file, entry), shape, backend);
+  if (const float* values = dtype == DType::f32 ? floats_there(file, entry) : nullptr)
+    return Tensor::from_host(values, entry.numel(), DType::f32, shape, backend);
   return Tensor::from(values_of<float>(file, entry), shape, backend);
 }
 
-// Reads a replacement for every target before any of them is changed.
+// Reads a replacement for every target before any of them is changed. With `adopt` a target gives
+// up its memory for that of the replacement, which may be the mapped file's.
 void load_all(const SafetensorsFile& file, const std::vector<NamedTensor>& targets,
-              const std::string& prefix, bool use_in_place = false) {
+              const std::string& prefix, bool adopt = false) {
   std::vector<Tensor> loaded;
-  std::vector<bool> adopt;
   for (const auto& [name, target] : targets) {
     const SafetensorsEntry& entry = file.at(prefix + name);
     if (Shape(entry.shape) != target.shape())
@@ -118,16 +127,14 @@ void load_all(const SafetensorsFile& file, const std::vector<NamedTensor>& targe
                                   file.path().string(), entry.name, Shape(entry.shape).str(),
                                   target.shape().str()));
     Tensor there;
-    if (use_in_place && target.dtype() == DType::f32)
-      there = in_place(file, entry, target.backend());
-    adopt.push_back(there.defined());
+    if (adopt && target.dtype() == DType::f32) there = in_place(file, entry, target.backend());
     loaded.push_back(there.defined() ? there
                                      : read_like(file, entry, target.dtype(), target.backend()));
   }
   const NoGrad setting_values;
   for (std::size_t i = 0; i < targets.size(); ++i) {
     Tensor target = targets[i].second;
-    if (adopt[i])
+    if (adopt && loaded[i].dtype() == target.dtype())
       target.adopt_(loaded[i]);
     else
       target.copy_(loaded[i]);
