@@ -1,8 +1,10 @@
 // Checkpoints that are damaged, or belong to another network, are refused and change nothing.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 #include <functional>
 #include <limits>
@@ -11,6 +13,7 @@
 #include "backends/registry.h"
 #include "core/buffer_pool.h"
 #include "core/error.h"
+#include "core/trace.h"
 #include "layers/linear.h"
 #include "models/models.h"
 #include "temporary_folder.h"
@@ -26,9 +29,9 @@ using namespace limulus;
 namespace {
 
 // Two weights and a bias: small enough to try every damage.
-std::shared_ptr<Sequential> tiny_network() {
+std::shared_ptr<Sequential> tiny_network(Backend& backend = device("cpu")) {
   auto net = std::make_shared<Sequential>();
-  net->add<Linear>("fc", 2, 1, device("cpu"));
+  net->add<Linear>("fc", 2, 1, backend);
   return net;
 }
 
@@ -104,6 +107,36 @@ TEST_CASE("weights used in place: nothing is copied, and the file is never writt
   set_values(*mapped, 7);
   CHECK(values(*mapped) == std::vector<float>{7, 7, 7});
   CHECK(get_bytes(path) == whole);
+}
+
+TEST_CASE("weights for a device with memory of its own are copied there once") {
+  const auto found = list_devices();
+  if (std::none_of(found.begin(), found.end(),
+                   [](const DeviceInfo& d) { return d.name == "opencl:0"; })) {
+    std::printf("skipped: there is no OpenCL device\n");
+    return;
+  }
+  const TemporaryFolder folder;
+  const auto path = folder.path / "c.safetensors";
+  Backend& there = device("opencl:0");
+  auto net = tiny_network(there);
+  const std::vector<float> weight = {1, 2}, bias = {3}, lost = {NAN};
+  write_safetensors(path, {{"fc.bias", DType::f32, {1}, bias.data()},
+                           {"fc.weight", DType::f32, {1, 2}, weight.data()}});
+  int computed = 0;  // a copy within the device would be a primitive
+  set_trace_sink([&](const TraceEvent&) { ++computed; });
+  load_weights(SafetensorsFile(path), *net, /*in_place=*/true);
+  set_trace_sink({});
+  CHECK(computed == 0);
+  CHECK(values(*net) == std::vector<float>{1, 2, 3});
+  write_safetensors(path, {{"fc.bias", DType::f32, {1}, lost.data()},
+                           {"fc.weight", DType::f32, {1, 2}, weight.data()}});
+  CHECK_THROWS_WITH_AS(load_weights(SafetensorsFile(path), *net, true),
+                       doctest::Contains("value 0 of 'fc.bias' is nan"), FileError);
+  CHECK(values(*net) == std::vector<float>{1, 2, 3});
+  // They are the network's own: what is written to them stays there.
+  set_values(*net, 7);
+  CHECK(values(*net) == std::vector<float>{7, 7, 7});
 }
 
 TEST_CASE("in place, a value that is no number is found wherever it stands") {

@@ -73,7 +73,7 @@ void check_finite(const SafetensorsFile& file, const SafetensorsEntry& entry, co
                     file.path().string(), bad, entry.name, values[bad]));
 }
 
-// The entry's values where they lie in the mapped file, checked; null if they are no aligned floats.
+// The values where they lie in the mapped file, checked; null if they are no aligned floats.
 float* floats_there(const SafetensorsFile& file, const SafetensorsEntry& entry) {
   auto* there = const_cast<std::byte*>(entry.bytes.data());  // of a private mapping
   if (entry.dtype != "F32" || reinterpret_cast<std::uintptr_t>(there) % alignof(float) != 0)

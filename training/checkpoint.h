@@ -50,7 +50,8 @@ std::string layer_of(const std::string& parameter);
 // the file has no parameters under the network's names, the error says what both sides have. Layers
 // in `left_out` ("fc6") keep their values, and the file must have nothing of them. With `in_place`,
 // weights are used where they lie in the mapped file, if the device computes in host memory: a
-// program that looks at one picture and ends never copies 244 MB.
+// program that looks at one picture and ends never copies 244 MB. To a device with memory of its
+// own they are copied once.
 void load_weights(const SafetensorsFile& file, Module& model, bool in_place = false,
                   const std::vector<std::string>& left_out = {});
 
