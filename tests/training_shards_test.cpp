@@ -270,28 +270,29 @@ TEST_CASE("the index says what the shards say, and whoever reads a picture looks
   fs::remove(index);
   const auto walked = described(open_dataset(out));
   CHECK(indexed == walked);
-  // It is used: where it says something else of a class, the pictures tell. Packing once more, with
-  // all shards there, writes it as it was.
+  // Packing once more, with all shards there, writes it as it was.
   CHECK(pack(open_dataset(folder / "in"), out, options).kept == 4);
   CHECK(get_bytes(index) == text);
-  std::string changed = text;
-  const std::size_t first = changed.find("0 ", changed.find("train-000001.tar"));
-  const std::size_t line = changed.find("\n0 ", first) + 3;
-  changed[line] = changed[line] == '0' ? '1' : '0';
-  put_bytes(index, changed);
+  // It is used: where a shard of the same size says something else of a class, the picture tells.
+  const std::string tar = get_bytes(shard);
+  std::string changed = tar;
+  TarReader first(shard);
+  TarMember label;
+  REQUIRE((first.next(&label) && first.next(&label)));
+  changed[label.begin] = changed[label.begin] == '0' ? '1' : '0';
+  put_bytes(shard, changed);
   const Dataset wrong = open_dataset(out);
   int refused = 0;
   for (std::int64_t i = 0; i < wrong.train.size(); ++i)
     refused += has(message_of<FileError>([&] { wrong.train.load(i); }), "but not by the shard");
   CHECK(refused == 1);
+  put_bytes(shard, tar);
   // The network's own order of classes changes labels, not what the shard has to say.
-  put_bytes(index, text);
   const Dataset other = open_dataset(out, {.classes = {"b", "a"}});
   REQUIRE(other.train.size() == 20);
   CHECK(other.train.label(0) == 1 - open_dataset(out).train.label(0));
   CHECK(other.train.load(0).width == 32);
   // A shard of another size is read itself.
-  const std::string tar = get_bytes(shard);
   put_bytes(shard, tar + std::string(512, '\0'));
   CHECK(described(open_dataset(out)).size() == walked.size());
   put_bytes(shard, tar.substr(0, tar.size() - 1024));
@@ -311,12 +312,20 @@ TEST_CASE("the index says what the shards say, and whoever reads a picture looks
     return message_of<FileError>([&] { open_dataset(out); });
   };
   CHECK(has(error("shards 1", "shards 2"), "line 1: expected \"limulus shards 1\""));
-  CHECK(has(error("\nend\n", "\nend\nend\n"), "more lines behind the end"));
+  CHECK(has(error("\nend ", "\nend 0"), "the checksum is another"));
+  CHECK(has(error("train-000002.tar", "train-000003.tar"), "the checksum is another"));
+  put_bytes(index, text + "\n");
+  CHECK(has(message_of<FileError>([&] { open_dataset(out); }), "more lines behind the end"));
   CHECK(has(error("train-000002.tar", "train-000001.tar"), "train-000001.tar is there twice"));
   CHECK(has(error("\n0 ", "\n-0 "), "expected where a picture begins, and its class"));
   CHECK(has(error("\n0 ", "\n99999999 "), "a picture at byte 99999999 of "));
   CHECK(has(error("\n0 ", "\n0 0\n0 "), "a picture at byte 0, behind one at byte 0"));
-  CHECK(has(error("\n0 ", "\n0 7"), "is not the number of a class, 0 to 1"));
+  CHECK(has(error("\n0 ", "\n0 7"), "the checksum is another"));
+  put_bytes(index, text);
+  put_bytes(out / "classes.txt", "a\n");
+  CHECK(has(message_of<FileError>([&] { open_dataset(out); }),
+            "1 is not the number of a class, 0 to 0"));
+  put_bytes(out / "classes.txt", "a\nb\n");
   CHECK(has(error(".tar ", ".tar x"), "expected a shard's name, its bytes and its pictures"));
   CHECK(has(error("\n0 ", "\n\n0 "), "Remove this file"));
 }

@@ -1,6 +1,7 @@
 #include "training/data/shard_index.h"
 
 #include <fmt/format.h>
+#include <zlib.h>
 
 #include <algorithm>
 #include <charconv>
@@ -15,7 +16,13 @@
 namespace limulus {
 namespace {
 
-constexpr std::string_view kFirst = "limulus shards 1", kLast = "end";
+constexpr std::string_view kFirst = "limulus shards 1", kEnd = "end ";
+
+// The last line, without its end: says what stands before it.
+std::string last_line(std::string_view before) {
+  const auto* bytes = reinterpret_cast<const Bytef*>(before.data());
+  return fmt::format("{}{:08x}", kEnd, ::crc32_z(0, bytes, before.size()));
+}
 
 // Takes a number from the front of `text`, with the blank before it. False if there is none.
 template <class Number>
@@ -35,8 +42,13 @@ class IndexReader {
     if (next_line() != kFirst) fail(fmt::format("expected \"{}\"", kFirst));
     ShardIndex index;
     while (true) {
+      const std::size_t begin = at_;
       std::string_view line = next_line();
-      if (line == kLast) break;
+      if (line.starts_with(kEnd)) {
+        if (line != last_line(text().substr(0, begin)))
+          fail("the checksum is another: the file was damaged or edited");
+        break;
+      }
       const std::size_t blank = line.find(' ');
       const std::string name(line.substr(0, blank));
       line.remove_prefix(std::min(name.size(), line.size()));
@@ -67,13 +79,16 @@ class IndexReader {
   }
 
   std::string_view next_line() {
-    const std::string_view text(reinterpret_cast<const char*>(bytes_.data()), bytes_.size());
     ++line_;
-    const std::size_t end = text.find('\n', at_);
+    const std::size_t end = text().find('\n', at_);
     if (end == std::string_view::npos) fail("the file ends here: it was cut");
-    const std::string_view line = text.substr(at_, end - at_);
+    const std::string_view line = text().substr(at_, end - at_);
     at_ = end + 1;
     return line;
+  }
+
+  std::string_view text() const {
+    return {reinterpret_cast<const char*>(bytes_.data()), bytes_.size()};
   }
 
   [[noreturn]] void fail(const std::string& what) const {
@@ -99,8 +114,7 @@ void write_shard_index(const std::filesystem::path& file, const ShardIndex& inde
     for (const IndexedPicture& p : shard.pictures)
       fmt::format_to(std::back_inserter(text), "{} {}\n", p.offset, p.label);
   }
-  text += kLast;
-  text += '\n';
+  text += last_line(text) + '\n';
   write_file_atomically(file, text);
 }
 

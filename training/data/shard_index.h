@@ -8,7 +8,7 @@
 //     0 817                             where its first picture begins, and the picture's class
 //     38912 3
 //     ...
-//     end
+//     end 5c1e7f02                      the CRC-32 of all before
 //
 // A shard whose size is another, or that the index does not name, is read itself. And whoever reads
 // a picture compares the class behind it with the index's (ImageSet::Place::check).
@@ -38,8 +38,8 @@ using ShardIndex = std::map<std::string, IndexedShard>;  // by the shard's name
 
 void write_shard_index(const std::filesystem::path& file, const ShardIndex& index);
 
-// FileError, with the line, for a file that was cut or damaged, or whose places do not rise within
-// the shard's bytes.
+// FileError, with the line, for a file that was cut, damaged or edited, or whose places do not rise
+// within the shard's bytes.
 ShardIndex read_shard_index(const std::filesystem::path& file);
 
 // The number in a .cls file: "12", perhaps with blanks and a line's end around it. Nothing for

@@ -161,9 +161,11 @@ class ShardReader {
   std::int64_t label(const fs::path& path, const TarMember& member,
                      const std::vector<std::uint8_t>& bytes) {
     const std::optional<std::int64_t> value = class_number(bytes);
-    if (!value || *value >= known_classes())
-      fail(path, member,
-           fmt::format("\"{}\" is not {}", std::string(bytes.begin(), bytes.end()), a_class()));
+    if (!value || *value >= known_classes()) {
+      std::string text(bytes.begin(), bytes.end());
+      text.erase(text.find_last_not_of(" \t\r\n") + 1);
+      fail(path, member, fmt::format("\"{}\" is not {}", text, a_class()));
+    }
     return of_network(*value);
   }
 
