@@ -178,6 +178,8 @@ check 'pack again: all is there' 0 '3 files \(3 there already\)' \
   "$limulus" pack parts --size 64 --shards 2 --out shards
 check 'pack: a folder that is not there' 1 '^error: nowhere: there is no such folder$' \
   "$limulus" pack nowhere --out shards
+check "pack: not into the folder that is packed" 1 'lies in the folder that is packed, parts' \
+  "$limulus" pack parts --size 64 --out parts/train/shards
 check 'pack: other options' 1 'side was 64, and is 32 now. Choose another --out' \
   "$limulus" pack parts --size 32 --shards 2 --out shards
 check 'train on shards' 0 'shards: 2 classes \(daisy, roses\), 13 training images, 9 held out \(2 shards of training pictures, 1 shard of held-out ones\)' \

@@ -239,6 +239,11 @@ TEST_CASE("pack: stopped at any moment, it goes on, and nothing incomplete is tr
       message_of<FileError>([&] { pack(open_dataset(folder / "in"), folder / "whole", options); }),
       "packed from other pictures"));
   CHECK_THROWS_AS(pack(data, folder / "x", {.side = 32, .shards = 25}), ValueError);
+  fs::create_directories(folder / "other");
+  put_bytes(folder / "other" / "classes.txt", "somebody's\n");
+  CHECK(has(message_of<FileError>([&] { pack(data, folder / "other", options); }),
+            "with other names of classes"));
+  CHECK(get_bytes(folder / "other" / "classes.txt") == "somebody's\n");
 }
 
 namespace {
@@ -270,7 +275,8 @@ TEST_CASE("the index says what the shards say, and whoever reads a picture looks
   fs::remove(index);
   const auto walked = described(open_dataset(out));
   CHECK(indexed == walked);
-  // Packing once more, with all shards there, writes it as it was.
+  // Packing once more, with all shards there, writes it as it was, and the names of the classes.
+  fs::remove(out / "classes.txt");
   CHECK(pack(open_dataset(folder / "in"), out, options).kept == 4);
   CHECK(get_bytes(index) == text);
   // It is used: where a shard of the same size says something else of a class, the picture tells.
@@ -292,9 +298,16 @@ TEST_CASE("the index says what the shards say, and whoever reads a picture looks
   REQUIRE(other.train.size() == 20);
   CHECK(other.train.label(0) == 1 - open_dataset(out).train.label(0));
   CHECK(other.train.load(0).width == 32);
-  // A shard of another size is read itself.
+  // A shard of another size is read itself, and so are two of one size that took each other's place.
   put_bytes(shard, tar + std::string(512, '\0'));
   CHECK(described(open_dataset(out)).size() == walked.size());
+  fs::rename(out / "train-000002.tar", folder / "kept.tar");
+  fs::copy_file(shard, out / "train-000002.tar");
+  const Dataset doubled = open_dataset(out);
+  for (std::int64_t i = 0; i < doubled.train.size(); ++i) CHECK(doubled.train.load(i).width == 32);
+  fs::rename(folder / "kept.tar", out / "train-000002.tar");
+  put_bytes(shard, std::string(tar.size(), 'x'));
+  CHECK(has(message_of<FileError>([&] { open_dataset(out); }), "train-000001.tar: at byte 0"));
   put_bytes(shard, tar.substr(0, tar.size() - 1024));
   CHECK(has(message_of<FileError>([&] { open_dataset(out); }), "train-000001.tar: at byte"));
   put_bytes(shard, tar);

@@ -219,7 +219,10 @@ void evaluate(const CLI::App& command, const EvaluateArguments& a) {
   }
   const Evaluation one = run(false);
   const std::int64_t count = one.metrics.count();
-  if (one.partial && count == 0) end_if_interrupted();
+  if (one.partial && count == 0) {
+    if (interrupted()) say("Stopped before the first image.");
+    end_if_interrupted();
+  }
   if (one.images > 0 && count == 0)
     throw FileError(fmt::format("{}: none of the {} images can be used; the first is {}", folder,
                                 one.images, text_of(one.skipped.begin()->second)));
@@ -271,7 +274,10 @@ void evaluate(const CLI::App& command, const EvaluateArguments& a) {
                names_text(without));
   fmt::print("{} of {}\n", usable_text(count, one.images, "images"), printable(folder));
   print_numbers("single crop", one);
-  if (ten_possible && ten.metrics.count() > 0) print_numbers("ten crops  ", ten);
+  if (ten_possible && ten.metrics.count() > 0)
+    print_numbers("ten crops  ", ten);
+  else if (ten.partial)
+    fmt::print("  ten crops    (PARTIAL: stopped before the first of {} images)\n", ten.images);
   if (exact) {
     const Agreement same(exact->guesses, one.guesses);
     print_numbers("f32 weights", *exact, "  (single crop)");

@@ -35,6 +35,14 @@ void pack_folder(const PackArguments& a) {
   std::error_code unknown;
   if (!std::filesystem::exists(a.folder, unknown))
     throw FileError(a.folder + ": there is no such folder");
+  // Shards in the midst of the photographs would be taken for a part of the set, the next time.
+  const auto from = std::filesystem::weakly_canonical(a.folder, unknown),
+             to = std::filesystem::weakly_canonical(a.out, unknown);
+  if (std::mismatch(from.begin(), from.end(), to.begin(), to.end()).first == from.end())
+    throw ValueError(
+        fmt::format("pack: --out {} lies in the folder that is packed, {}; choose one "
+                    "beside it",
+                    a.out, a.folder));
   StatusLine line;
   line.draw("reading the folder ...");
   const Dataset data = open_dataset(a.folder, reading);

@@ -176,8 +176,9 @@ class Packer {
                        {"side", options_.side},
                        {"train_pictures", fmt::format("{:016x}", print(*train.set))},
                        {"test_pictures", fmt::format("{:016x}", print(*test.set))}};
-    const fs::path file = out_ / kPackPlan;
+    const fs::path file = out_ / kPackPlan, class_file = out_ / kClassFile;
     std::error_code unknown;
+    const std::string names = class_names();
     if (fs::exists(file, unknown)) {
       const Json earlier = read_plan(file);
       for (const auto& [key, value] : plan.items())
@@ -187,6 +188,7 @@ class Packer {
               "was {}, and is {} now. Choose another --out, or remove that folder",
               out_.string(), key, earlier.contains(key) ? earlier.at(key).dump() : "missing",
               value.dump()));
+      if (!fs::exists(class_file, unknown)) write_file_atomically(class_file, names);
       return;
     }
     for (const auto& entry : fs::directory_iterator(out_))
@@ -194,6 +196,19 @@ class Packer {
         throw FileError(
             fmt::format("{}: holds {}, which no `limulus pack` has planned; choose another --out",
                         out_.string(), entry.path().filename().string()));
+    if (fs::exists(class_file, unknown)) {  // of a pack that was killed before it wrote its plan
+      const std::vector<std::uint8_t> there = read_file(class_file);
+      if (!std::equal(there.begin(), there.end(), names.begin(), names.end()))
+        throw FileError(
+            fmt::format("{}: is there already, with other names of classes; choose another --out",
+                        class_file.string()));
+    }
+    write_file_atomically(class_file, names);
+    write_file_atomically(file, plan.dump(2) + "\n");
+  }
+
+  // One a line, as read_class_file reads them.
+  std::string class_names() const {
     std::string names;
     for (const std::string& name : data_.classes) {
       if (printable(name) != name)
@@ -203,8 +218,7 @@ class Packer {
                         printable(name), kClassFile));
       names += name + "\n";
     }
-    write_file_atomically(out_ / kClassFile, names);
-    write_file_atomically(file, plan.dump(2) + "\n");
+    return names;
   }
 
   std::uint64_t print(const ImageSet& set) const { return fingerprint(set, data_.classes); }

@@ -10,8 +10,9 @@
 //     ...
 //     end 5c1e7f02                      the CRC-32 of all before
 //
-// A shard whose size is another, or that the index does not name, is read itself. And whoever reads
-// a picture compares the class behind it with the index's (ImageSet::Place::check).
+// A shard whose size or last picture is another, or that the index does not name, is read itself.
+// And whoever reads a picture compares the class behind it with the index's
+// (ImageSet::Place::check).
 #include <cstdint>
 #include <filesystem>
 #include <map>

@@ -73,7 +73,8 @@ class ShardReader {
            ImageSet* to) {
     const fs::path& path = shards->paths[number];
     const auto known = index_.find(path.filename().string());
-    if (known != index_.end() && known->second.bytes == shards->sizes[number]) {
+    if (known != index_.end() && known->second.bytes == shards->sizes[number] &&
+        ends_as_indexed(path, known->second)) {
       for (const IndexedPicture& p : known->second.pictures) {
         if (p.label >= known_classes())
           throw FileError(fmt::format("{}: {}, at byte {}: {} is not {}",
@@ -146,6 +147,22 @@ class ShardReader {
   Dataset data;
 
  private:
+  // Whether the index's last picture of a shard is the last one in it, of the same class. Then it is
+  // no other shard of the same size. One look for each shard; whoever reads a picture looks at it.
+  static bool ends_as_indexed(const fs::path& path, const IndexedShard& known) {
+    const IndexedPicture last = known.pictures.empty() ? IndexedPicture() : known.pictures.back();
+    try {
+      TarReader reader(path, last.offset);
+      TarMember picture, label, more;
+      return known.pictures.empty()
+                 ? !reader.next(&more)
+                 : reader.next(&picture) && reader.next(&label) && label.size <= 16 &&
+                       class_number(reader.read(label)) == last.label && !reader.next(&more);
+    } catch (const FileError&) {  // whoever reads the shard itself says why
+      return false;
+    }
+  }
+
   [[noreturn]] static void fail(const fs::path& path, const TarMember& member,
                                 const std::string& what) {
     throw FileError(
