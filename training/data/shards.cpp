@@ -147,8 +147,8 @@ class ShardReader {
   Dataset data;
 
  private:
-  // Whether the index's last picture of a shard is the last one in it, of the same class. Then it is
-  // no other shard of the same size. One look for each shard; whoever reads a picture looks at it.
+  // Whether the index's last picture of a shard is the last one in it, of the same class: no other
+  // shard of the same size. One look for each shard; whoever reads a picture looks at that.
   static bool ends_as_indexed(const fs::path& path, const IndexedShard& known) {
     const IndexedPicture last = known.pictures.empty() ? IndexedPicture() : known.pictures.back();
     try {
