@@ -298,7 +298,7 @@ TEST_CASE("the index says what the shards say, and whoever reads a picture looks
   REQUIRE(other.train.size() == 20);
   CHECK(other.train.label(0) == 1 - open_dataset(out).train.label(0));
   CHECK(other.train.load(0).width == 32);
-  // A shard of another size is read itself, and so are two of one size that took each other's place.
+  // A shard of another size is read itself, and so is one that took another's place.
   put_bytes(shard, tar + std::string(512, '\0'));
   CHECK(described(open_dataset(out)).size() == walked.size());
   fs::rename(out / "train-000002.tar", folder / "kept.tar");
