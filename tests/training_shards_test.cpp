@@ -9,6 +9,7 @@
 
 #include "backends/registry.h"
 #include "core/error.h"
+#include "core/note.h"
 #include "formats/tar.h"
 #include "pages/image_encode.h"
 #include "temporary_folder.h"
@@ -492,6 +493,31 @@ TEST_CASE("training on shards, stopped in the middle of an epoch and resumed, en
     REQUIRE(second.run());
     CHECK(weights(second) == weights(whole));
   }
+}
+
+TEST_CASE("who goes on with other pictures than the run began with is told") {
+  const TemporaryFolder folder;
+  write_folders(folder / "in", 6, 28);
+  TrainConfig config = default_config("lenet5", "default");
+  config.data = (folder / "in").string();
+  config.epochs = 1;
+  config.batch = 4;
+  TrainerOptions options;
+  options.out = folder / "out";
+  Trainer first(config, options);
+  REQUIRE(first.run());
+  config.epochs = 2;
+  std::vector<std::string> notes;
+  set_note_sink([&](const std::string& text) { notes.push_back(text); });
+  Trainer(config, options).resume(first.checkpoint_path());
+  CHECK(notes.empty());
+  const fs::path train = folder / "in" / "train";  // one for one: as many as before
+  fs::rename(train / "a" / "p.1.png", train / "b" / "p.1.png");
+  fs::rename(train / "b" / "q1.png", train / "a" / "q1.png");
+  Trainer(config, options).resume(first.checkpoint_path());
+  set_note_sink({});
+  REQUIRE(notes.size() == 1);
+  CHECK(has(notes[0], "not those that this run began with"));
 }
 
 TEST_CASE("an evaluation that is stopped keeps what it has, and says so") {

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
+#include "core/note.h"
 #include "models/description.h"
 #include "training/checkpoint.h"
 #include "training/checkpoint_metadata.h"
@@ -21,6 +22,13 @@
 namespace limulus {
 
 using SortedJson = nlohmann::json;
+
+namespace {
+
+// A fingerprint of images as it stands in a checkpoint; 0: not known.
+std::string print_text(std::uint64_t print) { return fmt::format("{:016x}", print); }
+
+}  // namespace
 
 void Trainer::load_progress(const SafetensorsFile& file, const std::string& text,
                             std::int64_t epochs) {
@@ -56,9 +64,8 @@ void Trainer::save() const {
   for (const auto& [index, skip] : train_skipped_) skipped_images.push_back(index);
   rest.metadata["state"] =
       state_json(progress_, skipped_images, data_.train.size(), schedule_->state);
-  rest.metadata["data"] = SortedJson{{"train", fmt::format("{:016x}", train_print_)},
-                                     {"held_out", fmt::format("{:016x}", test_print_)}}
-                              .dump();
+  rest.metadata["data"] =
+      SortedJson{{"train", print_text(train_print_)}, {"held_out", print_text(test_print_)}}.dump();
   put_classes(data_.classes, &rest);
   put_normalization(normalization_, &rest);
   save_history(progress_, &rest);
@@ -154,6 +161,19 @@ void Trainer::load_run(const std::filesystem::path& path) {
         "{}: this run began with {} training images, and {} now has {}: give it the same images, "
         "or start a new run in another --out folder",
         path.string(), images, config_.data, data_.train.size()));
+  // As many, but others: a note alone, since a set that was packed meanwhile has other names.
+  const auto data = file.metadata().find("data");
+  const std::string began_on = reading(path, [&] {
+    return data == file.metadata().end()
+               ? std::string()
+               : SortedJson::parse(data->second).at("train").get<std::string>();
+  });
+  if (train_print_ != 0 && !began_on.empty() && began_on != print_text(0) &&
+      began_on != print_text(train_print_))
+    note(
+        fmt::format("{}: the training images in {} are not those that this run began with: a "
+                    "name, a size or a class is another. It will not end as a run without a break",
+                    path.string(), config_.data));
   reading(path, [&] {
     Normalization began_with = read_normalization(file);
     load_progress(file, metadata_of(file, "state"), epochs);
