@@ -5,7 +5,7 @@ for their names alone. Measured are the time to the first step, memory, and how 
     python3 benchmarks/many_pictures.py build/limulus SET_FOLDER --seconds 60
 
 With --shards the set is packed first, into SET_FOLDER-shards, and trained from there. Shards of
-256 x 256 pictures take 26 GB, more than most machines can keep in memory:
+256 x 256 pictures take 22 GB, more than most machines can keep in memory:
 
     python3 benchmarks/many_pictures.py build/limulus SET_FOLDER \\
         --size 256 --shards 1000 --model alexnet

@@ -30,6 +30,17 @@ bool was_removed(int file) {
   return ::fstat(file, &here) == 0 && here.st_nlink == 0;
 }
 
+bool lies_in(const std::filesystem::path& path, const std::filesystem::path& folder) {
+  std::error_code error;
+  const auto resolved = [&](const std::filesystem::path& p) {
+    const auto whole = error ? p : std::filesystem::absolute(p, error);
+    return error ? p : std::filesystem::weakly_canonical(whole, error);
+  };
+  const auto inner = resolved(path), outer = resolved(folder);
+  return !error &&
+         std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
+}
+
 std::vector<std::uint8_t> read_file(const std::filesystem::path& path) {
   const OpenFile file(path);
   std::vector<std::uint8_t> bytes(file.size);

@@ -60,6 +60,9 @@ std::string kind_of(mode_t mode);
 // Whether an open file has no name any more: what is written to it would go nowhere.
 bool was_removed(int file);
 
+// Whether a path is this folder, or lies in it when links are followed. Neither has to be there.
+bool lies_in(const std::filesystem::path& path, const std::filesystem::path& folder);
+
 // The system's words for errno, for any thread.
 std::string system_message(int error);
 

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <memory>
 
 #include "backends/cpu/cpu_backend.h"
@@ -12,6 +11,7 @@
 #include "core/algebra.h"
 #include "core/error.h"
 #include "core/rng.h"
+#include "have_opencl.h"
 #include "layers/cross_entropy.h"
 #include "models/alexnet_towers.h"
 #include "models/models.h"
@@ -100,12 +100,7 @@ TEST_CASE("two towers on the processor's halves are one AlexNet") {
 }
 
 TEST_CASE("so are two on halves of an OpenCL device, and one on each kind") {
-  const auto all = list_devices();
-  if (std::none_of(all.begin(), all.end(),
-                   [](const DeviceInfo& d) { return d.name == "opencl:0"; })) {
-    std::printf("skipped: there is no OpenCL device\n");
-    return;
-  }
+  if (!have_opencl()) return;
   check_equal(device("opencl:0/2"), device("opencl:1/2"));
   check_equal(device("cpu:0/2"), device("opencl:1/2"));
   check_equal(device("opencl:62/64"), device("opencl:63/64"));  // two queues of one device

@@ -1,10 +1,8 @@
 // Checkpoints that are damaged, or belong to another network, are refused and change nothing.
 #include <doctest/doctest.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <cstdio>
 #include <cstring>
 #include <functional>
 #include <limits>
@@ -14,6 +12,7 @@
 #include "core/buffer_pool.h"
 #include "core/error.h"
 #include "core/trace.h"
+#include "have_opencl.h"
 #include "layers/linear.h"
 #include "models/models.h"
 #include "temporary_folder.h"
@@ -110,12 +109,7 @@ TEST_CASE("weights used in place: nothing is copied, and the file is never writt
 }
 
 TEST_CASE("weights for a device with memory of its own are copied there once") {
-  const auto found = list_devices();
-  if (std::none_of(found.begin(), found.end(),
-                   [](const DeviceInfo& d) { return d.name == "opencl:0"; })) {
-    std::printf("skipped: there is no OpenCL device\n");
-    return;
-  }
+  if (!have_opencl()) return;
   const TemporaryFolder folder;
   const auto path = folder.path / "c.safetensors";
   Backend& there = device("opencl:0");

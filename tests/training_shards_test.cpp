@@ -495,15 +495,25 @@ TEST_CASE("training on shards, stopped in the middle of an epoch and resumed, en
   }
 }
 
-TEST_CASE("who goes on with other pictures than the run began with is told") {
-  const TemporaryFolder folder;
-  write_folders(folder / "in", 6, 28);
+namespace {
+
+// A run of an epoch on the pictures in `folder`/in.
+TrainConfig short_run(const fs::path& folder, TrainerOptions* options) {
   TrainConfig config = default_config("lenet5", "default");
   config.data = (folder / "in").string();
   config.epochs = 1;
-  config.batch = 4;
+  config.batch = 5;
+  options->out = folder / "out";
+  return config;
+}
+
+}  // namespace
+
+TEST_CASE("who goes on with other pictures than the run began with is told") {
+  const TemporaryFolder folder;
+  write_folders(folder / "in", 6, 28);
   TrainerOptions options;
-  options.out = folder / "out";
+  TrainConfig config = short_run(folder.path, &options);
   Trainer first(config, options);
   REQUIRE(first.run());
   config.epochs = 2;
@@ -523,13 +533,8 @@ TEST_CASE("who goes on with other pictures than the run began with is told") {
 TEST_CASE("an evaluation that is stopped keeps what it has, and says so") {
   const TemporaryFolder folder;
   write_folders(folder / "in", 12, 28);
-  TrainConfig config = default_config("lenet5", "default");
-  config.data = (folder / "in").string();
-  config.epochs = 1;
-  config.batch = 5;
   TrainerOptions options;
-  options.out = folder / "out";
-  Trainer trainer(config, options);
+  Trainer trainer(short_run(folder.path, &options), options);
   REQUIRE(trainer.run());
   const TrainedModel t = load_trained(trainer.checkpoint_path(), "cpu");
   const auto images = std::make_shared<ImageCache>(trainer.dataset().train, t.config.prepare);

@@ -220,7 +220,7 @@ void evaluate(const CLI::App& command, const EvaluateArguments& a) {
   const Evaluation one = run(false);
   const std::int64_t count = one.metrics.count();
   if (one.partial && count == 0) {
-    if (interrupted()) say("Stopped before the first image.");
+    say("Stopped before the first image.");
     end_if_interrupted();
   }
   if (one.images > 0 && count == 0)

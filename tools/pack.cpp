@@ -11,6 +11,7 @@
 #include "backends/cpu/cpu_backend.h"
 #include "core/error.h"
 #include "core/printable.h"
+#include "formats/read_file.h"
 #include "tools/commands.h"
 #include "tools/data_output.h"
 #include "tools/interrupts.h"
@@ -36,9 +37,7 @@ void pack_folder(const PackArguments& a) {
   if (!std::filesystem::exists(a.folder, unknown))
     throw FileError(a.folder + ": there is no such folder");
   // Shards in the midst of the photographs would be taken for a part of the set, the next time.
-  const auto from = std::filesystem::weakly_canonical(a.folder, unknown),
-             to = std::filesystem::weakly_canonical(a.out, unknown);
-  if (std::mismatch(from.begin(), from.end(), to.begin(), to.end()).first == from.end())
+  if (lies_in(a.out, a.folder))
     throw ValueError(
         fmt::format("pack: --out {} lies in the folder that is packed, {}; choose one "
                     "beside it",

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -31,6 +32,12 @@ void put_normalization(const Normalization& n, Checkpoint* to) {
                                                      device("reference")));
 }
 
+void put_fingerprints(const Fingerprints& prints, Checkpoint* to) {
+  to->metadata["data"] = SortedJson{{"train", fmt::format("{:016x}", prints.train)},
+                                    {"held_out", fmt::format("{:016x}", prints.held_out)}}
+                             .dump();
+}
+
 std::vector<std::string> parse_classes(const std::string& json) {
   auto classes = SortedJson::parse(json).get<std::vector<std::string>>();
   if (classes.size() < 2)
@@ -43,6 +50,15 @@ std::vector<std::string> read_classes(const SafetensorsFile& file) {
 }
 
 namespace {
+
+std::uint64_t read_print(const std::string& text) {  // 16 hexadecimal digits
+  std::uint64_t print = 0;
+  const char* end = text.data() + text.size();
+  if (const auto read = std::from_chars(text.data(), end, print, 16);
+      read.ec != std::errc() || read.ptr != end)
+    throw ValueError(fmt::format("the fingerprint \"{}\" of its images is not a number", text));
+  return print;
+}
 
 Normalization normalization_from(const SortedJson& j) {
   Normalization n;
@@ -79,6 +95,14 @@ Normalization read_normalization(const SafetensorsFile& file) {
     n.mean_side = static_cast<int>(mean.size(-1));
   }
   return n;
+}
+
+Fingerprints read_fingerprints(const SafetensorsFile& file) {
+  const auto data = file.metadata().find("data");
+  if (data == file.metadata().end()) return {};
+  const SortedJson prints = SortedJson::parse(data->second);
+  return {read_print(prints.at("train").get<std::string>()),
+          read_print(prints.at("held_out").get<std::string>())};
 }
 
 }  // namespace limulus

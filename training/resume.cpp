@@ -23,13 +23,6 @@ namespace limulus {
 
 using SortedJson = nlohmann::json;
 
-namespace {
-
-// A fingerprint of images as it stands in a checkpoint; 0: not known.
-std::string print_text(std::uint64_t print) { return fmt::format("{:016x}", print); }
-
-}  // namespace
-
 void Trainer::load_progress(const SafetensorsFile& file, const std::string& text,
                             std::int64_t epochs) {
   const SortedJson j = SortedJson::parse(text);
@@ -64,8 +57,7 @@ void Trainer::save() const {
   for (const auto& [index, skip] : train_skipped_) skipped_images.push_back(index);
   rest.metadata["state"] =
       state_json(progress_, skipped_images, data_.train.size(), schedule_->state);
-  rest.metadata["data"] =
-      SortedJson{{"train", print_text(train_print_)}, {"held_out", print_text(test_print_)}}.dump();
+  put_fingerprints({train_print_, test_print_}, &rest);
   put_classes(data_.classes, &rest);
   put_normalization(normalization_, &rest);
   save_history(progress_, &rest);
@@ -162,14 +154,8 @@ void Trainer::load_run(const std::filesystem::path& path) {
         "or start a new run in another --out folder",
         path.string(), images, config_.data, data_.train.size()));
   // As many, but others: a note alone, since a set that was packed meanwhile has other names.
-  const auto data = file.metadata().find("data");
-  const std::string began_on = reading(path, [&] {
-    return data == file.metadata().end()
-               ? std::string()
-               : SortedJson::parse(data->second).at("train").get<std::string>();
-  });
-  if (train_print_ != 0 && !began_on.empty() && began_on != print_text(0) &&
-      began_on != print_text(train_print_))
+  const std::uint64_t began_on = reading(path, [&] { return read_fingerprints(file); }).train;
+  if (train_print_ != 0 && began_on != 0 && began_on != train_print_)
     note(
         fmt::format("{}: the training images in {} are not those that this run began with: a "
                     "name, a size or a class is another. It will not end as a run without a break",

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <nlohmann/json.hpp>
 
 #include "backends/registry.h"
@@ -19,15 +18,6 @@ namespace limulus {
 namespace {
 
 using SortedJson = nlohmann::json;
-
-std::uint64_t read_print(const std::string& text) {  // 16 hexadecimal digits
-  std::uint64_t print = 0;
-  const char* end = text.data() + text.size();
-  if (const auto read = std::from_chars(text.data(), end, print, 16);
-      read.ec != std::errc() || read.ptr != end)
-    throw ValueError(fmt::format("the fingerprint \"{}\" of its images is not a number", text));
-  return print;
-}
 
 // The layers whose weights the file does not have, if it is one of save_convolutions().
 std::vector<std::string> read_left_out(const SafetensorsFile& file, Needs needs) {
@@ -72,11 +62,9 @@ TrainedModel load_trained(const std::filesystem::path& path, const std::string& 
   reading(path, [&] {
     t.classes = read_classes(file);
     t.normalization = read_normalization(file);
-    if (const auto data = file.metadata().find("data"); data != file.metadata().end()) {
-      const SortedJson prints = SortedJson::parse(data->second);
-      t.train_print = read_print(prints.at("train").get<std::string>());
-      t.test_print = read_print(prints.at("held_out").get<std::string>());
-    }
+    const Fingerprints prints = read_fingerprints(file);
+    t.train_print = prints.train;
+    t.test_print = prints.held_out;
     const auto classes = static_cast<std::int64_t>(t.classes.size());
     t.drawn = read_left_out(file, needs);
     if (t.drawn.empty()) {

@@ -142,14 +142,11 @@ std::vector<std::uint8_t> ImageSet::in_shard(std::size_t i, std::string* name) c
   TarReader reader(path, place.offset);
   const TarMember picture = member_at(reader, path, place.offset);
   *name = (path / picture.name).string();
-  if (place.check >= 0) {
-    TarMember label;
-    if (!reader.next(&label) || label.size > 16 || class_number(reader.read(label)) != place.check)
-      throw FileError(
-          fmt::format("{}: of class {} by {}, but not by the shard itself, which was changed "
-                      "later. Remove {}, and the shards are read instead",
-                      *name, place.check, kShardIndex, kShardIndex));
-  }
+  if (place.check >= 0 && class_behind(reader) != place.check)
+    throw FileError(
+        fmt::format("{}: of class {} by {}, but not by the shard itself, which was changed later. "
+                    "Remove {}, and the shards are read instead",
+                    *name, place.check, kShardIndex, kShardIndex));
   return reader.read(picture);
 }
 

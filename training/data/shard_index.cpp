@@ -12,6 +12,7 @@
 #include "core/printable.h"
 #include "formats/atomic_file.h"
 #include "formats/read_file.h"
+#include "formats/tar.h"
 
 namespace limulus {
 namespace {
@@ -130,6 +131,12 @@ std::optional<std::int64_t> class_number(std::span<const std::uint8_t> bytes) {
   if (text.empty() || error != std::errc() || end != text.data() + text.size() || value < 0)
     return {};
   return value;
+}
+
+std::optional<std::int64_t> class_behind(TarReader& reader) {
+  TarMember label;
+  if (!reader.next(&label) || label.size > kLongestClass) return {};
+  return class_number(reader.read(label));
 }
 
 }  // namespace limulus

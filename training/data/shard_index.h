@@ -23,6 +23,8 @@
 
 namespace limulus {
 
+class TarReader;
+
 inline constexpr const char* kShardIndex = "shards-index.txt";
 
 struct IndexedPicture {
@@ -46,5 +48,9 @@ ShardIndex read_shard_index(const std::filesystem::path& file);
 // The number in a .cls file: "12", perhaps with blanks and a line's end around it. Nothing for
 // anything else.
 std::optional<std::int64_t> class_number(std::span<const std::uint8_t> bytes);
+inline constexpr std::uint64_t kLongestClass = 16;  // bytes of such a file
+
+// That of the member behind the one that the reader has given; nothing if it is no such file.
+std::optional<std::int64_t> class_behind(TarReader& reader);
 
 }  // namespace limulus

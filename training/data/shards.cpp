@@ -153,11 +153,10 @@ class ShardReader {
     const IndexedPicture last = known.pictures.empty() ? IndexedPicture() : known.pictures.back();
     try {
       TarReader reader(path, last.offset);
-      TarMember picture, label, more;
-      return known.pictures.empty()
-                 ? !reader.next(&more)
-                 : reader.next(&picture) && reader.next(&label) && label.size <= 16 &&
-                       class_number(reader.read(label)) == last.label && !reader.next(&more);
+      TarMember member;
+      if (!known.pictures.empty() && !(reader.next(&member) && class_behind(reader) == last.label))
+        return false;
+      return !reader.next(&member);
     } catch (const FileError&) {  // whoever reads the shard itself says why
       return false;
     }
@@ -170,7 +169,7 @@ class ShardReader {
   }
 
   static const TarMember& checked(const fs::path& path, const TarMember& member) {
-    if (member.size > 16)
+    if (member.size > kLongestClass)
       fail(path, member, fmt::format("{} bytes, where the number of a class stands", member.size));
     return member;
   }
