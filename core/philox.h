@@ -1,6 +1,5 @@
 #pragma once
-// Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC
-// 2011).
+// Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", 2011).
 //
 // A counter goes in, four random words come out, and nothing is remembered in between: the i-th
 // number of a stream can be computed by any thread, on any device, in any order, and is the same.
@@ -12,10 +11,9 @@
 
 namespace limulus {
 
-struct PhiloxKey {         // names one sequence of numbers
-  std::uint64_t seed = 0;  // the run
-  std::uint64_t stream =
-      0;  // the purpose and moment within the run: a layer at a step, an image ...
+struct PhiloxKey {           // names one sequence of numbers
+  std::uint64_t seed = 0;    // the run
+  std::uint64_t stream = 0;  // the purpose and moment in it: a layer at a step, an image ...
 };
 
 struct PhiloxWords {

@@ -1,7 +1,10 @@
 #include "core/rng.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <numbers>
+#include <vector>
 
 #include "core/autograd.h"
 #include "core/error.h"
@@ -28,9 +31,30 @@ std::uint32_t Rng::word() {
   return block_.v[lane];
 }
 
-double Rng::uniform() {
-  const std::uint64_t high = word() >> 5, low = word() >> 6;  // 27 + 26 bits
+namespace {
+
+// In [0, 1), from 27 + 26 bits of two words.
+double uniform_of(std::uint32_t first, std::uint32_t second) {
+  const std::uint64_t high = first >> 5, low = second >> 6;
   return static_cast<double>((high << 26) | low) * 0x1p-53;
+}
+
+// Box and Muller: two uniform numbers are the distance and the direction of a point in the plane
+// whose coordinates are normal, and independent.
+struct NormalPair {
+  double first, second;
+};
+NormalPair normal_pair(double u, double v) {
+  const double radius = std::sqrt(-2 * std::log(1 - u));  // 1 - u is in (0, 1]
+  const double angle = 2 * std::numbers::pi * v;
+  return {radius * std::cos(angle), radius * std::sin(angle)};
+}
+
+}  // namespace
+
+double Rng::uniform() {
+  const std::uint32_t first = word();
+  return uniform_of(first, word());
 }
 
 double Rng::normal() {
@@ -38,11 +62,24 @@ double Rng::normal() {
     has_spare_ = false;
     return spare_;
   }
-  const double radius = std::sqrt(-2 * std::log(1 - uniform()));  // 1 - u is in (0, 1]
-  const double angle = 2 * std::numbers::pi * uniform();
-  spare_ = radius * std::sin(angle);
+  const double u = uniform();
+  const NormalPair pair = normal_pair(u, uniform());
+  spare_ = pair.second;
   has_spare_ = true;
-  return radius * std::cos(angle);
+  return pair.first;
+}
+
+// A block's four words are two uniform numbers, and these a pair of normal ones.
+void Rng::normals(std::span<double> to) {
+  std::size_t i = 0;
+  while (i < to.size() && (has_spare_ || drawn_ % 4 != 0)) to[i++] = normal();
+  for (; i + 2 <= to.size(); i += 2, drawn_ += 4) {
+    const PhiloxWords w = philox_block(key_, drawn_ / 4);
+    const NormalPair pair = normal_pair(uniform_of(w.v[0], w.v[1]), uniform_of(w.v[2], w.v[3]));
+    to[i] = pair.first;
+    to[i + 1] = pair.second;
+  }
+  if (i < to.size()) to[i] = normal();
 }
 
 // Words below the remainder of 2^64 / n would make small results likelier: they are drawn again.
@@ -58,20 +95,23 @@ std::uint64_t Rng::below(std::uint64_t n) {
 
 namespace {
 
+// `draw` fills some doubles at a time.
 template <class Draw>
 void fill_with(Tensor& t, Draw draw) {
   check_floating("random fill", t);
   const NoGrad setting_values;
   const auto fill = [&]<class T>(T) {
     const auto n = static_cast<std::size_t>(t.numel());
-    if (t.backend().host_memory()) {
-      T* values = static_cast<T*>(t.mutable_data());
-      for (std::size_t i = 0; i < n; ++i) values[i] = static_cast<T>(draw());
-      return;
+    const bool direct = t.backend().host_memory();
+    std::vector<T> elsewhere(direct ? 0 : n);
+    T* values = direct ? static_cast<T*>(t.mutable_data()) : elsewhere.data();
+    std::array<double, 256> drawn;
+    for (std::size_t i = 0; i < n; i += drawn.size()) {
+      const std::span<double> some(drawn.data(), std::min(drawn.size(), n - i));
+      draw(some);
+      for (std::size_t j = 0; j < some.size(); ++j) values[i + j] = static_cast<T>(some[j]);
     }
-    std::vector<T> values(n);
-    for (T& v : values) v = static_cast<T>(draw());
-    t.backend().upload(t.mutable_data(), values.data(), t.bytes());
+    if (!direct) t.backend().upload(t.mutable_data(), values, t.bytes());
   };
   if (t.dtype() == DType::f32)
     fill(float{});
@@ -82,11 +122,16 @@ void fill_with(Tensor& t, Draw draw) {
 }  // namespace
 
 void fill_uniform(Tensor& t, double low, double high, Rng& rng) {
-  fill_with(t, [&] { return rng.uniform(low, high); });
+  fill_with(t, [&](std::span<double> to) {
+    for (double& v : to) v = rng.uniform(low, high);
+  });
 }
 
 void fill_normal(Tensor& t, double mean, double deviation, Rng& rng) {
-  fill_with(t, [&] { return mean + deviation * rng.normal(); });
+  fill_with(t, [&](std::span<double> to) {
+    rng.normals(to);
+    for (double& v : to) v = mean + deviation * v;
+  });
 }
 
 }  // namespace limulus

@@ -5,6 +5,7 @@
 // Streams are made with stream_of("weights", ...), so that the numbers for one purpose never depend
 // on how many were drawn for another.
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "core/philox.h"
@@ -23,6 +24,7 @@ class Rng {
   double uniform();      // in [0, 1), with 53 random bits
   double uniform(double low, double high) { return low + (high - low) * uniform(); }
   double normal();                       // mean 0, deviation 1 (Box and Muller 1958)
+  void normals(std::span<double> to);    // the next of them, faster
   std::uint64_t below(std::uint64_t n);  // uniform in [0, n), without bias; n >= 1
 
  private:

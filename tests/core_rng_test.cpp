@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <vector>
 
 #include "backends/registry.h"
 #include "core/error.h"
@@ -34,6 +35,28 @@ TEST_CASE("stream_of tells purposes and counters apart") {
       for (std::uint64_t b = 0; b < 10; ++b) streams.insert(stream_of(purpose, a, b));
   CHECK(streams.size() == 600);
   CHECK(stream_of("weights", 1, 2) == stream_of("weights", 1, 2));
+}
+
+TEST_CASE("many normal numbers at once are the next ones, from any point of the sequence on") {
+  for (int words = 0; words < 6; ++words)
+    for (int before = 0; before < 3; ++before)
+      for (const std::size_t n : {0, 1, 2, 5, 8}) {
+        CAPTURE(words);
+        CAPTURE(before);
+        CAPTURE(n);
+        Rng one(5, 9), many(5, 9);
+        for (Rng* rng : {&one, &many}) {
+          for (int i = 0; i < words; ++i) rng->word();
+          for (int i = 0; i < before; ++i) rng->normal();
+        }
+        std::vector<double> expected(n), got(n);
+        for (double& v : expected) v = one.normal();
+        many.normals(got);
+        CHECK(got == expected);
+        CHECK(many.normal() == one.normal());
+        CHECK(many.normal() == one.normal());
+        CHECK(many.word() == one.word());
+      }
 }
 
 TEST_CASE("uniform covers [0, 1) evenly") {

@@ -36,6 +36,11 @@ fi
 # ---- explain, devices, gradcheck, bench -------------------------------------------------------------
 check 'explain' 0 'floor\(\(227 - 11 \+ 2\*0\)/4\) \+ 1 = 55' "$limulus" explain alexnet
 check 'explain: parameters' 0 '60,965,224' "$limulus" explain
+check 'scale: machines without an image are named' 0 'Left out: 4, 8 machines, more than the 3 images' \
+  "$limulus" scale --model lenet5 --machines 1..8 --batch 3 --seconds 1,0,0
+check 'scale --json names them, too' 0 '"machines_without_an_image": *\[ *4, *8 *\]' \
+  sh -c "'$limulus' scale --model lenet5 --machines 1..8 --batch 3 --seconds 1,0,0 --json | tr -d '\\n'"
+check 'scale: a step of 0 s' 1 'a step of one machine takes 0 s' "$limulus" scale --model lenet5 --seconds 0,0,0
 check 'explain --json' 0 '"parameters": *34944' "$limulus" explain --json
 check 'explain --layer' 0 '27 - 5 \+ 2\*2' "$limulus" explain --layer conv2
 check 'explain: no such layer' 1 "no layer 'conv9'; did you mean 'conv1'\? There are conv1" "$limulus" explain --layer conv9

@@ -1,4 +1,4 @@
-// Shards: the tar files, packing photographs into them, and the order in which an epoch reads them.
+// Shards: packing photographs into tar files, and the order in which an epoch reads them.
 #include "training/data/shards.h"
 
 #include <doctest/doctest.h>
@@ -20,47 +20,12 @@
 #include "training/recipes.h"
 #include "training/trained_model.h"
 #include "training/trainer.h"
+#include "write_tar.h"
 
 using namespace limulus;
 namespace fs = std::filesystem;
 
 namespace {
-
-std::vector<std::uint8_t> bytes_of(const std::string& text) { return {text.begin(), text.end()}; }
-
-void write_tar(const fs::path& path,
-               const std::vector<std::pair<std::string, std::string>>& files) {
-  TarWriter tar(path);
-  for (const auto& [name, text] : files) tar.add(name, bytes_of(text));
-  tar.commit();
-}
-
-std::vector<std::pair<std::string, std::string>> read_tar(const fs::path& path) {
-  TarReader reader(path);
-  std::vector<std::pair<std::string, std::string>> files;
-  for (TarMember m; reader.next(&m);) {
-    const auto bytes = reader.read(m);
-    files.emplace_back(m.name, std::string(bytes.begin(), bytes.end()));
-    // A member can be found again by its place alone.
-    TarReader there(path, m.offset);
-    TarMember again;
-    CHECK(there.next(&again));
-    CHECK(again.name == m.name);
-    CHECK(there.read(again) == bytes);
-  }
-  return files;
-}
-
-// Sets a header's field, and its sum so that it is right again.
-void set_field(std::string* tar, std::size_t header, std::size_t at, const std::string& value) {
-  tar->replace(header + at, value.size(), value);
-  tar->replace(header + 148, 8, "        ");
-  unsigned sum = 0;
-  for (std::size_t i = 0; i < 512; ++i) sum += static_cast<unsigned char>((*tar)[header + i]);
-  char text[8];
-  std::snprintf(text, sizeof text, "%06o", sum);
-  tar->replace(header + 148, 7, text, 7);
-}
 
 std::string png(int side, int red, int green) {
   Image image{side, side, std::vector<std::uint8_t>(static_cast<std::size_t>(3) * side * side)};
@@ -98,63 +63,6 @@ bool same(const Batch& a, const Batch& b) {
 }
 
 }  // namespace
-
-TEST_CASE("tar: what was written is read, with long names and empty files") {
-  const TemporaryFolder folder;
-  const std::string deep(90, 'd'), longer(240, 'n');
-  const std::vector<std::pair<std::string, std::string>> files = {
-      {"a.txt", "hello"},
-      {"empty", ""},
-      {std::string(100, 'x'), "1"},
-      {deep + "/" + longer + ".jpg", std::string(513, 'y')},
-      {"last.cls", "12"}};
-  write_tar(folder / "t.tar", files);
-  CHECK(read_tar(folder / "t.tar") == files);
-  CHECK(fs::file_size(folder / "t.tar") % 512 == 0);
-  const std::string first = get_bytes(folder / "t.tar");
-  write_tar(folder / "t.tar", files);
-  CHECK(get_bytes(folder / "t.tar") == first);
-}
-
-TEST_CASE("tar: a file cut at any byte, or with a damaged header, is an error with the place") {
-  const TemporaryFolder folder;
-  const fs::path path = folder / "t.tar";
-  write_tar(path, {{"a.txt", "hello"}, {std::string(120, 'n'), "there"}});
-  const std::string whole = get_bytes(path);
-  REQUIRE(whole.size() == 512 * (2 + 4 + 2));
-  for (std::size_t size = 0; size < whole.size(); size += 13) {
-    CAPTURE(size);
-    put_bytes(path, whole.substr(0, size));
-    CHECK(has(message_of<FileError>([&] { read_tar(path); }), "t.tar: at byte "));
-  }
-  for (std::size_t at = 0; at < 512; ++at) {  // every byte of a header counts
-    CAPTURE(at);
-    std::string damaged = whole;
-    damaged[at] = static_cast<char>(damaged[at] ^ 1);
-    put_bytes(path, damaged);
-    CHECK(message_of<FileError>([&] { read_tar(path); }) != "");
-  }
-  const auto error = [&](std::size_t header, std::size_t at, const std::string& value) {
-    std::string changed = whole;
-    set_field(&changed, header, at, value);
-    put_bytes(path, changed);
-    return message_of<FileError>([&] { read_tar(path); });
-  };
-  CHECK(has(error(0, 124, "00000777777"), "\"a.txt\" has 262143 bytes from byte 512 on"));
-  CHECK(has(error(0, 124, "0000000000x"), "the file's size is no octal number"));
-  CHECK(has(error(0, 156, "2"), "\"a.txt\" is of type '2'"));
-  CHECK(has(error(0, 257, "tarus"), "the word \"ustar\" is missing"));
-  CHECK(has(error(0, 0, std::string(1, '\0')), "a file without a name"));
-  CHECK(has(error(1024, 156, "g"), "a pax header for all files sets their \"path\""));
-  std::string changed = whole;
-  changed.replace(1024 + 512, 3, "999");
-  put_bytes(path, changed);
-  CHECK(has(message_of<FileError>([&] { read_tar(path); }), "at byte 1536: a pax record"));
-  put_bytes(path, whole + whole);
-  CHECK(has(message_of<FileError>([&] { read_tar(path); }), "bytes behind the end"));
-  put_bytes(path, whole + std::string(10240, '\0'));
-  CHECK(read_tar(path).size() == 2);
-}
 
 TEST_CASE("pack: each picture once, resized once, and the same bytes for any number of threads") {
   const TemporaryFolder folder;
@@ -311,7 +219,20 @@ TEST_CASE("the index says what the shards say, and whoever reads a picture looks
   CHECK(has(message_of<FileError>([&] { open_dataset(out); }), "train-000001.tar: at byte 0"));
   put_bytes(shard, tar.substr(0, tar.size() - 1024));
   CHECK(has(message_of<FileError>([&] { open_dataset(out); }), "train-000001.tar: at byte"));
+  CHECK(has(message_of<FileError>([&] { pack(open_dataset(folder / "in"), out, options); }),
+            "Remove this shard, and it is packed again"));
+  fs::remove(shard);
+  fs::create_directories(shard);
+  CHECK(has(message_of<FileError>([&] { open_dataset(out); }), "a shard's name, and no file"));
+  fs::remove(shard);
   put_bytes(shard, tar);
+  // One that was not packed with the others is left out, and named.
+  fs::copy_file(shard, out / "train-000003.tar");
+  const Dataset more = open_dataset(out);
+  CHECK(described(more) == walked);
+  REQUIRE(more.skipped.size() == 1);
+  CHECK(has(text_of(more.skipped[0]), "train-000003.tar: not one of the shards of shards.json"));
+  fs::remove(out / "train-000003.tar");
 
   // Cut anywhere, or with a line changed, it is refused, and the message says what to do.
   for (std::size_t size = 0; size < text.size(); ++size) {
@@ -325,7 +246,9 @@ TEST_CASE("the index says what the shards say, and whoever reads a picture looks
     put_bytes(index, damaged);
     return message_of<FileError>([&] { open_dataset(out); });
   };
-  CHECK(has(error("shards 1", "shards 2"), "line 1: expected \"limulus shards 1\""));
+  CHECK(has(error("shards 1", "shards 2"),
+            "line 1: expected \"limulus shards 1\", found \"limulus shards 2\""));
+  CHECK(has(error("shards 1", "shards 1\r"), "found \"limulus shards 1\\x0d\""));
   CHECK(has(error("\nend ", "\nend 0"), "the checksum is another"));
   CHECK(has(error("train-000002.tar", "train-000003.tar"), "the checksum is another"));
   put_bytes(index, text + "\n");

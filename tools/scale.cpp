@@ -1,7 +1,11 @@
 // limulus scale: what more machines would bring, on a network of this bandwidth and latency.
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <charconv>
+#include <cmath>
+#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -105,6 +109,14 @@ std::string table_of(const std::vector<Curve>& curves, double alone) {
   return text;
 }
 
+// What the table has no row for, or nothing: machines that would have no image.
+std::string left_out_text(const std::vector<int>& left_out, std::int64_t batch) {
+  if (left_out.empty()) return "";
+  return fmt::format(
+      "Left out: {} machines, more than the {} images of a step (--per-machine gives each some)",
+      fmt::join(left_out, ", "), batch);
+}
+
 std::string traffic_of(const Module& network, int machines, std::int64_t batch) {
   std::string text;
   for (const Exchange exchange : exchanges)
@@ -131,6 +143,10 @@ void scale(const CLI::App& command, const ScaleArguments& a) {
     times = {a.seconds[0], a.seconds[1], a.seconds[2]};
   }
   std::vector<Curve> curves;
+  std::vector<int> left_out;
+  if (a.per_machine == 0)
+    std::copy_if(machines.begin(), machines.end(), std::back_inserter(left_out),
+                 [&](int n) { return n > a.batch; });
   for (const Exchange exchange : exchanges) {
     Curve curve{exchange, {}};
     for (const int n : machines) {
@@ -151,6 +167,11 @@ void scale(const CLI::App& command, const ScaleArguments& a) {
   const double alone = forecast(*network, spec.input, times, cluster, 1,
                                 a.per_machine > 0 ? a.per_machine : a.batch, Exchange::gradients)
                            .images_per_second();
+  if (!std::isfinite(alone))
+    throw ValueError(fmt::format(
+        "scale: --seconds {:g},{:g},{:g}: a step of one machine takes 0 s; at least one "
+        "of the three has to be above 0",
+        times.per_image, times.products, times.update));
   if (a.json) {
     nlohmann::ordered_json j = {{"model", a.model},
                                 {"classes", classes},
@@ -159,7 +180,8 @@ void scale(const CLI::App& command, const ScaleArguments& a) {
                                 {"micro_batches_of_each", a.micro_batches},
                                 {"seconds_per_image", times.per_image},
                                 {"seconds_per_image_products", times.products},
-                                {"seconds_update", times.update}};
+                                {"seconds_update", times.update},
+                                {"machines_without_an_image", left_out}};
     for (const Curve& curve : curves)
       for (const StepForecast& f : curve.points)
         j[name_of(curve.exchange)].push_back({{"machines", f.machines},
@@ -179,6 +201,7 @@ void scale(const CLI::App& command, const ScaleArguments& a) {
         a.seconds.empty() ? ", measured" : "", times.per_image, times.products, times.update,
         times.per_image, times.products, times.update, a.bandwidth, a.latency));
     print_line(table_of(curves, alone));
+    if (!left_out.empty()) print_line(left_out_text(left_out, a.batch));
     if (machines.size() == 1)
       print_line(traffic_of(*network, machines[0], curves[0].points[0].batch).substr(1));
   }
@@ -188,8 +211,9 @@ void scale(const CLI::App& command, const ScaleArguments& a) {
       a.html,
       figure_page(
           html::escape(fmt::format("How many machines? {}", a.model)),
-          fmt::format("<figure style=\"max-width:44rem\">{}{}</figure>\n<pre>{}</pre>\n",
-                      plot_legend(plot), plot_svg(plot), html::escape(table_of(curves, alone))),
+          fmt::format("<figure style=\"max-width:44rem\">{}{}</figure>\n<pre>{}</pre>\n<p>{}</p>\n",
+                      plot_legend(plot), plot_svg(plot), html::escape(table_of(curves, alone)),
+                      html::escape(left_out_text(left_out, a.batch))),
           fmt::format("limulus scale --model {} --bandwidth {:g} --latency {:g}", a.model,
                       a.bandwidth, a.latency),
           "a forecast for several machines"));

@@ -6,10 +6,10 @@ if(LIMULUS_PROGRAM AND LIMULUS_TOOLS)
   find_package(CLI11 REQUIRED)
   add_executable(limulus_program ${LIMULUS_TOOLS})
   set_target_properties(limulus_program PROPERTIES OUTPUT_NAME limulus)
-  # CLI11 costs each source ten seconds, so four share it. And nothing here computes: what the
+  # CLI11 costs each source ten seconds, so eight share it. And nothing here computes: what the
   # program runs is the library, what it times is compiled as a kernel is (tools/bench).
   if(NOT CMAKE_UNITY_BUILD)
-    set_target_properties(limulus_program PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 4)
+    set_target_properties(limulus_program PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
   endif()
   # fmt 8 (Ubuntu 22.04) takes format.h only where nothing was formatted with core.h before.
   target_compile_options(limulus_program PRIVATE "SHELL:-include fmt/format.h" $<$<CONFIG:Release>:-O1>)

@@ -278,18 +278,22 @@ class Packer {
   std::int64_t keep(const Part& part, const fs::path& path, std::int64_t first, std::int64_t last) {
     std::set<std::int64_t> there;
     std::vector<IndexedPicture> places;
-    TarReader reader(path);
-    for (TarMember member; reader.next(&member);) {
-      if (member.name.ends_with(".cls")) continue;
-      const std::int64_t k = std::strtoll(member.name.c_str(), nullptr, 10);
-      if (k < first || k >= last || !there.insert(k).second)
-        throw FileError(fmt::format(
-            "{}: at byte {}: {} is none of the pictures {} to {} that belong here, or the second "
-            "of its number. Remove this shard, and it is packed again",
-            path.string(), member.offset, printable(member.name), first, last - 1));
-      places.push_back({member.offset, label_of(part, k)});
+    try {
+      TarReader reader(path);
+      for (TarMember member; reader.next(&member);) {
+        if (member.name.ends_with(".cls")) continue;
+        const std::int64_t k = std::strtoll(member.name.c_str(), nullptr, 10);
+        if (k < first || k >= last || !there.insert(k).second)
+          throw FileError(
+              fmt::format("{}: at byte {}: {} is none of the pictures {} to {} that belong here, "
+                          "or the second of its number",
+                          path.string(), member.offset, printable(member.name), first, last - 1));
+        places.push_back({member.offset, label_of(part, k)});
+      }
+      index_[path.filename().string()] = {reader.file_size(), std::move(places)};
+    } catch (const FileError& e) {
+      throw FileError(fmt::format("{}. Remove this shard, and it is packed again", e.what()));
     }
-    index_[path.filename().string()] = {reader.file_size(), std::move(places)};
     for (std::int64_t k = first; k < last; ++k)
       if (!there.contains(k)) {
         Stored picture = store(*part.set, part.order[static_cast<std::size_t>(k)], options_.side);

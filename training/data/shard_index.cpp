@@ -40,7 +40,8 @@ class IndexReader {
       : file_(file.string()), bytes_(read_file(file)) {}
 
   ShardIndex read() {
-    if (next_line() != kFirst) fail(fmt::format("expected \"{}\"", kFirst));
+    if (const std::string_view line = next_line(); line != kFirst)
+      fail(fmt::format("expected \"{}\", found \"{}\"", kFirst, line));
     ShardIndex index;
     while (true) {
       const std::size_t begin = at_;

@@ -212,20 +212,35 @@ class ShardReader {
   std::int64_t largest_ = -1;
 };
 
-// Shards that `limulus pack` has still to write.
-void check_complete(const fs::path& folder, const std::vector<std::string>& names) {
+// A folder that `limulus pack` is writing, or has written: all of its shards are there. Takes others
+// out of `names`, and returns them.
+std::vector<std::string> keep_planned(const fs::path& folder, std::vector<std::string>* names) {
   const fs::path plan = folder / kPackPlan;
   std::error_code unknown;
-  if (!fs::exists(plan, unknown)) return;
-  std::vector<std::string> missing;
+  if (!fs::exists(plan, unknown)) return {};
   const std::vector<std::string> planned = planned_shards(plan);
+  const auto among = [](const std::vector<std::string>& all, const std::string& name) {
+    return std::find(all.begin(), all.end(), name) != all.end();
+  };
+  std::vector<std::string> missing, others;
   for (const std::string& name : planned)
-    if (std::find(names.begin(), names.end(), name) == names.end()) missing.push_back(name);
+    if (!among(*names, name)) {
+      if (fs::exists(folder / name, unknown))
+        throw FileError(
+            fmt::format("{}: a shard's name, and no file: remove it, and the same `limulus pack` "
+                        "again makes the shard",
+                        (folder / name).string()));
+      missing.push_back(name);
+    }
   if (!missing.empty())
     throw FileError(fmt::format(
         "{}: {} of {} shards are not there ({}): `limulus pack` was stopped; the same command "
         "again goes on with it",
         folder.string(), missing.size(), planned.size(), names_text(missing, 4)));
+  for (const std::string& name : *names)
+    if (!among(planned, name)) others.push_back(name);
+  std::erase_if(*names, [&](const std::string& name) { return among(others, name); });
+  return others;
 }
 
 std::string shards_text(std::size_t n) { return fmt::format("{} shard{}", n, n == 1 ? "" : "s"); }
@@ -238,14 +253,12 @@ std::string shard_name(const std::string& part, std::int64_t number) {
 
 Dataset open_shards(const fs::path& folder, const DatasetOptions& options) {
   const Listing listing = list_folder(folder);
-  std::map<std::string, std::vector<std::string>> parts;  // by what they are for
   std::vector<std::string> all;
   ShardReader reader(folder, options);
   Dataset& data = reader.data;
   data.skipped = listing.skipped;
   for (const std::string& name : listing.others) {
     if (name.ends_with(".tar")) {
-      parts[part_of(name)].push_back(name);
       all.push_back(name);
     } else if (name != kClassFile && name != kPackPlan && name != kPackSkipped &&
                name != kShardIndex) {
@@ -255,9 +268,15 @@ Dataset open_shards(const fs::path& folder, const DatasetOptions& options) {
   for (const auto* names : {&listing.folders, &listing.pictures})
     for (const std::string& name : *names)
       reader.skip(folder / name, "without a part in a set in shards", SkipRule::unused);
-  check_complete(folder, all);
+  for (const std::string& name : keep_planned(folder, &all))
+    reader.skip(folder / name,
+                fmt::format("not one of the shards of {}; without that file all are read",
+                            std::string(kPackPlan)),
+                SkipRule::unused);
   if (all.empty())
     throw FileError(fmt::format("{}: has no shards (train-000000.tar ...)", folder.string()));
+  std::map<std::string, std::vector<std::string>> parts;  // by what they are for
+  for (const std::string& name : all) parts[part_of(name)].push_back(name);
 
   // The shards for training, and those for testing: "" is all, a set in one piece.
   const bool in_parts = parts.contains("train") || parts.contains("test") || parts.contains("val");

@@ -10,7 +10,7 @@ endif()
 
 # stb_image is compiled there. Of damaged pictures it computes pixels that mean nothing, in numbers that
 # may overflow: with this they wrap around, which is defined.
-set_source_files_properties(training/data/image.cpp PROPERTIES COMPILE_OPTIONS -fwrapv)
+set_property(SOURCE training/data/image.cpp APPEND PROPERTY COMPILE_OPTIONS -fwrapv)
 
 # Names of classes are compared as Unicode has it where utf8proc is installed (training/data/class_names.h).
 find_path(LIMULUS_UTF8PROC_INCLUDE utf8proc.h)

@@ -10,30 +10,34 @@
 // blocks nor threads show in the result. Pieces of 128 channels, added at the end, have three
 // quarters of the rounding errors of one long sum, for 3 % of the time.
 //
-// The steps are the same for every convolution. In which order they come depends on where v fits:
+// The steps are the same for every convolution. In which order they come depends on where v fits.
 //
-// Many channels (`convolve_in_blocks`). v of some images, all channels, fits L3 (conv3: 11 of 32
-// images, 7.8 MB), and threads make it together. Then a task takes a panel and some strips, and
-// brings its filters to the points itself: u is 5.4 (2) times as large as 3 x 3 (5 x 5) filters,
-// which is why it is not kept. Thus only v, and each filter and output once, pass through memory.
-// With few tiles (one image) the filters are the larger side: then they are brought to the points
-// 64 channels at a time, so that u stays in L2.
+// Many channels (`convolve_in_blocks`): v of some images, all channels, fits L3 (conv3: 11 of 32
+// images, 7.8 MB), so that v, and each filter and output once, are all that passes through memory.
 //
-// Few channels (`convolve_in_parts`): conv1, with 48. u of all filters is made first. Then a task
-// takes some rows of tiles of one image and does the other steps by itself. What it holds meanwhile
-// (conv1, four rows of 11 tiles: 414 KB of transformed tiles, 279 KB of products, 301 KB of
-// filters) fits L2, so that v never leaves it.
+//     for a block of strips:
+//       v = B^T d B                                all threads: transform_block
+//       for a panel of 32 outputs, and a part of the block's strips:      a task
+//         for about 54 tiles:
+//           for 128 input channels (64, if these tiles are all):
+//             u = G g G^T                          for the first tiles only: transform_filters
+//             m = v u, then m += v u               49 products: multiply
+//           y = A^T m A + b                        transform_output
 //
-// Measured (one core of an AMD EPYC, Zen 5, batch 32), direct and Winograd, ms:
-//                              AVX2 forward   AVX2 input   AVX-512 forward   AVX-512 input
-//     conv1                      60, 18                       32, 11
-//     conv2, 2 x (48 -> 128)      123, 36        131, 39        64, 21            71, 24
-//     conv3, 256 -> 384            85, 31         86, 31        46, 15            48, 16
-//     conv4, 2 x (192 -> 192)      62, 24         62, 24        35, 13            36, 14
-//     conv5, 2 x (192 -> 128)      44, 16         42, 15        24, 9             23, 8.4
-// and one image, AVX-512, forward: conv2 2.2, 0.61; conv3 1.8, 0.59; conv4 1.4, 0.47; conv5 0.93,
-// 0.32. Of conv4's time the products take 70 % (at 85 % of the peak), turning x and y over 12 %
-// (they come from memory), the ways to the points and back the rest (perf).
+// u is 5.4 (2) times as large as 3 x 3 (5 x 5) filters: that is why no task's u is kept for the
+// next block. With few tiles (one image) the filters are the larger side: 64 channels of u fit L2.
+//
+// Few channels (`convolve_in_parts`): conv1, with 48. All that a task holds (four rows of 11 tiles:
+// 414 KB of transformed tiles, 279 KB of products, 301 KB of filters) fits L2, so that v never
+// leaves it.
+//
+//     u = G g G^T of all filters                   all threads: transform_all_filters
+//     for some rows of tiles of an image:                                 a task
+//       v = B^T d B                                transform_strip
+//       for a panel:  m = v u,  y = A^T m A + b    multiply, transform_output
+//
+// Of conv4's time the products take 70 % (at 85 % of the peak), turning x and y over 12 % (they come
+// from memory), the ways to the points and back the rest (perf). The page has each layer's time.
 #include "backends/cpu/kernels/matrix_kernels.h"
 #include "backends/cpu/kernels/winograd/source.h"
 

@@ -1,30 +1,18 @@
 #pragma once
-// Winograd's convolution: 3 x 3 and 5 x 5 filters with a fifth of the multiplications.
+// Winograd's convolution: 3 x 3 and 5 x 5 filters with a fifth of the multiplications. This file has
+// the transforms of one tile. docs/performance/winograd.md derives the method, from four numbers in
+// one dimension to a tile of AlexNet's; in short,
 //
-// In one dimension. Two outputs of a filter of three taps over d0 .. d3,
-//     y0 = d0 g0 + d1 g1 + d2 g2,    y1 = d1 g0 + d2 g1 + d3 g2,
-// seem to need six multiplications. Four will do:
-//     m0 = (d0 - d2) g0                         y0 = m0 + m1 + m2
-//     m1 = (d1 + d2) (g0 + g1 + g2) / 2         y1 = m1 - m2 - m3
-//     m2 = (d2 - d1) (g0 - g1 + g2) / 2
-//     m3 = (d1 - d3) g2
-// (m1 + m2 = d1 g1 + d2 (g0 + g2): with m0 the terms in d2 g0 cancel.) What is done to d and to g
-// are additions, and each is done once, while a d meets many filters and a g many images. Behind it
-// is a fact about polynomials: two of degrees m - 1 and 2 have a product of degree m + 1, known
-// from its values at m + 2 points, and at a point a product costs one multiplication. Here the
-// points are 0, 1, -1 and infinity. Convolution as a sliding sum is that product's transpose, so
-// that m outputs need m + 2 multiplications rather than 3 m. (Winograd, "Arithmetic Complexity of
-// Computations", 1980; for networks: Lavin and Gray, "Fast Algorithms for Convolutional Neural
-// Networks", 2016, who name it F(m, 3).)
-//
-// In two dimensions the same is done to the columns of a tile and then to its rows. In matrices,
 //     Y = A^T [ (G g G^T) * (B^T d B) ] A,        * entry by entry:
-// a tile of m x m outputs sees (m + r - 1)^2 pixels d, for filters of r x r taps, and needs as many
-// multiplications. The sum over input channels is taken before the way back, since A is linear: for
-// each point a matrix product [tiles, c] x [c, k], which is what the register tile is for.
 //
-// Here there are always seven points, three pairs +-p and infinity: a tile sees 7 x 7 pixels, and
-// takes 49 multiplications for each pair of channels. That is
+// d, a tile of pixels, and g, a filter, are brought to some points, where a convolution is a product
+// of numbers; A^T comes back to the outputs. (Winograd, "Arithmetic Complexity of Computations",
+// 1980; Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016.) The sum over
+// input channels is taken before the way back, since A is linear: for each point a matrix product
+// [tiles, c] x [c, k], which is what the register tile is for.
+//
+// There are always seven points, three pairs +-p and infinity: a tile sees 7 x 7 pixels, and takes
+// 49 multiplications for each pair of channels. That is
 //     F(5x5, 3x3):  5 x 5 outputs of 3 x 3 taps, 225 multiplications before: 4.6 times fewer,
 //     F(3x3, 5x5):  3 x 3 outputs of 5 x 5 taps, 225 as well.
 // B belongs to the points alone and serves both; A and G have the same form (the powers of the
@@ -63,45 +51,17 @@
 //     1  -7/4  49/16   -343/64   2401/256
 //     0     0      0         0          1
 //
-// Seven suit AlexNet. Its maps of 27 x 27 (conv2, 5 x 5) are 9 x 9 tiles of 3 x 3, none over the
-// edge: 81 * 49 = 3969 multiplications per pair of channels instead of 18225, 4.6 times fewer.
-// Those of 13 x 13 (conv3 to 5, 3 x 3) are 3 x 3 tiles of 5 x 5 with two rows and columns to spare:
-// 441 instead of 1521, 3.4 times fewer. (With six points F(4x4, 3x3) would take 576 there, and
-// F(2x2, 5x5) 7056 for conv2.) conv1, as 3 x 3 filters on a map of 55 x 55 (source.h), is 11 x 11
-// tiles of 5 x 5.
-//
-// The price is accuracy. Largest and typical (rms) error in float, in eps max(|y|, rms of y),
-// normal numbers, 192 channels for 3 x 3 and 48 for 5 x 5; each set the best of its kind among
-// multiples of 1/8:
-//                                                         F(5x5, 3x3)     F(3x3, 5x5)
-//     0, +-1/2, +-1, -2, infinity (close to the usual)      424   33        154   19
-//     0, +-1/2, +-5/4, +-5/2                                328   23        103   13
-//     +-1/4, +-7/8, +-7/4, infinity (used here)             228   20         75   11
-//     six points: F(4x4, 3x3), F(2x2, 5x5)                  100   10         30    6
-// (Six points: 0, +-5/8, +-3/2 and infinity. The usual 0, +-1, +-2 and infinity had 452 and 21.)
-// Pairs of opposite points share half of their work, so that a set without 0 costs no more.
-//
-// The kernels of this folder, on AlexNet's layers with a batch of 32, AVX-512
-// (benchmarks/conv_error prints this; sums over channels or tiles are formed in pieces of 128:
-// without that conv3 had 394 and 24). In brackets the direct method:
-//                  outputs                  input gradient           weight gradient
-//     conv1       192, 11.3 (32, 2.9)                                 64, 12.9 (14, 3.0)
-//     conv2       119, 12.0 (24, 2.6)       165, 18.0 (18, 2.8)      143, 17.9 (15, 2.9)
-//     conv3       184, 17.6 (23, 2.9)       210, 17.6 (18, 2.9)      104, 13.4 (15, 2.7)
-//     conv4       219, 16.1 (21, 2.7)       272, 16.2 (23, 2.7)      106, 13.4 (14, 2.7)
-//     conv5       223, 16.2 (22, 2.7)       240, 17.3 (27, 2.9)       85, 13.4 (14, 2.7)
-// An rms of 17 eps is 2e-6 of a typical output. The largest depends on the numbers (320 was seen);
-// the tests allow 512 eps, and 64 where only the direct method can run.
+// The price is accuracy: on AlexNet's layers errors of typically 17 eps, at most 320, where the
+// direct method has 3 and 30 (the page has each layer's, and why these points are the best of their
+// kind). Pairs of opposite points share half of their work.
 //
 // And what is not finite. An output is a sum over its whole tile in which the pixels outside of its
 // window cancel; infinity and NaN do not, and neither does what overflows on the way to the points.
 // So a tile with one such pixel has no finite output, where the direct method leaves those whose
 // windows do not hold it. The kernels look at what comes back from the points (`Finite`, one
 // multiply-add for each output) and report images, or a gradient of the weights, in which something
-// is not finite; conv2d.cpp computes those directly.
-//
-// (A large finite pixel costs its neighbours in the tile digits instead:
-// docs/performance/winograd.md.)
+// is not finite; conv2d.cpp computes those directly. (A large finite pixel costs its neighbours in
+// the tile digits instead: see the page.)
 #include "backends/cpu/kernels/matmul/gemm.h"
 
 namespace limulus::cpu::LIMULUS_ISA {

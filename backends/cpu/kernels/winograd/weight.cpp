@@ -14,21 +14,27 @@
 //   3. v^T and g are multiplied into m. The register tile reads v down the columns (`TransposedA`);
 //   4. m is taken back to filters.
 //
-// As forward, there are two orders. With many channels (`gradient_in_blocks`) v of a block of
-// tiles, at most as many as one pass of the matrix product takes, is made by all threads together;
-// then a task takes a panel and some input channels, 56 at a time, so that m stays in L2. Blocks
-// are added up after step 4: 9 (25) numbers each instead of 49. With few (`gradient_in_parts`) a
-// task takes some parts of images, and adds to its own m of all panels; the tasks' sums are added
-// before step 4. Every sum runs over tiles in order, within blocks (or tasks) that depend on the
-// shape alone, and not on the number of threads.
+// As forward, there are two orders. Many channels (`gradient_in_blocks`); 56 of them at a time, so
+// that m stays in L2:
 //
-// Measured (one core of an AMD EPYC, Zen 5, batch 32), direct and Winograd, ms:
-//                 AVX2         AVX-512
-//     conv1      62, 19         33, 12
-//     conv2     127, 37         66, 20
-//     conv3      83, 29         44, 16
-//     conv4      64, 23         35, 14
-//     conv5      45, 17         24, 9.8
+//     for a block of strips, at most as many tiles as one pass of the matrix product takes:
+//       v = B^T d B                                all threads: transform_block
+//       for a panel of 32 outputs, and some input channels:               a task
+//         g = A dY A^T                             transform_gradient
+//         for 56 of the input channels:
+//           m = v^T g                              49 products: multiply
+//           sum = G^T m G, then sum += G^T m G     9 (25) numbers, not 49: transform_product
+//
+// Few channels (`gradient_in_parts`):
+//
+//     for some parts of images:                      a task, with an m of its own
+//       for a part, some rows of tiles:
+//         v = B^T d B                              transform_strip
+//         for a panel:  g = A dY A^T,  m += v^T g  transform_gradient, multiply
+//     dw = G^T (the tasks' m, added up) G          transform_product
+//
+// Every sum runs over tiles in order, within blocks (or tasks) that depend on the shape alone, and
+// not on the number of threads.
 #include "backends/cpu/kernels/matrix_kernels.h"
 #include "backends/cpu/kernels/winograd/source.h"
 
