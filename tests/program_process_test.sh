@@ -136,6 +136,9 @@ many=()
 for _ in $(seq 400); do many+=(data/test/*/*.jpg); done
 check 'SIGTERM in predict: what was answered is printed' 0 '^status 143$' signalled TERM 'daisy' \
   "$limulus" predict "$checkpoint" "${many[@]}"
+check 'SIGINT in evaluate' 0 '^status 130$' signalled INT '^Data ' "$limulus" evaluate "$checkpoint" --data held
+also 'SIGINT in evaluate: what is complete is said' \
+  '^Stopped before the first image|stopped after the first [0-9]+ of 300 images|stopped before the first of [0-9]+ images'
 check 'SIGINT in gradcheck' 0 '^status 130$' signalled INT started \
   sh -c "touch started; exec '$limulus' gradcheck --random 100000"
 check 'SIGTERM in bench' 0 '^status 143$' signalled TERM started \

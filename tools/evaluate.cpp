@@ -185,6 +185,7 @@ void evaluate(const CLI::App& command, const EvaluateArguments& a) {
         a.checkpoint));
   const Dataset data = open_pictures(a.checkpoint, t, folder, {a.layout, a.test_folder, a.strict});
   const Chosen chosen = choose(data, folder, a.split, t);
+  catch_interrupts();
   if (!a.json) {
     fmt::print("Data    {}: {}, {}: {} ({})\n", printable(folder), classes_text(t.classes),
                usable_text(chosen.images.size(), chosen.images.size(), "images"), chosen.text,
@@ -211,7 +212,6 @@ void evaluate(const CLI::App& command, const EvaluateArguments& a) {
     line.clear();
     return e;
   };
-  catch_interrupts();
   std::optional<Evaluation> exact;
   if (a.weights != DType::f32) {
     exact = run(false);

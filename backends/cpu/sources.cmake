@@ -10,9 +10,7 @@ set(LIMULUS_FLAGS_avx2 -mavx2 -mfma)
 set(LIMULUS_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma
                          -mprefer-vector-width=512)
 if(LIMULUS_SANITIZE) # whose checks, optimized, take ten times as long to compile
-  # At -O1 alone GCC leaves out vzeroupper, and SSE code after a kernel then waits for the upper halves of
-  # its registers: drawing normal numbers took four times as long.
-  set(LIMULUS_OPTIMIZE -O1 -fexpensive-optimizations)
+  set(LIMULUS_OPTIMIZE -O1)
 else()
   set(LIMULUS_OPTIMIZE -O3)
 endif()

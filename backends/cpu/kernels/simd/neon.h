@@ -153,6 +153,7 @@ LIMULUS_INLINE void set_denormal_state(DenormalState wanted) {
   __asm__ volatile("msr fpcr, %0" : : "r"(fpcr));
 }
 LIMULUS_INLINE void stream_fence() {}
+LIMULUS_INLINE void clear_upper_halves() {}  // there are none
 
 // ---- signs, roots, exponents (simd_math.h) ------------------------------------------------------
 

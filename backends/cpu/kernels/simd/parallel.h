@@ -45,6 +45,7 @@ template <class F>
 inline void one_task(const void* fn, std::int64_t task, int thread) {
   F own = *static_cast<const F*>(fn);
   own(task, thread);
+  clear_upper_halves();
 }
 
 // fn(task, thread) for every task in [0, tasks). `bytes` is the traffic of all tasks together.
@@ -56,6 +57,7 @@ inline void parallel_for(const Context& ctx, std::int64_t tasks, std::int64_t by
   const int threads = static_cast<int>(smaller(ctx.threads, tasks));
   if (threads <= 1 || bytes < small_bytes) {
     for (std::int64_t i = 0; i < tasks; ++i) fn(i, 0);
+    clear_upper_halves();
     return;
   }
   const auto like_caller = [fn, flush = ctx.flush_denormals](std::int64_t task, int thread) {
