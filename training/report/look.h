@@ -90,7 +90,7 @@ std::vector<SeenLayer> layers_of(Module& model);
 //   guided         dy where y > 0 and dy > 0        Springenberg et al. 2015, figure 1
 enum class ReluRule { gradient, deconvolution, guided };
 
-// Carries dy, the gradient by the output of layers[last], back to the input of layers[0]. With
+// Carries dy, the gradient of the output of layers[last], back to the input of layers[0]. With
 // `keep`, each layer's dy is stored in it on the way.
 Tensor carry_back(std::vector<SeenLayer>& layers, std::size_t last, Tensor dy, ReluRule rule,
                   bool keep = false);

@@ -70,7 +70,7 @@ void all_reduce_owners(Rank& me, Out values);
 // x [channels, plane] of this tower  ->  seen [channels + reach, plane]: with the nearest `reach`
 // channels of the other tower. Rank 0 has the first channels of the whole.
 void exchange(Rank& me, std::int64_t reach, std::int64_t plane, In x, Out seen);
-// The gradient by what was seen  ->  the gradient by x.
+// The gradient of what was seen  ->  the gradient of x.
 void exchange_backward(Rank& me, std::int64_t reach, std::int64_t plane, In dseen, Out dx);
 
 }  // namespace course

@@ -1,4 +1,4 @@
-// Convolution, and its gradient by the input, by Winograd's products (transforms.h).
+// Convolution, and the gradient of its input, by Winograd's products (transforms.h).
 //
 //   1. the images' tiles are brought to the seven points: v;
 //   2. so are the filters, for 32 output channels, a panel, at a time: u;

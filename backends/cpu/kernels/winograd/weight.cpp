@@ -1,4 +1,4 @@
-// The gradient by the filters, by Winograd's products: the forward algorithm, transposed.
+// The gradient of the filters, by Winograd's products: the forward algorithm, transposed.
 //
 // Forward, each filter g of one pair of channels acts through
 //     Y = A^T [ (G g G^T) * (B^T d B) ] A      (* entry by entry)
