@@ -49,7 +49,7 @@ inline void conv_backward(In w, std::int64_t side, In x, In dy, Out dw, Out db, 
 inline void relu(Out x) {
   for (float& v : x) v = std::max(v, 0.0f);
 }
-// y: relu's result. dy becomes the gradient by its input.
+// y: relu's result. dy becomes the gradient of its input.
 inline void relu_backward(In y, Out dy) {
   for (std::size_t i = 0; i < y.size(); ++i)
     if (!(y[i] > 0)) dy[i] = 0;

@@ -265,7 +265,7 @@ void check_backward(const Record& in, const Record& out) {
   for (std::size_t i = 8; i-- > 0;)  // from the loss back: the first that is wrong says most
     for (std::size_t r = 0; r < 2; ++r) {
       const Halves& h = halves()[i];
-      compare_bits("rank " + std::to_string(r) + "'s gradient by " + h.name, Shape(h.shape),
+      compare_bits("rank " + std::to_string(r) + "'s gradient of " + h.name, Shape(h.shape),
                    d.gradients[r].*h.member,
                    out.doubles(of_rank("d" + std::string(h.name), static_cast<std::int64_t>(r))));
     }
