@@ -212,8 +212,8 @@ class ShardReader {
   std::int64_t largest_ = -1;
 };
 
-// A folder that `limulus pack` is writing, or has written: all of its shards are there. Takes others
-// out of `names`, and returns them.
+// In a folder that `limulus pack` is writing, or has written: FileError unless all of its shards
+// are there. Takes other names out of `names`, and returns them.
 std::vector<std::string> keep_planned(const fs::path& folder, std::vector<std::string>* names) {
   const fs::path plan = folder / kPackPlan;
   std::error_code unknown;

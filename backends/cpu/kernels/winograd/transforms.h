@@ -1,15 +1,15 @@
 #pragma once
-// Winograd's convolution: 3 x 3 and 5 x 5 filters with a fifth of the multiplications. This file has
-// the transforms of one tile. docs/performance/winograd.md derives the method, from four numbers in
-// one dimension to a tile of AlexNet's; in short,
+// Winograd's convolution: 3 x 3 and 5 x 5 filters with a fifth of the multiplications. This file
+// has the transforms of one tile. docs/performance/winograd.md derives the method, from four
+// numbers in one dimension to a tile of AlexNet's; in short,
 //
 //     Y = A^T [ (G g G^T) * (B^T d B) ] A,        * entry by entry:
 //
-// d, a tile of pixels, and g, a filter, are brought to some points, where a convolution is a product
-// of numbers; A^T comes back to the outputs. (Winograd, "Arithmetic Complexity of Computations",
-// 1980; Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016.) The sum over
-// input channels is taken before the way back, since A is linear: for each point a matrix product
-// [tiles, c] x [c, k], which is what the register tile is for.
+// d, a tile of pixels, and g, a filter, are brought to some points, where a convolution is a
+// product of numbers; A^T comes back to the outputs. (Winograd, "Arithmetic Complexity of
+// Computations", 1980; Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016.)
+// The sum over input channels is taken before the way back, since A is linear: for each point a
+// matrix product [tiles, c] x [c, k], which is what the register tile is for.
 //
 // There are always seven points, three pairs +-p and infinity: a tile sees 7 x 7 pixels, and takes
 // 49 multiplications for each pair of channels. That is
