@@ -36,7 +36,7 @@
 //       v = B^T d B                                transform_strip
 //       for a panel:  m = v u,  y = A^T m A + b    multiply, transform_output
 //
-// Of conv4's time the products take 70 % (at 85 % of the peak), turning x and y over 12 % (they come
+// Of conv4's time the products take 70 % (at 85 % of the peak), rearranging x and y 12 % (they come
 // from memory), the ways to the points and back the rest (perf). The page has each layer's time.
 #include "backends/cpu/kernels/matrix_kernels.h"
 #include "backends/cpu/kernels/winograd/source.h"
