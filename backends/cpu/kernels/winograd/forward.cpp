@@ -2,34 +2,39 @@
 //
 //   1. the images' tiles are brought to the seven points: v;
 //   2. so are the filters, for 32 output channels, a panel, at a time: u;
-//   3. for about 54 tiles at a time v and u are multiplied, 49 products [tiles, c] x [c, 32], into
-//      m, which is small enough for L2;
+//   3. for about 54 tiles at a time (AVX-512; with AVX2 18 to 27) v and u are multiplied, 49
+//      products [tiles, c] x [c, 32], into m, which is small enough for L2;
 //   4. m is taken back to outputs, adding the bias and clamping at 0 meanwhile.
 //
-// Each output is a sum over channels in order, in pieces that depend on the shape alone: neither
-// blocks nor threads show in the result. Pieces of 128 channels, added at the end, have three
-// quarters of the rounding errors of one long sum, for 3 % of the time.
+// Each output is a sum over channels in order, in pieces of 128 (floats), or of 64 where all tiles
+// of a block are multiplied at one go. The shape decides which, the number of images included;
+// threads never show in the result. Pieces of 128, added at the end, have three quarters of the
+// rounding errors of one long sum, for 3 % of the time.
 //
 // The steps are the same for every convolution. In which order they come depends on where v fits.
 //
-// Many channels (`convolve_in_blocks`): v of some images, all channels, fits L3 (conv3: 11 of 32
-// images, 7.8 MB), so that v, and each filter and output once, are all that passes through memory.
+// Without a stride (`convolve_in_blocks`) there may be many channels, and what a task would hold of
+// v, u and m does not fit L2. v of some images, all channels, fits L3 (conv3: 11 of 32 images,
+// 7.8 MB), so that v, and each filter and output once, are all that passes through memory.
 //
 //     for a block of strips:
 //       v = B^T d B                                all threads: transform_block
 //       for a panel of 32 outputs, and a part of the block's strips:      a task
 //         for about 54 tiles:
-//           for 128 input channels (64, if these tiles are all):
-//             u = G g G^T                          for the first tiles only: transform_filters
-//             m = v u, then m += v u               49 products: multiply
+//           for 128 input channels (64, if the block has no more tiles than these):
+//             u = G g G^T                          for the task's first tiles: transform_filters
+//             first channels m = v u,
+//             later ones m += v u                  49 products: multiply
 //           y = A^T m A + b                        transform_output
 //
 // u is 5.4 (2) times as large as 3 x 3 (5 x 5) filters: that is why no task's u is kept for the
-// next block. With few tiles (one image) the filters are the larger side: 64 channels of u fit L2.
+// next block. For its own further tiles it is, from L3 if it must (conv3: 1.6 MB). With few tiles
+// (one image) the filters are the larger side, and 64 channels of u fit L2.
 //
-// Few channels (`convolve_in_parts`): conv1, with 48. All that a task holds (four rows of 11 tiles:
-// 414 KB of transformed tiles, 279 KB of products, 301 KB of filters) fits L2, so that v never
-// leaves it.
+// With a stride (`convolve_in_parts`): conv2d.cpp sends these here if the rearranged image has 48
+// channels at most (few_channels); conv1's has just 48. All that a task holds (four rows of 11
+// tiles: 414 KB of transformed tiles, 279 KB of products, 301 KB of filters) fits L2, so that v
+// never leaves it.
 //
 //     u = G g G^T of all filters                   all threads: transform_all_filters
 //     for some rows of tiles of an image:                                 a task
@@ -94,7 +99,7 @@ void multiply(const Tiling<T, Depth>& t, std::int64_t tiles, const Steps& steps,
           PackedC<T>{m + p * m_plane + i * Blocking<T>::cols, cols, add});
 }
 
-// How the work of a convolution of many channels is cut.
+// How the work of a convolution without a stride is cut.
 template <class T>
 struct ForwardSchedule {
   static constexpr int cols = Blocking<T>::cols;
@@ -102,14 +107,16 @@ struct ForwardSchedule {
   std::int64_t task_strips, parts;  // strips of a task, and tasks for a panel's block
   std::int64_t strips_at_once;      // multiplied at a time: about 54 tiles
   std::int64_t steps;               // input channels multiplied at a time
-  std::int64_t u_plane, u_size;     // one product's filters, and those of `steps` channels
-  bool keeps_u;                     // u holds all channels, for the task's further strips
-  std::int64_t m_plane;             // one product of `strips_at_once` strips
+  // u[piece of `steps` channels, product, channel, k]: the numbers of a product, and of a piece
+  std::int64_t u_plane, u_size;
+  bool keeps_u;          // u holds all channels, for the task's further strips
+  std::int64_t m_plane;  // one product of `strips_at_once` strips
 
   ForwardSchedule(const Conv2dShape& s, const Tiling<T>& t) {
     k = s.k / s.groups;
     panels = ceil_div(k, cols);
     strips_at_once = smaller(t.block, larger(1, 4 * Blocking<T>::rows / t.tiles));
+    // Some 8 tasks where there are fewer panels, for any number of threads.
     const std::int64_t wanted = larger(1, 8 / (s.groups * panels));
     const std::int64_t tasks = smaller(wanted, ceil_div(t.block, strips_at_once));
     task_strips = round_up(ceil_div(t.block, tasks), strips_at_once);
@@ -220,7 +227,7 @@ void convolve_in_parts(const Context& ctx, const Conv2dShape& s, const T* x, con
   constexpr int taps = SpaceToDepth<T>::taps, cols = Blocking<T>::cols;
   const SpaceToDepth<T> image(s);
   Tiling<T, few_channels> tiling(without_stride(s), 1);
-  const Parts<T> parts(&tiling, ceil_div(16, s.n));
+  const Parts<T> parts(&tiling, ceil_div(16, s.n));  // 16 tasks at least, also for one image
   const TransformedFilters<T> filters(s);
   const std::int64_t u_bytes = s.packed ? 0 : bytes_of<T>(filters.size());
   const std::int64_t v_bytes = bytes_of<T>(tiling.size());

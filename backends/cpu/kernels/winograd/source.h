@@ -18,7 +18,7 @@
 // What is won: to 3 x 3 taps Winograd's products apply. A tile of 5 x 5 outputs takes 49
 // multiplications per channel and filter where the rearranged convolution takes 25 * 9. conv1's
 // 55 x 55 outputs are 11 x 11 tiles, none over the edge, and its 363 multiplications per output and
-// filter become 91.
+// filter become 49 * 48 / 25 = 94, or 91 without those that are by zero (SpaceToDepth, below).
 #include "backends/convolution.h"
 #include "backends/cpu/kernels/winograd/tiles.h"
 

@@ -48,16 +48,18 @@ struct Tiling {
   static constexpr int row_size = depth + (depth / line % 2 == 0 ? line : 0);
   static constexpr int chunk_channels = 2 * line;  // of a task that transforms
 
-  Conv2dShape s;                        // without a stride
-  int taps, out;                        // 3 and 5, or 5 and 3
-  std::int64_t c;                       // channels of a group
-  std::int64_t tiles_w;                 // tiles in a row of tiles
-  std::int64_t rows;                    // rows of tiles in a strip
-  std::int64_t tiles;                   // of a strip
-  std::int64_t per_image, all;          // strips
-  std::int64_t block;                   // strips of a block
-  std::int64_t lanes, per_row, planes;  // channels of a product in a row; products in a row; planes
-  std::int64_t plane;                   // numbers between a tile's row and its next, per_row on
+  Conv2dShape s;                // without a stride
+  int taps, out;                // 3 and 5, or 5 and 3
+  std::int64_t c;               // channels of a group
+  std::int64_t tiles_w;         // tiles in a row of tiles
+  std::int64_t rows;            // rows of tiles in a strip
+  std::int64_t tiles;           // of a strip
+  std::int64_t per_image, all;  // strips
+  std::int64_t block;           // strips of a block
+  std::int64_t lanes;           // channels of a product in a row, filled up to whole registers
+  std::int64_t per_row;         // products side by side in a row: 1 (conv3), 8 (conv2)
+  std::int64_t planes;          // a plane, [tile, row], holds per_row products of all tiles
+  std::int64_t plane;           // numbers from one plane to the next
   std::int64_t pass_size, group_size;
   std::int64_t offset[tile_products];  // of a product in a pass
 

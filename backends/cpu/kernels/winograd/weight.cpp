@@ -14,18 +14,19 @@
 //   3. v^T and g are multiplied into m. The register tile reads v down the columns (`TransposedA`);
 //   4. m is taken back to filters.
 //
-// As forward, there are two orders. Many channels (`gradient_in_blocks`); 56 of them at a time, so
-// that m stays in L2:
+// As forward, there are two orders. Without a stride (`gradient_in_blocks`):
 //
-//     for a block of strips, at most as many tiles as one pass of the matrix product takes:
+//     for a block of strips, 384 tiles at most: the register tile sums over as many at a time
 //       v = B^T d B                                all threads: transform_block
 //       for a panel of 32 outputs, and some input channels:               a task
-//         g = A dY A^T                             transform_gradient
-//         for 56 of the input channels:
+//         g = A dY A^T                             transform_gradient, by each task of the panel
+//         for 56 of the input channels (24 with AVX2), so that m stays in L2:
 //           m = v^T g                              49 products: multiply
-//           sum = G^T m G, then sum += G^T m G     9 (25) numbers, not 49: transform_product
+//           first block sum = G^T m G,
+//           later ones sum += G^T m G              9 (25) numbers, not 49: transform_product
+//           last block: sum is dw                  scatter
 //
-// Few channels (`gradient_in_parts`):
+// With a stride, and so with 48 channels at most (`gradient_in_parts`):
 //
 //     for some parts of images:                      a task, with an m of its own
 //       for a part, some rows of tiles:
@@ -106,7 +107,7 @@ LIMULUS_INLINE void transform_product(int filled, const T* m, std::int64_t m_pla
         });
 }
 
-// How the work is cut where there are many channels.
+// How the work is cut where there is no stride.
 template <class T>
 struct GradientSchedule {
   static constexpr int cols = Blocking<T>::cols;
@@ -119,6 +120,7 @@ struct GradientSchedule {
   GradientSchedule(const Conv2dShape& s, const Tiling<T>& t) {
     k = s.k / s.groups;
     panels = ceil_div(k, cols);
+    // Some 8 tasks where there are fewer panels, for any number of threads.
     const std::int64_t wanted = larger(1, 8 / (s.groups * panels));
     channels = ceil_div(t.c, smaller(wanted, ceil_div(t.c, Blocking<T>::rows)));
     parts = ceil_div(t.c, channels);
@@ -174,6 +176,7 @@ void gradient_in_blocks(const Context& ctx, const Conv2dShape& s, const T* x, co
       Finite<T> finite;
       const std::int64_t last = smaller(t->c, (part + 1) * plan->channels);
       for (std::int64_t c = part * plan->channels, count; c < last; c += count) {
+        // Not beyond a pass of v: the channels of the next one lie elsewhere.
         count = smaller(smaller(chunk, last - c), Tiling<T>::depth - c % Tiling<T>::depth);
         multiply(*t, tiles, piece, count, filled,  // step 3
                  v + group * t->group_size + t->at(0, c), g, plan->g_plane, false, m,
@@ -197,6 +200,7 @@ void gradient_in_parts(const Context& ctx, const Conv2dShape& s, const T* x, con
   const SpaceToDepth<T> image(s);
   Tiling<T, few_channels> tiling(without_stride(s), 1);
   const Parts<T> parts(&tiling, 1);
+  // Each task has sums of its own, so their number must not depend on that of threads.
   const std::int64_t all = s.n * parts.count, tasks = smaller(all, 8);
   const std::int64_t panels = ceil_div(s.k, cols), m_plane = tiling.c * cols + tiling.line;
   const std::int64_t m_panel = tile_products * m_plane, m_size = panels * m_panel;
