@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -109,14 +108,6 @@ std::string table_of(const std::vector<Curve>& curves, double alone) {
   return text;
 }
 
-// What the table has no row for, or nothing: machines that would have no image.
-std::string left_out_text(const std::vector<int>& left_out, std::int64_t batch) {
-  if (left_out.empty()) return "";
-  return fmt::format(
-      "Left out: {} machines, more than the {} images of a step (--per-machine gives each some)",
-      fmt::join(left_out, ", "), batch);
-}
-
 std::string traffic_of(const Module& network, int machines, std::int64_t batch) {
   std::string text;
   for (const Exchange exchange : exchanges)
@@ -125,7 +116,17 @@ std::string traffic_of(const Module& network, int machines, std::int64_t batch) 
 }
 
 void scale(const CLI::App& command, const ScaleArguments& a) {
-  const std::vector<int> machines = machines_of(a.machines);
+  // With more machines than images some would have none.
+  const std::vector<int> asked = machines_of(a.machines);
+  const auto most =
+      a.per_machine > 0 ? asked.end() : std::upper_bound(asked.begin(), asked.end(), a.batch);
+  const std::vector<int> machines(asked.begin(), most), left_out(most, asked.end());
+  if (machines.empty())
+    throw ValueError(
+        fmt::format("scale: {} machines share a batch of {} images: some have none; give a "
+                    "larger --batch, or "
+                    "--per-machine",
+                    asked.front(), a.batch));
   if (!a.html.empty()) check_writable(a.html);
   const Cluster cluster{a.bandwidth * 1e9 / 8, a.latency * 1e-6};
   use_threads(command, a.threads, a.device);
@@ -143,24 +144,13 @@ void scale(const CLI::App& command, const ScaleArguments& a) {
     times = {a.seconds[0], a.seconds[1], a.seconds[2]};
   }
   std::vector<Curve> curves;
-  std::vector<int> left_out;
-  if (a.per_machine == 0)
-    std::copy_if(machines.begin(), machines.end(), std::back_inserter(left_out),
-                 [&](int n) { return n > a.batch; });
   for (const Exchange exchange : exchanges) {
     Curve curve{exchange, {}};
     for (const int n : machines) {
       const std::int64_t batch = a.per_machine > 0 ? a.per_machine * n : a.batch;
-      if (n <= batch)
-        curve.points.push_back(
-            forecast(*network, spec.input, times, cluster, n, batch, exchange, a.micro_batches));
+      curve.points.push_back(
+          forecast(*network, spec.input, times, cluster, n, batch, exchange, a.micro_batches));
     }
-    if (curve.points.empty())
-      throw ValueError(
-          fmt::format("scale: {} machines share a batch of {} images: some have none; give a "
-                      "larger --batch, or "
-                      "--per-machine",
-                      machines.front(), a.batch));
     curves.push_back(curve);
   }
   // One machine sends nothing.
@@ -172,6 +162,12 @@ void scale(const CLI::App& command, const ScaleArguments& a) {
         "scale: --seconds {:g},{:g},{:g}: a step of one machine takes 0 s; at least one "
         "of the three has to be above 0",
         times.per_image, times.products, times.update));
+  std::string table = table_of(curves, alone);
+  if (!left_out.empty())
+    table += fmt::format(
+        "\nLeft out: {} machines, more than the {} images of a step (--per-machine gives each "
+        "some)",
+        fmt::join(left_out, ", "), a.batch);
   if (a.json) {
     nlohmann::ordered_json j = {{"model", a.model},
                                 {"classes", classes},
@@ -200,23 +196,20 @@ void scale(const CLI::App& command, const ScaleArguments& a) {
         "{:g} us.\n",
         a.seconds.empty() ? ", measured" : "", times.per_image, times.products, times.update,
         times.per_image, times.products, times.update, a.bandwidth, a.latency));
-    print_line(table_of(curves, alone));
-    if (!left_out.empty()) print_line(left_out_text(left_out, a.batch));
-    if (machines.size() == 1)
+    print_line(table);
+    if (asked.size() == 1)
       print_line(traffic_of(*network, machines[0], curves[0].points[0].batch).substr(1));
   }
   if (a.html.empty()) return;
   const LinePlot plot = plot_of(curves, alone);
   write_file_atomically(
       a.html,
-      figure_page(
-          html::escape(fmt::format("How many machines? {}", a.model)),
-          fmt::format("<figure style=\"max-width:44rem\">{}{}</figure>\n<pre>{}</pre>\n<p>{}</p>\n",
-                      plot_legend(plot), plot_svg(plot), html::escape(table_of(curves, alone)),
-                      html::escape(left_out_text(left_out, a.batch))),
-          fmt::format("limulus scale --model {} --bandwidth {:g} --latency {:g}", a.model,
-                      a.bandwidth, a.latency),
-          "a forecast for several machines"));
+      figure_page(html::escape(fmt::format("How many machines? {}", a.model)),
+                  fmt::format("<figure style=\"max-width:44rem\">{}{}</figure>\n<pre>{}</pre>\n",
+                              plot_legend(plot), plot_svg(plot), html::escape(table)),
+                  fmt::format("limulus scale --model {} --bandwidth {:g} --latency {:g}", a.model,
+                              a.bandwidth, a.latency),
+                  "a forecast for several machines"));
   if (!a.json) print_line("\nPlot  " + printable(a.html));
 }
 

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string_view>
 
 #include "core/error.h"
@@ -219,12 +220,11 @@ std::vector<std::string> keep_planned(const fs::path& folder, std::vector<std::s
   std::error_code unknown;
   if (!fs::exists(plan, unknown)) return {};
   const std::vector<std::string> planned = planned_shards(plan);
-  const auto among = [](const std::vector<std::string>& all, const std::string& name) {
-    return std::find(all.begin(), all.end(), name) != all.end();
-  };
-  std::vector<std::string> missing, others;
+  const std::set<std::string> wanted(planned.begin(), planned.end());
+  const std::set<std::string> there(names->begin(), names->end());
+  std::vector<std::string> missing;
   for (const std::string& name : planned)
-    if (!among(*names, name)) {
+    if (!there.contains(name)) {
       if (fs::exists(folder / name, unknown))
         throw FileError(
             fmt::format("{}: a shard's name, and no file: remove it, and the same `limulus pack` "
@@ -237,10 +237,11 @@ std::vector<std::string> keep_planned(const fs::path& folder, std::vector<std::s
         "{}: {} of {} shards are not there ({}): `limulus pack` was stopped; the same command "
         "again goes on with it",
         folder.string(), missing.size(), planned.size(), names_text(missing, 4)));
-  for (const std::string& name : *names)
-    if (!among(planned, name)) others.push_back(name);
-  std::erase_if(*names, [&](const std::string& name) { return among(others, name); });
-  return others;
+  const auto others = std::stable_partition(
+      names->begin(), names->end(), [&](const std::string& name) { return wanted.contains(name); });
+  std::vector<std::string> taken_out(others, names->end());
+  names->erase(others, names->end());
+  return taken_out;
 }
 
 std::string shards_text(std::size_t n) { return fmt::format("{} shard{}", n, n == 1 ? "" : "s"); }
@@ -269,10 +270,10 @@ Dataset open_shards(const fs::path& folder, const DatasetOptions& options) {
     for (const std::string& name : *names)
       reader.skip(folder / name, "without a part in a set in shards", SkipRule::unused);
   for (const std::string& name : keep_planned(folder, &all))
-    reader.skip(folder / name,
-                fmt::format("not one of the shards of {}; without that file all are read",
-                            std::string(kPackPlan)),
-                SkipRule::unused);
+    reader.skip(
+        folder / name,
+        fmt::format("not one of the shards of {}; without that file all are read", kPackPlan),
+        SkipRule::unused);
   if (all.empty())
     throw FileError(fmt::format("{}: has no shards (train-000000.tar ...)", folder.string()));
   std::map<std::string, std::vector<std::string>> parts;  // by what they are for

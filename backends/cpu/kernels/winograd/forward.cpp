@@ -116,8 +116,7 @@ struct ForwardSchedule {
     k = s.k / s.groups;
     panels = ceil_div(k, cols);
     strips_at_once = smaller(t.block, larger(1, 4 * Blocking<T>::rows / t.tiles));
-    // Some 8 tasks where there are fewer panels, for any number of threads.
-    const std::int64_t wanted = larger(1, 8 / (s.groups * panels));
+    const std::int64_t wanted = tasks_of_a_panel(s.groups * panels);
     const std::int64_t tasks = smaller(wanted, ceil_div(t.block, strips_at_once));
     task_strips = round_up(ceil_div(t.block, tasks), strips_at_once);
     parts = ceil_div(t.block, task_strips);

@@ -141,6 +141,10 @@ void transform_strip(const Tiling<T, Depth>& t, const Source& source, const T* x
   }
 }
 
+// Where there are fewer than 8 panels each is cut, so that there are some 8 tasks, for any number
+// of threads.
+LIMULUS_INLINE std::int64_t tasks_of_a_panel(std::int64_t panels) { return larger(1, 8 / panels); }
+
 // The whole block, strips [begin, end), shared among the threads, each of which has `bytes` of
 // `memory`.
 template <class T, int Depth, class Source>

@@ -120,8 +120,7 @@ struct GradientSchedule {
   GradientSchedule(const Conv2dShape& s, const Tiling<T>& t) {
     k = s.k / s.groups;
     panels = ceil_div(k, cols);
-    // Some 8 tasks where there are fewer panels, for any number of threads.
-    const std::int64_t wanted = larger(1, 8 / (s.groups * panels));
+    const std::int64_t wanted = tasks_of_a_panel(s.groups * panels);
     channels = ceil_div(t.c, smaller(wanted, ceil_div(t.c, Blocking<T>::rows)));
     parts = ceil_div(t.c, channels);
     g_plane = t.block * t.tiles * cols + Tiling<T>::line;
